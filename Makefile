@@ -1,0 +1,31 @@
+# Two targets matter: `make demo` shows graft at work, `make test` proves it.
+# DATA=… and WEIGHTS=… run the demo on real data and a real checkpoint.
+GO    ?= go
+GRAFT := bin/graft
+OUT   ?= demo
+
+.PHONY: build setup demo test race lint fuzz clean
+
+build:
+	$(GO) build -o $(GRAFT) ./cmd/graft
+
+setup: build
+	$(GRAFT) setup
+
+demo: setup
+	$(GRAFT) demo --out $(OUT) $(if $(DATA),--data $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+test: setup
+	GRAFT_REQUIRE_ORT=1 $(GO) test ./...
+
+race: setup
+	scripts/race
+
+lint:
+	scripts/lint
+
+fuzz: setup
+	scripts/fuzz $(FUZZTIME)
+
+clean:
+	rm -rf bin $(OUT)

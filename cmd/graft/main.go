@@ -1,0 +1,68 @@
+// Command graft extracts features of images with a frozen, pretrained vision
+// transformer, trains small classifiers on them and judges the result.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Exit statuses, the same for every command.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 + SIGINT, as shells report it
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args)
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process: it returns the exit status.
+func run(ctx context.Context, args []string) int {
+	err := newApp().RunContext(ctx, args)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, context.Canceled) || ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "graft: interrupted; start the same command again to go on")
+		return exitInterrupted
+	}
+	fmt.Fprintln(os.Stderr, "graft:", err)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newApp() *cli.App {
+	return &cli.App{
+		Name:                 "graft",
+		Usage:                "transfer learning on images with frozen vision transformers, in Go",
+		Version:              version(),
+		Suggest:              true,
+		EnableBashCompletion: true,
+		HideHelpCommand:      true,
+		OnUsageError:         onUsageError,
+		Action:               unknownCommand,
+		ExitErrHandler:       func(*cli.Context, error) {}, // run decides
+		Commands:             commands(),
+	}
+}
+
+func commands() []*cli.Command {
+	list := []*cli.Command{}
+	setUsageHandlers(list)
+	return list
+}

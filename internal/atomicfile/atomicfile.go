@@ -1,0 +1,94 @@
+// Package atomicfile writes files that are either whole or absent: a temporary
+// name beside the target, fsync, rename, fsync of the folder. A process killed
+// at any moment leaves the old file or the new one, and at worst a stray
+// temporary, whose name starts with TempPrefix.
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// TempPrefix starts the names of temporaries; readers of folders skip them.
+const TempPrefix = ".graft-tmp-"
+
+// File is a file under construction. Exactly one of Commit and Abort ends it;
+// Abort after Commit does nothing, so it can be deferred.
+type File struct {
+	*os.File
+	target string
+	done   bool
+}
+
+// Create opens a temporary beside path. The folder of path must exist.
+func Create(path string) (*File, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), TempPrefix+filepath.Base(path)+"-*")
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w", path, err)
+	}
+	return &File{File: f, target: path}, nil
+}
+
+// Commit syncs the temporary to disk and gives it its final name.
+func (f *File) Commit() error {
+	if f.done {
+		return errors.New("atomicfile: already committed or aborted")
+	}
+	f.done = true
+	// CreateTemp makes files readable by their owner alone; what graft writes
+	// is ordinary output.
+	err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), f.target)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", f.target, err), ignoreMissing(os.Remove(f.Name())))
+	}
+	return SyncDir(filepath.Dir(f.target))
+}
+
+// Abort discards the temporary.
+func (f *File) Abort() {
+	if f.done {
+		return
+	}
+	f.done = true
+	_ = f.Close()
+	_ = os.Remove(f.Name())
+}
+
+// WriteFile writes data to path atomically.
+func WriteFile(path string, data []byte) error {
+	f, err := Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if _, err := f.Write(data); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return f.Commit()
+}
+
+// SyncDir makes renames inside dir durable. Windows has no such call and needs
+// none.
+func SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}

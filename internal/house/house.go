@@ -1,0 +1,61 @@
+// Package house keeps the rules that hold across packages: who may import
+// whom, that every package says what it is for, and that every package shows an
+// example. Its tests are its content.
+package house
+
+import "strings"
+
+// allowed maps a folder of the project to the folders that packages below it
+// may import. Every package may import its own folder's packages and internal.
+var allowed = map[string][]string{
+	"preprocess":      {},
+	"onnx":            {},
+	"models":          {},
+	"internal":        {},
+	"pretrained":      {"onnx", "preprocess", "models"},
+	"finetune/graph":  {},
+	"finetune/engine": {"finetune/graph"},
+	"finetune":        {"pretrained", "preprocess", "onnx", "models"},
+	"report":          {"finetune", "pretrained", "preprocess"},
+}
+
+// runtimeBinding may be imported by runtimeFolder alone, so that the rest of
+// the program builds and is tested without knowing how a session is made.
+const (
+	runtimeBinding = "github.com/yalue/onnxruntime_go"
+	runtimeFolder  = "onnx/ort"
+)
+
+// room is the entry of allowed that a package belongs to: the longest prefix.
+func room(pkg string) string {
+	best := ""
+	for folder := range allowed {
+		if within(pkg, folder) && len(folder) > len(best) {
+			best = folder
+		}
+	}
+	return best
+}
+
+// within tells whether pkg is folder or lies below it.
+func within(pkg, folder string) bool {
+	return pkg == folder || strings.HasPrefix(pkg, folder+"/")
+}
+
+// mayImport tells whether package from may import package to; both are paths
+// inside the module.
+func mayImport(from, to string) bool {
+	home := room(from)
+	if home == "" || within(to, home) && room(to) == home || within(to, "internal") {
+		return true // commands import everything
+	}
+	if home == "finetune" && within(to, "finetune") {
+		return true
+	}
+	for _, folder := range allowed[home] {
+		if within(to, folder) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,125 @@
+package house
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "graft"
+
+type goPackage struct {
+	Dir, ImportPath, Doc, Name                   string
+	Imports, TestImports, XTestImports           []string
+	GoFiles, CgoFiles, TestGoFiles, XTestGoFiles []string
+}
+
+func (p goPackage) path() string {
+	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+}
+
+func projectPackages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=Dir,ImportPath,Doc,Name,Imports,TestImports,XTestImports,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles", module+"/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var pkgs []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := dec.Decode(&p); err == io.EOF {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+func TestImportRules(t *testing.T) {
+	pkgs := projectPackages(t)
+	if len(pkgs) < 10 {
+		t.Fatalf("go list found %d packages; the rules are checked on nothing", len(pkgs))
+	}
+	for _, p := range pkgs {
+		for _, imp := range p.Imports {
+			if imp == runtimeBinding && !within(p.path(), runtimeFolder) {
+				t.Errorf("%s imports %s; only %s may", p.path(), imp, runtimeFolder)
+			}
+			if to, ours := strings.CutPrefix(imp, module+"/"); ours && !mayImport(p.path(), to) {
+				t.Errorf("%s imports %s, which the house rules forbid", p.path(), to)
+			}
+		}
+	}
+}
+
+func TestRulesCanFail(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		want     bool
+	}{
+		{"preprocess/dataset", "preprocess", true},
+		{"preprocess", "onnx", false},
+		{"finetune/graph", "finetune/engine", false},
+		{"finetune/graph", "pretrained", false},
+		{"finetune/engine", "finetune/graph", true},
+		{"finetune/engine", "finetune/metrics", false},
+		{"finetune", "finetune/engine", true},
+		{"finetune", "pretrained/store", true},
+		{"pretrained/store", "finetune", false},
+		{"onnx/ort", "onnx", true},
+		{"cmd/graft", "finetune", true},
+		{"models", "internal/atomicfile", true},
+	} {
+		if got := mayImport(c.from, c.to); got != c.want {
+			t.Errorf("mayImport(%s, %s) = %v, want %v", c.from, c.to, got, c.want)
+		}
+	}
+}
+
+func TestPackagesAreDocumented(t *testing.T) {
+	for _, p := range projectPackages(t) {
+		if strings.TrimSpace(p.Doc) == "" {
+			t.Errorf("%s has no package comment", p.path())
+		}
+	}
+}
+
+// TestPackagesHaveExamples wants a runnable example in every package that
+// others import. Commands, generated code and helpers of tests are shown by
+// their use.
+func TestPackagesHaveExamples(t *testing.T) {
+	exempt := []string{"onnx/onnxpb", "internal/house"}
+	for _, p := range projectPackages(t) {
+		if p.Name == "main" || strings.HasSuffix(p.path(), "test") || slices.Contains(exempt, p.path()) {
+			continue
+		}
+		if !hasExample(t, p) {
+			t.Errorf("%s has no Example", p.path())
+		}
+	}
+}
+
+func hasExample(t *testing.T, p goPackage) bool {
+	t.Helper()
+	for _, name := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Example") {
+				return true
+			}
+		}
+	}
+	return false
+}
