@@ -1,0 +1,211 @@
+package dataset
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// maxMembers bounds the members looked at in an archive or folder.
+const maxMembers = 8 << 20
+
+// csvNames are the names under which FER2013's CSV is published; an archive's
+// member of that name wins over other CSV files beside it.
+var csvNames = []string{"fer2013.csv", "icml_face_data.csv"}
+
+// isCSV tells whether a member is a CSV, and whether it bears a known name.
+// Resource forks, which macOS packs beside every file, are none.
+func isCSV(name string) (csv, known bool) {
+	base := strings.ToLower(path.Base(name))
+	if strings.HasPrefix(base, ".") || !strings.HasSuffix(base, ".csv") {
+		return false, false
+	}
+	return true, slices.Contains(csvNames, base)
+}
+
+// loadTar streams to the CSV in a tar. reopen starts it from the beginning: a
+// CSV without a known name is taken only once it is clear that it is the only
+// one.
+func (d *Dataset) loadTar(ctx context.Context, reopen func() (io.Reader, error), o Options) error {
+	var only []string
+	accept := func(name string) bool {
+		csv, known := isCSV(name)
+		if csv {
+			only = append(only, name)
+		}
+		return known
+	}
+	found, err := d.loadTarMember(ctx, reopen, accept, o)
+	if found || err != nil {
+		return err
+	}
+	if len(only) != 1 {
+		return d.noCSV(only)
+	}
+	_, err = d.loadTarMember(ctx, reopen, func(name string) bool { return name == only[0] }, o)
+	return err
+}
+
+// noCSV is the error about an archive without exactly one CSV.
+func (d *Dataset) noCSV(csvs []string) error {
+	if len(csvs) == 0 {
+		return fmt.Errorf("%s: archive holds no CSV; unpack archives of images, or pack them as .zip", d.Path)
+	}
+	return fmt.Errorf("%s: archive holds %d CSV files (%s, …) but no %s; unpack it and give the right one", d.Path, len(csvs), csvs[0], csvNames[0])
+}
+
+// loadTarMember loads the first regular member that accept takes. Links are
+// no members.
+func (d *Dataset) loadTarMember(ctx context.Context, reopen func() (io.Reader, error), accept func(name string) bool, o Options) (bool, error) {
+	stream, err := reopen()
+	if err != nil {
+		return false, fmt.Errorf("%s: unpack: %w", d.Path, err)
+	}
+	stream = &cappedReader{r: stream, left: maxCSVBytes}
+	t := tar.NewReader(stream)
+	for range maxMembers {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if err != nil {
+			return false, fmt.Errorf("%s: unpack: %w (archive is truncated or damaged)", d.Path, err)
+		}
+		if h.Typeflag != tar.TypeReg || !accept(h.Name) {
+			continue
+		}
+		// The rest is read too: gzip's checksum stands at its end.
+		return true, d.loadCSV(ctx, csvInput{d.Path + ": " + h.Name, io.MultiReader(t, &drain{stream})}, o.SkipBad)
+	}
+	return false, fmt.Errorf("%s: archive has more than %d members", d.Path, maxMembers)
+}
+
+// drain reads r to its end and gives nothing, but fails as r does.
+type drain struct{ r io.Reader }
+
+func (d *drain) Read([]byte) (int, error) {
+	if _, err := io.Copy(io.Discard, d.r); err != nil {
+		return 0, err
+	}
+	return 0, io.EOF
+}
+
+// cappedReader fails after left bytes: an archive can unpack to more than any
+// disk holds.
+type cappedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (c *cappedReader) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, fmt.Errorf("archive unpacks to more than %d bytes", int64(maxCSVBytes))
+	}
+	n, err := c.r.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
+}
+
+// loadZip reads a CSV or images from a .zip. It owns f: closed here for a CSV
+// or an error, with d for images.
+func (d *Dataset) loadZip(ctx context.Context, f *os.File, size int64, o Options, progress func(done, total int64)) error {
+	z, err := zip.NewReader(f, size)
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		return errors.Join(fmt.Errorf("%s: %w (archive is truncated or damaged)", d.Path, err), f.Close())
+	}
+	if len(z.File) > maxMembers {
+		return errors.Join(fmt.Errorf("%s: archive has more than %d members", d.Path, maxMembers), f.Close())
+	}
+	z.RegisterDecompressor(zip.Deflate, flate.NewReader)
+	tree := &zipTree{f, z}
+	member, csvs := findCSV(z.File)
+	if member == nil && looksLikeImages(tree) {
+		return d.loadTree(ctx, tree, o, progress)
+	}
+	defer f.Close()
+	if member == nil && len(csvs) == 1 {
+		member = csvs[0]
+	}
+	if member == nil {
+		var names []string
+		for _, m := range csvs {
+			names = append(names, m.Name)
+		}
+		return d.noCSV(names)
+	}
+	r, err := openMember(member)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", d.Path, member.Name, err)
+	}
+	defer r.Close()
+	counted := &countingReader{ctx: ctx, r: r, total: int64(member.UncompressedSize64), progress: progress}
+	return d.loadCSV(ctx, csvInput{d.Path + ": " + member.Name, counted}, o.SkipBad)
+}
+
+// findCSV returns the member with a known name, or nil, and all CSV files.
+func findCSV(files []*zip.File) (known *zip.File, all []*zip.File) {
+	for _, m := range files {
+		if !m.Mode().IsRegular() {
+			continue
+		}
+		csv, isKnown := isCSV(m.Name)
+		if isKnown {
+			return m, nil
+		}
+		if csv {
+			all = append(all, m)
+		}
+	}
+	return nil, all
+}
+
+func openMember(m *zip.File) (io.ReadCloser, error) {
+	if m.Flags&1 != 0 {
+		return nil, errors.New("member is encrypted; unpack the archive first")
+	}
+	return m.Open()
+}
+
+// zipTree is the members of a .zip as a tree of images.
+type zipTree struct {
+	f *os.File
+	z *zip.Reader
+}
+
+func (t *zipTree) Close() error { return t.f.Close() }
+
+func (t *zipTree) open(e entry) (io.ReadCloser, error) { return openMember(e.member) }
+
+func (t *zipTree) size(e entry) (int64, error) { return int64(e.member.UncompressedSize64), nil }
+
+// entries lists regular files and folders. Members whose name points outside
+// the archive are returned with an error for each; nothing is ever unpacked to
+// disk, but such an archive is not to be trusted.
+func (t *zipTree) entries(context.Context) (list []entry, outside []string, err error) {
+	for _, m := range t.z.File {
+		name := strings.TrimSuffix(strings.ReplaceAll(m.Name, `\`, "/"), "/")
+		mode := m.Mode()
+		switch {
+		case !fs.ValidPath(name):
+			outside = append(outside, m.Name)
+		case mode.IsDir(), strings.HasSuffix(m.Name, "/"):
+			list = append(list, entry{name: name, dir: true})
+		case mode.IsRegular():
+			list = append(list, entry{name: name, member: m})
+		}
+	}
+	return list, outside, nil
+}

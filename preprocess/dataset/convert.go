@@ -1,0 +1,174 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"graft/internal/atomicfile"
+)
+
+// Convert writes d to out: a FER2013 CSV where out ends in .csv or .csv.gz,
+// else a folder of PNG files, lossless. progress, which may be nil, is told
+// images written and their total.
+//
+// A CSV takes sets of 48×48 gray images with FER2013's classes and splits.
+// A folder of such a set has Kaggle's layout and names, with the row in the
+// name (train/happy/Training_00042.png), so that converting back gives the
+// same CSV rows; of any other set it is <split>/<class>/<name>.png. FER+ votes
+// are not written: their file goes on fitting.
+//
+// The output appears whole or not at all. An existing CSV is replaced; a folder
+// must be absent or empty.
+func Convert(ctx context.Context, d *Dataset, out string, progress func(done, total int64)) error {
+	progress = oneAtATime(progress)
+	if lower := strings.ToLower(out); strings.HasSuffix(lower, ".csv") || strings.HasSuffix(lower, ".csv.gz") {
+		return d.writeCSV(ctx, out, progress)
+	}
+	if ext := path.Ext(out); ext == ".gz" || ext == ".zip" || ext == ".tar" || ext == ".tgz" {
+		return fmt.Errorf("cannot write %s files; end the name of --out in .csv or .csv.gz, or name a folder", ext)
+	}
+	return d.writeFolder(ctx, out, progress)
+}
+
+// isFER tells sets with FER2013's classes and splits.
+func (d *Dataset) isFER() bool {
+	if len(d.Classes) != len(FERClasses) {
+		return false
+	}
+	for i, c := range d.Classes {
+		if c != FERClasses[i] {
+			return false
+		}
+	}
+	for _, s := range d.Splits {
+		if ferSplit(s) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// row is the sample's row in FER2013, known or taken from its place.
+func (d *Dataset) row(i int) int {
+	if d.rows != nil {
+		return d.rows[i]
+	}
+	return i
+}
+
+// writeFolder writes to a temporary folder beside out and renames it.
+func (d *Dataset) writeFolder(ctx context.Context, out string, progress func(done, total int64)) error {
+	out = filepath.Clean(out)
+	if err := checkEmpty(out); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(out), atomicfile.TempPrefix+filepath.Base(out)+"-*")
+	if err != nil {
+		return err
+	}
+	if err := d.fillFolder(ctx, tmp, progress); err != nil {
+		return errors.Join(err, os.RemoveAll(tmp))
+	}
+	// Renaming does not replace a folder, not even an empty one.
+	if err := os.Remove(out); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return errors.Join(err, os.RemoveAll(tmp))
+	}
+	if err := os.Rename(tmp, out); err != nil {
+		return errors.Join(err, os.RemoveAll(tmp))
+	}
+	return atomicfile.SyncDir(filepath.Dir(out))
+}
+
+// checkEmpty refuses an out that would be overwritten.
+func checkEmpty(out string) error {
+	f, err := os.Open(out)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(1)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s is no folder to write to: %w", out, err)
+	}
+	return fmt.Errorf("folder %s is not empty (it holds %s, …); name another --out or empty it first", out, names[0])
+}
+
+func (d *Dataset) fillFolder(ctx context.Context, dir string, progress func(done, total int64)) error {
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	made := map[string]bool{}
+	for i := range d.Samples {
+		folder := path.Dir(d.memberName(i))
+		if made[folder] {
+			continue
+		}
+		made[folder] = true
+		if err := os.MkdirAll(filepath.Join(dir, filepath.FromSlash(folder)), 0o755); err != nil {
+			return err
+		}
+	}
+	var done atomic.Int64
+	return each(ctx, len(d.Samples), func(i int) error {
+		if err := d.writePNG(filepath.Join(dir, filepath.FromSlash(d.memberName(i))), i); err != nil {
+			return err
+		}
+		progress(done.Add(1), int64(len(d.Samples)))
+		return nil
+	})
+}
+
+// memberName is where sample i goes below the folder.
+func (d *Dataset) memberName(i int) string {
+	s := d.Samples[i]
+	class := d.Classes[s.Label]
+	if !d.isFER() {
+		name := path.Base(s.ID)
+		if !strings.EqualFold(path.Ext(name), ".png") {
+			name += ".png" // on top of .jpg: two files may differ in that alone
+		}
+		return path.Join(s.Split, class, name)
+	}
+	folder := "test"
+	if s.Split == FERSplits[0] {
+		folder = "train"
+	}
+	return path.Join(folder, class, ferID(ferSplit(s.Split), d.row(i))+".png")
+}
+
+var pngEncoder = png.Encoder{CompressionLevel: png.BestSpeed}
+
+func (d *Dataset) writePNG(name string, i int) error {
+	im, err := d.Image(i)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := pngEncoder.Encode(&b, im.ToImage()); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err // also two samples of one name
+	}
+	_, err = f.Write(b.Bytes())
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,111 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func mustConvert(t *testing.T, d *Dataset, out string) string {
+	t.Helper()
+	if err := Convert(context.Background(), d, out, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// CSV to folder to CSV gives the same bytes, whatever the order of the splits
+// and classes in it.
+func TestConvertRoundTrip(t *testing.T) {
+	rows := testRows(1, 40)
+	text := csvText(rows)
+	d := mustOpen(t, writeFile(t, "fer2013.csv", []byte(text)), Options{})
+	folder := mustConvert(t, d, filepath.Join(t.TempDir(), "new", "faces"))
+	votes := writeFile(t, "votes.csv", []byte(votesText(rows)))
+	faces := mustOpen(t, folder, Options{Verify: true, FERPlus: votes})
+	checkRows(t, faces, rows)
+	if faces.Kind != KindKaggle || faces.Samples[7].ID != "test/angry/PrivateTest_00007.png" || !slices.Equal(faces.Samples[7].Votes, votesOf(7)) {
+		t.Errorf("kind %s, sample 7 is %+v", faces.Kind, faces.Samples[7])
+	}
+	for _, name := range []string{"again.csv", "again.csv.gz"} {
+		again := mustConvert(t, faces, filepath.Join(t.TempDir(), name))
+		back := mustOpen(t, again, Options{})
+		checkRows(t, back, rows)
+		if fingerprint(t, back) != fingerprint(t, d) {
+			t.Errorf("%s: fingerprint changed", name)
+		}
+		if data, err := os.ReadFile(again); name == "again.csv" && (err != nil || string(data) != text) {
+			t.Errorf("CSV changed on its way through a folder: %v", err)
+		}
+	}
+}
+
+func TestConvertGeneric(t *testing.T) {
+	d := mustOpen(t, writeFile(t, "animals.zip", zipped(t, append(animals(t),
+		member{name: "train/cat/a.jpg", data: pngText(t, 77, 3, 4, 4)})...)), Options{})
+	out := t.TempDir() // an empty folder may be there already
+	got := mustOpen(t, mustConvert(t, d, out), Options{Verify: true})
+	if !slices.Equal(got.Classes, d.Classes) || len(got.Samples) != len(d.Samples) {
+		t.Fatalf("classes %v, %d samples", got.Classes, len(got.Samples))
+	}
+	for i := range d.Samples {
+		a, errA := d.Image(i)
+		b, errB := got.Image(i)
+		if err := errors.Join(errA, errB); err != nil {
+			t.Fatal(err)
+		}
+		if a.C != b.C || a.H != b.H || !slices.Equal(a.Pix, b.Pix) || d.Samples[i].Label != got.Samples[i].Label || d.Samples[i].Split != got.Samples[i].Split {
+			t.Errorf("%s became %s and differs", d.Samples[i].ID, got.Samples[i].ID)
+		}
+	}
+	err := Convert(context.Background(), d, filepath.Join(t.TempDir(), "x.csv"), nil)
+	wantError(t, err, "ape, cat, dog", "folder instead")
+}
+
+func TestConvertRefuses(t *testing.T) {
+	d := mustOpen(t, SyntheticPath, Options{PerClass: 1})
+	full := unpack(t, member{name: "kept.txt", data: "mine"})
+	for out, want := range map[string]string{
+		full:                                 "is not empty (it holds kept.txt",
+		filepath.Join(full, "kept.txt"):      "no folder",
+		filepath.Join(full, "x.zip"):         "cannot write .zip",
+		filepath.Join(full, "x.tar.gz"):      "cannot write .gz",
+		filepath.Join(full, "kept.txt", "y"): "kept.txt",
+	} {
+		wantError(t, Convert(context.Background(), d, out, nil), want)
+	}
+	dir := filepath.Join(full, "dir.csv")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, Convert(context.Background(), d, dir, nil), "is a folder")
+	if data, err := os.ReadFile(filepath.Join(full, "kept.txt")); err != nil || string(data) != "mine" {
+		t.Errorf("kept.txt: %q, %v", data, err)
+	}
+}
+
+// A conversion that is stopped, or meets a bad image, leaves nothing behind.
+func TestConvertLeavesNothing(t *testing.T) {
+	whole := mustOpen(t, SyntheticPath, Options{PerClass: 1})
+	broken := mustOpen(t, unpack(t, append(animals(t), member{name: "test/dog/x.png", data: "no image"})...), Options{})
+	for out, d := range map[string]*Dataset{"faces": whole, "faces.csv": whole, "animals": broken} {
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		stop := func(done, total int64) {
+			if d == whole && done == 3 {
+				cancel()
+			}
+		}
+		if err := Convert(ctx, d, filepath.Join(dir, out), stop); err == nil {
+			t.Errorf("%s: no error", out)
+		}
+		left, err := os.ReadDir(dir)
+		if err != nil || len(left) != 0 {
+			t.Errorf("%s: left %v, %v", out, left, err)
+		}
+	}
+}

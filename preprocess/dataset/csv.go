@@ -1,0 +1,252 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"graft/preprocess"
+)
+
+// csvInput is an opened CSV, wherever it came from.
+type csvInput struct {
+	name string // in errors: the file, and the member of an archive
+	r    io.Reader
+}
+
+// block is a run of whole rows on its way through a parser.
+type block struct {
+	buf  []byte // of blockSize, from the pool
+	rows []byte // the part of buf in use
+	err  error  // the stream broke off here, after all blocks before
+	out  chan parsed
+}
+
+// parsed is a block's good rows and what was wrong with the others.
+type parsed struct {
+	err           error
+	pix           []byte // good rows, ferPixels each
+	labels        []uint8
+	splits        []uint8
+	index         []int // of the good rows, counted in the block
+	faults        []blockFault
+	rows, newline int // rows, good and bad, and line feeds in the block
+}
+
+type blockFault struct {
+	row, line int // within the block, from 0
+	rowFault
+}
+
+// csvSource serves pixels from a store.
+type csvSource struct {
+	store *pixelStore
+	at    []int // row of the store by sample
+}
+
+func (s *csvSource) image(i int) (preprocess.Image, error) {
+	im := preprocess.New(1, ferSide, ferSide)
+	return im, s.store.read(im.Pix, s.at[i])
+}
+
+func (s *csvSource) keep(samples []int) {
+	for to, from := range samples {
+		s.at[to] = s.at[from]
+	}
+	s.at = s.at[:len(samples)]
+}
+
+func (s *csvSource) Close() error { return s.store.Close() }
+
+// loadCSV fills d from a FER2013 CSV. One goroutine reads and cuts the stream
+// at row ends, as many as there are cores parse, and this one collects the
+// results in order.
+func (d *Dataset) loadCSV(ctx context.Context, in csvInput, skipBad bool) error {
+	first := make([]byte, blockSize)
+	blocks := &blockReader{r: in.r}
+	rows, err := blocks.next(first)
+	if err != nil {
+		return fmt.Errorf("%s: read header: %w", in.name, noEOF(err))
+	}
+	line, rest := cutRow(rows, bytes.IndexByte(rows, '"') >= 0)
+	h, err := parseHeader(line)
+	if err != nil {
+		return fmt.Errorf("%s: line 1: %w", in.name, err)
+	}
+	d.Kind, d.Classes, d.Splits = KindCSV, FERClasses, FERSplits
+	src := &csvSource{store: newPixelStore(ferPixels, memoryCap)}
+	d.src = src
+
+	c := &collector{d: d, src: src, name: in.name, skipBad: skipBad, line: bytes.Count(rows[:len(rows)-len(rest)], lineFeed)}
+	g, ctx := errgroup.WithContext(ctx)
+	workers := runtime.GOMAXPROCS(0)
+	jobs, ordered := make(chan *block, workers), make(chan *block, 2*workers)
+	g.Go(func() error { return readBlocks(ctx, blocks, first, rest, jobs, ordered) })
+	for range workers {
+		g.Go(func() error { parseBlocks(h, jobs); return nil })
+	}
+	g.Go(func() error { return c.collect(ctx, ordered) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	src.at = make([]int, len(d.Samples))
+	for i := range src.at {
+		src.at[i] = i
+	}
+	return nil
+}
+
+var lineFeed = []byte{'\n'}
+
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New("file is empty")
+	}
+	return err
+}
+
+// blockPool recycles the buffers of blocks.
+var blockPool = sync.Pool{New: func() any { b := make([]byte, blockSize); return &b }}
+
+// readBlocks sends every block to a parser and, in order, to the collector.
+// A stream that breaks off ends in a block that says so.
+func readBlocks(ctx context.Context, r *blockReader, buf, rows []byte, jobs, ordered chan<- *block) error {
+	defer close(ordered)
+	defer close(jobs)
+	var err error
+	for {
+		b := &block{buf: buf, rows: rows, err: err, out: make(chan parsed, 1)}
+		for _, ch := range []chan<- *block{jobs, ordered} {
+			select {
+			case ch <- b:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if err != nil {
+			return nil
+		}
+		buf = *blockPool.Get().(*[]byte)
+		rows, err = r.next(buf)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+	}
+}
+
+// parseBlocks parses until jobs is closed. A block's channel has room for its
+// result, so this never waits for the collector.
+func parseBlocks(h header, jobs <-chan *block) {
+	for b := range jobs {
+		p := h.parseBlock(b.rows)
+		p.err = b.err
+		blockPool.Put(&b.buf)
+		b.out <- p
+	}
+}
+
+// parsedPool recycles the pixel buffers of parsed blocks.
+var parsedPool = sync.Pool{New: func() any { return new([]byte) }}
+
+func (h header) parseBlock(rows []byte) parsed {
+	p := parsed{pix: (*parsedPool.Get().(*[]byte))[:0]}
+	whole := rows
+	quoted := bytes.IndexByte(rows, '"') >= 0
+	for len(rows) > 0 {
+		start := len(whole) - len(rows)
+		var row []byte
+		row, rows = cutRow(rows, quoted)
+		if len(row) == 0 {
+			continue // encoding/csv skips empty lines too
+		}
+		n := len(p.pix)
+		p.pix = slices.Grow(p.pix, ferPixels)[:n+ferPixels]
+		label, split, fault := h.parseRow(p.pix[n:], row)
+		if fault != nil {
+			p.pix = p.pix[:n]
+			p.faults = append(p.faults, blockFault{p.rows, bytes.Count(whole[:start], lineFeed), *fault})
+		} else {
+			p.labels, p.splits, p.index = append(p.labels, label), append(p.splits, split), append(p.index, p.rows)
+		}
+		p.rows++
+	}
+	p.newline = bytes.Count(whole, lineFeed)
+	return p
+}
+
+// collector puts parsed blocks together in the order of the file.
+type collector struct {
+	d         *Dataset
+	src       *csvSource
+	name      string
+	skipBad   bool
+	row, line int // rows and line feeds before the next block
+}
+
+func (c *collector) collect(ctx context.Context, ordered <-chan *block) error {
+	for b := range ordered {
+		select {
+		case p := <-b.out:
+			if ctx.Err() != nil {
+				return ctx.Err() // a stopped stream is no damaged one
+			}
+			if err := c.add(p); err != nil {
+				return err
+			}
+			parsedPool.Put(&p.pix)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	c.d.total = c.row
+	return ctx.Err()
+}
+
+func (c *collector) add(p parsed) error {
+	for _, f := range p.faults {
+		where := fmt.Sprintf("row %d (line %d)", c.row+f.row+1, c.line+f.line+1)
+		if f.column != "" {
+			where += ", column " + f.column
+		}
+		if !c.skipBad {
+			return fmt.Errorf("%s: %s: %s", c.name, where, f.reason)
+		}
+		if err := c.d.leaveOut(where, f.reason); err != nil {
+			return err
+		}
+	}
+	if err := c.src.store.append(p.pix); err != nil {
+		return err
+	}
+	for i, row := range p.index {
+		row += c.row
+		c.d.rows = append(c.d.rows, row)
+		c.d.Samples = append(c.d.Samples, Sample{ID: ferID(int(p.splits[i]), row), Split: FERSplits[p.splits[i]], Label: int(p.labels[i])})
+	}
+	c.row, c.line = c.row+p.rows, c.line+p.newline
+	if p.err == nil {
+		return nil
+	}
+	if !c.skipBad {
+		return fmt.Errorf("%s: after row %d: %w (file is truncated or damaged)", c.name, c.row, p.err)
+	}
+	return c.d.leaveOut(fmt.Sprintf("after row %d", c.row), fmt.Sprintf("file is truncated or damaged, the rest is lost: %v", p.err))
+}
+
+// ferID names a row as Kaggle names its image: Training_00042.
+func ferID(split, row int) string {
+	b := make([]byte, 0, 24)
+	b = append(append(b, ferUsages[split]...), '_')
+	for n := 10000; n > row && n > 1; n /= 10 {
+		b = append(b, '0')
+	}
+	return string(strconv.AppendInt(b, int64(row), 10))
+}

@@ -1,0 +1,140 @@
+// Package dataset reads image classification data sets in the forms they are
+// found in: FER2013's CSV files, bare or packed, Kaggle's image folders,
+// generic {train,val,test}/<class>/ folders and their .zip files, and the
+// synthetic faces that need no download.
+//
+// Whatever the form, a Dataset is a list of samples with split and label, and
+// pixels on demand. Opening one checks it: what is wrong is an error that
+// names file and row or member or, with Options.SkipBad, an entry of
+// Dataset.Bad.
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"graft/preprocess"
+)
+
+// Options say how to open a data set. The zero value is strict.
+type Options struct {
+	FERPlus  string // path of FER+'s fer2013new.csv, whose row i belongs to row i of fer2013.csv
+	SkipBad  bool   // list bad rows and images in Bad and leave them out instead of failing
+	Seed     uint64 // of the synthetic set
+	PerClass int    // synthetic training images a class; 0 means DefaultPerClass
+	Verify   bool   // decode every image of a folder or .zip at Open; CSV files are always checked whole
+}
+
+// Sample is one image's place in the set.
+type Sample struct {
+	ID    string  // unique in the set: Training_00042 (zero-based row) for CSV files, the member's path for folders
+	Split string  // one of Dataset.Splits
+	Label int     // index into Dataset.Classes
+	Votes []uint8 // FER+: the ten votes in the order of FERPlusVotes; nil without FER+
+}
+
+// Bad is something left out because of Options.SkipBad.
+type Bad struct {
+	Where  string `json:"where"`  // row and line number, or member name
+	Reason string `json:"reason"` // what is wrong with it
+}
+
+// Kinds of data sets.
+const (
+	KindCSV       = "fer2013-csv"
+	KindKaggle    = "fer2013-folder"
+	KindFolder    = "folder"
+	KindSynthetic = "synthetic"
+)
+
+// Dataset is an opened set. Its fields are for reading.
+type Dataset struct {
+	Kind     string
+	Path     string
+	Classes  []string
+	Splits   []string
+	Samples  []Sample
+	Bad      []Bad    // left out; empty unless Options.SkipBad
+	Warnings []string // what is odd but usable, such as FER2013 with other counts than published
+
+	src   source
+	rows  []int // zero-based row of the CSV by sample; nil where unknown
+	total int   // rows of the CSV, good and bad
+}
+
+// source hands out the pixels of a set's samples.
+type source interface {
+	image(i int) (preprocess.Image, error)
+	keep(samples []int) // ascending; they are numbered anew from 0
+	Close() error
+}
+
+// ErrClosed is returned by Image after Close.
+var ErrClosed = errors.New("data set is closed")
+
+// Image decodes sample i. It may be called from many goroutines at once. The
+// error names the sample.
+func (d *Dataset) Image(i int) (preprocess.Image, error) {
+	if d.src == nil {
+		return preprocess.Image{}, ErrClosed
+	}
+	if i < 0 || i >= len(d.Samples) {
+		return preprocess.Image{}, fmt.Errorf("%s: sample %d of %d", d.Path, i, len(d.Samples))
+	}
+	im, err := d.src.image(i)
+	if err != nil {
+		return preprocess.Image{}, fmt.Errorf("%s: %s: %w", d.Path, d.Samples[i].ID, err)
+	}
+	return im, nil
+}
+
+// Close frees the set's memory and files. Image must not be running.
+func (d *Dataset) Close() error {
+	if d.src == nil {
+		return nil
+	}
+	src := d.src
+	d.src = nil
+	return src.Close()
+}
+
+// Select returns indices into Samples, ascending, of the named splits (none
+// named: all). With limit > 0 each split gives at most that many, spread
+// evenly over it: folders list class after class, and the first hundred images
+// of one are a single class.
+func (d *Dataset) Select(splits []string, limit int) ([]int, error) {
+	if limit < 0 {
+		return nil, fmt.Errorf("limit %d is negative", limit)
+	}
+	for _, s := range splits {
+		if !slices.Contains(d.Splits, s) {
+			return nil, fmt.Errorf("%s has no split %q; it has %s", d.Path, s, strings.Join(d.Splits, ", "))
+		}
+	}
+	bySplit := map[string][]int{}
+	for i, s := range d.Samples {
+		if len(splits) == 0 || slices.Contains(splits, s.Split) {
+			bySplit[s.Split] = append(bySplit[s.Split], i)
+		}
+	}
+	var out []int
+	for _, idx := range bySplit {
+		out = append(out, spread(idx, limit)...)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// spread takes limit elements of idx at even distances; limit 0 takes all.
+func spread(idx []int, limit int) []int {
+	if limit == 0 || limit >= len(idx) {
+		return idx
+	}
+	out := make([]int, limit)
+	for k := range out {
+		out[k] = idx[k*len(idx)/limit]
+	}
+	return out
+}

@@ -1,0 +1,67 @@
+package dataset
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// FER2013 is 48×48 gray faces.
+const (
+	ferSide   = 48
+	ferPixels = ferSide * ferSide
+)
+
+// FERClasses are FER2013's classes in the order of its labels 0 to 6.
+var FERClasses = []string{"angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"}
+
+// FERSplits are FER2013's splits in the order of its rows.
+var FERSplits = []string{"train", "public-test", "private-test"}
+
+// ferUsages are the words of the CSV's Usage column and the starts of Kaggle's
+// file names, in the order of FERSplits.
+var ferUsages = []string{"Training", "PublicTest", "PrivateTest"}
+
+// ferCounts are the published sizes of the splits (Goodfellow et al. 2013,
+// "Challenges in representation learning", table of the contest's data).
+var ferCounts = []int{28709, 3589, 3589}
+
+// ferSynonyms are other names of the classes' folders, lower case.
+var ferSynonyms = map[string]string{
+	"anger": "angry", "disgusted": "disgust", "fearful": "fear", "happiness": "happy",
+	"sadness": "sad", "surprised": "surprise",
+}
+
+// ferLabel is the label of a class folder's name in any case, or -1.
+func ferLabel(name string) int {
+	name = strings.ToLower(name)
+	if s, ok := ferSynonyms[name]; ok {
+		name = s
+	}
+	for i, c := range FERClasses {
+		if c == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// warnCounts tells of splits whose size is not FER2013's.
+func (d *Dataset) warnCounts() {
+	have := map[string]int{}
+	for _, s := range d.Samples {
+		have[s.Split]++
+	}
+	for i, s := range FERSplits {
+		if n := have[s]; n != ferCounts[i] {
+			d.warn("%s: split %s holds %d images; FER2013 has %d", d.Path, s, n, ferCounts[i])
+		}
+	}
+}
+
+func (d *Dataset) warn(format string, args ...any) {
+	d.Warnings = append(d.Warnings, fmt.Sprintf(format, args...))
+}
+
+// ferSplit is the index of a split's name, or -1.
+func ferSplit(name string) int { return slices.Index(FERSplits, name) }

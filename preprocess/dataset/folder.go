@@ -1,0 +1,173 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"graft/preprocess"
+)
+
+// treeSource decodes images of a folder or archive on demand.
+type treeSource struct {
+	tree   tree
+	images []imageFile // by sample
+}
+
+func (s *treeSource) image(i int) (preprocess.Image, error) {
+	r, err := s.tree.open(s.images[i].entry)
+	if err != nil {
+		return preprocess.Image{}, err
+	}
+	im, err := preprocess.Decode(r)
+	if closeErr := r.Close(); err == nil {
+		err = closeErr // an archive's checksum fault, unless decoding failed already
+	}
+	return im, err
+}
+
+// bytes reads the image's file as it is, for the fingerprint.
+func (s *treeSource) bytes(i int) ([]byte, error) {
+	r, err := s.tree.open(s.images[i].entry)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	n, err := io.Copy(&b, io.LimitReader(r, preprocess.MaxFileBytes+1))
+	if n > preprocess.MaxFileBytes {
+		return nil, fmt.Errorf("image file is longer than %d bytes", preprocess.MaxFileBytes)
+	}
+	return b.Bytes(), err
+}
+
+func (s *treeSource) keep(samples []int) {
+	for to, from := range samples {
+		s.images[to] = s.images[from]
+	}
+	s.images = s.images[:len(samples)]
+}
+
+func (s *treeSource) Close() error { return s.tree.Close() }
+
+// bad reports something bad: as the error, or with skipBad as an entry of Bad.
+func (d *Dataset) bad(skipBad bool, where, reason string) error {
+	if !skipBad {
+		return fmt.Errorf("%s: %s: %s", d.Path, where, reason)
+	}
+	return d.leaveOut(where, reason)
+}
+
+// loadTree fills d from a tree of images, which it then owns.
+func (d *Dataset) loadTree(ctx context.Context, t tree, o Options, progress func(done, total int64)) error {
+	src := &treeSource{tree: t}
+	d.src = src
+	list, outside, err := t.entries(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range outside {
+		if err := d.bad(o.SkipBad, name, "name points outside the archive"); err != nil {
+			return err
+		}
+	}
+	l, err := findLayout(list)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.Path, err)
+	}
+	for _, folder := range slices.Sorted(maps.Keys(l.folder)) {
+		if l.folder[folder] == 0 {
+			if err := d.bad(o.SkipBad, folder, "class folder holds no images"); err != nil {
+				return err
+			}
+		}
+	}
+	if l.images, err = d.unique(l.images, o.SkipBad); err != nil {
+		return err
+	}
+	if l.stray > 0 {
+		d.warn("%s: %d image files lie outside {train,val,test}/<class>/ and are left out", d.Path, l.stray)
+	}
+	if l.isKaggle() {
+		src.images, err = d.kaggle(l, o.SkipBad)
+	} else {
+		src.images = d.generic(l)
+	}
+	if err != nil || !o.Verify {
+		return err
+	}
+	return d.verify(ctx, o.SkipBad, progress)
+}
+
+// unique leaves out images whose path came before: archives may hold a name
+// twice.
+func (d *Dataset) unique(images []imageFile, skipBad bool) ([]imageFile, error) {
+	seen := make(map[string]bool, len(images))
+	kept := images[:0]
+	for _, im := range images {
+		if !seen[im.id] {
+			seen[im.id] = true
+			kept = append(kept, im)
+			continue
+		}
+		if err := d.bad(skipBad, im.id, "archive holds this name twice"); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
+}
+
+// verify decodes every image on all cores.
+func (d *Dataset) verify(ctx context.Context, skipBad bool, progress func(done, total int64)) error {
+	faults := make([]error, len(d.Samples))
+	var done atomic.Int64
+	err := each(ctx, len(d.Samples), func(i int) error {
+		_, faults[i] = d.src.image(i)
+		if faults[i] != nil && !skipBad {
+			return fmt.Errorf("%s: %s: %w", d.Path, d.Samples[i].ID, faults[i])
+		}
+		progress(done.Add(1), int64(len(faults)))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	good := make([]bool, len(faults))
+	for i, fault := range faults {
+		if good[i] = fault == nil; !good[i] {
+			if err := d.leaveOut(d.Samples[i].ID, fault.Error()); err != nil {
+				return err
+			}
+		}
+	}
+	d.keep(good)
+	return nil
+}
+
+// each runs f(0) to f(n-1) on all cores until one fails or ctx is done.
+func each(ctx context.Context, n int, f func(i int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return nil
+				}
+				if err := f(i); err != nil {
+					return err
+				}
+			}
+			return ctx.Err()
+		})
+	}
+	return g.Wait()
+}

@@ -1,0 +1,64 @@
+package dataset
+
+import (
+	"fmt"
+	"math"
+
+	"graft/preprocess"
+	"graft/preprocess/synthetic"
+)
+
+// DefaultPerClass is the number of synthetic training images a class.
+const DefaultPerClass = 200
+
+// maxPerClass keeps the list of samples in memory.
+const maxPerClass = 1 << 20
+
+// syntheticSource draws on demand and keeps nothing.
+type syntheticSource struct {
+	seed  uint64
+	faces []face
+}
+
+// face is a sample's place in the stream of drawings: each split has its own,
+// so that more training images leave the test images as they are.
+type face struct {
+	split, index, label int
+}
+
+func (s *syntheticSource) image(i int) (preprocess.Image, error) {
+	f := s.faces[i]
+	return synthetic.Face(s.seed, uint64(f.split)<<32|uint64(f.index), synthetic.Emotion(f.label)), nil
+}
+
+func (s *syntheticSource) keep(samples []int) {
+	for to, from := range samples {
+		s.faces[to] = s.faces[from]
+	}
+	s.faces = s.faces[:len(samples)]
+}
+
+func (s *syntheticSource) Close() error { return nil }
+
+// openSynthetic lists PerClass training faces a class and an eighth of that,
+// at least four, in either test split, the classes taking turns.
+func (d *Dataset) openSynthetic(o Options) error {
+	n := o.PerClass
+	if n == 0 {
+		n = DefaultPerClass
+	}
+	if n < 1 || n > maxPerClass {
+		return fmt.Errorf("synthetic: %d images a class, want 1 to %d", o.PerClass, maxPerClass)
+	}
+	src := &syntheticSource{seed: o.Seed}
+	d.Kind, d.Classes, d.Splits, d.src = KindSynthetic, FERClasses, FERSplits, src
+	test := max(int(math.Round(float64(n)/8)), 4)
+	for split, perClass := range []int{n, test, test} {
+		for i := range perClass * len(FERClasses) {
+			label := i % len(FERClasses)
+			d.Samples = append(d.Samples, Sample{ID: ferID(split, len(d.Samples)), Split: FERSplits[split], Label: label})
+			src.faces = append(src.faces, face{split, i, label})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package preprocess
+
+import (
+	"image"
+	"math"
+
+	"github.com/disintegration/imaging"
+)
+
+// Normalization is what a checkpoint was trained with: per channel, on pixels
+// in [0,1], (x − Mean) / Std.
+type Normalization struct {
+	Mean, Std [3]float32
+}
+
+// Host is the preprocessing of a model that wants a finished tensor: Square,
+// then gray repeated to RGB, then Normalization.
+type Host struct {
+	Size    int     // side of the model's input in pixels
+	CropPct float64 // share of the resized picture that the crop keeps, in (0,1]; 0 means 1
+	Normalization
+}
+
+// Tensor fills dst, [3,Size,Size], with the normalised pixels of im.
+func (h Host) Tensor(dst []float32, im Image) {
+	sq := Square(im, h.Size, h.CropPct)
+	plane := h.Size * h.Size
+	for c := range 3 {
+		scale := 1 / (255 * h.Std[c])
+		shift := h.Mean[c] / h.Std[c]
+		src := sq.Pix
+		if sq.C == 3 {
+			src = sq.Pix[c*plane:]
+		}
+		out := dst[c*plane : (c+1)*plane]
+		for i := range out {
+			out[i] = float32(src[i])*scale - shift
+		}
+	}
+}
+
+// Square resizes im so that its shorter side is floor(size/cropPct) and cuts
+// the size×size centre, in 8 bits with PIL's antialiased bilinear kernel: what
+// torchvision's Resize and CenterCrop and timm's evaluation transform do with
+// a PIL image. The longer side is cut to whole pixels and the centre rounded
+// half to even, as they do. C is kept. cropPct outside (0,1] counts as 1. An
+// image more than maxAspect times as long as wide is cut to that first.
+func Square(im Image, size int, cropPct float64) Image {
+	if !(cropPct > 0 && cropPct <= 1) {
+		cropPct = 1
+	}
+	im = im.limitAspect()
+	short := int(math.Floor(float64(size) / cropPct))
+	w, h := short, short
+	if im.W > im.H {
+		w = int(float64(short) * float64(im.W) / float64(im.H))
+	} else {
+		h = int(float64(short) * float64(im.H) / float64(im.W))
+	}
+	if im.W == size && im.H == size && short == size {
+		return im
+	}
+	resized := imaging.Resize(im.nrgba(), w, h, imaging.Linear)
+	left := int(math.RoundToEven(float64(w-size) / 2))
+	top := int(math.RoundToEven(float64(h-size) / 2))
+	return fromNRGBA(imaging.Crop(resized, image.Rect(left, top, left+size, top+size)), im.C)
+}
+
+// maxAspect bounds the resized picture: only its centre is kept, and a line of
+// a million pixels would otherwise grow to 224 lines of that many times more.
+const maxAspect = 8
+
+// limitAspect keeps the centre of very long images.
+func (im Image) limitAspect() Image {
+	h, w := min(im.H, maxAspect*im.W), min(im.W, maxAspect*im.H)
+	if h == im.H && w == im.W {
+		return im
+	}
+	out := New(im.C, h, w)
+	top, left := (im.H-h)/2, (im.W-w)/2
+	for r := range out.C * h {
+		src := ((r/h)*im.H + top + r%h) * im.W
+		copy(out.Pix[r*w:(r+1)*w], im.Pix[src+left:])
+	}
+	return out
+}

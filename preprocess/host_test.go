@@ -1,0 +1,81 @@
+package preprocess_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"graft/preprocess"
+)
+
+// The host path agrees with torchvision's transforms on PIL images to one
+// step of 255.
+func TestSquareAgainstPIL(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		c, h, w, size int
+		cropPct       float64
+	}{
+		{"wide", 3, 61, 90, 32, 32.0 / 36},
+		{"tall", 3, 75, 40, 32, 1},
+		{"gray", 1, 48, 48, 32, 32.0 / 36},
+		{"enlarged", 1, 48, 48, 84, 0.875},
+	} {
+		im := preprocess.Image{C: c.c, H: c.h, W: c.w, Pix: readBytes(t, "host_"+c.name+".u8", c.c*c.h*c.w)}
+		got := preprocess.Square(im, c.size, c.cropPct)
+		if got.C != c.c || got.H != c.size || got.W != c.size {
+			t.Fatalf("%s: shape [%d,%d,%d], want [%d,%d,%d]", c.name, got.C, got.H, got.W, c.c, c.size, c.size)
+		}
+		want := readBytes(t, fmt.Sprintf("host_%s_%d.u8", c.name, c.size), c.c*c.size*c.size)
+		if d := maxDiff(got.Pix, want); !(d <= 1) {
+			t.Errorf("%s: differs from PIL by %g of 255, want at most 1", c.name, d)
+		}
+	}
+}
+
+// timm cuts the shorter side to whole pixels: 224/0.9 is 248, not 249. A
+// picture of that height is only cropped, and keeps its pixels.
+func TestSquareFloorsTheShorterSide(t *testing.T) {
+	im := random(1, 1, 248, 248)
+	got := preprocess.Square(im, 224, 0.9)
+	for _, at := range [][2]int{{0, 0}, {10, 200}, {223, 223}} {
+		y, x := at[0], at[1]
+		if g, w := got.Pix[y*224+x], im.Pix[(y+12)*248+x+12]; g != w {
+			t.Fatalf("pixel (%d,%d) is %d, want %d", y, x, g, w)
+		}
+	}
+}
+
+func TestSquareOfNarrowImages(t *testing.T) {
+	for _, shape := range [][2]int{{1, 1}, {1, 400}, {400, 1}, {2, 3}, {1, 1 << 24}} {
+		got := preprocess.Square(random(2, 3, shape[0], shape[1]), 32, 0)
+		if got.C != 3 || got.H != 32 || got.W != 32 || len(got.Pix) != 3*32*32 {
+			t.Errorf("%v: got [%d,%d,%d] with %d bytes", shape, got.C, got.H, got.W, len(got.Pix))
+		}
+	}
+	// What is kept of a long image is its centre.
+	long := preprocess.New(3, 2, 101)
+	for i := range long.Pix {
+		long.Pix[i] = uint8(i % 101)
+	}
+	if got := preprocess.Square(long, 2, 1); got.Pix[0] != 49 && got.Pix[0] != 50 {
+		t.Errorf("centre of 0 to 100 is %d", got.Pix[0])
+	}
+}
+
+func TestHostTensor(t *testing.T) {
+	h := preprocess.Host{Size: 4, Normalization: preprocess.Normalization{
+		Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225}}}
+	for _, c := range []int{1, 3} {
+		im := random(7, c, 4, 4)
+		got := make([]float32, 3*4*4)
+		h.Tensor(got, im)
+		for i := range got {
+			k := i / 16
+			want := (float64(im.Pix[i%16+16*(k%c)])/255 - float64(h.Mean[k])) / float64(h.Std[k])
+			if d := math.Abs(float64(got[i]) - want); !(d <= 1e-5) {
+				t.Fatalf("C=%d: element %d is %g, want %g", c, i, got[i], want)
+			}
+		}
+	}
+}
