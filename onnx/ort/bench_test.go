@@ -1,0 +1,69 @@
+package ort
+
+import (
+	"context"
+	"testing"
+
+	native "github.com/yalue/onnxruntime_go"
+)
+
+// What Run costs beside the binding it calls, on a model of two nodes.
+func BenchmarkRun(b *testing.B) {
+	if err := Available(); err != nil {
+		b.Skipf("SKIPPED, ONNX Runtime is needed: %v", err)
+	}
+	data, err := tinyModel()
+	if err != nil {
+		b.Fatal(err)
+	}
+	x, y := []float32{1, 10}, make([]float32, 3)
+	b.Run("graft", func(b *testing.B) {
+		s, err := OpenBytes(data, Options{Provider: CPU, Threads: 1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer s.Close()
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		in, out := []Tensor{{"x", []int64{1, 2}, x}}, []Tensor{{"y", []int64{1, 3}, y}}
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := s.Run(ctx, in, out); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("bare", func(b *testing.B) { benchmarkBare(b, data, x, y) })
+}
+
+func benchmarkBare(b *testing.B, data []byte, x, y []float32) {
+	so, err := native.NewSessionOptions()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer so.Destroy()
+	if err := so.SetIntraOpNumThreads(1); err != nil {
+		b.Fatal(err)
+	}
+	s, err := native.NewDynamicAdvancedSessionWithONNXData(data, []string{"x"}, []string{"y"}, so)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Destroy()
+	in, err := native.NewTensor(native.NewShape(1, 2), x)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer in.Destroy()
+	out, err := native.NewTensor(native.NewShape(1, 3), y)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer out.Destroy()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Run([]native.Value{in}, []native.Value{out}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

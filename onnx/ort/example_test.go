@@ -1,0 +1,34 @@
+package ort_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"graft/onnx"
+	"graft/onnx/ort"
+)
+
+// Runs a model on the CPU. Without the library, Open says how to install it.
+func Example() {
+	m := &onnx.Model{Name: "double", Opset: 17}
+	b := onnx.NewBuilder(m)
+	x := b.Input("x", onnx.Float32, onnx.Dim{Name: "N"})
+	b.Output("y", b.Op("Mul", "y", []string{x, b.Float32s("two", []float32{2})}), onnx.Float32, onnx.Dim{Name: "N"})
+	var file bytes.Buffer
+	if _, err := m.WriteTo(&file); err != nil {
+		fmt.Println(err)
+	}
+
+	s, err := ort.OpenBytes(file.Bytes(), ort.Options{Provider: ort.CPU})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	y := make([]float32, 3)
+	err = s.Run(context.Background(),
+		[]ort.Tensor{{Name: "x", Shape: []int64{3}, Data: []float32{1, 2, 3}}},
+		[]ort.Tensor{{Name: "y", Shape: []int64{3}, Data: y}})
+	fmt.Println(y, err, s.Provider())
+}

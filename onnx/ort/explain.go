@@ -1,0 +1,118 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
+)
+
+// errNotInBuild is wrapped where the library does not have the provider at all.
+var errNotInBuild = errors.New("this build of ONNX Runtime does not have it")
+
+var (
+	missingLibrary = regexp.MustCompile(`(lib[\w+-]+\.so[.\d]*): cannot open shared object file`)
+	// sourceNoise is where in its source ONNX Runtime failed, down to the reason.
+	sourceNoise = regexp.MustCompile(`(?s)^.*(was false\. |\[ONNXRuntimeError\] : \d+ : \w+ : )`)
+)
+
+// libraryPackages says where the libraries that GPU providers need come from.
+var libraryPackages = []struct{ prefix, from string }{
+	{"libcudnn", "cuDNN 9: for instance the package libcudnn9-cuda-12 of NVIDIA's repository"},
+	{"libcuda.", "the NVIDIA driver"},
+	{"libcu", "the CUDA runtime: for instance the package cuda-libraries-12-9 of NVIDIA's repository"},
+	{"libnv", "TensorRT 10: for instance the packages libnvinfer10 and libnvonnxparsers10 of NVIDIA's repository"},
+}
+
+// explanation is an error of ONNX Runtime with the way out before it.
+type explanation struct {
+	provider Provider
+	hint     string
+	kind     error // errNotInBuild or nil
+	err      error
+}
+
+func (e *explanation) Error() string {
+	reason := strings.TrimSpace(sourceNoise.ReplaceAllString(e.err.Error(), ""))
+	switch {
+	case e.hint == "":
+		return fmt.Sprintf("provider %s: %s", e.provider, reason)
+	case e.kind != nil:
+		return fmt.Sprintf("provider %s: %s", e.provider, e.hint)
+	}
+	return fmt.Sprintf("provider %s: %s (ONNX Runtime says: %s)", e.provider, e.hint, reason)
+}
+
+func (e *explanation) Unwrap() []error {
+	if e.kind == nil {
+		return []error{e.err}
+	}
+	return []error{e.err, e.kind}
+}
+
+// explain adds the way out to a provider's error.
+func explain(p Provider, err error) error {
+	e := &explanation{provider: p, err: err}
+	msg := err.Error()
+	lib := missingLibrary.FindStringSubmatch(msg)
+	switch {
+	case lib != nil && strings.HasPrefix(lib[1], "libonnxruntime_providers"):
+		e.kind, e.hint = errNotInBuild, notInBuild(p)
+	case lib != nil:
+		e.hint = missingLibraryHint(lib[1])
+	case contains(msg, "not enabled in this build", "not supported in this build", "provider is not supported",
+		"does not support coreml", "openvino_v2: failed to load", "not available in this build"):
+		e.kind, e.hint = errNotInBuild, notInBuild(p)
+	default:
+		e.hint = messageHint(msg)
+	}
+	return e
+}
+
+func contains(msg string, words ...string) bool {
+	msg = strings.ToLower(msg)
+	for _, w := range words {
+		if strings.Contains(msg, w) {
+			return true
+		}
+	}
+	return false
+}
+
+func missingLibraryHint(name string) string {
+	for _, l := range libraryPackages {
+		if strings.HasPrefix(name, l.prefix) {
+			return fmt.Sprintf("%s not found; it comes with %s", name, l.from)
+		}
+	}
+	return name + " not found"
+}
+
+func messageHint(msg string) string {
+	switch {
+	case contains(msg, "fallback to cpu ep has been explicitly disabled"):
+		return "it cannot run every node of this model; --allow-fallback lets the CPU run the rest"
+	case contains(msg, "driver version is insufficient", "no cuda-capable device", "cuda failure 35", "cuda failure 100"):
+		return "no usable NVIDIA card or driver (does nvidia-smi work?)"
+	case contains(msg, "webgpu adapter", "no supported adapters"):
+		return "no graphics adapter found; on Linux it needs a card with a Vulkan driver"
+	}
+	return ""
+}
+
+// notInBuild says how to get a library that has the provider.
+func notInBuild(p Provider) string {
+	text := errNotInBuild.Error()
+	switch {
+	case p == DirectML && runtime.GOOS != "windows":
+		return text + ": it exists on Windows only"
+	case p == CoreML && runtime.GOOS != "darwin":
+		return text + ": it exists on macOS only"
+	case (p == CUDA || p == TensorRT) && runtime.GOOS != "darwin":
+		return text + "; 'graft setup --gpu' installs one that does"
+	case p == WebGPU || p == DirectML:
+		return text + "; 'graft setup --from npm' installs one that does"
+	}
+	return text + "; set " + EnvLibrary + " to one that does"
+}

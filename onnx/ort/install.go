@@ -1,0 +1,321 @@
+package ort
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"graft/internal/atomicfile"
+)
+
+// InstallOptions say which build Install installs and where from.
+type InstallOptions struct {
+	// GPU asks for the build with CUDA and TensorRT.
+	GPU bool
+	// CUDA is the major version of the CUDA runtime that the build is for, 12 or
+	// 13; 0 takes 13 where only that runtime is found, else 12.
+	CUDA int
+	// From is "release" (the official archive), "npm" (the package
+	// onnxruntime-node through the npm client) or "auto": the first, else the
+	// second.
+	From string
+	// Progress counts bytes; it may be nil.
+	Progress func(done, total int64)
+	// Log takes one line for people at a time; it may be nil.
+	Log func(line string)
+}
+
+// manifest is the file in an install folder that says what was put there.
+type manifest struct {
+	Version string            `json:"version"`
+	Source  string            `json:"source"`
+	Files   map[string]string `json:"files"` // name to SHA-256
+}
+
+const manifestName = "install.json"
+
+// Install puts the pinned library into the user's cache, unless it is there
+// already and whole, and returns it. Everything it writes was checked against a
+// pinned SHA-256; the folder appears whole or not at all. Nothing needs root.
+// Find then finds it.
+func Install(ctx context.Context, o InstallOptions) (Library, error) {
+	dir, err := CacheDir()
+	if err != nil {
+		return Library{}, err
+	}
+	i := installer{
+		InstallOptions: o, dir: filepath.Join(dir, PinnedVersion), platform: runtime.GOOS + "/" + runtime.GOARCH,
+		releases: releases, members: npmMembers,
+		url: func(name string) string { return fmt.Sprintf(releaseURL, PinnedVersion, name) },
+		npm: npmPack, retryPause: 2 * time.Second,
+	}
+	flavor, err := i.install(ctx)
+	if err != nil {
+		return Library{}, err
+	}
+	if path := os.Getenv(EnvLibrary); path != "" {
+		i.log("note: %s=%s goes before what was installed", EnvLibrary, path)
+	}
+	return i.load(flavor)
+}
+
+// installer is Install with its surroundings, which tests replace.
+type installer struct {
+	InstallOptions
+	dir        string // of the pinned version in the cache
+	platform   string // GOOS/GOARCH
+	releases   map[string]map[string]archive
+	members    map[string][]member
+	url        func(archive string) string
+	npm        func(ctx context.Context, spec, dir string) (string, error)
+	retryPause time.Duration
+}
+
+func (i *installer) log(format string, args ...any) {
+	if i.Log != nil {
+		i.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+func (i *installer) progress(done, total int64) {
+	if i.Progress != nil {
+		i.Progress(done, total)
+	}
+}
+
+// install returns the flavor that is in the cache afterwards.
+func (i *installer) install(ctx context.Context) (string, error) {
+	switch i.From {
+	case "", "auto", "release", "npm":
+	default:
+		return "", fmt.Errorf("from %q: want auto, release or npm", i.From)
+	}
+	if i.GPU && i.From == "npm" {
+		return "", errors.New("the npm package has no CUDA: use --from release with --gpu")
+	}
+	if i.CUDA != 0 && i.CUDA != 12 && i.CUDA != 13 {
+		return "", fmt.Errorf("cuda %d: want 12 or 13", i.CUDA)
+	}
+	if err := os.MkdirAll(i.dir, 0o755); err != nil {
+		return "", err
+	}
+	i.sweep()
+	if i.From == "npm" {
+		return "npm", i.ensure(ctx, "npm", i.fromNPM)
+	}
+	flavor := i.releaseFlavor()
+	if i.From != "release" && !i.GPU && i.whole(flavor) != nil && i.whole("npm") == nil {
+		return "npm", i.ensure(ctx, "npm", i.fromNPM) // either will do, and one is there
+	}
+	err := i.ensure(ctx, flavor, i.fromRelease)
+	if err != nil && ctx.Err() == nil && (i.From == "release" || i.GPU) {
+		return "", fmt.Errorf("%w; or download the archive where you can and set %s to the libonnxruntime in it", err, EnvLibrary)
+	}
+	if err == nil || ctx.Err() != nil {
+		return flavor, err
+	}
+	i.log("the official release cannot be had: %v", err)
+	i.log("trying the npm package %s instead", npmPackage)
+	if npmErr := i.ensure(ctx, "npm", i.fromNPM); npmErr != nil {
+		return "", fmt.Errorf("neither way worked; or set %s to a library of your own:\n  release: %w\n  npm: %w", EnvLibrary, err, npmErr)
+	}
+	return "npm", nil
+}
+
+// whole is nil where the flavor is in the cache and unharmed.
+func (i *installer) whole(flavor string) error { return verify(filepath.Join(i.dir, flavor)) }
+
+func (i *installer) releaseFlavor() string {
+	if !i.GPU {
+		return "release"
+	}
+	if i.CUDA == 0 {
+		i.CUDA = cudaMajor()
+	}
+	return fmt.Sprintf("release-cuda%d", i.CUDA)
+}
+
+// cudaMajor is the version of the CUDA runtime on this machine; 12, which more
+// drivers support, where none or both are found.
+func cudaMajor() int {
+	dirs := append(systemDirs(), "/usr/local/cuda/lib64", "/usr/local/cuda/targets/x86_64-linux/lib")
+	has := func(name string) bool {
+		for _, dir := range dirs {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				return true
+			}
+		}
+		return false
+	}
+	if has("libcudart.so.13") && !has("libcudart.so.12") {
+		return 13
+	}
+	return 12
+}
+
+// ensure fills the flavor's folder with fetch, which returns what it wrote into
+// a temporary folder, unless the folder is whole already.
+func (i *installer) ensure(ctx context.Context, flavor string, fetch func(ctx context.Context, flavor, dir string) (manifest, error)) error {
+	target := filepath.Join(i.dir, flavor)
+	old := i.whole(flavor)
+	if old == nil {
+		i.log("ONNX Runtime %s (%s) is already in %s", PinnedVersion, flavor, target)
+		return nil
+	}
+	if !errors.Is(old, os.ErrNotExist) {
+		i.log("installing again: %v", old)
+	}
+	temp, err := os.MkdirTemp(i.dir, atomicfile.TempPrefix)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	content := filepath.Join(temp, "content")
+	if err := os.Mkdir(content, 0o755); err != nil {
+		return err
+	}
+	m, err := fetch(ctx, flavor, content)
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteFile(filepath.Join(content, manifestName), append(data, '\n')); err != nil {
+		return err
+	}
+	return i.moveIn(content, target, temp)
+}
+
+// moveIn gives the finished folder its name. Another process may have been
+// faster: its folder is as good.
+func (i *installer) moveIn(content, target, temp string) error {
+	err := os.Rename(content, target)
+	if err == nil {
+		return atomicfile.SyncDir(i.dir)
+	}
+	if verify(target) == nil {
+		return nil
+	}
+	if moveErr := os.Rename(target, filepath.Join(temp, "broken")); moveErr != nil {
+		return errors.Join(err, moveErr)
+	}
+	if err := os.Rename(content, target); err != nil {
+		return err
+	}
+	return atomicfile.SyncDir(i.dir)
+}
+
+// sweep removes what installs that were killed left behind.
+func (i *installer) sweep() {
+	old, err := filepath.Glob(filepath.Join(i.dir, atomicfile.TempPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range old {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			_ = os.RemoveAll(dir)
+		}
+	}
+}
+
+// load checks that the installed library works.
+func (i *installer) load(flavor string) (Library, error) {
+	dir := filepath.Join(i.dir, flavor)
+	found := appendLibraries(nil, dir, "cache", flavor)
+	if len(found) == 0 {
+		return Library{}, fmt.Errorf("%s holds no library", dir)
+	}
+	lib, err := inspect(found[0])
+	if err != nil {
+		return Library{}, fmt.Errorf("%s is installed and does not load: %w", found[0].path, err)
+	}
+	if lib.Version != PinnedVersion {
+		return Library{}, fmt.Errorf("%s is version %s, want %s", lib.Path, lib.Version, PinnedVersion)
+	}
+	return lib, nil
+}
+
+// verify compares the files of an install folder with its manifest.
+func verify(dir string) error {
+	data, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if err != nil {
+		return err
+	}
+	var m manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, manifestName), err)
+	}
+	if len(m.Files) == 0 {
+		return fmt.Errorf("%s names no files", filepath.Join(dir, manifestName))
+	}
+	for name, want := range m.Files {
+		got, err := hashFile(filepath.Join(dir, filepath.Base(name)))
+		if err != nil {
+			return err
+		}
+		if got != want {
+			return fmt.Errorf("%s: SHA-256 %s, want %s", filepath.Join(dir, name), got, want)
+		}
+	}
+	return nil
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// fromRelease downloads and unpacks the official archive.
+func (i *installer) fromRelease(ctx context.Context, flavor, dir string) (manifest, error) {
+	a, ok := i.releases[i.platform][flavor]
+	if !ok {
+		return manifest{}, fmt.Errorf("no SHA-256 is pinned for the official release's %s build for %s, and nothing is installed unverified; use 'graft setup --from npm', or download it yourself and set %s", flavor, i.platform, EnvLibrary)
+	}
+	path := filepath.Join(filepath.Dir(dir), a.name)
+	i.log("downloading %s", i.url(a.name))
+	if err := i.download(ctx, i.url(a.name), path, a.sha256); err != nil {
+		return manifest{}, err
+	}
+	files, err := unpackRelease(path, dir)
+	if err != nil {
+		return manifest{}, fmt.Errorf("unpack %s: %w", a.name, err)
+	}
+	return manifest{Version: PinnedVersion, Source: i.url(a.name), Files: files}, os.Remove(path)
+}
+
+// fromNPM takes the library out of the npm package.
+func (i *installer) fromNPM(ctx context.Context, _, dir string) (manifest, error) {
+	want, ok := i.members[i.platform]
+	if !ok {
+		return manifest{}, fmt.Errorf("the npm package %s has no library for %s; set %s to one of your own", npmPackage, i.platform, EnvLibrary)
+	}
+	spec := npmPackage + "@" + PinnedVersion
+	i.log("running npm pack %s", spec)
+	path, err := i.npm(ctx, spec, filepath.Dir(dir))
+	if err != nil {
+		return manifest{}, err
+	}
+	files, err := unpackNPM(path, dir, want)
+	if err != nil {
+		return manifest{}, fmt.Errorf("unpack %s: %w", filepath.Base(path), err)
+	}
+	return manifest{Version: PinnedVersion, Source: "npm " + spec, Files: files}, os.Remove(path)
+}

@@ -1,0 +1,189 @@
+package ort
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+
+	"graft/onnx/ort/internal/dl"
+)
+
+// EnvLibrary is the environment variable that names the library's file and goes
+// before every other place.
+const EnvLibrary = "GRAFT_ORT_LIBRARY"
+
+// The binding carries the headers of ONNX Runtime 1.24, so that version or a
+// newer one answers it.
+const (
+	minMajor = 1
+	minMinor = 24
+)
+
+// Library is an ONNX Runtime library on this machine.
+type Library struct {
+	Path    string `json:"path"`
+	Version string `json:"version"`
+	Source  string `json:"source"` // how it was found: the variable, cache, executable or system
+	Flavor  string `json:"flavor"` // of a library in the cache: release, release-cuda12, release-cuda13 or npm
+}
+
+// candidate is a file that may be the library.
+type candidate struct {
+	path, source, flavor string
+}
+
+// Find returns the library that graft uses: the file that GRAFT_ORT_LIBRARY
+// names, else the user's cache as Install fills it, else beside the executable,
+// else the system's usual folders. A library older than the binding is passed
+// over, except where the variable names it: that is an error.
+func Find() (Library, error) {
+	if path := os.Getenv(EnvLibrary); path != "" {
+		lib, err := inspect(candidate{path, EnvLibrary, ""})
+		if err != nil {
+			return Library{}, fmt.Errorf("%s=%s: %w", EnvLibrary, path, err)
+		}
+		return lib, nil
+	}
+	var passed []string
+	for _, c := range candidates() {
+		lib, err := inspect(c)
+		if err == nil {
+			return lib, nil
+		}
+		passed = append(passed, fmt.Sprintf("\n  %s: %v", c.path, err))
+	}
+	err := fmt.Errorf("%w: run 'graft setup' (or set %s to a libonnxruntime of version %d.%d or newer)", ErrNotInstalled, EnvLibrary, minMajor, minMinor)
+	if len(passed) > 0 {
+		err = fmt.Errorf("%w; passed over:%s", err, strings.Join(passed, ""))
+	}
+	return Library{}, err
+}
+
+// inspect loads the candidate far enough to read its version.
+func inspect(c candidate) (Library, error) {
+	path, err := filepath.Abs(c.path)
+	if err != nil {
+		return Library{}, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return Library{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return Library{}, fmt.Errorf("want the library's file, got a folder or device")
+	}
+	version, err := dl.Version(path)
+	if err != nil {
+		return Library{}, fmt.Errorf("%w%s", err, loaderHint(err.Error()))
+	}
+	if !newEnough(version) {
+		return Library{}, fmt.Errorf("version %s is too old, want %d.%d or newer", version, minMajor, minMinor)
+	}
+	return Library{Path: path, Version: version, Source: c.source, Flavor: c.flavor}, nil
+}
+
+// loaderHint explains loader errors that have a known way out.
+func loaderHint(msg string) string {
+	switch {
+	case strings.Contains(msg, "executable stack"):
+		return "; the system refuses libraries that want an executable stack: clear the mark with 'patchelf --clear-execstack FILE'"
+	case strings.Contains(msg, "ld-linux") || strings.Contains(msg, "GLIBC_"):
+		return "; the official builds need glibc 2.28 or newer (Alpine's musl does not do)"
+	}
+	return ""
+}
+
+// newEnough compares a version like "1.25.1" with the binding's.
+func newEnough(version string) bool {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	major, err1 := strconv.Atoi(parts[0])
+	minor, err2 := strconv.Atoi(parts[1])
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	return major == minMajor && minor >= minMinor
+}
+
+// candidates lists the existing files that may be the library, best first.
+func candidates() []candidate {
+	var list []candidate
+	for _, flavor := range flavors {
+		dir, err := installDir(flavor)
+		if err != nil {
+			continue
+		}
+		list = appendLibraries(list, dir, "cache", flavor)
+	}
+	if exe, err := os.Executable(); err == nil {
+		dir := filepath.Dir(exe)
+		list = appendLibraries(list, dir, "executable", "")
+		list = appendLibraries(list, filepath.Join(dir, "..", "lib"), "executable", "")
+	}
+	for _, dir := range systemDirs() {
+		list = appendLibraries(list, dir, "system", "")
+	}
+	return list
+}
+
+// appendLibraries adds what in dir bears the library's name. The shortest name
+// goes first: it is the one that the system's links keep current.
+func appendLibraries(list []candidate, dir, source, flavor string) []candidate {
+	found, err := filepath.Glob(filepath.Join(dir, libraryPattern()))
+	if err != nil {
+		return list
+	}
+	sort.Slice(found, func(i, j int) bool {
+		return len(found[i]) < len(found[j]) || len(found[i]) == len(found[j]) && found[i] > found[j]
+	})
+	for _, path := range found {
+		if isLibraryName(filepath.Base(path)) {
+			list = append(list, candidate{path, source, flavor})
+		}
+	}
+	return list
+}
+
+func libraryPattern() string {
+	switch runtime.GOOS {
+	case "windows":
+		return "onnxruntime.dll"
+	case "darwin":
+		return "libonnxruntime*.dylib"
+	}
+	return "libonnxruntime.so*"
+}
+
+// isLibraryName tells the library from its companions, such as
+// libonnxruntime_providers_shared.so.
+func isLibraryName(name string) bool {
+	rest := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(name, "lib"), "onnxruntime"), ".dylib")
+	rest = strings.TrimSuffix(strings.TrimPrefix(rest, ".so"), ".dll")
+	return strings.Trim(rest, ".0123456789") == ""
+}
+
+// systemDirs are the folders where packages and people put shared libraries.
+func systemDirs() []string {
+	var dirs []string
+	for _, name := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
+		for _, dir := range filepath.SplitList(os.Getenv(name)) {
+			if filepath.IsAbs(dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	switch runtime.GOOS {
+	case "windows":
+		return nil // System32's onnxruntime.dll is Windows' own, and old
+	case "darwin":
+		return append(dirs, "/opt/homebrew/lib", "/usr/local/lib", "/opt/onnxruntime/lib")
+	}
+	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
+	return append(dirs, "/usr/local/lib", "/usr/lib/"+arch+"-linux-gnu", "/usr/lib64", "/usr/lib", "/opt/onnxruntime/lib")
+}

@@ -1,0 +1,23 @@
+// Package orttest lets tests say that they need the ONNX Runtime library.
+package orttest
+
+import (
+	"os"
+	"testing"
+
+	"graft/onnx/ort"
+)
+
+// Require skips the test, loudly, when ONNX Runtime's library is not installed,
+// and fails it when GRAFT_REQUIRE_ORT is set to 1.
+func Require(t testing.TB) {
+	t.Helper()
+	err := ort.Available()
+	switch {
+	case err == nil:
+	case os.Getenv("GRAFT_REQUIRE_ORT") == "1":
+		t.Fatalf("ONNX Runtime is needed (GRAFT_REQUIRE_ORT=1): %v", err)
+	default:
+		t.Skipf("SKIPPED, ONNX Runtime is needed: %v", err)
+	}
+}

@@ -1,0 +1,299 @@
+package ort_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"graft/onnx"
+	"graft/onnx/ort"
+	"graft/onnx/ort/orttest"
+)
+
+// build writes a model that a function fills.
+func build(t testing.TB, fill func(b *onnx.Builder)) []byte {
+	t.Helper()
+	m := &onnx.Model{Name: "test", Opset: 17, Metadata: map[string]string{"k": "v"}}
+	fill(onnx.NewBuilder(m))
+	if err := m.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	if _, err := m.WriteTo(&buf); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func dim(name string) onnx.Dim { return onnx.Dim{Name: name} }
+func size(n int64) onnx.Dim    { return onnx.Dim{Value: n} }
+
+// twoOutputs has uint8 pixels [N,3] in, float32 and float16 doubles out.
+func twoOutputs(t testing.TB) []byte {
+	return build(t, func(b *onnx.Builder) {
+		x := b.Input("pixels", onnx.Uint8, dim("N"), size(3))
+		f := b.Op("Cast", "f", []string{x}, onnx.Attr{Name: "to", Value: int64(onnx.Float32)})
+		d := b.Op("Mul", "d", []string{f, b.Float32s("two", []float32{2})})
+		h := b.Op("Cast", "h", []string{d}, onnx.Attr{Name: "to", Value: int64(onnx.Float16)})
+		b.Output("double", d, onnx.Float32, dim("N"), size(3))
+		b.Output("half", h, onnx.Float16, dim("N"), size(3))
+	})
+}
+
+func openTest(t testing.TB, data []byte, o ort.Options) *ort.Session {
+	t.Helper()
+	orttest.Require(t)
+	s, err := ort.OpenBytes(data, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestRunFillsTheCallersSlices(t *testing.T) {
+	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU, Threads: 1})
+	for _, n := range []int64{1, 2, 5} {
+		in := make([]uint8, 3*n)
+		for i := range in {
+			in[i] = uint8(7*i + 1)
+		}
+		double, half := make([]float32, 3*n), make([]uint16, 3*n)
+		err := s.Run(context.Background(), []ort.Tensor{{"pixels", []int64{n, 3}, in}},
+			[]ort.Tensor{{"half", []int64{n, 3}, half}, {"double", []int64{n, 3}, double}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range in {
+			if want := 2 * float32(in[i]); double[i] != want {
+				t.Fatalf("n=%d double[%d] = %v, want %v", n, i, double[i], want)
+			}
+		}
+		if half[0] != 0x4000 { // 2.0 in float16
+			t.Errorf("n=%d half[0] = %#x, want %#x", n, half[0], 0x4000)
+		}
+	}
+}
+
+func TestOutputsOnlySome(t *testing.T) {
+	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU, Outputs: []string{"double"}})
+	out := make([]float32, 3)
+	err := s.Run(context.Background(), []ort.Tensor{{"pixels", []int64{1, 3}, []uint8{1, 2, 3}}}, []ort.Tensor{{"double", []int64{1, 3}, out}})
+	if err != nil || out[2] != 6 {
+		t.Errorf("got %v, %v; want [2 4 6]", out, err)
+	}
+	if len(s.Outputs()) != 2 {
+		t.Errorf("Outputs() = %v, want the model's two", s.Outputs())
+	}
+}
+
+// An output that is not asked for is computed and thrown away.
+func TestRunThrowsAwayOutputs(t *testing.T) {
+	data := build(t, func(b *onnx.Builder) {
+		x := b.Input("x", onnx.Float32, dim("N"))
+		b.Output("a", b.Op("Neg", "a", []string{x}), onnx.Float32, dim("N"))
+		b.Output("b", b.Op("Abs", "b", []string{x}), onnx.Float32, dim("N"))
+	})
+	s := openTest(t, data, ort.Options{Provider: ort.CPU})
+	for range 3 {
+		out := make([]float32, 2)
+		err := s.Run(context.Background(), []ort.Tensor{{"x", []int64{2}, []float32{-1, 3}}}, []ort.Tensor{{"b", []int64{2}, out}})
+		if err != nil || out[0] != 1 || out[1] != 3 {
+			t.Fatalf("got %v, %v; want [1 3]", out, err)
+		}
+	}
+}
+
+func TestSessionDescribesTheModel(t *testing.T) {
+	s := openTest(t, twoOutputs(t), ort.Options{})
+	if got := s.Inputs(); len(got) != 1 || got[0].String() != "pixels uint8 [N,3]" {
+		t.Errorf("inputs %v", got)
+	}
+	if got := s.Outputs(); len(got) != 2 || got[1].String() != "half float16 [N,3]" {
+		t.Errorf("outputs %v", got)
+	}
+	if s.Metadata()["k"] != "v" {
+		t.Errorf("metadata %v", s.Metadata())
+	}
+	if s.Provider() == ort.Auto {
+		t.Error("Provider() says auto, want the one that runs")
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU})
+	pixels := ort.Tensor{Name: "pixels", Shape: []int64{1, 3}, Data: []uint8{1, 2, 3}}
+	double := ort.Tensor{Name: "double", Shape: []int64{1, 3}, Data: make([]float32, 3)}
+	half := ort.Tensor{Name: "half", Shape: []int64{1, 3}, Data: make([]uint16, 3)}
+	with := func(v ort.Tensor, change func(*ort.Tensor)) ort.Tensor { change(&v); return v }
+	tests := []struct {
+		name    string
+		in, out []ort.Tensor
+		want    string
+	}{
+		{"missing input", nil, []ort.Tensor{double, half}, `input "pixels" is missing`},
+		{"unknown input", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Name = "image" })}, []ort.Tensor{double, half}, `no input "image"`},
+		{"input twice", []ort.Tensor{pixels, pixels}, []ort.Tensor{double, half}, "given twice"},
+		{"wrong type", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Data = []float32{1, 2, 3} })}, []ort.Tensor{double, half}, "got float32"},
+		{"no slice", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Data = 3 })}, []ort.Tensor{double, half}, "data is a int"},
+		{"short input", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Shape = []int64{2, 3} })}, []ort.Tensor{double, half}, "wants 6 elements, got 3"},
+		{"wrong width", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Shape = []int64{3, 1} })}, []ort.Tensor{double, half}, "got shape [3 1]"},
+		{"empty batch", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Shape, v.Data = []int64{0, 3}, []uint8{} })}, []ort.Tensor{double, half}, "no elements"},
+		{"negative", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Shape = []int64{-1, -3} })}, []ort.Tensor{double, half}, "negative"},
+		{"output of another size", []ort.Tensor{pixels}, []ort.Tensor{with(double, func(v *ort.Tensor) { v.Shape, v.Data = []int64{2, 3}, make([]float32, 6) }), half}, "run on cpu"},
+		{"float16 thrown away", []ort.Tensor{pixels}, []ort.Tensor{double}, "Options.Outputs"},
+	}
+	for _, tt := range tests {
+		err := s.Run(context.Background(), tt.in, tt.out)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want an error with %q", tt.name, err, tt.want)
+		}
+	}
+	if err := s.Run(context.Background(), []ort.Tensor{pixels}, []ort.Tensor{double, half}); err != nil {
+		t.Errorf("after the errors: %v", err)
+	}
+}
+
+// slowModel multiplies a matrix with itself many times: seconds of work.
+func slowModel(t testing.TB) []byte {
+	return build(t, func(b *onnx.Builder) {
+		x := b.Input("x", onnx.Float32, size(1024), size(1024))
+		for range 400 {
+			x = b.Op("Tanh", "t", []string{b.Op("MatMul", "m", []string{x, x})})
+		}
+		b.Output("y", x, onnx.Float32, size(1024), size(1024))
+	})
+}
+
+func TestCancelStopsRun(t *testing.T) {
+	s := openTest(t, slowModel(t), ort.Options{Provider: ort.CPU, Threads: 1})
+	in := []ort.Tensor{{"x", []int64{1024, 1024}, ramp(1 << 20)}}
+	out := []ort.Tensor{{"y", []int64{1024, 1024}, make([]float32, 1<<20)}}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	err := s.Run(ctx, in, out)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("after %v: got %v, want deadline exceeded", time.Since(start), err)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("Run went on for %v after it was cancelled", took)
+	}
+	if err := s.Run(ctx, in, out); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with a dead context: got %v", err)
+	}
+}
+
+// A session that was cancelled runs again.
+func TestRunAfterCancel(t *testing.T) {
+	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU, Outputs: []string{"double"}})
+	in := []ort.Tensor{{"pixels", []int64{1, 3}, []uint8{1, 2, 3}}}
+	out := []ort.Tensor{{"double", []int64{1, 3}, make([]float32, 3)}}
+	for i := range 200 {
+		ctx, cancel := context.WithCancel(context.Background())
+		go cancel()
+		if err := s.Run(ctx, in, out); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		if err := s.Run(context.Background(), in, out); err != nil {
+			t.Fatalf("round %d, after the cancelled run: %v", i, err)
+		}
+		cancel()
+	}
+}
+
+func ramp(n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(i%17)/17 - 0.4
+	}
+	return v
+}
+
+func TestOpenRefuses(t *testing.T) {
+	orttest.Require(t)
+	good := twoOutputs(t)
+	tests := []struct {
+		name string
+		data []byte
+		o    ort.Options
+		want string
+	}{
+		{"nothing", nil, ort.Options{}, "no bytes"},
+		{"no model", []byte("GIF89a.........."), ort.Options{}, "not an ONNX model"},
+		{"truncated", good[:len(good)-9], ort.Options{}, "truncated"},
+		{"unknown provider", good, ort.Options{Provider: "gpu"}, `unknown provider "gpu"`},
+		{"unknown output", good, ort.Options{Outputs: []string{"logits"}}, `no output "logits"`},
+		{"threads", good, ort.Options{Threads: -1}, "threads"},
+		{"device", good, ort.Options{Device: -1}, "device"},
+		{"options for cpu", good, ort.Options{Provider: ort.CPU, ProviderOptions: map[string]string{"a": "b"}}, "provider options"},
+	}
+	for _, tt := range tests {
+		s, err := ort.OpenBytes(tt.data, tt.o)
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want an error with %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestOpenFile(t *testing.T) {
+	orttest.Require(t)
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := os.WriteFile(path, twoOutputs(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ort.Open(path, ort.Options{Provider: ort.CPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := ort.Open(path+".missing", ort.Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+// Accelerators that this machine lacks fail by name; what starts must tell the
+// truth and compute the right thing.
+func TestNamedProvidersRunOrFail(t *testing.T) {
+	orttest.Require(t)
+	data := build(t, func(b *onnx.Builder) {
+		x := b.Input("x", onnx.Float32, dim("N"), size(2))
+		w := b.Float32s("w", []float32{1, 2, 3, 4}, 2, 2)
+		b.Output("y", b.Op("MatMul", "y", []string{x, w}), onnx.Float32, dim("N"), size(2))
+	})
+	for _, p := range ort.Providers() {
+		s, err := ort.OpenBytes(data, ort.Options{Provider: p})
+		if err != nil {
+			t.Logf("%s: %v", p, err)
+			if p == ort.CPU || !strings.Contains(err.Error(), string(p)) {
+				t.Errorf("%s: the error does not name the provider: %v", p, err)
+			}
+			continue
+		}
+		out := make([]float32, 2)
+		err = s.Run(context.Background(), []ort.Tensor{{"x", []int64{1, 2}, []float32{1, 10}}}, []ort.Tensor{{"y", []int64{1, 2}, out}})
+		if err != nil || out[0] != 31 || out[1] != 42 || s.Provider() != p {
+			t.Errorf("%s: ran on %s, got %v, %v; want [31 42]", p, s.Provider(), out, err)
+		}
+		s.Close()
+	}
+}
+
+func TestAutoFallsBackAndTellsWhy(t *testing.T) {
+	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.Auto})
+	if s.Provider() == ort.CPU && len(s.PassedOver()) == 0 {
+		t.Error("auto took the CPU and does not say why")
+	}
+}

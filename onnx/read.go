@@ -1,0 +1,280 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"graft/onnx/onnxpb"
+)
+
+// Open reads the model at path. Weights stay in the file and are read when
+// their Data is; Close the model when it is no longer needed. An input that a
+// weight of the same name fills is left out of Inputs. Models that keep weights
+// in other files, or whose inputs or outputs are no tensors, are refused, as is
+// what exceeds the caps (MaxStructureBytes and the constants after it).
+func Open(path string) (*Model, error) { return openWith(path, Read) }
+
+// OpenHeader reads the inputs, outputs and description of the model at path and
+// nothing else: neither nodes nor weights.
+func OpenHeader(path string) (*Model, error) {
+	m, err := openWith(path, ReadHeader)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.Close()
+}
+
+func openWith(path string, read func(io.ReaderAt, int64) (*Model, error)) (*Model, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = errors.New("want an ONNX file, got a folder")
+	}
+	var m *Model
+	if err == nil {
+		m, err = read(f, info.Size())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	m.closer = f
+	return m, nil
+}
+
+// Read reads a model of size bytes from r, as Open does. r must stay readable
+// while weights are needed.
+func Read(r io.ReaderAt, size int64) (*Model, error) {
+	return (&reader{r: r, size: size}).read()
+}
+
+// ReadHeader reads from r what OpenHeader reads.
+func ReadHeader(r io.ReaderAt, size int64) (*Model, error) {
+	return (&reader{r: r, size: size, headerOnly: true}).read()
+}
+
+// reader splits a file into its structure, which it holds, and its weights,
+// which it does not.
+type reader struct {
+	r          io.ReaderAt
+	size       int64
+	headerOnly bool
+
+	model, graph []byte // the two messages without what is kept elsewhere
+	weights      []weight
+	names        map[string]bool // of the weights
+	held         int64           // bytes of structure so far
+	hasGraph     bool
+}
+
+// weight is an initialiser: its message without the content, and where that
+// lies.
+type weight struct {
+	rest []byte
+	data map[protowire.Number]field
+}
+
+func (d *reader) read() (*Model, error) {
+	d.names = map[string]bool{}
+	if err := d.scanModel(); err != nil {
+		return nil, err
+	}
+	if !d.hasGraph {
+		return nil, errors.New("no graph in it: not an ONNX model")
+	}
+	mp, gp := &onnxpb.ModelProto{}, &onnxpb.GraphProto{}
+	fields := 0
+	for _, part := range []struct {
+		bytes []byte
+		into  proto.Message
+	}{{d.model, mp}, {d.graph, gp}} {
+		if err := parse(part.bytes, part.into, &fields); err != nil {
+			return nil, err
+		}
+	}
+	m, err := fromProto(mp, gp)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range d.weights {
+		t, err := d.tensor(w, &fields)
+		if err != nil {
+			return nil, err
+		}
+		m.Initializers = append(m.Initializers, t)
+		d.names[t.Name] = true
+	}
+	m.dropFilledInputs(d.names)
+	return m, nil
+}
+
+// parse unmarshals b after counting its fields.
+func parse(b []byte, into proto.Message, fields *int) error {
+	if err := countFields(b, into.ProtoReflect().Descriptor(), 0, fields); err != nil {
+		return err
+	}
+	if err := proto.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("not an ONNX model: %w", err)
+	}
+	return nil
+}
+
+// countFields walks the fields of a message, and of those inside it, before
+// anything is allocated for them.
+func countFields(b []byte, d protoreflect.MessageDescriptor, depth int, n *int) error {
+	if depth > MaxDepth {
+		return fmt.Errorf("messages are nested more than %d deep", MaxDepth)
+	}
+	for len(b) > 0 {
+		if *n++; *n > MaxFields {
+			return fmt.Errorf("more than %d fields beside the weights", MaxFields)
+		}
+		num, typ, size := protowire.ConsumeField(b)
+		if size < 0 {
+			return fmt.Errorf("not an ONNX model: %w", protowire.ParseError(size))
+		}
+		if fd := d.Fields().ByNumber(num); fd != nil && fd.Message() != nil && typ == protowire.BytesType {
+			_, _, tag := protowire.ConsumeTag(b)
+			inner, _ := protowire.ConsumeBytes(b[tag:])
+			if err := countFields(inner, fd.Message(), depth+1, n); err != nil {
+				return err
+			}
+		}
+		b = b[size:]
+	}
+	return nil
+}
+
+func (d *reader) scanModel() error {
+	s := newScanner(d.r, 0, d.size)
+	for {
+		f, ok, err := s.next()
+		if err != nil || !ok {
+			return err
+		}
+		switch {
+		case f.num == modelGraph && f.typ == protowire.BytesType:
+			if d.hasGraph {
+				return fmt.Errorf("byte %d: a second graph", f.start)
+			}
+			d.hasGraph = true
+			err = d.scanGraph(f)
+		case d.headerOnly && (f.num == modelTraining || f.num == modelFunctions):
+		default:
+			d.model, err = d.hold(d.model, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (d *reader) scanGraph(graph field) error {
+	s := newScanner(d.r, graph.body, graph.end())
+	for {
+		f, ok, err := s.next()
+		if err != nil || !ok {
+			return err
+		}
+		switch {
+		case f.num == graphInitializer && f.typ == protowire.BytesType:
+			err = d.scanWeight(f)
+		case d.headerOnly && (f.num == graphNode || f.num == graphValueInfo || f.num == graphSparse):
+		default:
+			d.graph, err = d.hold(d.graph, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// scanWeight notes where the content of an initialiser lies: raw bytes, or a
+// packed list of float32 or float64, which is the same bytes.
+func (d *reader) scanWeight(tensor field) error {
+	w := weight{data: map[protowire.Number]field{}}
+	s := newScanner(d.r, tensor.body, tensor.end())
+	for {
+		f, ok, err := s.next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		content := f.num == tensorRaw || f.num == tensorFloats || f.num == tensorDoubles
+		switch _, twice := w.data[f.num]; {
+		case content && twice:
+			return fmt.Errorf("byte %d: the content of an initialiser in several parts is not supported", f.start)
+		case content && f.typ == protowire.BytesType:
+			w.data[f.num] = f
+		case !d.headerOnly || f.num == tensorName:
+			if w.rest, err = d.hold(w.rest, f); err != nil {
+				return err
+			}
+		}
+	}
+	if len(d.weights)+len(d.names) >= MaxInitializers {
+		return fmt.Errorf("more than %d initialisers", MaxInitializers)
+	}
+	if !d.headerOnly {
+		d.weights = append(d.weights, w)
+		return nil
+	}
+	t := &onnxpb.TensorProto{}
+	if err := proto.Unmarshal(w.rest, t); err != nil {
+		return fmt.Errorf("not an ONNX model: %w", err)
+	}
+	d.names[t.GetName()] = true
+	return nil
+}
+
+// hold appends the field's bytes to b within MaxStructureBytes.
+func (d *reader) hold(b []byte, f field) ([]byte, error) {
+	n := f.end() - f.start
+	if d.held += n; d.held > MaxStructureBytes {
+		return nil, fmt.Errorf("more than %d bytes beside the weights: graft reads weights from initialisers only, not from Constant nodes", MaxStructureBytes)
+	}
+	at := len(b)
+	b = append(b, make([]byte, n)...)
+	return b, readFull(d.r, b[at:], f.start)
+}
+
+// tensor joins an initialiser's description with its content.
+func (d *reader) tensor(w weight, fields *int) (Tensor, error) {
+	p := &onnxpb.TensorProto{}
+	if err := parse(w.rest, p, fields); err != nil {
+		return Tensor{}, err
+	}
+	lazy := func(num protowire.Number) Raw {
+		f, ok := w.data[num]
+		if !ok {
+			return nil
+		}
+		return fileRaw{d.r, f.body, f.size}
+	}
+	return tensorFrom(p, lazy)
+}
+
+// dropFilledInputs leaves out inputs that weights fill. Formats before 4 list
+// all weights as inputs.
+func (m *Model) dropFilledInputs(filled map[string]bool) {
+	kept := m.Inputs[:0]
+	for _, v := range m.Inputs {
+		if !filled[v.Name] {
+			kept = append(kept, v)
+		}
+	}
+	if len(kept) < len(m.Inputs) {
+		m.IRVersion = max(m.IRVersion, 4)
+	}
+	m.Inputs = kept
+}

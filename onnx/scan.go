@@ -1,0 +1,152 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Caps of the reader. They bound what a hostile file can make it allocate; real
+// models of any size stay far below them, because weights do not count.
+const (
+	// MaxStructureBytes bounds everything but the weights: nodes, names,
+	// metadata, and constants inside nodes.
+	MaxStructureBytes = 64 << 20
+	// MaxFields bounds the protocol buffer fields in it, each of which may
+	// become an object in memory.
+	MaxFields = 4 << 20
+	// MaxInitializers bounds the number of weights.
+	MaxInitializers = 1 << 18
+	// MaxRank bounds the number of dimensions of a tensor.
+	MaxRank = 32
+	// MaxDepth bounds the nesting of messages; ONNX's own need about eight, and
+	// each graph inside a graph three more.
+	MaxDepth = 64
+)
+
+var errTruncated = errors.New("the file ends in the middle of a field: truncated, or not an ONNX model")
+
+// field is one protocol buffer field in the file.
+type field struct {
+	num        protowire.Number
+	typ        protowire.Type
+	start      int64 // of its tag
+	body, size int64 // its value; without the length for BytesType
+}
+
+func (f field) end() int64 { return f.body + f.size }
+
+// scanner walks the fields of one message in a file without reading the values.
+type scanner struct {
+	r        io.ReaderAt
+	off, end int64
+	buf      []byte // the bytes of the file from bufOff
+	bufOff   int64
+}
+
+// window is how much a scanner reads at a time: enough for many small fields,
+// little to lose when it skips a large one.
+const window = 4 << 10
+
+func newScanner(r io.ReaderAt, off, end int64) *scanner {
+	return &scanner{r: r, off: off, end: end}
+}
+
+// next steps over one field and returns it; ok is false at the end.
+func (s *scanner) next() (f field, ok bool, err error) {
+	if s.off == s.end {
+		return field{}, false, nil
+	}
+	f.start = s.off
+	tag, err := s.varint()
+	if err != nil {
+		return field{}, false, err
+	}
+	f.num, f.typ = protowire.DecodeTag(tag)
+	if f.num < protowire.MinValidNumber || f.num > protowire.MaxValidNumber {
+		return field{}, false, fmt.Errorf("byte %d: field number %d: not an ONNX model", f.start, f.num)
+	}
+	f.body = s.off
+	if err := s.value(&f); err != nil {
+		return field{}, false, fmt.Errorf("byte %d: %w", f.start, err)
+	}
+	return f, true, nil
+}
+
+// value sets the size of the field's value and steps over it.
+func (s *scanner) value(f *field) error {
+	switch f.typ {
+	case protowire.VarintType:
+		if _, err := s.varint(); err != nil {
+			return err
+		}
+		f.size = s.off - f.body
+		return nil
+	case protowire.Fixed32Type:
+		f.size = 4
+	case protowire.Fixed64Type:
+		f.size = 8
+	case protowire.BytesType:
+		n, err := s.varint()
+		if err != nil {
+			return err
+		}
+		if n > uint64(s.end-s.off) {
+			return errTruncated
+		}
+		f.body, f.size = s.off, int64(n)
+	default:
+		return fmt.Errorf("wire type %d: not an ONNX model", f.typ)
+	}
+	if f.end() > s.end {
+		return errTruncated
+	}
+	s.off = f.end()
+	return nil
+}
+
+func (s *scanner) varint() (uint64, error) {
+	b, err := s.peek()
+	if err != nil {
+		return 0, err
+	}
+	v, n := protowire.ConsumeVarint(b)
+	if n < 0 {
+		return 0, errTruncated
+	}
+	s.off += int64(n)
+	return v, nil
+}
+
+// peek returns the bytes at off: ten, the most a varint takes, unless the
+// message ends before.
+func (s *scanner) peek() ([]byte, error) {
+	want := min(10, s.end-s.off)
+	at := s.off - s.bufOff
+	if at < 0 || at+want > int64(len(s.buf)) {
+		if s.buf == nil {
+			s.buf = make([]byte, window)
+		}
+		s.buf = s.buf[:min(int64(cap(s.buf)), s.end-s.off)]
+		if err := readFull(s.r, s.buf, s.off); err != nil {
+			s.buf = s.buf[:0]
+			return nil, err
+		}
+		s.bufOff, at = s.off, 0
+	}
+	return s.buf[at:], nil
+}
+
+// readFull reads len(b) bytes at off.
+func readFull(r io.ReaderAt, b []byte, off int64) error {
+	n, err := r.ReadAt(b, off)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return errTruncated
+	}
+	return err
+}

@@ -1,0 +1,211 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/x448/float16"
+)
+
+// Raw is a tensor's content as ONNX stores it: little-endian elements in
+// row-major order, produced when they are needed. WriteTo writes exactly Size
+// bytes.
+type Raw interface {
+	Size() int64
+	WriteTo(w io.Writer) (int64, error)
+}
+
+// Tensor is a constant: an initialiser, or the value of an attribute. Nil Dims
+// make it a scalar.
+type Tensor struct {
+	Name string
+	Type DType
+	Dims []int64
+	Data Raw
+}
+
+// chunk is the number of bytes that conversions hold at a time.
+const chunk = 64 << 10
+
+// maxElements bounds the number of elements of a tensor, so that sizes in
+// bytes cannot overflow.
+const maxElements = math.MaxInt64 / 16
+
+// Float32s returns the content of a Float32 tensor that v holds. v is not
+// copied and must not change until the model is written.
+func Float32s(v []float32) Raw { return float32s(v) }
+
+// Int64s returns the content of an Int64 tensor that v holds, without a copy.
+func Int64s(v []int64) Raw { return int64s(v) }
+
+// Bytes returns content that already is little-endian bytes, without a copy.
+func Bytes(b []byte) Raw { return rawBytes(b) }
+
+// Float16s returns the content of a Float16 tensor: v rounded to the nearest
+// half, ties to even, when it is written.
+func Float16s(v []float32) Raw { return float16s(v) }
+
+type (
+	float32s []float32
+	float16s []float32
+	int64s   []int64
+	rawBytes []byte
+)
+
+func (v float32s) Size() int64 { return int64(len(v)) * 4 }
+func (v float16s) Size() int64 { return int64(len(v)) * 2 }
+func (v int64s) Size() int64   { return int64(len(v)) * 8 }
+func (v rawBytes) Size() int64 { return int64(len(v)) }
+
+func (v float32s) WriteTo(w io.Writer) (int64, error) {
+	return writeChunks(w, len(v), 4, func(b []byte, i int) { binary.LittleEndian.PutUint32(b, math.Float32bits(v[i])) })
+}
+
+func (v float16s) WriteTo(w io.Writer) (int64, error) {
+	return writeChunks(w, len(v), 2, func(b []byte, i int) {
+		binary.LittleEndian.PutUint16(b, float16.Fromfloat32(v[i]).Bits())
+	})
+}
+
+func (v int64s) WriteTo(w io.Writer) (int64, error) {
+	return writeChunks(w, len(v), 8, func(b []byte, i int) { binary.LittleEndian.PutUint64(b, uint64(v[i])) })
+}
+
+func (v rawBytes) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(v)
+	return int64(n), err
+}
+
+// writeChunks writes n elements of size bytes each, formed by put.
+func writeChunks(w io.Writer, n, size int, put func(b []byte, i int)) (int64, error) {
+	buf := make([]byte, min(n*size, chunk))
+	var written int64
+	for i := 0; i < n; {
+		part := min(n-i, chunk/size)
+		for j := range part {
+			put(buf[j*size:], i+j)
+		}
+		k, err := w.Write(buf[:part*size])
+		written += int64(k)
+		if err != nil {
+			return written, err
+		}
+		i += part
+	}
+	return written, nil
+}
+
+// fileRaw is content that lies in a file and is read when it is needed.
+type fileRaw struct {
+	r      io.ReaderAt
+	off, n int64
+}
+
+func (f fileRaw) Size() int64 { return f.n }
+
+func (f fileRaw) WriteTo(w io.Writer) (int64, error) {
+	n, err := io.Copy(w, io.NewSectionReader(f.r, f.off, f.n))
+	if err == nil && n != f.n {
+		err = io.ErrUnexpectedEOF // the file shrank since it was opened
+	}
+	return n, err
+}
+
+// Elements is the number of elements that dims hold (1 for none), or an error
+// for a negative dimension and for a product that no memory could hold.
+func Elements(dims []int64) (int64, error) {
+	n := int64(1)
+	for _, d := range dims {
+		if d < 0 {
+			return 0, fmt.Errorf("dimensions %v: negative", dims)
+		}
+		if d != 0 && n > maxElements/d {
+			return 0, fmt.Errorf("dimensions %v: too many elements", dims)
+		}
+		n *= d
+	}
+	return n, nil
+}
+
+// check compares type, dimensions and size of the content.
+func (t Tensor) check() error {
+	n, err := Elements(t.Dims)
+	switch {
+	case err != nil:
+		return fmt.Errorf("tensor %q: %w", t.Name, err)
+	case t.Data == nil:
+		return fmt.Errorf("tensor %q has no data", t.Name)
+	case t.Type.Size() == 0:
+		return nil // packed and unknown types: only the runtime can tell
+	case t.Data.Size() != n*t.Type.Size():
+		return fmt.Errorf("tensor %q: %v %v wants %d bytes, got %d", t.Name, t.Type, t.Dims, n*t.Type.Size(), t.Data.Size())
+	}
+	return nil
+}
+
+// Float32s returns the elements of a Float32, Float16, BFloat16 or Float64
+// tensor, row-major, as float32.
+func (t Tensor) Float32s() ([]float32, error) {
+	decode := map[DType]func(b []byte) float32{
+		Float32:  func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) },
+		Float16:  func(b []byte) float32 { return float16.Frombits(binary.LittleEndian.Uint16(b)).Float32() },
+		BFloat16: func(b []byte) float32 { return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16) },
+		Float64:  func(b []byte) float32 { return float32(math.Float64frombits(binary.LittleEndian.Uint64(b))) },
+	}[t.Type]
+	if decode == nil {
+		return nil, fmt.Errorf("tensor %q: want floating point, got %v", t.Name, t.Type)
+	}
+	return decodeAll(t, decode)
+}
+
+// Int64s returns the elements of an Int64 or Int32 tensor, row-major.
+func (t Tensor) Int64s() ([]int64, error) {
+	switch t.Type {
+	case Int64:
+		return decodeAll(t, func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) })
+	case Int32:
+		return decodeAll(t, func(b []byte) int64 { return int64(int32(binary.LittleEndian.Uint32(b))) })
+	}
+	return nil, fmt.Errorf("tensor %q: want int64 or int32, got %v", t.Name, t.Type)
+}
+
+// decodeAll streams the content through decode, so that only the result is
+// held whole.
+func decodeAll[T any](t Tensor, decode func(b []byte) T) ([]T, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	size := int(t.Type.Size())
+	d := &decoder[T]{out: make([]T, 0, t.Data.Size()/int64(size)), size: size, decode: decode}
+	if _, err := t.Data.WriteTo(d); err != nil {
+		return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
+	}
+	if len(d.rest) != 0 || len(d.out) != cap(d.out) {
+		return nil, fmt.Errorf("tensor %q: %w", t.Name, errors.New("data ended early"))
+	}
+	return d.out, nil
+}
+
+// decoder is a writer that turns bytes into elements; rest holds the start of
+// an element that a write cut off.
+type decoder[T any] struct {
+	out    []T
+	rest   []byte
+	size   int
+	decode func(b []byte) T
+}
+
+func (d *decoder[T]) Write(p []byte) (int, error) {
+	n := len(p)
+	if len(d.rest) > 0 {
+		p = append(d.rest, p...)
+	}
+	for ; len(p) >= d.size; p = p[d.size:] {
+		d.out = append(d.out, d.decode(p))
+	}
+	d.rest = append([]byte(nil), p...)
+	return n, nil
+}

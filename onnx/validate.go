@@ -1,0 +1,98 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Validate checks the model's structure: names given once, every input of every
+// node defined before it, every output of the model produced, weights as large
+// as their shapes say, operator sets named. What the operators want of their
+// inputs is the runtime's to check.
+func (m *Model) Validate() error {
+	if m.Opset < 1 {
+		return fmt.Errorf("opset %d: want 1 or more", m.Opset)
+	}
+	if len(m.Outputs) == 0 {
+		return errors.New("the model has no outputs")
+	}
+	defined := map[string]bool{}
+	define := func(what, name string) error {
+		if name == "" {
+			return fmt.Errorf("%s without a name", what)
+		}
+		if defined[name] {
+			return fmt.Errorf("%s %q: the name is taken", what, name)
+		}
+		defined[name] = true
+		return nil
+	}
+	for _, v := range m.Inputs {
+		if err := define("input", v.Name); err != nil {
+			return err
+		}
+	}
+	for _, t := range m.Initializers {
+		if err := errors.Join(define("initialiser", t.Name), t.check()); err != nil {
+			return err
+		}
+	}
+	for name := range m.sparseNames() {
+		defined[name] = true
+	}
+	for i, n := range m.Nodes {
+		if err := m.validateNode(n, defined, define); err != nil {
+			return fmt.Errorf("node %d %q (%s): %w", i, n.Name, n.Op, err)
+		}
+	}
+	return validateOutputs(m.Outputs, defined)
+}
+
+func validateOutputs(outputs []Value, defined map[string]bool) error {
+	seen := map[string]bool{}
+	for _, v := range outputs {
+		switch {
+		case !defined[v.Name]:
+			return fmt.Errorf("output %q: nothing produces it", v.Name)
+		case seen[v.Name]:
+			return fmt.Errorf("output %q is listed twice", v.Name)
+		case v.Type == Undefined:
+			return fmt.Errorf("output %q has no type", v.Name)
+		}
+		seen[v.Name] = true
+	}
+	return nil
+}
+
+func (m *Model) validateNode(n Node, defined map[string]bool, define func(what, name string) error) error {
+	if n.Op == "" {
+		return errors.New("no operator")
+	}
+	if _, ok := m.Domains[n.Domain]; !ok && n.Domain != "" {
+		return fmt.Errorf("domain %q is not among the model's operator sets", n.Domain)
+	}
+	for name := range needs(n) {
+		if !defined[name] {
+			return fmt.Errorf("input %q is not defined before it", name)
+		}
+	}
+	for _, name := range n.Outputs {
+		if name == "" {
+			continue // an optional output left out
+		}
+		if err := define("output", name); err != nil {
+			return err
+		}
+	}
+	seen := map[string]bool{}
+	for _, a := range n.Attrs {
+		if seen[a.Name] || a.Name == "" {
+			return fmt.Errorf("attribute %q is given twice or has no name", a.Name)
+		}
+		seen[a.Name] = true
+		if _, err := a.proto(); err != nil {
+			return fmt.Errorf("attribute %q: %w", a.Name, err)
+		}
+	}
+	return nil
+}
