@@ -1,0 +1,251 @@
+// Package checkpoint reads files of pretrained weights, PyTorch's (.pth, .pt,
+// .bin, the zip format of torch 1.6 and later and the plain one before it) and
+// safetensors, and writes safetensors.
+//
+// Files come from strangers. Nothing in a pickle is ever executed: it is
+// screened, then interpreted as data, and a name outside a short list of
+// allowed ones is an error that tells the name. Every size a file claims is
+// checked against the file and against the limits below before memory is
+// taken.
+//
+// Opening a file reads its table of contents only; a tensor's bytes are read
+// when Float32 asks for them.
+//
+// # Which tensors of a .pth file are taken
+//
+// A dictionary with tensors of its own is the state dict. Otherwise the first
+// of the keys teacher, student, state_dict, model, model_state_dict and module
+// that holds a dictionary is followed, at most three times (teacher comes
+// first because it is the network that DINO evaluates). Everything else at
+// those levels, such as epochs, arguments and optimiser states, is left out.
+//
+// # Names
+//
+// Where every tensor's name starts with "module." (DataParallel's wrapping),
+// that prefix is cut. Where after this every name starts with "backbone.", or
+// with "head.mlp." or "head.last_layer" (the projection head of DINO's
+// training), the backbone's tensors are kept, without the prefix, and the
+// projection head is left out. Ignored lists all that was left out.
+package checkpoint
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+)
+
+// Limits on what a file may claim. The largest vision transformers in public
+// use (ViT-22B aside) stay far below each.
+const (
+	maxFileSize    = 16 << 30 // bytes of a weights file
+	maxRank        = 16       // dimensions of a tensor
+	maxElements    = 1 << 30  // elements of a tensor: Float32 takes four bytes each
+	maxNameLength  = 1024     // bytes of a tensor's name
+	maxNameInError = 200      // bytes of foreign text quoted in an error
+)
+
+// Info describes a tensor without reading it.
+type Info struct {
+	Name  string
+	DType string // in the words of safetensors: F64, F32, F16, BF16, I64, …
+	Shape []int  // empty for a scalar
+}
+
+// Elements is the number of elements, 1 for a scalar.
+func (i Info) Elements() int {
+	n := 1
+	for _, d := range i.Shape {
+		n *= d
+	}
+	return n
+}
+
+// File is an open weights file. Its methods may be called concurrently, Close
+// aside.
+type File struct {
+	path     string
+	f        *os.File
+	format   string
+	tensors  map[string]*tensor
+	names    []string
+	ignored  []string
+	metadata map[string]string
+	digest   func() (string, error)
+}
+
+// Formats, as Format tells them.
+const (
+	FormatTorch       = "torch"
+	FormatSafetensors = "safetensors"
+)
+
+// Open reads the table of contents of a torch file or a safetensors file,
+// told apart by content. It fails on files of other kinds, TorchScript archives
+// among them, on pickles that ask for anything but tensors, and on anything in
+// the file that contradicts itself.
+func Open(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	file, err := open(f, path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("weights file %s: %w", path, err), f.Close())
+	}
+	return file, nil
+}
+
+func open(f *os.File, path string) (*File, error) {
+	stat, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !stat.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	if stat.Size() > maxFileSize {
+		return nil, fmt.Errorf("%d bytes, more than the limit of %d", stat.Size(), int64(maxFileSize))
+	}
+	c, err := readContents(f, stat.Size())
+	if err != nil {
+		return nil, err
+	}
+	file := &File{path: path, f: f, format: c.format, tensors: c.tensors, ignored: c.ignored, metadata: c.metadata}
+	for name := range c.tensors {
+		file.names = append(file.names, name)
+	}
+	slices.Sort(file.names)
+	slices.Sort(file.ignored)
+	file.digest = sync.OnceValues(func() (string, error) { return hashFile(f, stat.Size()) })
+	return file, nil
+}
+
+// contents is what a reader of one format found.
+type contents struct {
+	format   string
+	tensors  map[string]*tensor
+	ignored  []string
+	metadata map[string]string
+}
+
+// readContents is all of Open that depends on foreign bytes, and what the fuzz
+// targets call.
+func readContents(r io.ReaderAt, size int64) (*contents, error) {
+	c, err := readFormat(r, size)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.cleanNames()
+}
+
+// readFormat tells the format by the first bytes.
+func readFormat(r io.ReaderAt, size int64) (*contents, error) {
+	head := make([]byte, min(size, sniffLength))
+	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	switch {
+	case size == 0:
+		return nil, errors.New("the file is empty")
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
+		return readTorch(r, size)
+	case bytes.HasPrefix(head, []byte(legacyMagic)):
+		return readLegacy(r, size)
+	case len(head) > 8 && head[8] == '{':
+		return readSafetensors(r, size)
+	case bytes.HasPrefix(head, []byte("\x80")), len(head) > 262 && string(head[257:262]) == "ustar":
+		return nil, errors.New("a bare pickle or tar file, none that torch.save writes; " +
+			"save the weights with torch.save(model.state_dict(), F)")
+	}
+	return nil, sniffError(head, size)
+}
+
+// sniffLength is how many bytes tell the formats apart; tar has its mark at 257.
+const sniffLength = 512
+
+func sniffError(head []byte, size int64) error {
+	if size < 8 {
+		return &Fault{Kind: HeaderTooSmall, Detail: fmt.Sprintf("%d bytes, a safetensors file has at least 8", size)}
+	}
+	switch n := headerLength(head); {
+	case bytes.HasPrefix(head, []byte("<")) || bytes.HasPrefix(head, []byte("version https://git-lfs")):
+		return fmt.Errorf("a text file (%s…), not weights: the download probably gave a web page or a Git LFS pointer",
+			quote(string(head[:min(len(head), 40)])))
+	case n <= maxHeader && int64(n)+8 <= size && n > 0:
+		return &Fault{Kind: InvalidHeaderStart, Detail: fmt.Sprintf("the header starts with %q, want {", head[8:9])}
+	}
+	return fmt.Errorf("neither a torch file nor safetensors: it starts with % x", head[:min(len(head), 16)])
+}
+
+// Format is FormatTorch or FormatSafetensors.
+func (f *File) Format() string { return f.format }
+
+// Path is the name the file was opened by.
+func (f *File) Path() string { return f.path }
+
+// Names lists the tensors, sorted.
+func (f *File) Names() []string { return slices.Clone(f.names) }
+
+// Ignored lists, sorted, the entries left out by the rules in the package's
+// comment: what is no tensor, and a projection head.
+func (f *File) Ignored() []string { return slices.Clone(f.ignored) }
+
+// Metadata holds the file's own free text (safetensors only), a copy.
+func (f *File) Metadata() map[string]string {
+	out := make(map[string]string, len(f.metadata))
+	for k, v := range f.metadata {
+		out[k] = v
+	}
+	return out
+}
+
+// Info describes one tensor.
+func (f *File) Info(name string) (Info, bool) {
+	t, ok := f.tensors[name]
+	if !ok {
+		return Info{}, false
+	}
+	return Info{Name: name, DType: t.dtype.name, Shape: slices.Clone(t.shape)}, true
+}
+
+// Float32 reads a tensor of type F64, F32, F16 or BF16 as contiguous,
+// row-major float32. It fails on a missing tensor and on other types.
+func (f *File) Float32(name string) ([]float32, error) {
+	t, ok := f.tensors[name]
+	if !ok {
+		return nil, fmt.Errorf("weights file %s: no tensor %q", f.path, name)
+	}
+	data, err := t.float32s()
+	if err != nil {
+		return nil, fmt.Errorf("weights file %s: tensor %s: %w", f.path, name, err)
+	}
+	return data, nil
+}
+
+// SHA256 is the digest of the whole file, 64 hex digits, computed once.
+func (f *File) SHA256() (string, error) { return f.digest() }
+
+// Close releases the file; tensors already read stay valid.
+func (f *File) Close() error { return f.f.Close() }
+
+func hashFile(f *os.File, size int64) (string, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(f, 0, size)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// quote makes foreign text safe and short enough for an error.
+func quote(s string) string {
+	if len(s) > maxNameInError {
+		s = s[:maxNameInError] + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}

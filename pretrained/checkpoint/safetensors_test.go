@@ -1,0 +1,186 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rawSafetensors joins a header of any length claim with data.
+func rawSafetensors(header string, data int) []byte {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	return append(append(b, header...), bytes.Repeat([]byte{7}, data)...)
+}
+
+func TestSafetensorsFaults(t *testing.T) {
+	length := func(n uint64, rest string) []byte {
+		return append(binary.LittleEndian.AppendUint64(nil, n), rest...)
+	}
+	const w = `"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}`
+	for _, c := range []struct {
+		name string
+		data []byte
+		want FaultKind
+	}{
+		{"seven bytes", []byte("\x02\x00\x00\x00\x00\x00{"), HeaderTooSmall},
+		{"length beyond the cap", length(maxHeader+1, "{}"), HeaderTooLarge},
+		{"length of 2^64-1", length(1<<64-1, "{}"), HeaderTooLarge},
+		{"length beyond the file", length(100, "{}"), InvalidHeaderLength},
+		{"not UTF-8", rawSafetensors("{\"\xff\":1}", 0), InvalidHeader},
+		{"starts with a space", rawSafetensors(` {"a":1}`, 0), InvalidHeaderStart},
+		{"no JSON", rawSafetensors(`{nonsense`, 0), InvalidHeaderJSON},
+		{"JSON cut", rawSafetensors(`{`+w, 8), InvalidHeaderJSON},
+		{"text after the JSON", rawSafetensors(`{`+w+`} x`, 8), InvalidHeaderJSON},
+		{"second object", rawSafetensors(`{`+w+`}{}`, 8), InvalidHeaderJSON},
+		{"tensor is a number", rawSafetensors(`{"w":1}`, 0), InvalidHeaderJSON},
+		{"shape of text", rawSafetensors(`{"w":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}}`, 8), InvalidHeaderJSON},
+		{"fractional shape", rawSafetensors(`{"w":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}}`, 8), InvalidHeaderJSON},
+		{"name twice", rawSafetensors(`{`+w+`,`+w+`}`, 8), DuplicateName},
+		{"empty name", rawSafetensors(`{"":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), InvalidName},
+		{"long name", rawSafetensors(`{"`+strings.Repeat("n", maxNameLength+1)+`":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), InvalidName},
+		{"metadata of numbers", rawSafetensors(`{"__metadata__":{"a":1}}`, 0), InvalidMetadata},
+		{"unknown dtype", rawSafetensors(`{"w":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}`, 8), UnknownDType},
+		{"no dtype", rawSafetensors(`{"w":{"shape":[2],"data_offsets":[0,8]}}`, 8), UnknownDType},
+		{"no shape", rawSafetensors(`{"w":{"dtype":"F32","data_offsets":[0,8]}}`, 8), InvalidShape},
+		{"negative shape", rawSafetensors(`{"w":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}`, 8), InvalidShape},
+		{"shape overflows", rawSafetensors(`{"w":{"dtype":"F32","shape":[4294967296,4294967296,2],"data_offsets":[0,8]}}`, 8), InvalidShape},
+		{"shape overflows to the right size", rawSafetensors(`{"w":{"dtype":"F32","shape":[4611686018427387906,4],"data_offsets":[0,32]}}`, 32), InvalidShape},
+		{"too many dimensions", rawSafetensors(`{"w":{"dtype":"F32","shape":[`+strings.Repeat("1,", maxRank)+`2],"data_offsets":[0,8]}}`, 8), InvalidShape},
+		{"no offsets", rawSafetensors(`{"w":{"dtype":"F32","shape":[2]}}`, 8), InvalidOffset},
+		{"one offset", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[8]}}`, 8), InvalidOffset},
+		{"three offsets", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8,16]}}`, 8), InvalidOffset},
+		{"negative offset", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}`, 8), InvalidOffset},
+		{"offsets reversed", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}`, 8), InvalidOffset},
+		{"gap at the start", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`, 12), InvalidOffset},
+		{"gap between", rawSafetensors(`{`+w+`,"v":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}`, 16), InvalidOffset},
+		{"overlap", rawSafetensors(`{`+w+`,"v":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), InvalidOffset},
+		{"same bytes twice", rawSafetensors(`{`+w+`,"v":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), InvalidOffset},
+		{"size and offsets disagree", rawSafetensors(`{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}`, 8), InvalidTensorInfo},
+		{"data missing", rawSafetensors(`{`+w+`}`, 7), IncompleteBuffer},
+		{"data left over", rawSafetensors(`{`+w+`}`, 9), TrailingData},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := readContents(bytes.NewReader(c.data), int64(len(c.data)))
+			var f *Fault
+			if !errors.As(err, &f) || f.Kind != c.want {
+				t.Errorf("error is %v, want a fault of kind %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestSafetensorsValid(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		header string
+		data   int
+		want   string
+	}{
+		{"no tensors", `{}`, 0, ""},
+		{"trailing spaces", `{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}      `, 8, "w"},
+		{"zero elements", `{"e":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]},"w":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}`, 4, "e w"},
+		{"any order", `{"b":{"dtype":"U8","shape":[3],"data_offsets":[2,5]},"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}`, 5, "a b"},
+	} {
+		data := rawSafetensors(c.header, c.data)
+		got, err := readContents(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		var names []string
+		for name := range got.tensors {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		if strings.Join(names, " ") != c.want {
+			t.Errorf("%s: tensors %q, want %q", c.name, names, c.want)
+		}
+	}
+}
+
+func randomTensors(seed uint64) []Tensor {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	random := func(name string, shape ...int) Tensor {
+		n, _ := elementCount(shape)
+		t := Tensor{Name: name, Shape: shape, Data: make([]float32, n)}
+		for i := range t.Data {
+			t.Data[i] = float32(rng.NormFloat64())
+		}
+		return t
+	}
+	return []Tensor{random("z.weight", 3, 5), random("a.bias", 5), random("scalar"), random("empty", 0, 4), random(`odd "name" <&> é`, 2, 1, 2)}
+}
+
+func TestWriteSafetensors(t *testing.T) {
+	dir := t.TempDir()
+	path, again := filepath.Join(dir, "a.safetensors"), filepath.Join(dir, "b.safetensors")
+	tensors := randomTensors(5)
+	metadata := map[string]string{"format": "pt", "b": "2", "a": "1"}
+	if err := WriteSafetensors(path, tensors, metadata); err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(tensors)
+	if err := WriteSafetensors(again, tensors, metadata); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := os.ReadFile(path)
+	b, _ := os.ReadFile(again)
+	if !bytes.Equal(a, b) {
+		t.Error("the bytes depend on the order of the tensors")
+	}
+	if n := headerLength(a); n%8 != 0 {
+		t.Errorf("the header has %d bytes, no multiple of 8", n)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if m := f.Metadata(); len(m) != 3 || m["b"] != "2" {
+		t.Errorf("metadata %v", m)
+	}
+	for _, want := range tensors {
+		got, err := f.Float32(want.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, _ := f.Info(want.Name)
+		if firstDifference(got, want.Data) >= 0 || !slices.Equal(info.Shape, append([]int{}, want.Shape...)) {
+			t.Errorf("%s: wrote %v %v, read %v %v", want.Name, want.Shape, want.Data, info.Shape, got)
+		}
+	}
+}
+
+// A header of 128 bytes starts as a pickle does, with \x80.
+func TestSniffHeaderLength128(t *testing.T) {
+	header := `{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`
+	data := rawSafetensors(header+strings.Repeat(" ", 128-len(header)), 8)
+	if _, err := readContents(bytes.NewReader(data), int64(len(data))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWriteSafetensorsRefuses(t *testing.T) {
+	one := []float32{1}
+	for name, tensors := range map[string][]Tensor{
+		"same name":      {{"a", []int{1}, one}, {"a", []int{1}, one}},
+		"reserved name":  {{"__metadata__", []int{1}, one}},
+		"no name":        {{"", []int{1}, one}},
+		"shape too big":  {{"a", []int{2}, one}},
+		"negative shape": {{"a", []int{-1, -1}, one}},
+	} {
+		path := filepath.Join(t.TempDir(), "f")
+		if err := WriteSafetensors(path, tensors, nil); err == nil {
+			t.Errorf("%s was written", name)
+		}
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("%s left a file", name)
+		}
+	}
+}
