@@ -1,0 +1,154 @@
+package vit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"graft/pretrained/checkpoint"
+)
+
+// ConvertOptions describes one ONNX file to be made.
+type ConvertOptions struct {
+	Weights   string  // checkpoint file; empty for a random model
+	Name      string  // the zoo's entry that the checkpoint is, for its preprocessing; may be empty
+	Heads     int     // attention heads of the checkpoint; 0: by the width
+	Random    bool    // draw the weights instead of reading them
+	Seed      uint64  // of a random model
+	Arch      string  // of a random model: one of Archs
+	Classes   int     // of a random model; 0 is no classifier
+	Out       string  // the ONNX file
+	ImageSize int     // pixels; 0: the checkpoint's
+	Normalize string  // see ParseNormalization; empty: by the zoo or the family
+	CropPct   float64 // (0,1]; 0: by the zoo or the family
+	Version   string  // of the tool
+}
+
+// Validate reports options that contradict each other.
+func (o ConvertOptions) Validate() error {
+	switch {
+	case o.Out == "":
+		return errors.New("no output file named (--out)")
+	case o.Random && (o.Weights != "" || o.Name != "" || o.Heads != 0):
+		return errors.New("a random model has no weights file, no name in the zoo and a number of heads of its own: leave --weights, --name and --heads out")
+	case o.Random && archs[o.Arch].name == "":
+		return errArch(o.Arch)
+	case !o.Random && o.Weights == "":
+		return errors.New("name a weights file (--weights), or ask for a random model (--random-init)")
+	case !o.Random && (o.Arch != "" || o.Classes != 0):
+		return errors.New("architecture and classes come from the weights file: --arch and --classes are for --random-init")
+	case o.ImageSize < 0 || o.Heads < 0 || o.Classes < 0:
+		return errors.New("image size, heads and classes cannot be negative")
+	case !(o.CropPct >= 0 && o.CropPct <= 1):
+		return fmt.Errorf("crop is %g, want more than 0 and at most 1", o.CropPct)
+	}
+	if o.Normalize != "" {
+		_, err := ParseNormalization(o.Normalize)
+		return err
+	}
+	return nil
+}
+
+// Summary tells what Convert wrote.
+type Summary struct {
+	Out        string     `json:"out"`
+	Bytes      int64      `json:"bytes"`
+	Arch       string     `json:"arch"`
+	Family     string     `json:"family"`
+	Source     string     `json:"source"`
+	SHA256     string     `json:"source_sha256,omitempty"`
+	Parameters int64      `json:"parameters"`
+	Image      int        `json:"image_size"`
+	Patch      int        `json:"patch"`
+	Width      int        `json:"width"`
+	Depth      int        `json:"depth"`
+	Heads      int        `json:"heads"`
+	Classes    int        `json:"classes"`
+	Taps       []string   `json:"taps"`
+	Mean       [3]float32 `json:"mean"`
+	Std        [3]float32 `json:"std"`
+	CropPct    float64    `json:"crop_pct"`
+	Seconds    float64    `json:"seconds"`
+	Notes      []string   `json:"notes"`
+}
+
+// Convert reads a checkpoint, or draws a random model, and writes it as ONNX;
+// progress counts bytes of weights and may be nil.
+func Convert(ctx context.Context, o ConvertOptions, progress func(done, total int64)) (Summary, error) {
+	start := time.Now()
+	if err := o.Validate(); err != nil {
+		return Summary{}, err
+	}
+	m, done, err := o.model()
+	if err != nil {
+		return Summary{}, err
+	}
+	defer done()
+	if err := o.adjust(m); err != nil {
+		return Summary{}, err
+	}
+	if err := m.Export(ctx, o.Out, ExportOptions{Version: o.Version, Progress: progress}); err != nil {
+		return Summary{}, err
+	}
+	s, err := m.summary(o.Out)
+	s.Seconds = time.Since(start).Seconds()
+	return s, err
+}
+
+// model opens or draws the model; done releases its file.
+func (o ConvertOptions) model() (m *Model, done func(), err error) {
+	if o.Random {
+		m, err = Random(o.Arch, o.Seed, o.Classes)
+		return m, func() {}, err
+	}
+	f, err := checkpoint.Open(o.Weights)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err = Load(f, LoadOptions{Heads: o.Heads, Name: o.Name})
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return m, func() { _ = f.Close() }, nil
+}
+
+// adjust applies what the user set to what the model came with.
+func (o ConvertOptions) adjust(m *Model) error {
+	if o.ImageSize != 0 && o.ImageSize != m.Config.Image {
+		m.Notes = append(m.Notes, fmt.Sprintf("position embedding interpolated from %d to %d pixels (bicubic)", m.Config.Image, o.ImageSize))
+		if err := m.SetImageSize(o.ImageSize); err != nil {
+			return err
+		}
+	}
+	if o.Normalize != "" {
+		n, err := ParseNormalization(o.Normalize)
+		if err != nil {
+			return err
+		}
+		m.Preprocess.Normalization = n
+		m.Notes = slices.DeleteFunc(m.Notes, func(note string) bool { return note == m.assumed })
+		m.Notes = append(m.Notes, "mean and std set by hand")
+	}
+	if o.CropPct != 0 {
+		m.Preprocess.CropPct = o.CropPct
+	}
+	return nil
+}
+
+func (m *Model) summary(path string) (Summary, error) {
+	stat, err := os.Stat(path)
+	if err != nil {
+		return Summary{}, err
+	}
+	c := m.Config
+	return Summary{
+		Out: path, Bytes: stat.Size(), Arch: c.Arch(), Family: m.Family, Source: m.Source, SHA256: m.SHA256,
+		Parameters: c.Params(), Image: c.Image, Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads,
+		Classes: c.Classes, Taps: m.Taps(), Mean: m.Preprocess.Mean, Std: m.Preprocess.Std, CropPct: m.Preprocess.CropPct,
+		Notes: m.Notes,
+	}, nil
+}

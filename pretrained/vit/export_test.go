@@ -1,0 +1,288 @@
+package vit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"graft/onnx"
+	"graft/onnx/ort"
+	"graft/onnx/ort/orttest"
+	"graft/preprocess"
+	"graft/pretrained/checkpoint"
+)
+
+// fixture is one checkpoint of testdata and what its own library makes of the
+// images (scripts/fixtures_vit.py).
+var fixtures = []struct {
+	weights, expected string
+	family            string
+	image             int // to interpolate to; 0: the checkpoint's
+	normalization     preprocess.Normalization
+}{
+	{"torchvision.pth", "torchvision", "torchvision", 0, imageNet},
+	{"torchvision_legacy.pth", "torchvision", "torchvision", 0, imageNet},
+	{"torchvision.pth", "torchvision_48", "torchvision", 48, imageNet},
+	{"timm.safetensors", "timm", "timm", 0, half},
+	{"timm.safetensors", "timm_48", "timm", 48, half},
+	{"dino.pth", "dino", "timm", 0, imageNet},
+	{"huggingface.safetensors", "huggingface", "huggingface", 0, half},
+	{"huggingface_bare.safetensors", "huggingface", "huggingface", 0, half},
+}
+
+// TestExportEqualsOriginal runs the exported graphs and compares every output
+// with the original library's.
+func TestExportEqualsOriginal(t *testing.T) {
+	orttest.Require(t)
+	for _, fx := range fixtures {
+		t.Run(fx.weights+"="+fx.expected, func(t *testing.T) {
+			m := loadFixture(t, fx.weights)
+			if m.Family != fx.family {
+				t.Errorf("family %s, want %s", m.Family, fx.family)
+			}
+			m.Preprocess.Normalization = fx.normalization
+			if fx.image != 0 {
+				if err := m.SetImageSize(fx.image); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := openExport(t, m)
+			want := openFile(t, filepath.Join("testdata", fx.expected+".expected.safetensors"))
+			for _, kind := range []string{"gray", "rgb"} {
+				compareOutputs(t, s, want, kind)
+			}
+		})
+	}
+}
+
+// TestFullSize compares a network of full size with the reference outputs that
+// scripts/check_torchvision.py --keep left in the folder GRAFT_VIT_CHECK.
+func TestFullSize(t *testing.T) {
+	dir := os.Getenv("GRAFT_VIT_CHECK")
+	if dir == "" {
+		t.Skip("SKIPPED: set GRAFT_VIT_CHECK to a folder that scripts/check_torchvision.py --keep wrote")
+	}
+	orttest.Require(t)
+	compareOutputs(t, openSession(t, filepath.Join(dir, "vit.onnx")), openFile(t, filepath.Join(dir, "expected.safetensors")), "gray")
+}
+
+func compareOutputs(t *testing.T, s *ort.Session, want *checkpoint.File, kind string) {
+	t.Helper()
+	got := runPixels(t, s, want, kind+".pixels")
+	checked := 0
+	for name, v := range got {
+		w, err := want.Float32(kind + "." + name)
+		if err != nil {
+			if name == "logits" { // a bare ViTModel has none, and a DINO either
+				t.Errorf("logits without a classifier: %v", err)
+			}
+			t.Fatal(err)
+		}
+		if e := relativeError(v, w); !(e <= 1e-5) {
+			t.Errorf("%s %s: relative error %g, want at most 1e-5", kind, name, e)
+		}
+		checked++
+	}
+	if checked < 8 {
+		t.Errorf("%s: %d outputs compared, want cls, mean and three blocks", kind, checked)
+	}
+}
+
+// runPixels runs the images stored under name and returns every output.
+func runPixels(t *testing.T, s *ort.Session, f *checkpoint.File, name string) map[string][]float32 {
+	t.Helper()
+	info, _ := f.Info(name)
+	values, err := f.Float32(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels := make([]uint8, len(values))
+	for i, v := range values {
+		pixels[i] = uint8(v)
+	}
+	shape := make([]int64, len(info.Shape))
+	for i, d := range info.Shape {
+		shape[i] = int64(d)
+	}
+	return runSession(t, s, pixels, shape)
+}
+
+func runSession(t *testing.T, s *ort.Session, pixels []uint8, shape []int64) map[string][]float32 {
+	t.Helper()
+	out := map[string][]float32{}
+	var tensors []ort.Tensor
+	for _, v := range s.Outputs() {
+		width := v.Dims[1].Value
+		out[v.Name] = make([]float32, shape[0]*width)
+		tensors = append(tensors, ort.Tensor{Name: v.Name, Shape: []int64{shape[0], width}, Data: out[v.Name]})
+	}
+	in := []ort.Tensor{{Name: "pixels", Shape: shape, Data: pixels}}
+	if err := s.Run(context.Background(), in, tensors); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// relativeError is ‖a−b‖/‖b‖; NaN in either gives NaN.
+func relativeError(a, b []float32) float64 {
+	if len(a) != len(b) {
+		return math.NaN()
+	}
+	var diff, norm float64
+	for i := range a {
+		d := float64(a[i]) - float64(b[i])
+		diff += d * d
+		norm += float64(b[i]) * float64(b[i])
+	}
+	return math.Sqrt(diff / norm)
+}
+
+func loadFixture(t testing.TB, name string) *Model {
+	t.Helper()
+	m, err := Load(openFile(t, filepath.Join("testdata", name)), LoadOptions{Heads: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func openFile(t testing.TB, path string) *checkpoint.File {
+	t.Helper()
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func exportFile(t testing.TB, m *Model) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "vit.onnx")
+	if err := m.Export(context.Background(), path, ExportOptions{Version: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func openExport(t *testing.T, m *Model) *ort.Session {
+	t.Helper()
+	return openSession(t, exportFile(t, m))
+}
+
+func openSession(t *testing.T, path string) *ort.Session {
+	t.Helper()
+	s, err := ort.Open(path, ort.Options{Provider: ort.CPU, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// TestGrayEqualsRGB: a gray image and the same image in three channels have
+// the same features.
+func TestGrayEqualsRGB(t *testing.T) {
+	orttest.Require(t)
+	s := openExport(t, loadFixture(t, "timm.safetensors"))
+	gray := make([]uint8, 20*28)
+	for i := range gray {
+		gray[i] = uint8(i * 37)
+	}
+	a := runSession(t, s, gray, []int64{1, 1, 20, 28})
+	b := runSession(t, s, slices.Concat(gray, gray, gray), []int64{1, 3, 20, 28})
+	for name := range a {
+		if !slices.Equal(a[name], b[name]) {
+			t.Errorf("%s differs between gray and the same in RGB", name)
+		}
+	}
+}
+
+// TestGraphIsPlain holds the graph to operators that every provider has: none
+// that computes shapes, none outside ONNX's own set.
+func TestGraphIsPlain(t *testing.T) {
+	m, err := onnx.Open(exportFile(t, loadFixture(t, "torchvision.pth")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := m.Validate(); err != nil {
+		t.Error(err)
+	}
+	allowed := []string{"Cast", "Resize", "Mul", "Add", "Conv", "Reshape", "Transpose", "Pad", "LayerNormalization",
+		"MatMul", "Split", "Softmax", "Div", "Erf", "Gather", "Slice", "ReduceMean", "Gemm"}
+	for _, n := range m.Nodes {
+		if n.Domain != "" || !slices.Contains(allowed, n.Op) {
+			t.Errorf("node %s is a %s of domain %q", n.Name, n.Op, n.Domain)
+		}
+	}
+	var outputs []string
+	for _, o := range m.Outputs {
+		outputs = append(outputs, o.Name)
+	}
+	if want := []string{"cls", "mean", "cls_1", "mean_1", "cls_2", "mean_2", "cls_3", "mean_3", "logits"}; !slices.Equal(outputs, want) {
+		t.Errorf("outputs %v, want %v", outputs, want)
+	}
+	if got := m.Inputs[0].String(); got != "pixels uint8 [N,C,H,W]" {
+		t.Errorf("input %s", got)
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	m := loadFixture(t, "huggingface.safetensors")
+	got := m.graph(context.Background(), ExportOptions{Version: "v9"}).Metadata
+	for key, want := range map[string]string{
+		"graft.arch": "vit_w32_d3_h4_16", "graft.source": "huggingface.safetensors", "graft.family": "huggingface",
+		"graft.image_size": "48", "graft.patch": "16", "graft.width": "32", "graft.depth": "3", "graft.heads": "4",
+		"graft.mean": "0.5,0.5,0.5", "graft.std": "0.5,0.5,0.5", "graft.crop_pct": "1",
+		"graft.interpolation": "bilinear", "graft.precision": "float32", "graft.version": "v9",
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %q, want %q", key, got[key], want)
+		}
+	}
+	if hash := got["graft.source_sha256"]; len(hash) != 64 {
+		t.Errorf("source hash %q", hash)
+	}
+}
+
+// TestExportIsDeterministic: the same weights give the same bytes.
+func TestExportIsDeterministic(t *testing.T) {
+	read := func() []byte {
+		data, err := os.ReadFile(exportFile(t, loadFixture(t, "timm.safetensors")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	if !bytes.Equal(read(), read()) {
+		t.Error("two exports differ")
+	}
+}
+
+// TestExportStops: a cancelled export leaves nothing behind.
+func TestExportStops(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	var seen int64
+	o := ExportOptions{Progress: func(done, total int64) {
+		if seen = done; done > total/2 {
+			cancel()
+		}
+	}}
+	err := loadFixture(t, "timm.safetensors").Export(ctx, filepath.Join(dir, "x.onnx"), o)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want a cancellation", err)
+	}
+	if seen == 0 {
+		t.Error("no progress was told")
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

@@ -1,0 +1,138 @@
+package vit
+
+import (
+	"fmt"
+	"math"
+)
+
+// resampling is a convention of bicubic interpolation. Three are in use, one
+// for each family, and they differ by a few percent at the border; each family
+// keeps its own, so that a resized model equals what its own library makes.
+// HuggingFace's is its current one, F.interpolate to a size; versions before
+// 4.45 added 0.1 to the grid's size first, a workaround for a rounding error.
+type resampling struct {
+	a            float64 // of the cubic kernel (Keys 1981): -0.75 in PyTorch, -0.5 with antialias
+	alignCorners bool    // corners keep their place; otherwise the outer edges do
+	antialias    bool    // the kernel widens when shrinking, and is renormalised at the border
+}
+
+// cubic is the Keys kernel at distance x.
+func (r resampling) cubic(x float64) float64 {
+	x = math.Abs(x)
+	switch {
+	case x < 1:
+		return ((r.a+2)*x-(r.a+3))*x*x + 1
+	case x < 2:
+		return ((r.a*x-5*r.a)*x+8*r.a)*x - 4*r.a
+	}
+	return 0
+}
+
+// matrix returns the weights that take n samples to m, [m,n] row-major. They
+// are at most maxGrid squared.
+func (r resampling) matrix(n, m int) []float64 {
+	w := make([]float64, m*n)
+	for i := range m {
+		if r.antialias {
+			r.fillWide(w[i*n:(i+1)*n], float64(n)/float64(m), i)
+		} else {
+			r.fill(w[i*n:(i+1)*n], m, i)
+		}
+	}
+	return w
+}
+
+// fill sets the four weights of output i of m; samples beyond the border
+// repeat the last one (ATen/native/UpSample.h: get_cubic_upsample_coefficients).
+func (r resampling) fill(row []float64, m, i int) {
+	n := len(row)
+	x := (float64(i)+0.5)*float64(n)/float64(m) - 0.5
+	if r.alignCorners {
+		x = 0
+		if m > 1 {
+			x = float64(i) * float64(n-1) / float64(m-1)
+		}
+	}
+	base := math.Floor(x)
+	for k := -1; k <= 2; k++ {
+		j := min(max(int(base)+k, 0), n-1)
+		row[j] += r.cubic(x - base - float64(k))
+	}
+}
+
+// fillWide is Pillow's filter: the kernel is as wide as the scale, samples
+// beyond the border do not count, and the weights sum to one
+// (ATen/native/cpu/UpSampleKernel.cpp: _compute_indices_min_size_weights_aa).
+func (r resampling) fillWide(row []float64, scale float64, i int) {
+	wide := max(scale, 1)
+	center := scale * (float64(i) + 0.5)
+	lo := max(int(center-2*wide+0.5), 0)
+	hi := min(int(center+2*wide+0.5), len(row))
+	sum := 0.0
+	for j := lo; j < hi; j++ {
+		row[j] = r.cubic((float64(j) + 0.5 - center) / wide)
+		sum += row[j]
+	}
+	for j := lo; j < hi; j++ {
+		row[j] /= sum
+	}
+}
+
+// positions resamples a position embedding [1+n·n, width] to [1+m·m, width].
+// The first row belongs to the class token and stays.
+func (r resampling) positions(pos []float32, width, n, m int) []float32 {
+	w := r.matrix(n, m)
+	rows := make([]float64, m*n*width) // the grid after its first axis
+	for y := range m {
+		for v := range n {
+			if w[y*n+v] != 0 {
+				addScaled(rows[y*n*width:(y+1)*n*width], pos[(1+v*n)*width:(1+(v+1)*n)*width], w[y*n+v])
+			}
+		}
+	}
+	out := make([]float32, (1+m*m)*width)
+	copy(out[:width], pos)
+	sum := make([]float64, width)
+	for p := range m * m {
+		y, x := p/m, p%m
+		clear(sum)
+		for u := range n {
+			addScaled(sum, rows[(y*n+u)*width:(y*n+u+1)*width], w[x*n+u])
+		}
+		for i, s := range sum {
+			out[(1+p)*width+i] = float32(s)
+		}
+	}
+	return out
+}
+
+func addScaled[T float32 | float64](dst []float64, src []T, w float64) {
+	for i, v := range src {
+		dst[i] += w * float64(v)
+	}
+}
+
+// SetImageSize changes the side of the model's square input to n pixels, a
+// multiple of the patch size, and interpolates the position embedding
+// (bicubic, on the grid of patches; see resampling for the convention). It
+// always starts from the checkpoint's embedding.
+func (m *Model) SetImageSize(n int) error {
+	c := m.Config
+	c.Image = n
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", m.Source, err)
+	}
+	from := m.trained
+	pos := from.pos
+	if c.Grid() != from.grid {
+		pos = weight{shape: []int{1, c.Tokens(), c.Width}, read: func() ([]float32, error) {
+			v, err := from.pos.read()
+			if err != nil {
+				return nil, err
+			}
+			return m.resample.positions(v, c.Width, from.grid, c.Grid()), nil
+		}}
+	}
+	m.weights["pos"], m.Config = pos, c
+	return nil
+}

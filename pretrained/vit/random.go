@@ -1,0 +1,110 @@
+package vit
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"strings"
+)
+
+// archs are the networks that Random draws.
+var archs = map[string]size{"vit_ti_16": sizes[0], "vit_s_16": sizes[1], "vit_b_16": sizes[2], "vit_l_16": sizes[3]}
+
+// Archs lists what Random accepts.
+func Archs() []string { return []string{"vit_b_16", "vit_s_16", "vit_ti_16", "vit_l_16"} }
+
+// Random draws a network for 224×224 pixels, initialised as torchvision does
+// and wanting its preprocessing. The same arguments give the same weights.
+// arch is one of Archs; classes 0 makes no classifier. Such a network has
+// learned nothing, but its features still differ from image to image.
+func Random(arch string, seed uint64, classes int) (*Model, error) {
+	s, ok := archs[arch]
+	if !ok {
+		return nil, errArch(arch)
+	}
+	return RandomConfig(Config{Image: 224, Patch: 16, Width: s.width, Depth: s.depth, Heads: s.heads, MLP: s.mlp,
+		Classes: classes, Eps: torchvision.eps}, seed)
+}
+
+func errArch(arch string) error {
+	return fmt.Errorf("architecture %q is not one that random weights are drawn for (--arch): want one of %s", arch, strings.Join(Archs(), ", "))
+}
+
+// RandomConfig is Random for a network of any size.
+func RandomConfig(c Config, seed uint64) (*Model, error) {
+	source := fmt.Sprintf("random:%d", seed)
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	weights := map[string]weight{}
+	for _, s := range layout(c) {
+		weights[s.name] = weight{shape: s.shape, read: func() ([]float32, error) { return draw(s, seed), nil }}
+	}
+	return &Model{
+		Config: c, Preprocess: torchvision.preprocess, Source: source, Family: torchvision.name,
+		Notes:   []string{"random weights: this network has learned nothing"},
+		weights: weights, resample: torchvision.resample, trained: positions{weights["pos"], c.Grid()},
+	}, nil
+}
+
+// draw fills one tensor from a generator of its own, so that tensors can be
+// drawn in any order. The distributions are those of VisionTransformer.__init__
+// and of nn.MultiheadAttention; torchvision leaves the classifier at zero.
+func draw(s spec, seed uint64) []float32 {
+	h := fnv.New64a()
+	h.Write([]byte(s.name))
+	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
+	v := make([]float32, elements(s.shape))
+	key, _ := generalise(s.name)
+	fanIn := float64(elements(s.shape[1:]))
+	fanOut := float64(s.shape[0])
+	bias := strings.HasSuffix(s.name, ".bias")
+	switch key {
+	case "patch.{p}":
+		if !bias {
+			normal(v, rng, math.Sqrt(1/fanIn))
+		}
+	case "pos":
+		normal(v, rng, 0.02)
+	case "blocks.{i}.qkv.{p}":
+		if !bias {
+			uniform(v, rng, math.Sqrt(6/(fanIn+fanOut))) // Xavier, of the stacked matrix
+		}
+	case "blocks.{i}.proj.{p}":
+		if !bias {
+			uniform(v, rng, math.Sqrt(1/fanIn)) // nn.Linear's own
+		}
+	case "blocks.{i}.fc1.{p}", "blocks.{i}.fc2.{p}":
+		if bias {
+			normal(v, rng, 1e-6)
+		} else {
+			uniform(v, rng, math.Sqrt(6/(fanIn+fanOut)))
+		}
+	case "blocks.{i}.norm1.{p}", "blocks.{i}.norm2.{p}", "norm.{p}":
+		if !bias {
+			fill(v, 1)
+		}
+	}
+	return v
+}
+
+// normal is cut at ±2, as trunc_normal_ is; with the deviations in use that
+// changes nothing.
+func normal(v []float32, rng *rand.Rand, std float64) {
+	for i := range v {
+		v[i] = float32(min(max(rng.NormFloat64()*std, -2), 2))
+	}
+}
+
+func uniform(v []float32, rng *rand.Rand, bound float64) {
+	for i := range v {
+		v[i] = float32((2*rng.Float64() - 1) * bound)
+	}
+}
+
+func fill(v []float32, x float32) {
+	for i := range v {
+		v[i] = x
+	}
+}

@@ -1,0 +1,52 @@
+package vit
+
+import (
+	"fmt"
+	"strings"
+
+	"graft/models"
+	"graft/preprocess"
+)
+
+// describe settles the preprocessing, which tensors do not show: that of the
+// zoo's entry called o.Name, else of the entry whose hash the file has, else
+// the family's usual one. Notes says which, and what else was assumed.
+func (m *Model) describe(fam *family, o LoadOptions) error {
+	if o.Name == "" {
+		for _, e := range models.List() {
+			if e.SHA256 != "" && strings.HasPrefix(m.SHA256, e.SHA256) && m.fits(e) == nil {
+				m.adopt(e, "by its hash")
+				return nil
+			}
+		}
+		m.Preprocess, m.assumed = fam.preprocess, fam.note
+		m.Notes = append(m.Notes, fam.note)
+		if o.Heads == 0 {
+			m.Notes = append(m.Notes, fmt.Sprintf("%d attention heads assumed from the width %d; --heads changes that", m.Config.Heads, m.Config.Width))
+		}
+		return nil
+	}
+	e, err := models.Get(o.Name)
+	if err != nil {
+		return err
+	}
+	if err := m.fits(e); err != nil {
+		return err
+	}
+	m.adopt(e, "by its name")
+	return nil
+}
+
+// fits compares what tensors show with the zoo's entry.
+func (m *Model) fits(e models.Entry) error {
+	if m.Family != e.Family || m.Config.Arch() != e.Arch {
+		return fmt.Errorf("the zoo's %s is a %s with %s names, the file holds a %s with %s names",
+			e.Name, e.Arch, e.Family, m.Config.Arch(), m.Family)
+	}
+	return nil
+}
+
+func (m *Model) adopt(e models.Entry, how string) {
+	m.Preprocess = Preprocess{preprocess.Normalization{Mean: e.Mean, Std: e.Std}, e.CropPct}
+	m.Notes = append(m.Notes, fmt.Sprintf("known %s as the zoo's %s; mean, std and crop are its publisher's", how, e.Name))
+}
