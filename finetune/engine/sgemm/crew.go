@@ -1,0 +1,121 @@
+package sgemm
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// maxThreads bounds SetThreads, and with it the number of goroutines kept.
+const maxThreads = 256
+
+var threads atomic.Int64
+
+// SetThreads sets how many cores a product may use; 0, the start value, means
+// as many as Go may use (GOMAXPROCS). It changes no result by a single bit.
+func SetThreads(n int) { threads.Store(int64(max(0, min(n, maxThreads)))) }
+
+// Threads is the number of cores a product may use.
+func Threads() int {
+	if n := threads.Load(); n > 0 {
+		return int(n)
+	}
+	return min(runtime.GOMAXPROCS(0), maxThreads)
+}
+
+// For calls body(0) … body(n−1), spread over Threads cores, and returns when all
+// are done. Bodies may call Sequential, and Gemm too. It allocates nothing.
+func For(n int, body func(i int)) { spread(n, Threads(), each(body)) }
+
+type each func(int)
+
+func (f each) task(i int) { f(i) }
+
+// tasks is work in numbered pieces that may run in any order and at once.
+type tasks interface{ task(i int) }
+
+// stage is one set of tasks under way. Helpers may hold it for a moment after
+// its last task is done, so it is reused only when its last holder lets go.
+type stage struct {
+	work    tasks
+	total   int64
+	next    atomic.Int64 // first task not taken
+	pending atomic.Int64 // tasks not done
+	holders atomic.Int64
+	done    chan struct{}
+}
+
+var (
+	stages  = sync.Pool{New: func() any { return &stage{done: make(chan struct{}, 1)} }}
+	calls   = make(chan *stage, maxThreads)
+	helpers struct {
+		sync.Mutex
+		started atomic.Int64
+	}
+)
+
+// spread runs the tasks on the caller and on up to threads−1 helpers. A helper
+// that is busy elsewhere is not waited for: the caller takes what is left.
+func spread(total, threads int, work tasks) {
+	extra := min(threads, total) - 1
+	if extra <= 0 {
+		for i := range total {
+			work.task(i)
+		}
+		return
+	}
+	hire(extra)
+	s := stages.Get().(*stage)
+	s.work, s.total = work, int64(total)
+	s.next.Store(0)
+	s.pending.Store(int64(total))
+	s.holders.Store(int64(extra) + 1)
+	for range extra {
+		select {
+		case calls <- s:
+		default: // every helper has more than enough to do
+			s.holders.Add(-1)
+		}
+	}
+	s.run()
+	<-s.done
+	s.release()
+}
+
+func (s *stage) run() {
+	for {
+		i := s.next.Add(1) - 1
+		if i >= s.total {
+			return
+		}
+		s.work.task(int(i))
+		if s.pending.Add(-1) == 0 {
+			s.done <- struct{}{}
+		}
+	}
+}
+
+func (s *stage) release() {
+	if s.holders.Add(-1) == 0 {
+		s.work = nil
+		stages.Put(s)
+	}
+}
+
+// hire makes sure that n helpers wait for calls. They stay for good.
+func hire(n int) {
+	if helpers.started.Load() >= int64(n) {
+		return
+	}
+	helpers.Lock()
+	defer helpers.Unlock()
+	for helpers.started.Load() < int64(n) {
+		go func() {
+			for s := range calls {
+				s.run()
+				s.release()
+			}
+		}()
+		helpers.started.Add(1)
+	}
+}

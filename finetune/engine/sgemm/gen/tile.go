@@ -1,0 +1,195 @@
+//go:build avo
+
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// order says how a tile finds element (i, p) of its left operand.
+type order string
+
+const (
+	byRows    order = "Rows"    // a + i·lda + p
+	byColumns order = "Columns" // a + p·lda + i
+)
+
+// tile emits C = alpha·A·B + beta·C for a block of `rows` rows and two vectors
+// of columns, of which the first n are written. Strides are in bytes. B's rows
+// must be readable over the full two vectors.
+func tile(s isa, rows int, o order) {
+	TEXT(fmt.Sprintf("tile%s%s%d", s.name, o, rows), NOSPLIT,
+		"func(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha, beta float32)")
+	Pragma("noescape")
+	k := Load(Param("k"), GP64()).(reg.GPVirtual)
+	left := leftOperand(o, rows)
+	b, ldb := Load(Param("b"), GP64()), Load(Param("ldb"), GP64())
+	sums := s.zeros(2 * rows)
+	b0, b1 := s.vector(), s.vector()
+	loop("k", k, left.unroll, func(u int) {
+		VMOVUPS(Mem{Base: b}, b0)
+		VMOVUPS(Mem{Base: b, Disp: s.bytes()}, b1)
+		for i := range rows {
+			ai := s.vector()
+			VBROADCASTSS(left.at(i, u), ai)
+			VFMADD231PS(ai, b0, sums[2*i])
+			VFMADD231PS(ai, b1, sums[2*i+1])
+		}
+		ADDQ(ldb, b)
+	}, left.step)
+	finish(s, rows, sums)
+}
+
+// left is the left operand: the address of element (i, p+u), and the advance of p.
+type left struct {
+	unroll int
+	at     func(i, u int) Mem
+	step   func(n int)
+}
+
+func leftOperand(o order, rows int) left {
+	a, lda := Load(Param("a"), GP64()), Load(Param("lda"), GP64())
+	if o == byColumns {
+		return left{1,
+			func(i, _ int) Mem { return Mem{Base: a, Disp: 4 * i} },
+			func(int) { ADDQ(lda, a) }}
+	}
+	// One pointer for every three rows: x86 adds an index times 1 or 2 for free.
+	bases := []reg.Register{a}
+	for i := 3; i < rows; i += 3 {
+		p := GP64()
+		LEAQ(Mem{Base: bases[len(bases)-1], Index: lda, Scale: 2}, p)
+		ADDQ(lda, p)
+		bases = append(bases, p)
+	}
+	at := func(i, u int) Mem {
+		m := Mem{Base: bases[i/3], Disp: 4 * u}
+		if i%3 > 0 {
+			m.Index, m.Scale = lda, uint8(i%3)
+		}
+		return m
+	}
+	step := func(n int) {
+		for _, p := range bases {
+			ADDQ(U32(uint32(4*n)), p)
+		}
+	}
+	return left{4, at, step}
+}
+
+// finish scales the sums and adds them to C. beta 0 never reads C, so a NaN
+// there is forgotten.
+func finish(s isa, rows int, sums []reg.VecVirtual) {
+	alpha, beta := s.vector(), s.vector()
+	alphaParam, _ := Param("alpha").Resolve()
+	betaParam, _ := Param("beta").Resolve()
+	VBROADCASTSS(alphaParam.Addr, alpha)
+	VBROADCASTSS(betaParam.Addr, beta)
+	for _, v := range sums {
+		VMULPS(alpha, v, v)
+	}
+	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
+	n := Load(Param("n"), GP64()).(reg.GPVirtual)
+	bits := GP32()
+	betaBits, _ := Param("beta").Resolve()
+	MOVL(betaBits.Addr, bits)
+	ADDL(bits, bits) // drops the sign: both zeros count as zero
+	if s.lanes == 16 {
+		store512(rows, sums, c, ldc, n, bits, beta)
+		return
+	}
+	store256(rows, sums, c, ldc, n, bits, beta)
+}
+
+// store512 writes through masks, so a narrow tile costs the same as a full one.
+func store512(rows int, sums []reg.VecVirtual, c, ldc reg.Register, n reg.GPVirtual, betaBits, beta reg.Register) {
+	masks := columnMasks(n)
+	TESTL(betaBits, betaBits)
+	JEQ(LabelRef("plain"))
+	for _, label := range []string{"add", "plain"} {
+		Label(label)
+		for i := range rows {
+			for v, mask := range masks {
+				m := Mem{Base: c, Disp: 64 * v}
+				if label == "add" {
+					old := ZMM()
+					VMOVUPS_Z(m, mask, old)
+					VFMADD231PS(old, beta, sums[2*i+v])
+				}
+				VMOVUPS(sums[2*i+v], mask, m)
+			}
+			ADDQ(ldc, c)
+		}
+		VZEROUPPER()
+		RET()
+	}
+}
+
+// columnMasks are the lowest n of 32 bits, in two halves.
+func columnMasks(n reg.GPVirtual) []reg.OpmaskVirtual {
+	MOVQ(n, reg.RCX)
+	bits := GP64()
+	MOVQ(U32(1), bits)
+	SHLQ(reg.CL, bits)
+	DECQ(bits)
+	low, high := K(), K()
+	KMOVW(bits.As32(), low)
+	SHRQ(U8(16), bits)
+	KMOVW(bits.As32(), high)
+	return []reg.OpmaskVirtual{low, high}
+}
+
+// store256 writes full tiles directly. A narrow tile goes column by column
+// through memory of its own: AMD's masked stores are slower than that.
+func store256(rows int, sums []reg.VecVirtual, c, ldc reg.Register, n reg.GPVirtual, betaBits, beta reg.Register) {
+	CMPQ(n, U32(16))
+	JLT(LabelRef("narrow"))
+	TESTL(betaBits, betaBits)
+	JEQ(LabelRef("plain"))
+	for _, label := range []string{"add", "plain"} {
+		Label(label)
+		for i := range rows {
+			for v := range 2 {
+				m := Mem{Base: c, Disp: 32 * v}
+				if label == "add" {
+					VFMADD231PS(m, beta, sums[2*i+v])
+				}
+				VMOVUPS(sums[2*i+v], m)
+			}
+			ADDQ(ldc, c)
+		}
+		VZEROUPPER()
+		RET()
+	}
+	Label("narrow")
+	row := AllocLocal(64)
+	for i := range rows {
+		VMOVUPS(sums[2*i], row)
+		VMOVUPS(sums[2*i+1], row.Offset(32))
+		narrowRow(fmt.Sprintf("row%d", i), row, c, n, betaBits, beta)
+		ADDQ(ldc, c)
+	}
+	VZEROUPPER()
+	RET()
+}
+
+func narrowRow(label string, row Mem, c reg.Register, n reg.GPVirtual, betaBits, beta reg.Register) {
+	j, p := GP64(), GP64()
+	XORQ(j, j)
+	LEAQ(row, p)
+	Label(label)
+	v := XMM()
+	VMOVSS(Mem{Base: p, Index: j, Scale: 4}, v)
+	TESTL(betaBits, betaBits)
+	JEQ(LabelRef(label + "plain"))
+	VFMADD231SS(Mem{Base: c, Index: j, Scale: 4}, beta.(reg.VecVirtual).AsX(), v)
+	Label(label + "plain")
+	VMOVSS(v, Mem{Base: c, Index: j, Scale: 4})
+	INCQ(j)
+	CMPQ(j, n)
+	JLT(LabelRef(label))
+}

@@ -1,0 +1,145 @@
+package head
+
+import (
+	"math"
+
+	"graft/finetune/engine/sgemm"
+)
+
+// objective is the weighted mean cross-entropy plus λ/2·‖W‖² as a function of
+// θ = (W [classes,d], B [classes]) on standardised features. One evaluation
+// reads the features once: a block of rows is standardised into the cache, and
+// the logits and the gradient are both made from it. Products are float32, sums
+// over blocks float64.
+type objective struct {
+	features
+	classes     int
+	labels      []int     // [n]
+	targets     []float32 // [n,classes], or nil: the labels
+	weights     []float64 // [n], or nil: ones
+	mean, scale []float32
+	lambda      float64
+
+	total float64   // of the weights of the rows fitted
+	w     []float32 // θ's W for the evaluation under way
+	b     []float64
+	parts [chunks]part
+}
+
+// part is what one chunk of rows adds.
+type part struct {
+	loss float64
+	w    []float32 // [classes,d]
+	b    []float64
+}
+
+// prepare adds up the weights and makes the buffers.
+func (o *objective) prepare() {
+	o.total = 0
+	for i := range o.count() {
+		o.total += o.weight(o.index(i))
+	}
+	o.w = make([]float32, o.classes*o.d)
+	for c := range o.parts {
+		o.parts[c] = part{w: make([]float32, o.classes*o.d), b: make([]float64, o.classes)}
+	}
+}
+
+func (o *objective) size() int { return o.classes * (o.d + 1) }
+
+func (o *objective) weight(row int) float64 {
+	if o.weights == nil {
+		return 1
+	}
+	return o.weights[row]
+}
+
+// evaluate returns the objective at θ and sets grad to its gradient.
+func (o *objective) evaluate(theta, grad []float64) float64 {
+	for j := range o.w {
+		o.w[j] = float32(theta[j])
+	}
+	o.b = theta[len(o.w):]
+	sgemm.For(chunks, o.chunk)
+	var loss float64
+	clear(grad)
+	for c := range o.parts {
+		p := &o.parts[c]
+		loss += p.loss
+		for j, g := range p.w {
+			grad[j] += float64(g)
+		}
+		for k, g := range p.b {
+			grad[len(o.w)+k] += g
+		}
+	}
+	var square float64
+	for j := range grad {
+		grad[j] /= o.total
+		if j < len(o.w) {
+			grad[j] += o.lambda * theta[j]
+			square += theta[j] * theta[j]
+		}
+	}
+	return loss/o.total + o.lambda/2*square
+}
+
+// chunk evaluates one chunk of rows into its part.
+func (o *objective) chunk(c int) {
+	p := &o.parts[c]
+	p.loss = 0
+	clear(p.b)
+	clear(p.w)
+	step := blockRows(o.d)
+	buffer := takeBuffer(step * (o.d + o.classes))
+	defer giveBuffer(buffer)
+	z, logits := (*buffer)[:step*o.d], (*buffer)[step*o.d:]
+	from, to := chunk(c, o.count())
+	for ; from < to; from += step {
+		rows := min(step, to-from)
+		for i := range rows {
+			sgemm.Standardize(z[i*o.d:(i+1)*o.d], o.row(from+i), o.mean, o.scale)
+		}
+		sgemm.Sequential(false, true, rows, o.classes, o.d, 1, z, o.d, o.w, o.d, 0, logits, o.classes)
+		for i := range rows {
+			p.loss += o.residual(o.index(from+i), logits[i*o.classes:(i+1)*o.classes], p.b)
+		}
+		sgemm.Sequential(true, false, o.classes, o.d, rows, 1, logits, o.classes, z, o.d, 1, p.w, o.d)
+	}
+}
+
+// residual returns the weighted loss of one row and replaces its logits by the
+// loss's derivative, weight·(softmax(logits + b)·Σt − t) for targets t.
+func (o *objective) residual(row int, logits []float32, b []float64) float64 {
+	top := math.Inf(-1)
+	for k, v := range logits {
+		top = max(top, float64(v)+o.b[k])
+	}
+	var sum, mass, hit float64 // hit is Σ t·(logit − top)
+	for k, v := range logits {
+		above := float64(v) + o.b[k] - top
+		t := o.target(row, k)
+		mass += t
+		hit += t * above
+		e := math.Exp(above)
+		sum += e
+		logits[k] = float32(e)
+	}
+	weight := o.weight(row)
+	for k, e := range logits {
+		r := weight * (float64(e)/sum*mass - o.target(row, k))
+		logits[k] = float32(r)
+		b[k] += r
+	}
+	return weight * (mass*math.Log(sum) - hit)
+}
+
+func (o *objective) target(row, k int) float64 {
+	if o.targets != nil {
+		return float64(o.targets[row*o.classes+k])
+	}
+	if o.labels[row] == k {
+		return 1
+	}
+	return 0
+}
