@@ -180,7 +180,8 @@ func sniffError(head []byte, size int64) error {
 	case n <= maxHeader && int64(n)+8 <= size && n > 0:
 		return &Fault{Kind: InvalidHeaderStart, Detail: fmt.Sprintf("the header starts with %q, want {", head[8:9])}
 	}
-	return fmt.Errorf("neither a torch file nor safetensors: it starts with % x", head[:min(len(head), 16)])
+	return fmt.Errorf("neither a torch file nor safetensors: it starts with % x; want what torch.save or safetensors' save_file wrote, unpacked",
+		head[:min(len(head), 16)])
 }
 
 // Format is FormatTorch or FormatSafetensors.

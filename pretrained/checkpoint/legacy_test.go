@@ -26,7 +26,7 @@ func TestLegacy(t *testing.T) {
 		want string // "" for success
 	}{
 		{"good", legacyFile(1001, little, sd, keys, data), ""},
-		{"other protocol", legacyFile(1002, little, sd, keys, data), "protocol is \"1002\""},
+		{"other protocol", legacyFile(1002, little, sd, keys, data), "protocol is 1002"},
 		{"big-endian", legacyFile(1001, pkDict(pkText("little_endian"), "\x89"), sd, keys, data), "byte order"},
 		{"no system", legacyFile(1001, "N", sd, keys, data), "system's description"},
 		{"storage view", legacyFile(1001, little, pkDict(pkText("w"), view), keys, data), "before 0.4"},

@@ -60,7 +60,7 @@ func dictEntries(value any) (map[string]any, error) {
 	add := func(k, v any) error {
 		name, ok := k.(string)
 		if !ok {
-			name = fmt.Sprintf("(key of type %T)", k)
+			name = "(" + kindOf(k) + " as key)"
 		} else if _, dup := out[name]; dup {
 			return fmt.Errorf("the key %s stands twice", quote(name))
 		}
@@ -82,12 +82,32 @@ func dictEntries(value any) (map[string]any, error) {
 			}
 		}
 	default:
-		return nil, fmt.Errorf("is %T, want a dictionary of tensors (torch.save(model.state_dict(), F))", value)
+		return nil, fmt.Errorf("is %s, want a dictionary of tensors (torch.save(model.state_dict(), F))", kindOf(value))
 	}
 	if len(out) == 0 {
 		return nil, errors.New("is an empty dictionary, want one of tensors")
 	}
 	return out, nil
+}
+
+// kindOf names a pickled value's type for people. It never quotes the value,
+// which may hold itself.
+func kindOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "None"
+	case string:
+		return "text"
+	case bool, int, float64:
+		return "a number"
+	case *types.List, *types.Tuple:
+		return "a list"
+	case *types.Dict, *types.OrderedDict:
+		return "a dictionary"
+	case *tensorRef:
+		return "a tensor"
+	}
+	return "an object"
 }
 
 func splitTensors(d map[string]any) (tensors map[string]*tensorRef, rest []string) {

@@ -57,11 +57,14 @@ func readLegacy(r io.ReaderAt, size int64) (*contents, error) {
 
 func checkLegacyHeader(protocol, system any) error {
 	if protocol != 1001 {
-		return fmt.Errorf("the file's protocol is %s, want 1001", quote(fmt.Sprint(protocol)))
+		if n, ok := protocol.(int); ok {
+			return fmt.Errorf("the file's protocol is %d, want 1001", n)
+		}
+		return fmt.Errorf("the file's protocol is %s, want 1001", kindOf(protocol))
 	}
 	d, ok := system.(*types.Dict)
 	if !ok {
-		return fmt.Errorf("the system's description is %T, want a dictionary", system)
+		return fmt.Errorf("the system's description is %s, want a dictionary", kindOf(system))
 	}
 	if little, _ := d.Get("little_endian"); little != true {
 		return errors.New("its byte order is big, want little; save it again on a little-endian machine")
@@ -100,14 +103,17 @@ func (l *legacyStorages) persistent(id any) (any, error) {
 func (l *legacyStorages) locate(keys any, r io.ReaderAt, at, size int64) error {
 	list, ok := keys.(*types.List)
 	if !ok || list.Len() > maxLegacyStorages {
-		return fmt.Errorf("the keys of the storages are %T, want a list of at most %d", keys, maxLegacyStorages)
+		return fmt.Errorf("the keys of the storages are %s, want a list of at most %d", kindOf(keys), maxLegacyStorages)
 	}
 	l.sections = make(map[string]*fileSection, list.Len())
 	for _, k := range *list {
 		key, ok := k.(string)
 		ref := l.elements[key]
-		if !ok || ref == nil || l.sections[key] != nil {
-			return fmt.Errorf("the key %s of a storage is unknown or stands twice", quote(fmt.Sprint(k)))
+		if !ok {
+			return fmt.Errorf("the key of a storage is %s, want text", kindOf(k))
+		}
+		if ref == nil || l.sections[key] != nil {
+			return fmt.Errorf("the key %s of a storage is unknown or stands twice", quote(key))
 		}
 		n, err := readInt64(r, at)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"graft/models"
 	"graft/pretrained/checkpoint"
 )
 
@@ -45,9 +46,24 @@ func (o ConvertOptions) Validate() error {
 	case !(o.CropPct >= 0 && o.CropPct <= 1):
 		return fmt.Errorf("crop is %g, want more than 0 and at most 1", o.CropPct)
 	}
+	if o.Name != "" {
+		if _, err := models.Get(o.Name); err != nil {
+			return err
+		}
+	}
 	if o.Normalize != "" {
 		_, err := ParseNormalization(o.Normalize)
 		return err
+	}
+	return nil
+}
+
+// checkOut refuses to write over the checkpoint.
+func (o ConvertOptions) checkOut() error {
+	in, err1 := os.Stat(o.Weights)
+	out, err2 := os.Stat(o.Out)
+	if err1 == nil && err2 == nil && os.SameFile(in, out) {
+		return fmt.Errorf("%s is the weights file: name another --out", o.Out)
 	}
 	return nil
 }
@@ -80,6 +96,9 @@ type Summary struct {
 func Convert(ctx context.Context, o ConvertOptions, progress func(done, total int64)) (Summary, error) {
 	start := time.Now()
 	if err := o.Validate(); err != nil {
+		return Summary{}, err
+	}
+	if err := o.checkOut(); err != nil {
 		return Summary{}, err
 	}
 	m, done, err := o.model()

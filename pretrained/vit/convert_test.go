@@ -41,6 +41,7 @@ func TestConvertOptions(t *testing.T) {
 		"cannot be negative": {Out: "o", Weights: "w", Heads: -1},
 		"crop is 2":          {Out: "o", Weights: "w", CropPct: 2},
 		"normalisation":      {Out: "o", Weights: "w", Normalize: "imagent"},
+		"no model \"vit_c\"": {Out: "o", Weights: "w", Name: "vit_c"},
 	} {
 		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: got %v, want an error with %q", o, err, want)
@@ -73,6 +74,24 @@ func TestConvert(t *testing.T) {
 	}
 	if _, err := Convert(context.Background(), ConvertOptions{Weights: "absent.pth", Out: out}, nil); err == nil {
 		t.Error("no error for a file that is not there")
+	}
+}
+
+func TestConvertKeepsTheCheckpoint(t *testing.T) {
+	want, err := os.ReadFile(filepath.Join("testdata", "timm.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "timm.safetensors")
+	if err := os.WriteFile(path, want, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Convert(context.Background(), ConvertOptions{Weights: path, Heads: 4, Out: path}, nil)
+	if err == nil || !strings.Contains(err.Error(), "--out") {
+		t.Errorf("got %v, want an error with --out", err)
+	}
+	if got, _ := os.ReadFile(path); !bytes.Equal(got, want) {
+		t.Error("the checkpoint was written over")
 	}
 }
 

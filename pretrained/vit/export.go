@@ -43,7 +43,6 @@ func (m *Model) graph(ctx context.Context, o ExportOptions) *onnx.Model {
 	}
 	w := &writer{Model: m, b: onnx.NewBuilder(model), ctx: ctx, progress: o.Progress}
 	w.build()
-	w.total = model.WeightBytes()
 	return model
 }
 
@@ -107,7 +106,9 @@ func (w *writer) lazy(name string, shape []int, read func() ([]float32, error)) 
 	for i, d := range shape {
 		dims[i] = int64(d)
 	}
-	return w.b.Const(name, onnx.Float32, dims, &lazy{w: w, size: 4 * int64(elements(shape)), read: read})
+	size := 4 * int64(elements(shape))
+	w.total += size // not the small constants, whose writing nobody counts
+	return w.b.Const(name, onnx.Float32, dims, &lazy{w: w, size: size, read: read})
 }
 
 // lazy is a tensor's content, produced on demand.

@@ -1,0 +1,240 @@
+// Package pretrained runs frozen, pretrained image backbones: an ONNX file, the
+// preprocessing it wants and an ONNX Runtime session, behind one type.
+//
+// Two kinds of file are understood. Files that graft exported (their metadata
+// says so) take uint8 pixels of any size and preprocess inside the graph.
+// Foreign files take normalised float32 [N,C,H,W]; a Foreign describes them and
+// preprocessing runs on the host. Either way a Backbone turns images into
+// features: one row of Dim(tap) float32 for each image and tap.
+package pretrained
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"graft/onnx"
+	"graft/onnx/ort"
+	"graft/preprocess"
+)
+
+// Options say how a backbone runs.
+type Options struct {
+	Runtime ort.Options
+	// Foreign describes a model that graft did not export. It must be nil for
+	// files that graft did export, which describe themselves.
+	Foreign *Foreign
+	// Taps, in the words of ResolveTaps, are the features that will be asked for:
+	// what only others need is then not computed. Nil means all.
+	Taps []string
+}
+
+// adapter is what differs between graft's own files and foreign ones.
+type adapter interface {
+	// taps lists the features on offer, in the file's order.
+	taps() []tapInfo
+	// output is the model's name of what the tap is made of.
+	output(tap string) string
+	// prepare brings an image to what run accepts.
+	prepare(im preprocess.Image) preprocess.Image
+	// run feeds images of one shape, and fills out[t] with [len(batch), dim].
+	run(ctx context.Context, s session, batch []preprocess.Image, taps []tapInfo, out [][]float32) error
+	// describe names every preprocessing setting that decides the features.
+	describe() string
+}
+
+// tapInfo is one kind of feature that a backbone gives.
+type tapInfo struct {
+	name string
+	dim  int
+}
+
+// session is the part of ort.Session that a backbone needs.
+type session interface {
+	Provider() ort.Provider
+	Run(ctx context.Context, in, out []ort.Tensor) error
+	Close() error
+}
+
+// Backbone is a frozen feature extractor. Its methods may be called from
+// several goroutines, but Run serves one call at a time.
+type Backbone struct {
+	path      string
+	hash      string
+	precision string
+	metadata  map[string]string
+	adapter   adapter
+	open      []tapInfo // those of the adapter's taps that the session computes
+	session   session
+	runs      chan struct{} // a semaphore of one: Run reuses buffers
+}
+
+// Open loads the ONNX file at path and starts a session on it.
+func Open(path string, o Options) (*Backbone, error) {
+	header, err := onnx.OpenHeader(path)
+	if err != nil {
+		return nil, fmt.Errorf("backbone: %w", err)
+	}
+	b, err := describe(path, header, o)
+	if err != nil {
+		return nil, err
+	}
+	if b.hash, err = hashFile(path); err != nil {
+		return nil, err
+	}
+	o.Runtime.Outputs = nil
+	for _, t := range b.open {
+		o.Runtime.Outputs = append(o.Runtime.Outputs, b.adapter.output(t.name))
+	}
+	if b.session, err = ort.Open(path, o.Runtime); err != nil {
+		return nil, fmt.Errorf("backbone: %w", err)
+	}
+	return b, nil
+}
+
+// describe makes all of a backbone but its session.
+func describe(path string, header *onnx.Model, o Options) (*Backbone, error) {
+	b := &Backbone{path: path, metadata: header.Metadata, runs: make(chan struct{}, 1)}
+	var err error
+	if b.adapter, err = newAdapter(path, header, o); err != nil {
+		return nil, fmt.Errorf("backbone %s: %w", path, err)
+	}
+	b.precision = orElse(header.Metadata[keyPrecision], "float32")
+	b.open = b.adapter.taps()
+	if len(b.open) == 0 {
+		return nil, fmt.Errorf("backbone %s: no output holds features", path)
+	}
+	if o.Taps == nil {
+		return b, nil
+	}
+	names, err := b.ResolveTaps(o.Taps)
+	if err != nil {
+		return nil, err
+	}
+	b.open = slices.DeleteFunc(slices.Clone(b.open), func(t tapInfo) bool { return !slices.Contains(names, t.name) })
+	return b, nil
+}
+
+// newAdapter tells graft's own files from foreign ones.
+func newAdapter(path string, header *onnx.Model, o Options) (adapter, error) {
+	switch {
+	case !isOwn(header):
+		return newForeign(header, o.Foreign, func(f *foreign) ([]int64, error) { return probeShape(path, f, o.Runtime.Threads) })
+	case o.Foreign != nil:
+		return nil, fmt.Errorf("exported by graft (metadata %s is %q) and describes itself; leave out the settings for foreign models",
+			keyArch, header.Metadata[keyArch])
+	}
+	return newOwn(header)
+}
+
+// Name is the file's base name.
+func (b *Backbone) Name() string { return filepath.Base(b.path) }
+
+// Hash is the SHA-256 of the ONNX file, 64 hex digits.
+func (b *Backbone) Hash() string { return b.hash }
+
+// Source is where the weights came from: the checkpoint's file name or
+// random:SEED, and "" where the file does not say.
+func (b *Backbone) Source() string { return b.metadata[keySource] }
+
+// Preprocessing names in one line every setting between pixels and the network.
+// Equal lines mean equal preprocessing.
+func (b *Backbone) Preprocessing() string { return b.adapter.describe() }
+
+// Precision is the number format that the network computes in, "float32" unless the
+// file says otherwise.
+func (b *Backbone) Precision() string { return b.precision }
+
+// Provider is the execution provider that really runs.
+func (b *Backbone) Provider() ort.Provider { return b.session.Provider() }
+
+// RuntimeVersion is the version of ONNX Runtime.
+func (b *Backbone) RuntimeVersion() string { return ort.Version() }
+
+// Metadata is a copy of the file's metadata_props.
+func (b *Backbone) Metadata() map[string]string { return maps.Clone(b.metadata) }
+
+// Taps lists the features that Options.Taps chose, in the file's order: for
+// graft's own files from cls, mean, cls_1 … mean_L, and "features" for foreign ones.
+func (b *Backbone) Taps() []string {
+	var names []string
+	for _, t := range b.open {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// Dim is the length of one row of the tap, and 0 for an unknown tap.
+func (b *Backbone) Dim(tap string) int {
+	for _, t := range b.open {
+		if t.name == tap {
+			return t.dim
+		}
+	}
+	return 0
+}
+
+// ResolveTaps turns words into tap names: each word may be a tap, several taps
+// separated by commas, or "all". The order is the words', a tap asked for twice
+// comes once, and no words at all mean the first tap.
+func (b *Backbone) ResolveTaps(words []string) ([]string, error) {
+	known := b.Taps()
+	var out []string
+	for _, w := range strings.Split(strings.Join(words, ","), ",") {
+		var add []string
+		switch w = strings.TrimSpace(w); {
+		case w == "":
+		case w == "all":
+			add = known
+		case slices.Contains(known, w):
+			add = []string{w}
+		default:
+			return nil, fmt.Errorf("backbone %s has no tap %q; it has %s, or all", b.path, w, strings.Join(known, ", "))
+		}
+		for _, t := range add {
+			if !slices.Contains(out, t) {
+				out = append(out, t)
+			}
+		}
+	}
+	if len(out) == 0 {
+		out = known[:1]
+	}
+	return out, nil
+}
+
+// Prepare does the part of preprocessing that needs no session, so that it can
+// run beside inference: for graft's own files, squaring what is not square or
+// larger than the network's input; for foreign ones, bringing it to the input's size.
+func (b *Backbone) Prepare(im preprocess.Image) preprocess.Image { return b.adapter.prepare(im) }
+
+// Close ends the session.
+func (b *Backbone) Close() error { return b.session.Close() }
+
+// hashFile is the SHA-256 of a file in hex.
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("backbone: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("backbone %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

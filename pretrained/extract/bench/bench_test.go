@@ -1,0 +1,74 @@
+package bench_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"graft/onnx/ort"
+	"graft/onnx/ort/orttest"
+	"graft/pretrained/extract/bench"
+	"graft/pretrained/vit/vittest"
+)
+
+func Example() {
+	cases, err := bench.Run(context.Background(), bench.Config{Model: "vit_b_16.onnx", Batch: 8, Images: 64, Rounds: 5}, nil)
+	if err != nil {
+		fmt.Println("no backbone here")
+		return
+	}
+	for _, c := range cases {
+		fmt.Println(c.Name, c.ItemsPerSecond, c.Ratio)
+	}
+	// Output: no backbone here
+}
+
+func TestRun(t *testing.T) {
+	orttest.Require(t)
+	dir := t.TempDir()
+	var last int64
+	cases, err := bench.Run(context.Background(), bench.Config{
+		Model: vittest.WriteTiny(t, t.TempDir()), Seed: 1, Batch: 4, Images: 10, Rounds: 2, Dir: dir,
+		Runtime: ort.Options{Provider: ort.CPU, Threads: 1},
+	}, func(done, total int64) {
+		if total != 4 || done != last+1 {
+			t.Errorf("progress %d of %d after %d", done, total, last)
+		}
+		last = done
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) != 2 || cases[0].Name != bench.CaseSession || cases[1].Name != bench.CaseExtract {
+		t.Fatalf("cases %+v", cases)
+	}
+	for _, c := range cases {
+		if got := c.ItemsPerSecond * c.Seconds; !(got > 11.99 && got < 12.01) || c.Provider != "cpu" || c.Precision != "float32" || c.Batch != 4 {
+			t.Errorf("%+v: %v images, want 12", c, got)
+		}
+	}
+	if cases[1].Baseline != bench.CaseSession || !(cases[1].Ratio > 0) || cases[0].Baseline != "" {
+		t.Errorf("ratio %v over %q", cases[1].Ratio, cases[1].Baseline)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	for name, c := range map[string]bench.Config{
+		"batch":  {Images: 1, Rounds: 1},
+		"images": {Batch: 1, Rounds: 1},
+		"rounds": {Batch: 1, Images: 1},
+	} {
+		if _, err := bench.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "must be positive") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	c := bench.Config{Arch: "vit_huge", Batch: 1, Images: 1, Rounds: 1}
+	if _, err := bench.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "vit_huge") {
+		t.Errorf("unknown architecture: %v", err)
+	}
+}

@@ -1,0 +1,188 @@
+// Package extract turns a dataset and a frozen backbone into an embedding store.
+//
+// Decoding, inference and writing run side by side with bounded queues between
+// them, so memory does not grow with the dataset. The selected samples are cut into
+// fixed shards and the shards into fixed batches, so which images share a batch
+// never depends on where an earlier run was broken off, and a resumed store ends
+// with the bytes of an unbroken one.
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"graft/onnx/ort"
+	"graft/preprocess"
+	"graft/preprocess/dataset"
+	"graft/pretrained/store"
+)
+
+// What zero values in a Config mean. 2,048 rows of 26 taps of width 192 are 40 MB
+// in 26 files: large enough to be read fast, small enough that little work is lost.
+const (
+	DefaultBatch     = 16
+	DefaultShardRows = 2048
+	maxBatch         = 1 << 14
+)
+
+// Backbone is what extraction needs of a *pretrained.Backbone.
+type Backbone interface {
+	Name() string
+	Hash() string
+	Source() string
+	Preprocessing() string
+	Precision() string
+	Provider() ort.Provider
+	RuntimeVersion() string
+	ResolveTaps(words []string) ([]string, error)
+	Dim(tap string) int
+	Prepare(im preprocess.Image) preprocess.Image
+	Run(ctx context.Context, batch []preprocess.Image, taps []string, out [][]float32) error
+}
+
+// Config says what to extract and where to.
+type Config struct {
+	Data      *dataset.Dataset
+	Backbone  Backbone
+	Out       string   // the store's folder
+	Taps      []string // as Backbone.ResolveTaps takes them
+	Splits    []string // none: all
+	Flip      bool     // also the features of the mirrored images
+	Batch     int      // images per inference
+	ShardRows int      // samples per shard
+	Limit     int      // samples per split, 0: all
+	DType     string   // float32 (also "") or float16
+	SkipBad   bool     // leave out images that do not decode, and list them
+}
+
+// Summary says what a run did.
+type Summary struct {
+	Store   string         `json:"store"`
+	Rows    int            `json:"rows"`    // in the finished store
+	Resumed int            `json:"resumed"` // samples that earlier runs had finished
+	Redone  int            `json:"redone"`  // samples of shards found damaged and made again
+	Bad     []store.BadRow `json:"bad"`     // left out
+	Taps    []store.Tap    `json:"taps"`
+	// Provider is the execution provider that really ran.
+	Provider string  `json:"provider"`
+	Seconds  float64 `json:"seconds"`
+	// ImagesPerSecond is this run's rate: images, not counting mirrored ones apart.
+	ImagesPerSecond float64 `json:"images_per_second"`
+}
+
+// Run extracts, or goes on with, the store at c.Out. progress, which may be nil,
+// is told samples done and in total. When ctx ends or an error comes, finished
+// shards stay; a later Run goes on from them. A store made with other settings gives
+// a *store.MismatchError.
+func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summary, error) {
+	start := time.Now()
+	indices, manifest, err := c.plan()
+	if err != nil {
+		return Summary{}, err
+	}
+	w, err := store.OpenWriter(ctx, c.Out, manifest)
+	if err != nil {
+		return Summary{}, err
+	}
+	p := newPipeline(&c, w, indices, progress)
+	if err := errors.Join(c.refuseBad(w.Finished()), ctx.Err()); err != nil {
+		return Summary{}, errors.Join(err, w.Close())
+	}
+	if err := errors.Join(p.run(ctx), w.Close()); err != nil {
+		return Summary{}, fmt.Errorf("extract to %s: %w", c.Out, err)
+	}
+	return p.summary(time.Since(start)), nil
+}
+
+// plan settles everything that is fixed before the first image.
+func (c *Config) plan() ([]int, store.Manifest, error) {
+	if err := c.defaults(); err != nil {
+		return nil, store.Manifest{}, fmt.Errorf("extract: %w", err)
+	}
+	taps, err := c.Backbone.ResolveTaps(c.Taps)
+	if err != nil {
+		return nil, store.Manifest{}, err
+	}
+	indices, err := c.Data.Select(c.Splits, c.Limit)
+	if err != nil {
+		return nil, store.Manifest{}, err
+	}
+	if len(indices) == 0 {
+		return nil, store.Manifest{}, fmt.Errorf("extract: %s has no images in the chosen splits", c.Data.Path)
+	}
+	fingerprint, err := c.Data.Fingerprint()
+	if err != nil {
+		return nil, store.Manifest{}, err
+	}
+	m := store.Manifest{
+		Backbone: store.Backbone{
+			Name: c.Backbone.Name(), SHA256: c.Backbone.Hash(), Source: c.Backbone.Source(),
+			Preprocessing: c.Backbone.Preprocessing(), Precision: c.Backbone.Precision(),
+			Provider: string(c.Backbone.Provider()), Runtime: c.Backbone.RuntimeVersion(),
+		},
+		Dataset: store.Dataset{
+			Name: filepath.Base(c.Data.Path), Fingerprint: fingerprint,
+			Classes: c.Data.Classes, Splits: c.splits(), Limit: c.Limit,
+		},
+		Flip: c.Flip, DType: store.DType(c.DType), ShardRows: c.ShardRows, Samples: len(indices),
+	}
+	for _, t := range taps {
+		m.Taps = append(m.Taps, store.Tap{Name: t, Dim: c.Backbone.Dim(t)})
+	}
+	return indices, m, nil
+}
+
+// defaults fills in what was left open and checks the rest.
+func (c *Config) defaults() error {
+	if c.Data == nil || c.Backbone == nil || c.Out == "" {
+		return errors.New("dataset, backbone and output folder are needed")
+	}
+	if c.Batch == 0 {
+		c.Batch = DefaultBatch
+	}
+	if c.ShardRows == 0 {
+		c.ShardRows = DefaultShardRows
+	}
+	if c.DType == "" {
+		c.DType = string(store.Float32)
+	}
+	if c.Batch < 1 || c.Batch > maxBatch {
+		return fmt.Errorf("batch of %d images, wanted 1 to %d", c.Batch, maxBatch)
+	}
+	return nil
+}
+
+// splits lists the chosen splits in the dataset's order.
+func (c *Config) splits() []string {
+	var out []string
+	for _, s := range c.Data.Splits {
+		if len(c.Splits) == 0 || contains(c.Splits, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// refuseBad stops a run that must not leave images out from going on with a store
+// that did.
+func (c *Config) refuseBad(finished []store.Shard) error {
+	for _, s := range finished {
+		if len(s.Bad) > 0 && !c.SkipBad {
+			return fmt.Errorf("store %s leaves out %s (%s); go on with it by skipping bad images (--skip-bad), or mend the dataset and use another folder",
+				c.Out, s.Bad[0].ID, s.Bad[0].Reason)
+		}
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,315 @@
+package extract_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"graft/onnx/ort"
+	"graft/preprocess"
+	"graft/preprocess/dataset"
+	"graft/pretrained/extract"
+	"graft/pretrained/store"
+)
+
+// fake is a backbone without a network: two features of the pixels, which tell
+// an image from every other and from its mirror image.
+type fake struct {
+	batches atomic.Int64
+	sizes   []int
+	delay   time.Duration
+	fail    func(batch int) error
+}
+
+func (f *fake) Name() string                                 { return "fake.onnx" }
+func (f *fake) Hash() string                                 { return strings.Repeat("0f", 32) }
+func (f *fake) Source() string                               { return "random:1" }
+func (f *fake) Preprocessing() string                        { return "none" }
+func (f *fake) Precision() string                            { return "float32" }
+func (f *fake) Provider() ort.Provider                       { return ort.CPU }
+func (f *fake) RuntimeVersion() string                       { return "0.0.0" }
+func (f *fake) Dim(tap string) int                           { return map[string]int{"cls": 2, "mean": 3}[tap] }
+func (f *fake) Prepare(im preprocess.Image) preprocess.Image { return im }
+
+func (f *fake) ResolveTaps(words []string) ([]string, error) {
+	if len(words) == 0 {
+		return []string{"cls"}, nil
+	}
+	return words, nil
+}
+
+func (f *fake) Run(ctx context.Context, batch []preprocess.Image, taps []string, out [][]float32) error {
+	n := f.batches.Add(1)
+	f.sizes = append(f.sizes, len(batch))
+	if f.fail != nil {
+		if err := f.fail(int(n)); err != nil {
+			return err
+		}
+	}
+	for t, tap := range taps {
+		for i, im := range batch {
+			copy(out[t][i*f.Dim(tap):(i+1)*f.Dim(tap)], features(im, f.Dim(tap)))
+		}
+	}
+	select {
+	case <-time.After(f.delay):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// features weighs every pixel by its place.
+func features(im preprocess.Image, dim int) []float32 {
+	out := make([]float32, dim)
+	for d := range out {
+		for i, p := range im.Pix {
+			out[d] += float32(p) * float32((i*(d+3))%17) / 1000
+		}
+	}
+	return out
+}
+
+// faces writes n random FER2013 rows: two of three train, the others public test.
+func faces(t testing.TB, n int) *dataset.Dataset {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fer2013.csv")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriter(f)
+	rng := rand.New(rand.NewPCG(3, 4))
+	fmt.Fprint(w, "emotion,pixels,Usage\n")
+	for i := range n {
+		pixels := make([]string, 48*48)
+		for p := range pixels {
+			pixels[p] = fmt.Sprint(rng.IntN(256))
+		}
+		usage := "Training"
+		if i%3 == 2 {
+			usage = "PublicTest"
+		}
+		fmt.Fprintf(w, "%d,%s,%s\n", rng.IntN(7), strings.Join(pixels, " "), usage)
+	}
+	if err := errors.Join(w.Flush(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return openData(t, path, dataset.Options{})
+}
+
+func openData(t testing.TB, path string, o dataset.Options) *dataset.Dataset {
+	t.Helper()
+	d, err := dataset.Open(context.Background(), path, o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func Example() {
+	dir, _ := os.MkdirTemp("", "")
+	defer os.RemoveAll(dir)
+	for i, name := range []string{"train/dark/a.png", "train/light/b.png"} {
+		path := filepath.Join(dir, "pictures", name)
+		_ = os.MkdirAll(filepath.Dir(path), 0o755)
+		im := image.NewGray(image.Rect(0, 0, 4, 4))
+		for p := range im.Pix {
+			im.Pix[p] = uint8(200*i + 10)
+		}
+		f, _ := os.Create(path)
+		_ = png.Encode(f, im)
+		f.Close()
+	}
+	data, err := dataset.Open(context.Background(), filepath.Join(dir, "pictures"), dataset.Options{}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer data.Close()
+	// A *pretrained.Backbone in earnest.
+	sum, err := extract.Run(context.Background(), extract.Config{Data: data, Backbone: &fake{}, Out: filepath.Join(dir, "e")}, nil)
+	fmt.Println(sum.Rows, err)
+	s, _ := store.Open(filepath.Join(dir, "e"))
+	_, dim, labels, _, _ := s.Matrix(nil, "train", false)
+	fmt.Println(s.Classes(), labels, dim)
+	// Output:
+	// 2 <nil>
+	// [dark light] [0 1] 2
+}
+
+func TestRun(t *testing.T) {
+	data, b := faces(t, 20), &fake{}
+	out := filepath.Join(t.TempDir(), "e")
+	var last int64
+	sum, err := extract.Run(context.Background(), extract.Config{
+		Data: data, Backbone: b, Out: out, Taps: []string{"mean", "cls"}, Flip: true, Batch: 3, ShardRows: 7,
+	}, func(done, total int64) {
+		if total != 20 || done < last {
+			t.Errorf("progress %d of %d after %d", done, total, last)
+		}
+		last = done
+	})
+	if err != nil || sum.Rows != 20 || last != 20 || sum.Resumed != 0 || !(sum.ImagesPerSecond > 0) {
+		t.Fatalf("summary %+v, progress to %d, %v", sum, last, err)
+	}
+	// Batches of each shard of 7, 7, 6, each also mirrored.
+	want := []int{3, 3, 3, 3, 1, 1, 3, 3, 3, 3, 1, 1, 3, 3, 3, 3}
+	if !slices.Equal(b.sizes, want) {
+		t.Errorf("batches of %v, want %v", b.sizes, want)
+	}
+	for _, flip := range []bool{false, true} {
+		checkFeatures(t, data, out, flip)
+	}
+}
+
+// checkFeatures recomputes what a store of taps mean and cls must hold.
+func checkFeatures(t *testing.T, data *dataset.Dataset, dir string, flip bool) {
+	t.Helper()
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, dim, labels, ids, err := s.Matrix([]string{"mean", "cls"}, "", flip)
+	if err != nil || dim != 5 {
+		t.Fatalf("dim %d, %v", dim, err)
+	}
+	for i, sample := range data.Samples {
+		im, err := data.Image(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if flip {
+			im = im.Mirror()
+		}
+		want := append(features(im, 3), features(im, 2)...)
+		if !slices.Equal(x[i*dim:(i+1)*dim], want) || labels[i] != sample.Label || ids[i] != sample.ID || s.Rows()[i].Index != i {
+			t.Fatalf("flip %v, row %d: %v of %s (%d), want %v of %s (%d)", flip, i, x[i*dim:(i+1)*dim], ids[i], labels[i], want, sample.ID, sample.Label)
+		}
+	}
+}
+
+func TestSplitsAndLimit(t *testing.T) {
+	data := faces(t, 20)
+	out := filepath.Join(t.TempDir(), "e")
+	c := extract.Config{Data: data, Backbone: &fake{}, Out: out, Splits: []string{"public-test"}, Limit: 4, DType: "float16"}
+	sum, err := extract.Run(context.Background(), c, nil)
+	if err != nil || sum.Rows != 4 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	s, err := store.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := s.Manifest()
+	if !slices.Equal(m.Dataset.Splits, []string{"public-test"}) || m.Dataset.Limit != 4 || m.DType != store.Float16 || m.ShardRows != extract.DefaultShardRows {
+		t.Errorf("manifest %+v", m)
+	}
+	for _, r := range s.Rows() {
+		if r.Split != "public-test" || data.Samples[r.Index].ID != r.ID {
+			t.Errorf("row %+v", r)
+		}
+	}
+	c.Limit = 5
+	_, err = extract.Run(context.Background(), c, nil)
+	var diff *store.MismatchError
+	if !errors.As(err, &diff) || !strings.Contains(err.Error(), "limit: the store has 4, this run wants 5") {
+		t.Errorf("another limit: %v", err)
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	data := faces(t, 3)
+	for name, c := range map[string]extract.Config{
+		"no data":     {Backbone: &fake{}, Out: "x"},
+		"no backbone": {Data: data, Out: "x"},
+		"no folder":   {Data: data, Backbone: &fake{}},
+		"batch":       {Data: data, Backbone: &fake{}, Out: "x", Batch: -1},
+		"shard":       {Data: data, Backbone: &fake{}, Out: "x", ShardRows: -1},
+		"dtype":       {Data: data, Backbone: &fake{}, Out: "x", DType: "int8"},
+		"split":       {Data: data, Backbone: &fake{}, Out: "x", Splits: []string{"nowhere"}},
+	} {
+		if _, err := extract.Run(context.Background(), c, nil); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := os.Stat("x"); err == nil {
+		t.Error("a refused run left a folder")
+		os.RemoveAll("x")
+	}
+}
+
+// picture writes one PNG, or something that is none.
+func picture(t *testing.T, dir, name string, good bool) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if !good {
+		fmt.Fprint(f, "\x89PNG\r\n\x1a\nnot really")
+		return
+	}
+	im := image.NewRGBA(image.Rect(0, 0, 6, 5))
+	for i := range im.Pix {
+		im.Set(i%6, i/6%5, color.RGBA{uint8(i), uint8(len(name)), 7, 255})
+	}
+	if err := png.Encode(f, im); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBadImages(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pictures")
+	for i := range 9 {
+		picture(t, dir, fmt.Sprintf("train/%s/%d.png", []string{"cat", "dog"}[i%2], i), i != 4 && i != 7)
+	}
+	data := openData(t, dir, dataset.Options{SkipBad: true})
+	out := filepath.Join(t.TempDir(), "e")
+	c := extract.Config{Data: data, Backbone: &fake{}, Out: out, Batch: 2, ShardRows: 4}
+	if _, err := extract.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "4.png") {
+		t.Fatalf("without SkipBad: %v", err)
+	}
+	c.SkipBad = true
+	sum, err := extract.Run(context.Background(), c, nil)
+	if err != nil || sum.Rows != 7 || len(sum.Bad) != 2 {
+		t.Fatalf("with SkipBad: %+v, %v", sum, err)
+	}
+	for _, b := range sum.Bad {
+		if data.Samples[b.Index].ID != b.ID || b.Reason == "" || strings.Contains(b.Reason, dir) {
+			t.Errorf("bad %+v", b)
+		}
+	}
+	s, err := store.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Manifest().Shards[0].Bad; len(got) == 0 {
+		t.Error("the manifest does not list the bad image with its shard")
+	}
+	if x, _, labels, _, err := s.Matrix(nil, "train", false); err != nil || len(labels) != 7 || len(x) != 14 {
+		t.Errorf("%d labels, %d values, %v", len(labels), len(x), err)
+	}
+	c.SkipBad = false
+	if _, err := extract.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "--skip-bad") {
+		t.Errorf("going on without SkipBad: %v", err)
+	}
+}

@@ -1,0 +1,233 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"graft/preprocess"
+	"graft/pretrained/store"
+)
+
+// How far each stage may run ahead of the next, in batches. One batch waiting is
+// enough to keep the next stage busy; the second evens out slow images.
+const (
+	decodedAhead = 2
+	writtenAhead = 2
+)
+
+// pipeline is one run: decode → infer → write.
+type pipeline struct {
+	c        *Config
+	w        *store.Writer
+	indices  []int // selected samples
+	taps     []store.Tap
+	names    []string
+	progress func(done, total int64)
+
+	resumed, redone, made int // samples
+}
+
+func newPipeline(c *Config, w *store.Writer, indices []int, progress func(done, total int64)) *pipeline {
+	if progress == nil {
+		progress = func(int64, int64) {}
+	}
+	m := w.Manifest()
+	p := &pipeline{c: c, w: w, indices: indices, taps: m.Taps, progress: progress}
+	for _, t := range m.Taps {
+		p.names = append(p.names, t.Name)
+	}
+	for _, s := range w.Finished() {
+		p.resumed += s.Count
+	}
+	for _, s := range w.Damaged() {
+		p.redone += s.Count
+	}
+	return p
+}
+
+// batch is images that go through the backbone together. They are of one shard.
+type batch struct {
+	first, count int // the shard's samples
+	last         bool
+	indices      []int // in the dataset
+	slots        []slot
+	decoded      chan struct{} // closed when all slots are filled
+	open         counter       // slots still to be filled
+
+	rows         []store.Row
+	bad          []store.BadRow
+	feats, flips [][]float32
+}
+
+// slot is one image of a batch.
+type slot struct {
+	image, mirror preprocess.Image
+	err           error
+}
+
+// run makes every missing shard.
+func (p *pipeline) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	batches := make(chan *batch, decodedAhead)
+	tasks := make(chan task)
+	results := make(chan *batch, writtenAhead)
+	free := newBuffers(p.taps, p.c.Batch, p.c.Flip, writtenAhead+2)
+	g.Go(func() error {
+		defer close(batches)
+		defer close(tasks)
+		return p.plan(ctx, batches, tasks)
+	})
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error { p.decode(tasks); return nil })
+	}
+	g.Go(func() error {
+		defer close(results)
+		return p.infer(ctx, batches, results, free)
+	})
+	g.Go(func() error { return p.write(ctx, results, free) })
+	return g.Wait()
+}
+
+// plan cuts missing shards into batches and hands out their images for decoding.
+func (p *pipeline) plan(ctx context.Context, batches chan<- *batch, tasks chan<- task) error {
+	for _, r := range p.w.Missing() {
+		for lo := 0; lo < r[1]; lo += p.c.Batch {
+			hi := min(lo+p.c.Batch, r[1])
+			b := newBatch(p.indices[r[0]+lo : r[0]+hi])
+			b.first, b.count, b.last = r[0], r[1], hi == r[1]
+			if err := send(ctx, batches, b); err != nil {
+				return err
+			}
+			for i := range b.slots {
+				if err := send(ctx, tasks, task{b, i}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// infer runs the batches in order.
+func (p *pipeline) infer(ctx context.Context, batches <-chan *batch, results chan<- *batch, free *buffers) error {
+	for b := range batches {
+		select {
+		case <-b.decoded:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		images, mirrors, err := p.collect(b)
+		if err != nil {
+			return err
+		}
+		if err := free.lend(ctx, b); err != nil {
+			return err
+		}
+		if err := p.c.Backbone.Run(ctx, images, p.names, b.feats); err != nil {
+			return err
+		}
+		if p.c.Flip {
+			if err := p.c.Backbone.Run(ctx, mirrors, p.names, b.flips); err != nil {
+				return err
+			}
+		}
+		b.slots = nil // pixels are not needed any more
+		if err := send(ctx, results, b); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// collect takes the images that decoded, and notes the others as bad or fails on
+// the first.
+func (p *pipeline) collect(b *batch) (images, mirrors []preprocess.Image, err error) {
+	for i, s := range b.slots {
+		sample := p.c.Data.Samples[b.indices[i]]
+		if s.err != nil && !p.c.SkipBad {
+			return nil, nil, s.err
+		}
+		if s.err != nil {
+			b.bad = append(b.bad, store.BadRow{Index: b.indices[i], ID: sample.ID, Reason: reason(s.err)})
+			continue
+		}
+		images, mirrors = append(images, s.image), append(mirrors, s.mirror)
+		b.rows = append(b.rows, store.Row{
+			Index: b.indices[i], ID: sample.ID, Split: sample.Split,
+			Label: sample.Label, LabelName: p.c.Data.Classes[sample.Label],
+		})
+	}
+	return images, mirrors, nil
+}
+
+// write appends results to their shards, and commits each shard with its last batch.
+func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffers) (err error) {
+	var shard *store.ShardWriter
+	defer func() {
+		if shard != nil {
+			shard.Abort()
+		}
+	}()
+	total := int64(len(p.indices))
+	p.progress(int64(p.resumed), total)
+	for b := range results {
+		if shard == nil {
+			if shard, err = p.w.Shard(b.first, b.count); err != nil {
+				return err
+			}
+		}
+		if err := shard.Append(b.rows, b.feats, b.flips); err != nil {
+			return err
+		}
+		for _, bad := range b.bad {
+			shard.Drop(bad)
+		}
+		free.take(b)
+		if b.last {
+			if err := shard.Commit(); err != nil {
+				return err
+			}
+			shard = nil
+		}
+		p.made += len(b.indices)
+		p.progress(int64(p.resumed+p.made), total)
+	}
+	return ctx.Err()
+}
+
+func (p *pipeline) summary(d time.Duration) Summary {
+	m := p.w.Manifest()
+	s := Summary{
+		Store: p.c.Out, Rows: m.Rows(), Resumed: p.resumed, Redone: p.redone, Taps: m.Taps, Bad: []store.BadRow{},
+		Provider: m.Backbone.Provider, Seconds: d.Seconds(), ImagesPerSecond: float64(p.made) / d.Seconds(),
+	}
+	for _, sh := range m.Shards {
+		s.Bad = append(s.Bad, sh.Bad...)
+	}
+	return s
+}
+
+// reason is the innermost message: those around it name the sample and the
+// dataset's path, which may differ between equal runs.
+func reason(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+func send[T any](ctx context.Context, c chan<- T, v T) error {
+	select {
+	case c <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

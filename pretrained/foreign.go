@@ -1,0 +1,299 @@
+package pretrained
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"graft/onnx"
+	"graft/onnx/ort"
+	"graft/preprocess"
+)
+
+// FeaturesTap is the name of the one tap of foreign models.
+const FeaturesTap = "features"
+
+// Ways to make one row of an output with several per image.
+const (
+	PoolNone = ""     // the output is [N,D] already
+	PoolCLS  = "cls"  // [N,T,D]: the first token
+	PoolMean = "mean" // [N,T,D]: the mean over tokens; [N,D,H,W]: over places
+)
+
+// Foreign describes an ONNX model that graft did not export: one float32 input
+// [N,C,H,W] of normalised pixels, C being 3 (RGB) or 1 (gray). Images are brought
+// to it on the host: shorter side to InputSize/CropPct with imaging, centre cut,
+// then (x/255 − Mean)/Std.
+type Foreign struct {
+	InputSize int        // side in pixels; 0: what the file says
+	Mean, Std [3]float32 // of pixels in [0,1]; every Std must be positive
+	CropPct   float64    // 0 means 1
+	Output    string     // "": the only float32 output
+	Pool      string     // PoolNone, PoolCLS or PoolMean
+}
+
+// foreign is the adapter of files that graft did not export.
+type foreign struct {
+	Foreign
+	input    onnx.Value
+	out      onnx.Value
+	channels int
+	batch    int // the file's fixed batch size, 0 when any will do
+	shape    []int64
+	tokens   int // rows to pool per image: T, or H·W
+	dim      int
+	lut      [3][256]float32 // normalised value of each pixel value
+	in, raw  []float32       // of the batch at hand, kept between calls
+}
+
+// newForeign checks that the model and its description fit. Where the file does
+// not say how large the output is, probe finds out.
+func newForeign(m *onnx.Model, f *Foreign, probe func(*foreign) ([]int64, error)) (*foreign, error) {
+	if f == nil {
+		return nil, errors.New("not exported by graft; describe it: input size, mean and std, and output and pooling where they are not plain")
+	}
+	a := &foreign{Foreign: *f}
+	if a.CropPct == 0 {
+		a.CropPct = 1
+	}
+	if !(a.CropPct > 0 && a.CropPct <= 1) {
+		return nil, fmt.Errorf("crop is %v, wanted above 0 and up to 1", f.CropPct)
+	}
+	if err := a.findInput(m.Inputs); err != nil {
+		return nil, err
+	}
+	if err := a.findOutput(m.Outputs); err != nil {
+		return nil, err
+	}
+	if err := a.settle(probe); err != nil {
+		return nil, err
+	}
+	return a, a.fillTable()
+}
+
+// fillTable computes the normalised value of every pixel value.
+func (a *foreign) fillTable() error {
+	for c := range 3 {
+		if !(a.Std[c] > 0) || a.Mean[c] != a.Mean[c] {
+			return fmt.Errorf("mean %v, std %v: std must be positive; give the values that the model was trained with", a.Mean, a.Std)
+		}
+		scale, shift := 1/(255*a.Std[c]), a.Mean[c]/a.Std[c]
+		for v := range a.lut[c] {
+			a.lut[c][v] = float32(v)*scale - shift
+		}
+	}
+	return nil
+}
+
+// findInput checks the only input and settles size, channels and batch.
+func (a *foreign) findInput(inputs []onnx.Value) error {
+	if len(inputs) != 1 {
+		return fmt.Errorf("%d inputs (%s); wanted one, the pixels", len(inputs), listValues(inputs))
+	}
+	a.input = inputs[0]
+	d := a.input.Dims
+	if a.input.Type != onnx.Float32 || len(d) != 4 {
+		return fmt.Errorf("input %v; wanted float32 [N,C,H,W]", a.input)
+	}
+	a.channels, a.batch = int(d[1].Value), int(max(0, d[0].Value))
+	if a.channels < 1 && d[3].Value != 3 {
+		a.channels = 3 // not told: RGB is what image models take
+	}
+	if a.channels != 1 && a.channels != 3 {
+		return fmt.Errorf("input %v; wanted 1 or 3 channels in second place (a model of [N,H,W,C] needs a Transpose in front)", a.input)
+	}
+	for _, side := range []onnx.Dim{d[2], d[3]} {
+		if side.Value < 1 {
+			continue
+		}
+		if a.InputSize == 0 {
+			a.InputSize = int(side.Value)
+		}
+		if int64(a.InputSize) != side.Value {
+			return fmt.Errorf("input %v does not take %d×%d pixels", a.input, a.InputSize, a.InputSize)
+		}
+	}
+	if a.InputSize < 1 || a.InputSize > maxSide {
+		return fmt.Errorf("input %v takes any size; give the input size it was trained with, up to %d", a.input, maxSide)
+	}
+	return nil
+}
+
+// findOutput finds the output and what pooling makes of it.
+func (a *foreign) findOutput(outputs []onnx.Value) error {
+	var found []onnx.Value
+	for _, v := range outputs {
+		if v.Name == a.Output || (a.Output == "" && v.Type == onnx.Float32) {
+			found = append(found, v)
+		}
+	}
+	if len(found) != 1 {
+		return fmt.Errorf("output %q: %d outputs fit; name one of %s", a.Output, len(found), listValues(outputs))
+	}
+	a.out = found[0]
+	if a.out.Type != onnx.Float32 {
+		return fmt.Errorf("output %v; wanted float32", a.out)
+	}
+	rank := len(a.out.Dims)
+	switch {
+	case rank == 2 && a.Pool == PoolNone, rank == 3 && a.Pool != PoolNone, rank == 4 && a.Pool == PoolMean:
+		return nil
+	}
+	return fmt.Errorf("output %v with pooling %q; wanted [N,D] without, [N,T,D] with cls or mean, or [N,D,H,W] with mean", a.out, a.Pool)
+}
+
+// settle finds the output's size per image.
+func (a *foreign) settle(probe func(*foreign) ([]int64, error)) error {
+	a.shape = nil
+	known := true
+	for _, d := range a.out.Dims {
+		a.shape = append(a.shape, d.Value)
+	}
+	for _, d := range a.shape[1:] {
+		known = known && d > 0
+	}
+	if !known {
+		var err error
+		if a.shape, err = probe(a); err != nil {
+			return fmt.Errorf("output %v: the file does not say how large it is, and trying failed: %w", a.out, err)
+		}
+	}
+	d := a.shape[1:]
+	switch len(d) {
+	case 1:
+		a.tokens, a.dim = 1, int(d[0])
+	case 2:
+		a.tokens, a.dim = int(d[0]), int(d[1])
+	case 3:
+		a.tokens, a.dim = int(d[1]*d[2]), int(d[0])
+	}
+	if a.tokens < 1 || a.dim < 1 || a.tokens > maxOutput/a.dim {
+		return fmt.Errorf("output %v is %v; wanted 1 to %d values per image", a.out, a.shape, maxOutput)
+	}
+	return nil
+}
+
+// maxOutput caps the values of one image's output before pooling.
+const maxOutput = 1 << 28
+
+func listValues(values []onnx.Value) string {
+	var out []string
+	for _, v := range values {
+		out = append(out, v.String())
+	}
+	return strings.Join(out, "; ")
+}
+
+func (a *foreign) taps() []tapInfo { return []tapInfo{{FeaturesTap, a.dim}} }
+
+func (a *foreign) output(string) string { return a.out.Name }
+
+func (a *foreign) describe() string {
+	return fmt.Sprintf("on the host: 8-bit bilinear to %d, crop %v, %d channels; mean %v; std %v; output %s, pooling %q",
+		a.InputSize, a.CropPct, a.channels, a.Mean, a.Std, a.out.Name, a.Pool)
+}
+
+// prepare brings an image to InputSize, and to gray where the model is gray.
+func (a *foreign) prepare(im preprocess.Image) preprocess.Image {
+	im = preprocess.Square(im, a.InputSize, a.CropPct)
+	if a.channels == 1 && im.C == 3 {
+		return luma(im)
+	}
+	return im
+}
+
+// luma is PIL's convert("L"): ITU-R 601-2 weights in 16-bit fixed point, rounded.
+func luma(im preprocess.Image) preprocess.Image {
+	n := im.H * im.W
+	out := preprocess.Image{C: 1, H: im.H, W: im.W, Pix: make([]uint8, n)}
+	for i := range n {
+		out.Pix[i] = uint8((19595*uint32(im.Pix[i]) + 38470*uint32(im.Pix[n+i]) + 7471*uint32(im.Pix[2*n+i]) + 1<<15) >> 16)
+	}
+	return out
+}
+
+// run feeds the batch in pieces of the file's fixed batch size, the last one
+// filled up with zeros.
+func (a *foreign) run(ctx context.Context, s session, batch []preprocess.Image, _ []tapInfo, out [][]float32) error {
+	if len(out) == 0 {
+		return nil
+	}
+	step := len(batch)
+	if a.batch > 0 {
+		step = a.batch
+	}
+	for lo := 0; lo < len(batch); lo += step {
+		hi := min(lo+step, len(batch))
+		if err := a.runPiece(ctx, s, batch[lo:hi], step, out[0][lo*a.dim:hi*a.dim]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runPiece runs up to n images and fills dst, [len(batch), dim].
+func (a *foreign) runPiece(ctx context.Context, s session, batch []preprocess.Image, n int, dst []float32) error {
+	size := a.channels * a.InputSize * a.InputSize
+	a.in = sized(a.in, n*size)
+	clear(a.in[len(batch)*size:])
+	for i, im := range batch {
+		if im.H != a.InputSize || im.W != a.InputSize || im.C > a.channels {
+			return fmt.Errorf("image of shape [%d,%d,%d] was not prepared for input [%d,%d,%d]", im.C, im.H, im.W, a.channels, a.InputSize, a.InputSize)
+		}
+		a.normalize(a.in[i*size:(i+1)*size], im)
+	}
+	a.raw = sized(a.raw, n*a.tokens*a.dim)
+	shape := append([]int64{int64(n)}, a.shape[1:]...)
+	if err := s.Run(ctx, a.feed(n, a.in), []ort.Tensor{{Name: a.out.Name, Shape: shape, Data: a.raw}}); err != nil {
+		return err
+	}
+	for i := range batch {
+		a.pool(dst[i*a.dim:(i+1)*a.dim], a.raw[i*a.tokens*a.dim:(i+1)*a.tokens*a.dim])
+	}
+	return nil
+}
+
+// feed is the model's input of n images.
+func (a *foreign) feed(n int, data []float32) []ort.Tensor {
+	side := int64(a.InputSize)
+	return []ort.Tensor{{Name: a.input.Name, Shape: []int64{int64(n), int64(a.channels), side, side}, Data: data}}
+}
+
+// normalize fills dst, [channels,H,W], repeating gray.
+func (a *foreign) normalize(dst []float32, im preprocess.Image) {
+	plane := im.H * im.W
+	for c := range a.channels {
+		src := im.Pix[min(c, im.C-1)*plane:][:plane]
+		for i, v := range src {
+			dst[c*plane+i] = a.lut[c][v]
+		}
+	}
+}
+
+// pool makes one row of an image's output: [T,D], or [D,H·W] of feature maps.
+func (a *foreign) pool(dst, src []float32) {
+	if a.Pool != PoolMean {
+		copy(dst, src[:a.dim])
+		return
+	}
+	token, value := a.dim, 1 // strides of [T,D]
+	if len(a.out.Dims) == 4 {
+		token, value = 1, a.tokens
+	}
+	for d := range dst {
+		var sum float64 // exact enough for any number of tokens
+		for t := range a.tokens {
+			sum += float64(src[t*token+d*value])
+		}
+		dst[d] = float32(sum / float64(a.tokens))
+	}
+}
+
+// sized returns a slice of length n, x itself where it is large enough.
+func sized(x []float32, n int) []float32 {
+	if cap(x) < n {
+		return make([]float32, n)
+	}
+	return x[:n]
+}

@@ -1,0 +1,99 @@
+package pretrained
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"graft/onnx"
+	"graft/onnx/ort"
+	"graft/preprocess"
+)
+
+// The metadata by which graft's own files describe themselves.
+const (
+	keyArch      = "graft.arch"
+	keySource    = "graft.source"
+	keyImageSize = "graft.image_size"
+	keyCropPct   = "graft.crop_pct"
+	keyMean      = "graft.mean"
+	keyStd       = "graft.std"
+	keyInterp    = "graft.interpolation"
+	keyPrecision = "graft.precision"
+
+	ownInput = "pixels"
+	// maxSide caps the image size that a file may claim.
+	maxSide = 1 << 14
+)
+
+// ownTap is the outputs of graft's files that are features; logits are not.
+var ownTap = regexp.MustCompile(`^(cls|mean)(_[0-9]+)?$`)
+
+// own is the adapter of files that graft exported.
+type own struct {
+	size   int
+	crop   float64
+	line   string // what describe says
+	infos  []tapInfo
+	pixels []uint8 // [N,C,H,W] of the batch at hand, kept between calls
+}
+
+// isOwn tells graft's own files by their metadata and input.
+func isOwn(m *onnx.Model) bool {
+	in := m.Inputs
+	return m.Metadata[keyArch] != "" && len(in) == 1 && in[0].Name == ownInput && in[0].Type == onnx.Uint8
+}
+
+func newOwn(m *onnx.Model) (*own, error) {
+	meta := m.Metadata
+	size, err := strconv.Atoi(meta[keyImageSize])
+	if err != nil || size < 1 || size > maxSide {
+		return nil, fmt.Errorf("metadata %s is %q, wanted a number of pixels", keyImageSize, meta[keyImageSize])
+	}
+	crop, err := strconv.ParseFloat(orElse(meta[keyCropPct], "1"), 64)
+	if err != nil || !(crop > 0 && crop <= 1) {
+		return nil, fmt.Errorf("metadata %s is %q, wanted a number above 0 and up to 1", keyCropPct, meta[keyCropPct])
+	}
+	o := &own{size: size, crop: crop}
+	o.line = fmt.Sprintf("%s to %d in the graph; mean %s; std %s; images larger or not square first on the host: shorter side to %d/%v, centre cut",
+		orElse(meta[keyInterp], "bilinear"), size, meta[keyMean], meta[keyStd], size, crop)
+	for _, v := range m.Outputs {
+		if !ownTap.MatchString(v.Name) {
+			continue
+		}
+		if v.Type != onnx.Float32 || len(v.Dims) != 2 || v.Dims[1].Value < 1 {
+			return nil, fmt.Errorf("output %v: wanted float32 [N,D] with a fixed D", v)
+		}
+		o.infos = append(o.infos, tapInfo{v.Name, int(v.Dims[1].Value)})
+	}
+	return o, nil
+}
+
+func (o *own) taps() []tapInfo          { return o.infos }
+func (o *own) output(tap string) string { return tap }
+func (o *own) describe() string         { return o.line }
+
+// prepare leaves small square images to the graph, which resizes them.
+func (o *own) prepare(im preprocess.Image) preprocess.Image {
+	if im.H == im.W && im.H <= o.size {
+		return im
+	}
+	return preprocess.Square(im, o.size, o.crop)
+}
+
+// run feeds the pixels of equal images as they are: [N,C,H,W] uint8.
+func (o *own) run(ctx context.Context, s session, batch []preprocess.Image, taps []tapInfo, out [][]float32) error {
+	first := batch[0]
+	o.pixels = o.pixels[:0]
+	for _, im := range batch {
+		o.pixels = append(o.pixels, im.Pix...)
+	}
+	n := int64(len(batch))
+	in := []ort.Tensor{{Name: ownInput, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: o.pixels}}
+	outs := make([]ort.Tensor, len(taps))
+	for t, info := range taps {
+		outs[t] = ort.Tensor{Name: info.name, Shape: []int64{n, int64(info.dim)}, Data: out[t]}
+	}
+	return s.Run(ctx, in, outs)
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Difference is one setting in which a store and a new run disagree.
+type Difference struct {
+	Field      string
+	Had, Wants string
+}
+
+// MismatchError refuses to go on with a store that was made with other settings.
+type MismatchError struct {
+	Dir         string
+	Differences []Difference
+}
+
+func (e *MismatchError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s holds embeddings made with other settings:", e.Dir)
+	for _, d := range e.Differences {
+		fmt.Fprintf(&b, "\n  %s: the store has %s, this run wants %s", d.Field, d.Had, d.Wants)
+	}
+	b.WriteString("\nuse the same settings, another folder, or remove the store first")
+	return b.String()
+}
+
+// differences lists the settings in which m and want differ, in the manifest's
+// order.
+func (m *Manifest) differences(want *Manifest) []Difference {
+	var out []Difference
+	add := func(field string, had, wants any) {
+		h, w := fmt.Sprint(had), fmt.Sprint(wants)
+		if h == w || sameHash(had, wants) {
+			return
+		}
+		out = append(out, Difference{field, h, w})
+	}
+	add("backbone", named(m.Backbone.Name, m.Backbone.SHA256), named(want.Backbone.Name, want.Backbone.SHA256))
+	add("preprocessing", m.Backbone.Preprocessing, want.Backbone.Preprocessing)
+	add("precision", m.Backbone.Precision, want.Backbone.Precision)
+	add("provider", m.Backbone.Provider, want.Backbone.Provider)
+	add("ONNX Runtime", m.Backbone.Runtime, want.Backbone.Runtime)
+	add("dataset", named(m.Dataset.Name, m.Dataset.Fingerprint), named(want.Dataset.Name, want.Dataset.Fingerprint))
+	add("classes", words(m.Dataset.Classes), words(want.Dataset.Classes))
+	add("splits", words(m.Dataset.Splits), words(want.Dataset.Splits))
+	add("limit", m.Dataset.Limit, want.Dataset.Limit)
+	add("taps", tapWords(m.Taps), tapWords(want.Taps))
+	add("flip", m.Flip, want.Flip)
+	add("dtype", m.DType, want.DType)
+	add("shard rows", m.ShardRows, want.ShardRows)
+	add("samples", m.Samples, want.Samples)
+	return out
+}
+
+func words(list []string) string { return "[" + strings.Join(list, ", ") + "]" }
+
+func tapWords(taps []Tap) string {
+	var out []string
+	for _, t := range taps {
+		out = append(out, fmt.Sprintf("%s (%d)", t.Name, t.Dim))
+	}
+	return words(out)
+}
+
+// identity is a thing told by its hash; its name is for people.
+type identity struct{ name, hash string }
+
+// sameHash tells whether both are identities of the same thing: a file that was
+// renamed is still the same file.
+func sameHash(a, b any) bool {
+	x, ok1 := a.(identity)
+	y, ok2 := b.(identity)
+	return ok1 && ok2 && x.hash == y.hash
+}
+
+func named(name, hash string) identity { return identity{name, hash} }
+
+func (i identity) String() string { return i.name + " (" + i.hash + ")" }

@@ -1,0 +1,190 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+
+	"graft/internal/atomicfile"
+)
+
+// ExportOptions choose what Export writes.
+type ExportOptions struct {
+	Taps  []string // as ResolveTaps takes them; none: all
+	Split string   // "": all
+	Flip  bool     // the features of the mirrored images
+}
+
+// sink takes exported rows shard by shard: x is [len(rows), dim].
+type sink interface {
+	write(rows []Row, x []float32) error
+	close() error
+}
+
+// Export writes features to one file, by its extension: .npy (float32
+// [rows, D], the rows in the order of Rows), .parquet (index, id, split, label,
+// label_name and the list column features) or .csv (the same, one column for each
+// value, named <tap>_0 …). The file appears whole or not at all. Memory is bounded by
+// one shard.
+func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progress func(done, total int64)) error {
+	sel, err := s.choose(o.Taps, o.Split, o.Flip)
+	if err != nil {
+		return err
+	}
+	total := 0
+	for _, p := range sel.parts {
+		total += len(p.rows)
+	}
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	w := bufio.NewWriterSize(f, 1<<20)
+	out, err := newSink(path, w, sel, total)
+	if err != nil {
+		return err
+	}
+	if err := s.exportTo(ctx, out, sel, total, progress); err != nil {
+		return fmt.Errorf("export to %s: %w", path, err)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("export to %s: %w", path, err)
+	}
+	return f.Commit()
+}
+
+func newSink(path string, w io.Writer, sel *selection, rows int) (sink, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".npy":
+		_, err := w.Write(encodeHeader(Float32, rows, sel.dim))
+		return &npySink{w: w, dim: sel.dim}, err
+	case ".parquet":
+		return &parquetSink{w: parquet.NewGenericWriter[exportRow](w, writerOptions()...), dim: sel.dim}, nil
+	case ".csv":
+		return newCSVSink(w, sel)
+	}
+	return nil, fmt.Errorf("export to %s: the extension must be .npy, .parquet or .csv", path)
+}
+
+func (s *Store) exportTo(ctx context.Context, out sink, sel *selection, total int, progress func(done, total int64)) error {
+	done := 0
+	var x []float32
+	for _, p := range sel.parts {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if n := len(p.rows) * sel.dim; cap(x) < n {
+			x = make([]float32, n)
+		}
+		x = x[:len(p.rows)*sel.dim]
+		for t := range sel.taps {
+			if err := s.readTap(sel, p, t, x); err != nil {
+				return err
+			}
+		}
+		rows := make([]Row, len(p.rows))
+		for i, r := range p.rows {
+			rows[i] = s.rows[p.base+r]
+		}
+		if err := out.write(rows, x); err != nil {
+			return err
+		}
+		if done += len(rows); progress != nil {
+			progress(int64(done), int64(total))
+		}
+	}
+	return out.close()
+}
+
+type npySink struct {
+	w   io.Writer
+	dim int
+	buf []byte
+}
+
+func (s *npySink) write(rows []Row, x []float32) (err error) {
+	for i := range rows {
+		if s.buf, err = Float32.appendRow(s.buf[:0], x[i*s.dim:(i+1)*s.dim]); err != nil {
+			return err
+		}
+		if _, err := s.w.Write(s.buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *npySink) close() error { return nil }
+
+// exportRow is metaRow with features.
+type exportRow struct {
+	Index     int64     `parquet:"index"`
+	ID        string    `parquet:"id"`
+	Split     string    `parquet:"split,dict"`
+	Label     int32     `parquet:"label"`
+	LabelName string    `parquet:"label_name,dict"`
+	Features  []float32 `parquet:"features,list"`
+}
+
+type parquetSink struct {
+	w   *parquet.GenericWriter[exportRow]
+	dim int
+}
+
+// write makes each shard a row group, so that readers can stream too.
+func (s *parquetSink) write(rows []Row, x []float32) error {
+	out := make([]exportRow, len(rows))
+	for i, r := range rows {
+		out[i] = exportRow{int64(r.Index), r.ID, r.Split, int32(r.Label), r.LabelName, x[i*s.dim : (i+1)*s.dim]}
+	}
+	if _, err := s.w.Write(out); err != nil {
+		return err
+	}
+	return s.w.Flush()
+}
+
+func (s *parquetSink) close() error { return s.w.Close() }
+
+type csvSink struct {
+	w   *csv.Writer
+	dim int
+	rec []string
+}
+
+func newCSVSink(w io.Writer, sel *selection) (*csvSink, error) {
+	s := &csvSink{w: csv.NewWriter(w), dim: sel.dim}
+	s.rec = []string{"index", "id", "split", "label", "label_name"}
+	for _, t := range sel.taps {
+		for i := range t.Dim {
+			s.rec = append(s.rec, t.Name+"_"+strconv.Itoa(i))
+		}
+	}
+	return s, s.w.Write(s.rec)
+}
+
+// write formats values with as many digits as it takes to read them back exactly.
+func (s *csvSink) write(rows []Row, x []float32) error {
+	for i, r := range rows {
+		s.rec = append(s.rec[:0], strconv.Itoa(r.Index), r.ID, r.Split, strconv.Itoa(r.Label), r.LabelName)
+		for _, v := range x[i*s.dim : (i+1)*s.dim] {
+			s.rec = append(s.rec, strconv.FormatFloat(float64(v), 'g', -1, 32))
+		}
+		if err := s.w.Write(s.rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *csvSink) close() error {
+	s.w.Flush()
+	return s.w.Error()
+}

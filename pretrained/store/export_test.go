@@ -1,0 +1,135 @@
+package store_test
+
+import (
+	"context"
+	"encoding/csv"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+
+	"graft/pretrained/store"
+)
+
+func exported(t *testing.T, name string, o store.ExportOptions) (*store.Store, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "e")
+	newFixture(10, store.Float32, true).write(t, dir)
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	var last, total int64
+	err = s.Export(context.Background(), path, o, func(d, n int64) { last, total = d, n })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last != total || total == 0 {
+		t.Errorf("progress ended at %d of %d", last, total)
+	}
+	return s, path
+}
+
+func TestExport(t *testing.T) {
+	o := store.ExportOptions{Taps: []string{"mean_2", "cls"}, Split: "val", Flip: true}
+	for _, name := range []string{"x.npy", "x.csv", "x.parquet"} {
+		t.Run(name, func(t *testing.T) {
+			s, path := exported(t, name, o)
+			want, dim, labels, ids, err := s.Matrix(o.Taps, o.Split, o.Flip)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []float32
+			switch filepath.Ext(name) {
+			case ".npy":
+				if got, _, _, err = store.ReadNPY(path); err != nil {
+					t.Fatal(err)
+				}
+			case ".csv":
+				got = readCSV(t, path, labels, ids)
+			case ".parquet":
+				got = readParquet(t, path, labels, ids)
+			}
+			if len(got) != len(want) || len(want) != 5*dim {
+				t.Fatalf("%d values, want %d", len(got), len(want))
+			}
+			for i := range want {
+				if got[i] != want[i] {
+					t.Fatalf("value %d: %v, want %v", i, got[i], want[i])
+				}
+			}
+		})
+	}
+}
+
+func readCSV(t *testing.T, path string, labels []int, ids []string) (x []float32) {
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	recs, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head := strings.Join(recs[0], " "); head != "index id split label label_name mean_2.flip_0 mean_2.flip_1 mean_2.flip_2 cls.flip_0 cls.flip_1 cls.flip_2 cls.flip_3 cls.flip_4" {
+		t.Errorf("columns %s", head)
+	}
+	for i, r := range recs[1:] {
+		if r[1] != ids[i] || r[3] != strconv.Itoa(labels[i]) {
+			t.Errorf("row %d is %v, want %s with label %d", i, r[:5], ids[i], labels[i])
+		}
+		for _, w := range r[5:] {
+			v, err := strconv.ParseFloat(w, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x = append(x, float32(v))
+		}
+	}
+	return x
+}
+
+func readParquet(t *testing.T, path string, labels []int, ids []string) (x []float32) {
+	type row struct {
+		ID       string    `parquet:"id"`
+		Label    int32     `parquet:"label"`
+		Features []float32 `parquet:"features,list"`
+	}
+	rows, err := parquet.ReadFile[row](path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range rows {
+		if r.ID != ids[i] || int(r.Label) != labels[i] {
+			t.Errorf("row %d is %s with label %d, want %s with %d", i, r.ID, r.Label, ids[i], labels[i])
+		}
+		x = append(x, r.Features...)
+	}
+	return x
+}
+
+func TestExportRefuses(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "e")
+	newFixture(10, store.Float32, false).write(t, dir)
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	if err := s.Export(context.Background(), filepath.Join(out, "x.json"), store.ExportOptions{}, nil); err == nil || !strings.Contains(err.Error(), ".parquet") {
+		t.Errorf("error %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Export(ctx, filepath.Join(out, "x.npy"), store.ExportOptions{}, nil); err == nil {
+		t.Error("a cancelled export succeeded")
+	}
+	if left := files(t, out); len(left) != 0 {
+		t.Errorf("left %d files", len(left))
+	}
+}

@@ -1,0 +1,80 @@
+package store
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Info is what a store holds, for people and as JSON.
+type Info struct {
+	Path      string         `json:"path"`
+	Complete  bool           `json:"complete"`
+	Rows      int            `json:"rows"`
+	Samples   int            `json:"samples"`
+	Shards    int            `json:"shards"`
+	Bytes     int64          `json:"bytes"` // of the features
+	DType     DType          `json:"dtype"`
+	Flip      bool           `json:"flip"`
+	Taps      []Tap          `json:"taps"`
+	Splits    map[string]int `json:"splits"` // rows
+	Backbone  Backbone       `json:"backbone"`
+	Dataset   Dataset        `json:"dataset"`
+	ShardRows int            `json:"shard_rows"`
+	Bad       []BadRow       `json:"bad"`
+}
+
+// Info sums the store up.
+func (s *Store) Info() Info {
+	m := s.manifest
+	in := Info{
+		Path: s.dir, Complete: m.Complete(), Rows: m.Rows(), Samples: m.Samples, Shards: len(m.Shards),
+		DType: m.DType, Flip: m.Flip, Taps: m.Taps, Splits: map[string]int{},
+		Backbone: m.Backbone, Dataset: m.Dataset, ShardRows: m.ShardRows, Bad: []BadRow{},
+	}
+	for _, t := range m.folders() {
+		in.Bytes += int64(m.Rows()) * int64(t.Dim) * int64(m.DType.Size())
+	}
+	for _, name := range m.Dataset.Splits {
+		in.Splits[name] = 0
+	}
+	for _, r := range s.rows {
+		in.Splits[r.Split]++
+	}
+	for _, sh := range m.Shards {
+		in.Bad = append(in.Bad, sh.Bad...)
+	}
+	return in
+}
+
+// Print writes the summary as a table.
+func (in Info) Print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	row("store", "%s", in.Path)
+	state := "finished"
+	if !in.Complete {
+		state = "UNFINISHED: run the same graft extract again"
+	}
+	row("rows", "%d of %d samples in %d shards, %s", in.Rows, in.Samples, in.Shards, state)
+	for _, name := range in.Dataset.Splits {
+		row("", "%s %d", name, in.Splits[name])
+	}
+	if len(in.Bad) > 0 {
+		row("left out", "%d; first: %s: %s", len(in.Bad), in.Bad[0].ID, in.Bad[0].Reason)
+	}
+	row("features", "%s, %.1f MB%s", in.DType, float64(in.Bytes)/1e6, map[bool]string{true: ", also of mirrored images"}[in.Flip])
+	row("taps", "%s", strings.Trim(tapWords(in.Taps), "[]"))
+	row("backbone", "%s", in.Backbone.Name)
+	row("", "SHA-256 %s", in.Backbone.SHA256)
+	if in.Backbone.Source != "" {
+		row("", "from %s", in.Backbone.Source)
+	}
+	row("", "%s on %s, ONNX Runtime %s", in.Backbone.Precision, in.Backbone.Provider, in.Backbone.Runtime)
+	row("preprocessing", "%s", in.Backbone.Preprocessing)
+	row("dataset", "%s", in.Dataset.Name)
+	row("", "%s", in.Dataset.Fingerprint)
+	row("classes", "%s", strings.Join(in.Dataset.Classes, ", "))
+	return w.Flush()
+}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func validManifest() *Manifest {
+	sum := strings.Repeat("0", 64)
+	return &Manifest{
+		Format: Format, Version: Version, Dataset: Dataset{Classes: []string{"a"}, Splits: []string{"train"}},
+		Taps: []Tap{{"cls", 4}}, Flip: true, DType: Float32, ShardRows: 8, Samples: 12,
+		Shards: []Shard{{First: 8, Count: 4, Rows: 3, Bad: []BadRow{{9, "x", "y"}},
+			Files: map[string]string{"cls/00001.npy": sum, "cls.flip/00001.npy": sum, "meta/00001.parquet": sum}}},
+	}
+}
+
+func TestParseManifest(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Manifest)
+		want   string
+	}{
+		"valid":          {func(*Manifest) {}, ""},
+		"format":         {func(m *Manifest) { m.Format = "x" }, "format"},
+		"version":        {func(m *Manifest) { m.Version = 2 }, "version 2"},
+		"dtype":          {func(m *Manifest) { m.DType = "int8" }, "int8"},
+		"shard rows":     {func(m *Manifest) { m.ShardRows = 0 }, "shard_rows"},
+		"samples":        {func(m *Manifest) { m.Samples = -1 }, "samples"},
+		"no taps":        {func(m *Manifest) { m.Taps = nil }, "no taps"},
+		"path":           {func(m *Manifest) { m.Taps[0].Name = "../cls" }, `tap "../cls"`},
+		"absolute":       {func(m *Manifest) { m.Taps[0].Name = "/etc" }, `tap "/etc"`},
+		"meta as tap":    {func(m *Manifest) { m.Taps[0].Name = "meta" }, `tap "meta"`},
+		"flip as tap":    {func(m *Manifest) { m.Taps[0].Name = "cls.flip" }, `tap "cls.flip"`},
+		"twice":          {func(m *Manifest) { m.Taps = append(m.Taps, m.Taps[0]) }, `tap "cls"`},
+		"dim":            {func(m *Manifest) { m.Taps[0].Dim = 1 << 30 }, "values a row"},
+		"shard twice":    {func(m *Manifest) { m.Shards = append(m.Shards, m.Shards[0]) }, "in order"},
+		"shard range":    {func(m *Manifest) { m.Shards[0].Count = 5 }, "covers 5"},
+		"rows":           {func(m *Manifest) { m.Shards[0].Rows = 4 }, "do not make"},
+		"file missing":   {func(m *Manifest) { delete(m.Shards[0].Files, "meta/00001.parquet") }, "meta/00001.parquet"},
+		"file elsewhere": {func(m *Manifest) { m.Shards[0].Files["../x"] = strings.Repeat("0", 64) }, "4 files"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := validManifest()
+			c.change(m)
+			data, err := json.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = parseManifest(data)
+			if (c.want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// FuzzManifest: whatever is accepted names only files inside the store.
+func FuzzManifest(f *testing.F) {
+	data, _ := json.Marshal(validManifest())
+	f.Add(data)
+	f.Add([]byte(`{"format":"graft-embeddings","version":1,"taps":[{"name":"..","dim":1}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := parseManifest(data)
+		if err != nil {
+			return
+		}
+		for _, s := range m.Shards {
+			for path := range s.Files {
+				if !filepath.IsLocal(filepath.FromSlash(path)) || strings.Count(path, "/") != 1 {
+					t.Errorf("accepted a file at %q", path)
+				}
+			}
+		}
+	})
+}
+
+func metaBytes(t testing.TB, rows []Row) []byte {
+	var b bytes.Buffer
+	if err := writeMeta(&b, rows); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestMeta(t *testing.T) {
+	classes := []string{"angry", "happy"}
+	rows := []Row{{0, "a", "train", 1, "happy"}, {7, "ünï", "val", 0, "angry"}, {8, "", "val", 0, "angry"}}
+	data := metaBytes(t, rows)
+	if !bytes.Equal(data, metaBytes(t, rows)) {
+		t.Error("the same rows gave different bytes")
+	}
+	got, err := readMeta(data, 3, classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		if got[i] != rows[i] {
+			t.Errorf("row %d: %v, want %v", i, got[i], rows[i])
+		}
+	}
+	for name, bad := range map[string]func() ([]byte, int, []string){
+		"rows":    func() ([]byte, int, []string) { return data, 4, classes },
+		"classes": func() ([]byte, int, []string) { return data, 3, classes[:1] },
+		"name":    func() ([]byte, int, []string) { return data, 3, []string{"angry", "sad"} },
+		"cut off": func() ([]byte, int, []string) { return data[:len(data)/2], 3, classes },
+		"empty":   func() ([]byte, int, []string) { return nil, 3, classes },
+	} {
+		if _, err := readMeta(bad()); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// FuzzMeta damages a metadata file: an error or rows, never a panic. Store checks
+// the file's hash before it parses it.
+func FuzzMeta(f *testing.F) {
+	f.Add(metaBytes(f, []Row{{0, "a", "train", 1, "b"}, {1, "c", "train", 0, "a"}}))
+	f.Add([]byte("PAR1PAR1"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if rows, err := readMeta(data, 2, []string{"a", "b"}); err == nil && len(rows) != 2 {
+			t.Errorf("%d rows, want 2", len(rows))
+		}
+	})
+}

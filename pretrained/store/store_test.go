@@ -1,0 +1,250 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"graft/pretrained/store"
+)
+
+func Example() {
+	dir, _ := os.MkdirTemp("", "")
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+	w, err := store.OpenWriter(ctx, filepath.Join(dir, "e"), store.Manifest{
+		Dataset: store.Dataset{Name: "pets", Classes: []string{"cat", "dog"}, Splits: []string{"train"}},
+		Taps:    []store.Tap{{Name: "cls", Dim: 2}}, DType: store.Float32, ShardRows: 2, Samples: 2,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer w.Close()
+	shard, _ := w.Shard(0, 2)
+	defer shard.Abort()
+	_ = shard.Append([]store.Row{{Index: 0, ID: "a.png", Split: "train", Label: 1, LabelName: "dog"},
+		{Index: 1, ID: "b.png", Split: "train", Label: 0, LabelName: "cat"}}, [][]float32{{1, 2, 3, 4}}, nil)
+	fmt.Println(shard.Commit())
+
+	s, _ := store.Open(filepath.Join(dir, "e"))
+	x, dim, labels, ids, _ := s.Matrix([]string{"cls"}, "train", false)
+	fmt.Println(x, dim, labels, ids)
+	// Output:
+	// <nil>
+	// [1 2 3 4] 2 [1 0] [a.png b.png]
+}
+
+// fixture is a store's contents: random features of n samples.
+type fixture struct {
+	m            store.Manifest
+	rows         []store.Row
+	feats, flips [][]float32 // per tap, [n, dim]
+}
+
+func newFixture(n int, dt store.DType, flip bool) *fixture {
+	f := &fixture{m: store.Manifest{
+		Backbone: store.Backbone{Name: "vit.onnx", SHA256: strings.Repeat("ab", 32), Preprocessing: "none", Precision: "float32", Provider: "cpu", Runtime: "1.25.1"},
+		Dataset:  store.Dataset{Name: "faces.csv", Fingerprint: "sha256:1", Classes: []string{"angry", "happy", "sad"}, Splits: []string{"train", "val"}},
+		Taps:     []store.Tap{{Name: "cls", Dim: 5}, {Name: "mean_2", Dim: 3}}, Flip: flip, DType: dt, ShardRows: 4, Samples: n,
+	}}
+	rng := rand.New(rand.NewPCG(7, uint64(n)))
+	for i := range n {
+		l := rng.IntN(3)
+		f.rows = append(f.rows, store.Row{Index: 3 * i, ID: fmt.Sprintf("face-%02d", i), Split: f.m.Dataset.Splits[i%2], Label: l, LabelName: f.m.Dataset.Classes[l]})
+	}
+	for _, t := range f.m.Taps {
+		f.feats = append(f.feats, random(rng, n*t.Dim))
+		f.flips = append(f.flips, random(rng, n*t.Dim))
+	}
+	return f
+}
+
+func random(rng *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	return x
+}
+
+// writeShard writes the samples from first on, in two steps, leaving out those in bad.
+func (f *fixture) writeShard(t *testing.T, w *store.Writer, first, count int, bad ...int) {
+	t.Helper()
+	s, err := w.Shard(first, count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Abort()
+	for i := first; i < first+count; i++ {
+		if slices.Contains(bad, i) {
+			s.Drop(store.BadRow{Index: f.rows[i].Index, ID: f.rows[i].ID, Reason: "no image"})
+			continue
+		}
+		if err := s.Append(f.rows[i:i+1], f.at(f.feats, i), f.flipped(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flipped is what Append takes of the mirrored image i.
+func (f *fixture) flipped(i int) [][]float32 {
+	if !f.m.Flip {
+		return nil
+	}
+	return f.at(f.flips, i)
+}
+
+// at is row i of each matrix.
+func (f *fixture) at(x [][]float32, i int) [][]float32 {
+	var out [][]float32
+	for t, tap := range f.m.Taps {
+		out = append(out, x[t][i*tap.Dim:(i+1)*tap.Dim])
+	}
+	return out
+}
+
+func (f *fixture) open(t *testing.T, dir string) *store.Writer {
+	t.Helper()
+	w, err := store.OpenWriter(context.Background(), dir, f.m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w
+}
+
+// write makes the whole store.
+func (f *fixture) write(t *testing.T, dir string) {
+	t.Helper()
+	w := f.open(t, dir)
+	for _, r := range w.Missing() {
+		f.writeShard(t, w, r[0], r[1])
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMatrix(t *testing.T) {
+	for _, dt := range []store.DType{store.Float32, store.Float16} {
+		f := newFixture(10, dt, true)
+		dir := filepath.Join(t.TempDir(), "e")
+		f.write(t, dir)
+		s, err := store.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			taps  []string
+			split string
+			flip  bool
+		}{
+			{nil, "", false}, {[]string{"mean_2"}, "val", false},
+			{[]string{"mean_2,cls"}, "train", true}, {[]string{"all"}, "val", true},
+		} {
+			t.Run(fmt.Sprintf("%s %v %s %v", dt, c.taps, c.split, c.flip), func(t *testing.T) {
+				f.checkMatrix(t, s, c.taps, c.split, c.flip)
+			})
+		}
+	}
+}
+
+// checkMatrix compares with the fixture, row by row. Half precision keeps 11 bits.
+func (f *fixture) checkMatrix(t *testing.T, s *store.Store, words []string, split string, flip bool) {
+	x, dim, labels, ids, err := s.Matrix(words, split, flip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, tol := f.feats, 0.0
+	if flip {
+		src = f.flips
+	}
+	if f.m.DType == store.Float16 {
+		tol = 1.0 / 2048
+	}
+	taps, _ := s.ResolveTaps(words)
+	at := 0
+	for i, r := range f.rows {
+		if split != "" && r.Split != split {
+			continue
+		}
+		if labels[at] != r.Label || ids[at] != r.ID {
+			t.Fatalf("row %d is %s with label %d, want %s with %d", at, ids[at], labels[at], r.ID, r.Label)
+		}
+		col := at * dim
+		for _, tap := range taps {
+			k := slices.Index(f.m.Taps, tap)
+			for d := range tap.Dim {
+				want := float64(src[k][i*tap.Dim+d])
+				if diff := math.Abs(float64(x[col]) - want); !(diff <= tol*max(1, math.Abs(want))) {
+					t.Fatalf("row %d, tap %s, value %d: %v, want %v", at, tap.Name, d, x[col], want)
+				}
+				col++
+			}
+		}
+		at++
+	}
+	if at != len(labels) || len(x) != at*dim || cap(x) != len(x) {
+		t.Errorf("%d labels and %d values (capacity %d), want %d rows of %d and no more", len(labels), len(x), cap(x), at, dim)
+	}
+}
+
+func TestMatrixErrors(t *testing.T) {
+	f := newFixture(6, store.Float32, false)
+	dir := filepath.Join(t.TempDir(), "e")
+	w := f.open(t, dir)
+	f.writeShard(t, w, 0, 4)
+	want := func(taps []string, split string, flip bool, msg string) {
+		t.Helper()
+		s, err := store.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, _, _, err := s.Matrix(taps, split, flip); err == nil || !strings.Contains(err.Error(), msg) {
+			t.Errorf("error %v, want one with %q", err, msg)
+		}
+	}
+	want(nil, "", false, "1 of 2 shards")
+	f.writeShard(t, w, 4, 2)
+	want([]string{"cls_9"}, "", false, "it has cls, mean_2")
+	want(nil, "test", false, "it has train, val")
+	want(nil, "", true, "--flip")
+}
+
+func TestRowsAndInfo(t *testing.T) {
+	f := newFixture(6, store.Float32, false)
+	dir := filepath.Join(t.TempDir(), "e")
+	w := f.open(t, dir)
+	f.writeShard(t, w, 0, 4, 1, 2)
+	f.writeShard(t, w, 4, 2)
+	w.Close()
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []store.Row{f.rows[0], f.rows[3], f.rows[4], f.rows[5]}
+	if !slices.Equal(s.Rows(), want) {
+		t.Errorf("rows %v, want %v", s.Rows(), want)
+	}
+	in := s.Info()
+	if !in.Complete || in.Rows != 4 || len(in.Bad) != 2 || in.Bad[0].ID != "face-01" || in.Splits["train"] != 2 || in.Bytes != 4*8*4 {
+		t.Errorf("info %+v", in)
+	}
+	var out strings.Builder
+	if err := in.Print(&out); err != nil || !strings.Contains(out.String(), "4 of 6 samples in 2 shards, finished") {
+		t.Errorf("%v, printed:\n%s", err, out.String())
+	}
+	if err := s.Verify(context.Background(), nil); err != nil {
+		t.Error(err)
+	}
+}

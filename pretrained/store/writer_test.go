@@ -1,0 +1,242 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"graft/internal/atomicfile"
+	"graft/pretrained/store"
+)
+
+// files maps every file below dir to its bytes.
+func files(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		out[rel], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func sameFiles(t *testing.T, a, b string) {
+	t.Helper()
+	x, y := files(t, a), files(t, b)
+	for name := range x {
+		if !bytes.Equal(x[name], y[name]) {
+			t.Errorf("%s differs", name)
+		}
+	}
+	if len(x) != len(y) {
+		t.Errorf("%d files, want %d", len(y), len(x))
+	}
+}
+
+func TestResumeGivesSameBytes(t *testing.T) {
+	f := newFixture(11, store.Float16, true)
+	whole, broken := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	f.write(t, whole)
+
+	w := f.open(t, broken)
+	f.writeShard(t, w, 4, 4) // out of order
+	if _, err := w.Shard(0, 4); err != nil {
+		t.Fatal(err) // left half-written, as a killed process does
+	}
+	w.Close()
+	if left, _ := filepath.Glob(filepath.Join(broken, "*", atomicfile.TempPrefix+"*")); len(left) != 4 {
+		t.Fatalf("%d temporaries, want 4: the test does not test what it says", len(left))
+	}
+	w = f.open(t, broken)
+	if got := w.Missing(); len(got) != 2 || got[0] != [2]int{0, 4} || got[1] != [2]int{8, 3} {
+		t.Fatalf("missing %v", got)
+	}
+	for _, r := range w.Missing() {
+		f.writeShard(t, w, r[0], r[1])
+	}
+	w.Close()
+	sameFiles(t, whole, broken)
+}
+
+func TestDamagedShardIsMadeAgain(t *testing.T) {
+	f := newFixture(11, store.Float32, false)
+	whole, broken := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	f.write(t, whole)
+	f.write(t, broken)
+	path := filepath.Join(broken, "cls", "00001.npy")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-1] ^= 1
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(broken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Verify(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "00001.npy") {
+		t.Errorf("Verify: %v, want the damaged file named", err)
+	}
+	w := f.open(t, broken)
+	if len(w.Damaged()) != 1 || len(w.Missing()) != 1 || w.Missing()[0] != [2]int{4, 4} {
+		t.Fatalf("damaged %v, missing %v", w.Damaged(), w.Missing())
+	}
+	f.writeShard(t, w, 4, 4)
+	w.Close()
+	sameFiles(t, whole, broken)
+}
+
+func TestOpenChecksFiles(t *testing.T) {
+	for name, damage := range map[string]func(string) error{
+		filepath.Join("cls", "00000.npy"):      func(p string) error { return os.Truncate(p, 150) },
+		filepath.Join("mean_2", "00001.npy"):   os.Remove,
+		filepath.Join("meta", "00000.parquet"): func(p string) error { return os.WriteFile(p, []byte("PAR1"), 0o644) },
+		"manifest.json":                        func(p string) error { return os.Truncate(p, 200) },
+	} {
+		dir := filepath.Join(t.TempDir(), "e")
+		newFixture(6, store.Float32, false).write(t, dir)
+		if err := damage(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Open(dir); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s damaged: error %v does not name it", name, err)
+		}
+	}
+}
+
+func TestMismatchSaysWhatDiffers(t *testing.T) {
+	for field, change := range map[string]func(*store.Manifest){
+		"backbone":      func(m *store.Manifest) { m.Backbone.SHA256 = strings.Repeat("cd", 32) },
+		"preprocessing": func(m *store.Manifest) { m.Backbone.Preprocessing = "other" },
+		"precision":     func(m *store.Manifest) { m.Backbone.Precision = "int8" },
+		"provider":      func(m *store.Manifest) { m.Backbone.Provider = "cuda" },
+		"ONNX Runtime":  func(m *store.Manifest) { m.Backbone.Runtime = "1.24.0" },
+		"dataset":       func(m *store.Manifest) { m.Dataset.Fingerprint = "sha256:2" },
+		"classes":       func(m *store.Manifest) { m.Dataset.Classes = []string{"a", "b", "c"} },
+		"splits":        func(m *store.Manifest) { m.Dataset.Splits = []string{"train"} },
+		"limit":         func(m *store.Manifest) { m.Dataset.Limit = 3 },
+		"taps":          func(m *store.Manifest) { m.Taps = m.Taps[:1] },
+		"flip":          func(m *store.Manifest) { m.Flip = true },
+		"dtype":         func(m *store.Manifest) { m.DType = store.Float16 },
+		"shard rows":    func(m *store.Manifest) { m.ShardRows = 5 },
+		"samples":       func(m *store.Manifest) { m.Samples = 7 },
+	} {
+		dir := filepath.Join(t.TempDir(), "e")
+		f := newFixture(6, store.Float32, false)
+		f.write(t, dir)
+		before := files(t, dir)
+		m := f.m
+		change(&m)
+		_, err := store.OpenWriter(context.Background(), dir, m)
+		var diff *store.MismatchError
+		if !errors.As(err, &diff) || len(diff.Differences) != 1 || diff.Differences[0].Field != field {
+			t.Errorf("%s changed: error %v", field, err)
+		}
+		after := files(t, dir)
+		for name := range before {
+			if !bytes.Equal(before[name], after[name]) {
+				t.Errorf("%s changed: the refusal touched %s", field, name)
+			}
+		}
+		if len(before) != len(after) {
+			t.Errorf("%s changed: %d files became %d", field, len(before), len(after))
+		}
+	}
+}
+
+func TestRenamedFilesAreTheSame(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "e")
+	f := newFixture(6, store.Float32, false)
+	f.write(t, dir)
+	f.m.Backbone.Name, f.m.Dataset.Name = "renamed.onnx", "renamed.csv"
+	if got := f.open(t, dir).Missing(); len(got) != 0 {
+		t.Errorf("missing %v", got)
+	}
+}
+
+func TestOneWriterAtATime(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "e")
+	f := newFixture(6, store.Float32, false)
+	w := f.open(t, dir)
+	if _, err := store.OpenWriter(context.Background(), dir, f.m); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("second writer: %v", err)
+	}
+	w.Close()
+	f.open(t, dir).Close()
+	if _, err := os.Stat(filepath.Join(dir, ".graft-lock")); err == nil {
+		t.Error("the lock file stayed")
+	}
+}
+
+func TestOtherFoldersAreLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "thesis.tex"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := store.OpenWriter(context.Background(), dir, newFixture(6, store.Float32, false).m)
+	if err == nil || !strings.Contains(err.Error(), "thesis.tex") {
+		t.Errorf("error %v", err)
+	}
+	if got := files(t, dir); len(got) != 1 {
+		t.Errorf("the refusal left %d files", len(got))
+	}
+}
+
+func TestAppendRefusesPoison(t *testing.T) {
+	nan := float32(0)
+	nan /= nan
+	for _, c := range []struct {
+		dt   store.DType
+		v    float32
+		want string
+	}{
+		{store.Float32, nan, "not a finite"}, {store.Float16, nan, "not a finite"},
+		{store.Float16, 65520, "beyond float16"}, {store.Float16, -1e6, "beyond float16"},
+		{store.Float16, 65519, ""}, {store.Float32, 1e38, ""},
+	} {
+		f := newFixture(2, c.dt, false)
+		f.feats[1][4] = c.v
+		w := f.open(t, filepath.Join(t.TempDir(), "e"))
+		s, err := w.Shard(0, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Append(f.rows[1:2], f.at(f.feats, 1), nil)
+		s.Abort()
+		if c.want == "" && err != nil {
+			t.Errorf("%s %v: %v", c.dt, c.v, err)
+		}
+		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "face-01") || !strings.Contains(err.Error(), "mean_2")) {
+			t.Errorf("%s %v: error %v", c.dt, c.v, err)
+		}
+	}
+}
+
+func TestCommitNeedsEverySample(t *testing.T) {
+	f := newFixture(6, store.Float32, false)
+	w := f.open(t, filepath.Join(t.TempDir(), "e"))
+	s, err := w.Shard(0, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(f.rows[:1], f.at(f.feats, 0), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(); err == nil || !strings.Contains(err.Error(), "do not make 4 samples") {
+		t.Errorf("error %v", err)
+	}
+}
