@@ -15,9 +15,10 @@ var archs = map[string]size{"vit_ti_16": sizes[0], "vit_s_16": sizes[1], "vit_b_
 func Archs() []string { return []string{"vit_b_16", "vit_s_16", "vit_ti_16", "vit_l_16"} }
 
 // Random draws a network for 224×224 pixels, initialised as torchvision does
-// and wanting its preprocessing. The same arguments give the same weights.
-// arch is one of Archs; classes 0 makes no classifier. Such a network has
-// learned nothing, but its features still differ from image to image.
+// but for its positions (see draw), and wanting torchvision's preprocessing. The
+// same arguments give the same weights. arch is one of Archs; classes 0 makes no
+// classifier. Such a network has learned nothing, but its features still differ
+// from image to image.
 func Random(arch string, seed uint64, classes int) (*Model, error) {
 	s, ok := archs[arch]
 	if !ok {
@@ -50,7 +51,10 @@ func RandomConfig(c Config, seed uint64) (*Model, error) {
 
 // draw fills one tensor from a generator of its own, so that tensors can be
 // drawn in any order. The distributions are those of VisionTransformer.__init__
-// and of nn.MultiheadAttention; torchvision leaves the classifier at zero.
+// and of nn.MultiheadAttention; torchvision leaves the classifier at zero. The
+// position embedding alone is drawn wider, 1 instead of 0.02: torchvision's is
+// made to grow in training, which a frozen network never sees, and beside
+// patches of deviation 1 it would leave the features blind to where a thing lies.
 func draw(s spec, seed uint64) []float32 {
 	h := fnv.New64a()
 	h.Write([]byte(s.name))
@@ -66,7 +70,7 @@ func draw(s spec, seed uint64) []float32 {
 			normal(v, rng, math.Sqrt(1/fanIn))
 		}
 	case "pos":
-		normal(v, rng, 0.02)
+		normal(v, rng, 1)
 	case "blocks.{i}.qkv.{p}":
 		if !bias {
 			uniform(v, rng, math.Sqrt(6/(fanIn+fanOut))) // Xavier, of the stacked matrix
@@ -89,11 +93,11 @@ func draw(s spec, seed uint64) []float32 {
 	return v
 }
 
-// normal is cut at ±2, as trunc_normal_ is; with the deviations in use that
-// changes nothing.
+// normal leaves out trunc_normal_'s cut at ±2, which for the tensors that
+// torchvision draws with it is 55 deviations away.
 func normal(v []float32, rng *rand.Rand, std float64) {
 	for i := range v {
-		v[i] = float32(min(max(rng.NormFloat64()*std, -2), 2))
+		v[i] = float32(rng.NormFloat64() * std)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestRandomDistributions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]float64{ // root mean square
-		"patch.weight": math.Sqrt(1. / 768), "patch.bias": 0, "cls": 0, "pos": 0.02,
+		"patch.weight": math.Sqrt(1. / 768), "patch.bias": 0, "cls": 0, "pos": 1,
 		"blocks.0.qkv.weight":  math.Sqrt(6. / (192 + 3*192) / 3),
 		"blocks.3.proj.weight": math.Sqrt(1. / 192 / 3),
 		"blocks.3.fc1.weight":  math.Sqrt(6. / (192 + 768) / 3),
