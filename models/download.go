@@ -2,23 +2,14 @@ package models
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
-)
 
-// Defaults and limits of a download.
-const (
-	defaultAttempts = 6
-	defaultBackoff  = time.Second
-	defaultStall    = time.Minute
-	maxBackoff      = time.Minute
-	maxDownload     = 16 << 30 // bytes of a file
-	maxRedirects    = 10
-	copyBuffer      = 256 << 10
+	"graft/internal/download"
 )
 
 // DownloadOptions changes how Download works; its zero value is the normal
@@ -51,70 +42,69 @@ type Result struct {
 // and the next call goes on where it stopped if the server still has the same
 // file (by its ETag or date); a server that cannot send parts starts over. Cut
 // connections and passing errors of the server are tried again, with growing
-// pauses.
+// pauses. While another process downloads the same file, Download is an error.
 //
 // The file's SHA-256 is compared with every digest there is: the zoo's, the one
 // that the server states (Hugging Face sends X-Linked-Etag), and the one that
 // an earlier download recorded in a file ending in .sha256. Where they differ
 // the download is deleted and the error tells both.
 func Download(ctx context.Context, e Entry, dir string, o DownloadOptions) (Result, error) {
-	d, err := newDownload(e, dir, o)
+	p, err := newPull(e, dir, o)
 	if err != nil {
 		return Result{}, err
 	}
-	if res, ok, err := d.existing(); ok || err != nil {
+	if res, ok, err := p.existing(); ok || err != nil {
 		return res, err
 	}
-	if err := d.fetch(ctx); err != nil {
-		return Result{}, fmt.Errorf("download %s from %s: %w", e.Name, d.url, err)
+	res, err := p.fetch(ctx)
+	if err != nil {
+		return Result{}, fmt.Errorf("download %s from %s: %w", e.Name, p.url, err)
 	}
-	return d.finish()
+	return res, nil
 }
 
-// download is one file on its way.
-type download struct {
+// pull is one entry's file on its way.
+type pull struct {
 	DownloadOptions
 	entry Entry
 	url   string
 	path  string // of the finished file
 }
 
-func newDownload(e Entry, dir string, o DownloadOptions) (*download, error) {
+func newPull(e Entry, dir string, o DownloadOptions) (*pull, error) {
 	if e.File == "" || e.File != filepath.Base(e.File) || e.File == "." || e.File == ".." {
 		return nil, fmt.Errorf("models: %s: the file name %q is none", e.Name, e.File)
 	}
-	d := &download{DownloadOptions: o, entry: e, url: e.URL, path: filepath.Join(dir, e.File)}
+	p := &pull{DownloadOptions: o, entry: e, url: e.URL, path: filepath.Join(dir, e.File)}
 	if o.URL != "" {
-		d.url = o.URL
+		p.url = o.URL
 	}
-	u, err := url.Parse(d.url)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return nil, fmt.Errorf("models: %s: the address %q is none; want https://…", e.Name, d.url)
+	if err := download.CheckAddress(p.url); err != nil {
+		return nil, fmt.Errorf("models: %s: %w", e.Name, err)
 	}
-	if d.Attempts <= 0 {
-		d.Attempts = defaultAttempts
-	}
-	if d.Backoff <= 0 {
-		d.Backoff = defaultBackoff
-	}
-	if d.Stall <= 0 {
-		d.Stall = defaultStall
-	}
-	if d.Client == nil {
-		d.Client = &http.Client{} // its transport reads the proxy from the environment
-	}
-	if d.Progress == nil {
-		d.Progress = func(int64, int64) {}
-	}
-	return d, os.MkdirAll(dir, 0o755)
+	return p, os.MkdirAll(dir, 0o755)
 }
 
-func (d *download) logf(format string, args ...any) {
-	if d.Log != nil {
-		d.Log(fmt.Sprintf(format, args...))
+// fetch downloads and verifies.
+func (p *pull) fetch(ctx context.Context) (res Result, err error) {
+	part, err := download.Open(p.path, download.Options{
+		Client: p.Client, Attempts: p.Attempts, Backoff: p.Backoff, Stall: p.Stall, Progress: p.Progress, Log: p.Log,
+		WayOut: fmt.Sprintf("name a mirror (--url), or put the file at %s yourself", p.path),
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() { err = errors.Join(err, part.Close()) }()
+	if err := part.Fetch(ctx, p.url); err != nil {
+		return Result{}, err
+	}
+	return p.finish(part)
+}
+
+func (p *pull) logf(format string, args ...any) {
+	if p.Log != nil {
+		p.Log(fmt.Sprintf(format, args...))
 	}
 }
 
-func (d *download) part() string     { return d.path + ".part" }
-func (d *download) partInfo() string { return d.path + ".part.info" }
-func (d *download) sidecar() string  { return d.path + ".sha256" }
+func (p *pull) sidecar() string { return p.path + ".sha256" }

@@ -5,12 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,85 +19,37 @@ import (
 	"time"
 )
 
-// fileServer is a server on the loopback interface with the faults of real
-// ones.
+// fileServer is a server on the loopback interface that keeps count.
 type fileServer struct {
-	t       *testing.T
-	mu      sync.Mutex
-	data    []byte
-	etag    string
-	noRange bool  // always sends the whole file
-	cuts    []int // how many bytes each answer sends before the connection breaks; -1: all
-	status  []int // answers with these first
-	stated  string
-	shift   bool // parts start one byte late
-	ignore  bool // ignores If-Range
-	seen    []string
-	hook    func(sent int)
+	data   []byte
+	etag   string
+	stated string // the digest it states
+	cut    int    // the first answer breaks off after so many bytes
+	status int    // answers with this
+	hook   func() // called before the break
+	seen   []string
 }
 
 func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.seen = append(s.seen, r.Header.Get("Range"))
-	if len(s.status) > 0 {
-		code := s.status[0]
-		s.status = s.status[1:]
-		w.WriteHeader(code)
+	if s.status != 0 {
+		w.WriteHeader(s.status)
 		return
 	}
-	if s.etag != "" {
-		w.Header().Set("ETag", s.etag)
-	}
+	w.Header().Set("ETag", s.etag)
 	if s.stated != "" {
 		w.Header().Set("X-Linked-Etag", `"`+s.stated+`"`)
 	}
-	from := s.start(r)
-	if from < 0 {
-		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+	if s.cut == 0 {
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(s.data))
 		return
 	}
-	body := s.data[from:]
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	if from > 0 {
-		first := from
-		if s.shift {
-			first++
-		}
-		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, len(s.data)-1, len(s.data)))
-		w.WriteHeader(http.StatusPartialContent)
-	}
-	s.send(w, body)
-}
-
-// start reads Range; -1 is beyond the file.
-func (s *fileServer) start(r *http.Request) int {
-	var from int
-	if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); n != 1 || s.noRange {
-		return 0
-	}
-	if s.etag == "" || r.Header.Get("If-Range") != s.etag && !s.ignore {
-		return 0
-	}
-	if from >= len(s.data) {
-		return -1
-	}
-	return from
-}
-
-func (s *fileServer) send(w http.ResponseWriter, body []byte) {
-	cut := -1
-	if len(s.cuts) > 0 {
-		cut, s.cuts = s.cuts[0], s.cuts[1:]
-	}
-	if cut < 0 {
-		_, _ = w.Write(body)
-		return
-	}
-	_, _ = w.Write(body[:min(cut, len(body))])
+	w.Header().Set("Content-Length", strconv.Itoa(len(s.data)))
+	_, _ = w.Write(s.data[:s.cut])
 	_ = http.NewResponseController(w).Flush()
+	s.cut = 0
 	if s.hook != nil {
-		s.hook(cut)
+		s.hook()
 	}
 	panic(http.ErrAbortHandler)
 }
@@ -118,7 +71,6 @@ func randomBytes(n int, seed uint64) []byte {
 // serve starts a server with a random file and returns an entry for it.
 func serve(t *testing.T, s *fileServer) (Entry, DownloadOptions, *[]string) {
 	t.Helper()
-	s.t = t
 	if s.data == nil {
 		s.data = randomBytes(700_000, 1)
 	}
@@ -155,56 +107,93 @@ func wantFile(t *testing.T, dir string, res Result, data []byte) {
 }
 
 func TestDownload(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		server *fileServer
-		ranges string // the Range headers seen, joined
-	}{
-		{"whole", &fileServer{etag: `"a"`}, "-"},
-		{"cut twice", &fileServer{etag: `"a"`, cuts: []int{1000, 250_000}}, "- bytes=1000- bytes=251000-"},
-		{"cut before the first byte", &fileServer{etag: `"a"`, cuts: []int{0}}, "- -"},
-		{"cut, no ranges", &fileServer{etag: `"a"`, noRange: true, cuts: []int{1000}}, "- bytes=1000-"},
-		{"cut, no ETag", &fileServer{cuts: []int{1000}}, "- -"},
-		{"cut, weak ETag", &fileServer{etag: `W/"a"`, cuts: []int{1000}}, "- -"},
-		{"parts at the wrong place", &fileServer{etag: `"a"`, shift: true, cuts: []int{1000}}, "- bytes=1000- -"},
-		{"server busy", &fileServer{etag: `"a"`, status: []int{503, 429, 500}}, "- - - -"},
-		{"busy after a cut", &fileServer{etag: `"a"`, cuts: []int{1000}}, "- bytes=1000-"},
-		{"empty file", &fileServer{etag: `"a"`, data: []byte{}}, "-"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := c.server
-			e, o, _ := serve(t, s)
-			var last, total int64
-			o.Progress = func(d, n int64) { last, total = d, n }
-			dir := filepath.Join(t.TempDir(), "models")
-			res, err := Download(context.Background(), e, dir, o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			wantFile(t, dir, res, s.data)
-			if !res.Pinned || !res.Fetched || !strings.Contains(res.Verified, "the zoo") {
-				t.Errorf("result %+v", res)
-			}
-			if n := int64(len(s.data)); last != n || total != n {
-				t.Errorf("progress ended at %d of %d, want %d", last, total, n)
-			}
-			if got := ranges(s); got != c.ranges {
-				t.Errorf("requests %q, want %q", got, c.ranges)
-			}
-		})
+	for name, s := range map[string]*fileServer{"whole": {etag: `"a"`}, "cut": {etag: `"a"`, cut: 1000}} {
+		e, o, _ := serve(t, s)
+		var last, total int64
+		o.Progress = func(d, n int64) { last, total = d, n }
+		dir := filepath.Join(t.TempDir(), "models")
+		res, err := Download(context.Background(), e, dir, o)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		wantFile(t, dir, res, s.data)
+		if !res.Pinned || !res.Fetched || !strings.Contains(res.Verified, "the zoo") {
+			t.Errorf("%s: result %+v", name, res)
+		}
+		if n := int64(len(s.data)); last != n || total != n {
+			t.Errorf("%s: progress ended at %d of %d, want %d", name, last, total, n)
+		}
 	}
 }
 
-func ranges(s *fileServer) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]string, len(s.seen))
-	for i, r := range s.seen {
-		if out[i] = r; r == "" {
-			out[i] = "-"
+func TestResumeAfterCancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &fileServer{etag: `"a"`, cut: 300_000, hook: func() { <-ctx.Done() }}
+	e, o, _ := serve(t, s)
+	o.Progress = func(done, _ int64) {
+		if done >= 300_000 {
+			cancel()
 		}
 	}
-	return strings.Join(out, " ")
+	dir := t.TempDir()
+	_, err := Download(ctx, e, dir, o)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "300000 bytes are kept") {
+		t.Fatalf("error %v, want a cancellation that tells what is kept", err)
+	}
+	if state := e.State(dir); state != (State{Partial: true}) {
+		t.Errorf("the folder holds %+v, want an unfinished download", state)
+	}
+	res, err := Download(context.Background(), e, dir, DownloadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, dir, res, s.data)
+	if !slices.Equal(s.seen, []string{"", "bytes=300000-"}) {
+		t.Errorf("requests %q", s.seen)
+	}
+}
+
+// Two pulls of one file at once: the second is refused, the first one ends well.
+func TestConcurrentDownloads(t *testing.T) {
+	s := &fileServer{etag: `"a"`, cut: 1000}
+	e, o, _ := serve(t, s)
+	dir := t.TempDir()
+	s.hook = func() {
+		if _, err := Download(context.Background(), e, dir, o); err == nil || !strings.Contains(err.Error(), "another process is downloading") {
+			t.Errorf("the second download: %v", err)
+		}
+	}
+	res, err := Download(context.Background(), e, dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, dir, res, s.data)
+}
+
+// Errors name the address and the ways out.
+func TestDownloadErrors(t *testing.T) {
+	for code, want := range map[int]string{404: "--url", 403: "yourself", 407: "HTTPS_PROXY"} {
+		s := &fileServer{status: code}
+		e, o, _ := serve(t, s)
+		_, err := Download(context.Background(), e, t.TempDir(), o)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), e.URL) {
+			t.Errorf("status %d: error %v, want one with %q and the address", code, err, want)
+		}
+	}
+}
+
+func TestBadEntries(t *testing.T) {
+	for _, e := range []Entry{
+		{Name: "path", URL: "https://example.org/a", File: "../a"},
+		{Name: "no file", URL: "https://example.org/a"},
+		{Name: "dots", URL: "https://example.org/a", File: ".."},
+		{Name: "scheme", URL: "file:///etc/passwd", File: "a"},
+		{Name: "no host", URL: "https:///a", File: "a"},
+	} {
+		if _, err := Download(context.Background(), e, t.TempDir(), DownloadOptions{}); err == nil || !strings.Contains(err.Error(), "is none") {
+			t.Errorf("%s: error %v", e.Name, err)
+		}
+	}
 }
 
 func TestFileThatIsThere(t *testing.T) {
@@ -294,12 +283,11 @@ func TestUnpinned(t *testing.T) {
 
 // Hugging Face states the digest in the redirect, not in the final answer.
 func TestDigestOfRedirect(t *testing.T) {
-	s := &fileServer{etag: `"a"`, cuts: []int{1000}}
+	s := &fileServer{etag: `"a"`}
 	e, o, _ := serve(t, s)
 	stated := digestOf(s.data)
 	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Linked-Etag", `"`+stated+`"`)
-		w.Header().Set("ETag", `"of the redirect"`)
 		http.Redirect(w, r, e.URL+"?signature=1", http.StatusFound)
 	}))
 	defer hub.Close()
@@ -309,23 +297,24 @@ func TestDigestOfRedirect(t *testing.T) {
 	if err != nil || res.Pinned || !strings.Contains(res.Verified, "the server") {
 		t.Errorf("%+v, %v", res, err)
 	}
-	if got := ranges(s); got != "- bytes=1000-" {
-		t.Errorf("requests %q", got)
-	}
 	stated = digestOf([]byte("other"))
 	if _, err := Download(context.Background(), e, t.TempDir(), o); err == nil {
 		t.Error("a file that differs from the redirect's digest was accepted")
 	}
 }
 
-func TestParseContentRange(t *testing.T) {
-	for text, ok := range map[string]bool{
-		"bytes 5-9/10": true, "bytes 5-9/11": false, "bytes */10": false, "bytes 9-5/10": false, "bytes -1-9/10": false,
-		"": false, "bytes 5-9/*": false, "5": false,
-	} {
-		first, total, got := parseContentRange(text)
-		if got != ok || ok && (first != 5 || total != 10) {
-			t.Errorf("%q: %d, %d, %v", text, first, total, got)
+func TestState(t *testing.T) {
+	dir := t.TempDir()
+	e := Entry{Name: "fake", File: "fake.pth"}
+	if s := e.State(dir); s != (State{}) {
+		t.Errorf("empty folder: %+v", s)
+	}
+	for _, name := range []string{"fake.pth.part", "fake.onnx"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if s := e.State(dir); s != (State{Partial: true, ONNX: true}) {
+		t.Errorf("part and ONNX: %+v", s)
 	}
 }

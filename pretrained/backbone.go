@@ -10,16 +10,13 @@ package pretrained
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"graft/internal/filehash"
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/preprocess"
@@ -86,8 +83,8 @@ func Open(path string, o Options) (*Backbone, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.hash, err = hashFile(path); err != nil {
-		return nil, err
+	if b.hash, err = filehash.File(path); err != nil {
+		return nil, fmt.Errorf("backbone: %w", err)
 	}
 	o.Runtime.Outputs = nil
 	for _, t := range b.open {
@@ -217,20 +214,6 @@ func (b *Backbone) Prepare(im preprocess.Image) preprocess.Image { return b.adap
 
 // Close ends the session.
 func (b *Backbone) Close() error { return b.session.Close() }
-
-// hashFile is the SHA-256 of a file in hex.
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("backbone: %w", err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("backbone %s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
 
 func orElse(s, other string) string {
 	if s == "" {

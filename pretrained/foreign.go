@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"graft/onnx"
@@ -27,7 +28,7 @@ const (
 // then (x/255 − Mean)/Std.
 type Foreign struct {
 	InputSize int        // side in pixels; 0: what the file says
-	Mean, Std [3]float32 // of pixels in [0,1]; every Std must be positive
+	Mean, Std [3]float32 // of pixels in [0,1]; finite, every Std above 0
 	CropPct   float64    // 0 means 1
 	Output    string     // "": the only float32 output
 	Pool      string     // PoolNone, PoolCLS or PoolMean
@@ -75,8 +76,8 @@ func newForeign(m *onnx.Model, f *Foreign, probe func(*foreign) ([]int64, error)
 // fillTable computes the normalised value of every pixel value.
 func (a *foreign) fillTable() error {
 	for c := range 3 {
-		if !(a.Std[c] > 0) || a.Mean[c] != a.Mean[c] {
-			return fmt.Errorf("mean %v, std %v: std must be positive; give the values that the model was trained with", a.Mean, a.Std)
+		if !(a.Std[c] > 0 && a.Std[c] <= math.MaxFloat32) || !(a.Mean[c]-a.Mean[c] == 0) {
+			return fmt.Errorf("mean %v, std %v: wanted finite numbers, std above 0; give the values that the model was trained with", a.Mean, a.Std)
 		}
 		scale, shift := 1/(255*a.Std[c]), a.Mean[c]/a.Std[c]
 		for v := range a.lut[c] {

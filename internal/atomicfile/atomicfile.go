@@ -27,7 +27,11 @@ type File struct {
 func Create(path string) (*File, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), TempPrefix+filepath.Base(path)+"-*")
 	if err != nil {
-		return nil, fmt.Errorf("create %s: %w", path, err)
+		var named *os.PathError
+		if errors.As(err, &named) {
+			err = named.Err // the temporary's name would only puzzle
+		}
+		return nil, fmt.Errorf("create %s in folder %s: %w", filepath.Base(path), filepath.Dir(path), err)
 	}
 	return &File{File: f, target: path}, nil
 }

@@ -69,7 +69,10 @@ type Problem struct {
 // Doctor looks at this machine. It loads the library and starts every provider
 // once, which may take seconds with a GPU.
 func Doctor(ctx context.Context) Report {
-	r := Report{Pinned: PinnedVersion, CPU: cpuReport("/"), Caches: cacheReports(), Tools: toolReports(ctx)}
+	r := Report{
+		Pinned: PinnedVersion, CPU: cpuReport("/"), Caches: cacheReports(), Tools: toolReports(ctx),
+		Providers: []ProviderReport{}, Problems: []Problem{}, // never null in JSON
+	}
 	lib, err := Loaded()
 	if err != nil {
 		mend := "graft setup"
@@ -198,7 +201,7 @@ func cpuFeatures() []string {
 func cacheReports() []CacheReport {
 	base, err := os.UserCacheDir()
 	if err != nil {
-		return nil
+		return []CacheReport{}
 	}
 	base = filepath.Join(base, "graft")
 	out := []CacheReport{{Name: "all", Path: base, Bytes: folderSize(base)}}

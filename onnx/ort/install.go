@@ -2,18 +2,16 @@ package ort
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"time"
 
 	"graft/internal/atomicfile"
+	"graft/internal/filehash"
 )
 
 // InstallOptions say which build Install installs and where from.
@@ -45,7 +43,9 @@ const manifestName = "install.json"
 // Install puts the pinned library into the user's cache, unless it is there
 // already and whole, and returns it. Everything it writes was checked against a
 // pinned SHA-256; the folder appears whole or not at all. Nothing needs root.
-// Find then finds it.
+// An archive that has come in part, also when ctx ends, is kept for the next
+// Install; while another process downloads the same one, Install is an error.
+// Find then finds the library.
 func Install(ctx context.Context, o InstallOptions) (Library, error) {
 	dir, err := CacheDir()
 	if err != nil {
@@ -85,12 +85,6 @@ func (i *installer) log(format string, args ...any) {
 	}
 }
 
-func (i *installer) progress(done, total int64) {
-	if i.Progress != nil {
-		i.Progress(done, total)
-	}
-}
-
 // install returns the flavor that is in the cache afterwards.
 func (i *installer) install(ctx context.Context) (string, error) {
 	switch i.From {
@@ -116,11 +110,11 @@ func (i *installer) install(ctx context.Context) (string, error) {
 		return "npm", i.ensure(ctx, "npm", i.fromNPM) // either will do, and one is there
 	}
 	err := i.ensure(ctx, flavor, i.fromRelease)
-	if err != nil && ctx.Err() == nil && (i.From == "release" || i.GPU) {
-		return "", fmt.Errorf("%w; or download the archive where you can and set %s to the libonnxruntime in it", err, EnvLibrary)
-	}
-	if err == nil || ctx.Err() != nil {
+	if err == nil || final(ctx, err) {
 		return flavor, err
+	}
+	if i.From == "release" || i.GPU {
+		return "", fmt.Errorf("%w; or download the archive where you can and set %s to the libonnxruntime in it", err, EnvLibrary)
 	}
 	i.log("the official release cannot be had: %v", err)
 	i.log("trying the npm package %s instead", npmPackage)
@@ -259,7 +253,7 @@ func verify(dir string) error {
 		return fmt.Errorf("%s names no files", filepath.Join(dir, manifestName))
 	}
 	for name, want := range m.Files {
-		got, err := hashFile(filepath.Join(dir, filepath.Base(name)))
+		got, err := filehash.File(filepath.Join(dir, filepath.Base(name)))
 		if err != nil {
 			return err
 		}
@@ -270,35 +264,21 @@ func verify(dir string) error {
 	return nil
 }
 
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
 // fromRelease downloads and unpacks the official archive.
 func (i *installer) fromRelease(ctx context.Context, flavor, dir string) (manifest, error) {
 	a, ok := i.releases[i.platform][flavor]
 	if !ok {
 		return manifest{}, fmt.Errorf("no SHA-256 is pinned for the official release's %s build for %s, and nothing is installed unverified; use 'graft setup --from npm', or download it yourself and set %s", flavor, i.platform, EnvLibrary)
 	}
-	path := filepath.Join(filepath.Dir(dir), a.name)
 	i.log("downloading %s", i.url(a.name))
-	if err := i.download(ctx, i.url(a.name), path, a.sha256); err != nil {
-		return manifest{}, err
-	}
-	files, err := unpackRelease(path, dir)
-	if err != nil {
-		return manifest{}, fmt.Errorf("unpack %s: %w", a.name, err)
-	}
-	return manifest{Version: PinnedVersion, Source: i.url(a.name), Files: files}, os.Remove(path)
+	m := manifest{Version: PinnedVersion, Source: i.url(a.name)}
+	err := i.withArchive(ctx, a, func(path string) (err error) {
+		if m.Files, err = unpackRelease(path, dir); err != nil {
+			return fmt.Errorf("unpack %s: %w", a.name, err)
+		}
+		return nil
+	})
+	return m, err
 }
 
 // fromNPM takes the library out of the npm package.

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -117,8 +118,12 @@ func onlyWhole(t *testing.T, i *installer, flavors ...string) {
 	}
 }
 
+// etag lets a download go on where it was cut.
+const etag = `"a"`
+
 func whole(data []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", etag)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	}
 }
@@ -128,6 +133,7 @@ func whole(data []byte) http.HandlerFunc {
 func cutting(data []byte, ranges bool, requests *atomic.Int64) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		n := requests.Add(1)
+		w.Header().Set("ETag", etag)
 		from := 0
 		if h := r.Header.Get("Range"); h != "" && ranges {
 			from, _ = strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(h, "bytes="), "-"))
@@ -213,6 +219,7 @@ func TestInstallRefuses(t *testing.T) {
 		{"too large", good, endless, nil, "want at most"},
 		{"always cut", good, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, "EOF"},
 		{"wrong range", good, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", etag)
 			if r.Header.Get("Range") == "" {
 				w.Header().Set("Content-Length", "1000")
 				_, _ = w.Write(good[:10])
@@ -221,7 +228,7 @@ func TestInstallRefuses(t *testing.T) {
 			}
 			w.Header().Set("Content-Range", "bytes 0-9/1000")
 			w.WriteHeader(http.StatusPartialContent)
-		}, nil, "asked for bytes from 10"},
+		}, nil, `part "bytes 0-9/1000" for byte 10`},
 		{"not an archive", []byte("<html>"), whole([]byte("<html>")), nil, "unpack a.tgz"},
 		{"no library in it", noLibrary, whole(noLibrary), nil, "no ONNX Runtime library"},
 		{"unpinned platform", good, whole(good), func(i *installer) { i.platform = "plan9/mips" }, "no SHA-256 is pinned"},
@@ -243,20 +250,81 @@ func TestInstallRefuses(t *testing.T) {
 	}
 }
 
+// A cancelled install keeps what it has downloaded, and the next one goes on.
 func TestInstallStopsWhenCancelled(t *testing.T) {
 	data := tgz(t, releaseEntries)
 	ctx, cancel := context.WithCancel(context.Background())
+	var asked []string
 	i := testInstaller(t, data, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("Range"))
+		if ctx.Err() != nil {
+			whole(data)(w, r)
+			return
+		}
+		w.Header().Set("ETag", etag)
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 		_, _ = w.Write(data[:100])
 		w.(http.Flusher).Flush()
-		cancel()
 		<-r.Context().Done()
 	})
+	i.From = "auto"
+	i.Progress = func(done, _ int64) {
+		if done == 100 {
+			cancel()
+		}
+	}
 	if _, err := i.install(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context canceled", err)
 	}
-	onlyWhole(t, i)
+	if info, err := os.Stat(filepath.Join(i.dir, "a.tgz.part")); err != nil || info.Size() != 100 {
+		t.Errorf("the unfinished download: %v, %v; want 100 bytes", info, err)
+	}
+	if _, err := i.install(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	onlyWhole(t, i, "release")
+	if !slices.Equal(asked, []string{"", "bytes=100-"}) {
+		t.Errorf("requests for %q", asked)
+	}
+}
+
+// While another process downloads the archive, this one says so and does not
+// turn to npm.
+func TestInstallWhileAnotherDownloads(t *testing.T) {
+	data := tgz(t, releaseEntries)
+	var i *installer
+	i = testInstaller(t, data, func(w http.ResponseWriter, r *http.Request) {
+		other := *i
+		if _, err := other.install(context.Background()); err == nil || !strings.Contains(err.Error(), "another process is downloading") {
+			t.Errorf("the second install: %v", err)
+		}
+		whole(data)(w, r)
+	})
+	i.From = "auto"
+	if _, err := i.install(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	onlyWhole(t, i, "release")
+}
+
+// An install that was killed while it unpacked leaves the archive: the next one
+// takes it if it is whole.
+func TestInstallTakesArchiveThatIsThere(t *testing.T) {
+	data := tgz(t, releaseEntries)
+	for content, want := range map[string]int{string(data): 0, "half": 1} {
+		requests := 0
+		i := testInstaller(t, data, func(w http.ResponseWriter, r *http.Request) { requests++; whole(data)(w, r) })
+		if err := os.WriteFile(filepath.Join(i.dir, "a.tgz"), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.install(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		onlyWhole(t, i, "release")
+		if requests != want {
+			t.Errorf("archive of %d bytes: %d requests, want %d", len(content), requests, want)
+		}
+	}
 }
 
 func TestInstallFallsBackToNPM(t *testing.T) {

@@ -30,14 +30,14 @@ package checkpoint
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"sync"
+
+	"graft/internal/filehash"
 )
 
 // Limits on what a file may claim. The largest vision transformers in public
@@ -122,7 +122,7 @@ func open(f *os.File, path string) (*File, error) {
 	}
 	slices.Sort(file.names)
 	slices.Sort(file.ignored)
-	file.digest = sync.OnceValues(func() (string, error) { return hashFile(f, stat.Size()) })
+	file.digest = sync.OnceValues(func() (string, error) { return filehash.Reader(io.NewSectionReader(f, 0, stat.Size())) })
 	return file, nil
 }
 
@@ -234,14 +234,6 @@ func (f *File) SHA256() (string, error) { return f.digest() }
 
 // Close releases the file; tensors already read stay valid.
 func (f *File) Close() error { return f.f.Close() }
-
-func hashFile(f *os.File, size int64) (string, error) {
-	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(f, 0, size)); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
 
 // quote makes foreign text safe and short enough for an error.
 func quote(s string) string {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"graft/internal/atomicfile"
+	"graft/internal/filehash"
 )
 
 // syncLimit is how many files of a shard are synced to disk at once.
@@ -133,7 +134,7 @@ func (s *ShardWriter) commitFile(f *atomicfile.File, t Tap) (string, error) {
 	if _, err := f.WriteAt(head, 0); err != nil {
 		return "", err
 	}
-	sum, err := hashReader(io.NewSectionReader(f, 0, 1<<62))
+	sum, err := filehash.Reader(io.NewSectionReader(f, 0, 1<<62))
 	if err != nil {
 		return "", err
 	}
@@ -159,12 +160,4 @@ func (s *ShardWriter) Abort() {
 	for _, f := range s.files {
 		f.Abort()
 	}
-}
-
-func hashReader(r io.Reader) (string, error) {
-	h := sha256.New()
-	if _, err := io.CopyBuffer(h, r, make([]byte, 1<<17)); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -3,14 +3,14 @@ package store
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+
+	"graft/internal/filehash"
 )
 
 // verifyShards checks every file of every finished shard: for features that the
@@ -49,14 +49,9 @@ func verifyShards(ctx context.Context, dir string, m *Manifest, progress func(do
 // verifyFile compares a file with its hash.
 func verifyFile(dir, slash, sum string) error {
 	path := filepath.Join(dir, filepath.FromSlash(slash))
-	f, err := os.Open(path)
+	got, err := filehash.File(path)
 	if err != nil {
 		return err
-	}
-	defer f.Close()
-	got, err := hashReader(f)
-	if err != nil {
-		return &fs.PathError{Op: "read", Path: path, Err: err}
 	}
 	if got != sum {
 		return fmt.Errorf("%s: SHA-256 is %s, the manifest says %s: the file was changed or damaged", path, got, sum)

@@ -10,13 +10,14 @@ import (
 	"strings"
 
 	"graft/internal/atomicfile"
+	"graft/internal/filelock"
 )
 
 // Writer adds shards to a store. One process at a time holds it.
 type Writer struct {
 	dir      string
 	manifest *Manifest
-	lock     *os.File
+	lock     *filelock.Lock
 	damaged  []Shard
 }
 
@@ -190,4 +191,4 @@ func (w *Writer) add(s Shard) error {
 }
 
 // Close lets go of the store.
-func (w *Writer) Close() error { return unlockDir(w.lock) }
+func (w *Writer) Close() error { return w.lock.Release() }

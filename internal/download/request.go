@@ -1,4 +1,4 @@
-package models
+package download
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -18,8 +19,8 @@ const linkedETag = "X-Linked-Etag"
 
 // request asks for the file from offset on. It returns the digest that a
 // redirect or the answer itself states.
-func (d *download) request(ctx context.Context, info partInfo, offset int64) (*http.Response, string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
+func (p *Part) request(ctx context.Context, info partInfo, offset int64) (*http.Response, string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
 	if err != nil {
 		return nil, "", err
 	}
@@ -30,7 +31,7 @@ func (d *download) request(ctx context.Context, info partInfo, offset int64) (*h
 		req.Header.Set("If-Range", info.Validator)
 	}
 	stated := ""
-	client := *d.Client
+	client := *p.Client
 	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		if s := statedDigest(next.Response); s != "" {
 			stated = s
@@ -39,6 +40,10 @@ func (d *download) request(ctx context.Context, info partInfo, offset int64) (*h
 	}
 	resp, err := client.Do(req)
 	if err != nil {
+		var named *url.Error
+		if errors.As(err, &named) {
+			err = named.Err // the caller names the address
+		}
 		return nil, "", err
 	}
 	if s := statedDigest(resp); s != "" && stated == "" {
@@ -64,7 +69,7 @@ func statedDigest(resp *http.Response) string {
 		return ""
 	}
 	s := strings.ToLower(strings.Trim(resp.Header.Get(linkedETag), `"`))
-	if !isSHA256(s) {
+	if len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "" {
 		return ""
 	}
 	return s
@@ -72,29 +77,45 @@ func statedDigest(resp *http.Response) string {
 
 // read says what an answer means. An error that wraps errChanged asks for a
 // fresh start.
-func (d *download) read(resp *http.Response, info partInfo, offset int64, stated string) (answer, error) {
-	now := partInfo{URL: d.url, Validator: validator(resp.Header), SHA256: stated}
+func (p *Part) read(resp *http.Response, info partInfo, offset int64, stated string) (answer, error) {
+	now := partInfo{URL: p.url, Validator: validator(resp.Header), SHA256: stated}
 	switch resp.StatusCode {
 	case http.StatusOK:
 		if offset > 0 {
-			d.logf("the server sends the whole file (it sends no parts, or the file has changed): starting over")
+			p.logf("the server sends the whole file (it sends no parts, or the file has changed): starting over")
 		}
 		now.Total = max(resp.ContentLength, 0)
-		return answer{info: now}, nil
+		return answer{info: now}, p.checkSize(now.Total)
 	case http.StatusPartialContent:
 		first, total, ok := parseContentRange(resp.Header.Get("Content-Range"))
 		if offset == 0 || !ok || first != offset || !sameFile(info, now, total) {
 			return answer{}, &retryError{err: fmt.Errorf("%w: part %q for byte %d", errChanged, resp.Header.Get("Content-Range"), offset)}
 		}
 		info.Total = total
-		return answer{info: info, offset: offset}, nil
+		return answer{info: info, offset: offset}, p.checkSize(total)
 	case http.StatusRequestedRangeNotSatisfiable:
 		if offset > 0 && offset == info.Total {
 			return answer{complete: true}, nil
 		}
 		return answer{}, &retryError{err: fmt.Errorf("%w: it has no byte %d", errChanged, offset)}
 	}
-	return answer{}, statusError(resp, d.path)
+	return answer{}, p.statusError(resp)
+}
+
+// checkSize refuses what is announced beyond the limit before it comes.
+func (p *Part) checkSize(total int64) error {
+	if total > p.MaxBytes {
+		return fmt.Errorf("%w: %d bytes announced, want at most %d", errTooLarge, total, p.MaxBytes)
+	}
+	return nil
+}
+
+// validator returns what If-Range can ask for: a strong ETag, else a date.
+func validator(h http.Header) string {
+	if tag := h.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
+		return tag
+	}
+	return h.Get("Last-Modified")
 }
 
 // sameFile compares what the server says now with what it said when the
@@ -119,13 +140,13 @@ func parseContentRange(s string) (first, total int64, ok bool) {
 }
 
 // statusError explains an answer that is no file, and says whether it may pass.
-func statusError(resp *http.Response, path string) error {
+func (p *Part) statusError(resp *http.Response) error {
 	err := fmt.Errorf("the server answers %s", resp.Status)
 	switch resp.StatusCode {
 	case http.StatusNotFound, http.StatusGone:
-		return fmt.Errorf("%w: the file has moved; name a mirror (--url), or put the file at %s yourself", err, path)
+		return fmt.Errorf("%w: the file has moved%s", err, p.or("; "))
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("%w: it wants a login or refuses this network; name a mirror (--url), or put the file at %s yourself", err, path)
+		return fmt.Errorf("%w: it wants a login or refuses this network%s", err, p.or("; "))
 	case http.StatusProxyAuthRequired:
 		return fmt.Errorf("%w: set user and password in HTTPS_PROXY", err)
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
@@ -136,9 +157,46 @@ func statusError(resp *http.Response, path string) error {
 	return err
 }
 
+// or is the caller's way out behind a separator, or "".
+func (p *Part) or(separator string) string {
+	if p.WayOut == "" {
+		return ""
+	}
+	return separator + p.WayOut
+}
+
+// transportError says whether a failed request or read is worth another try:
+// all are, but for the ones that mean the same answer each time.
+func (p *Part) transportError(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
+		return &retryError{err: errStalled}
+	}
+	if p.permanent(err) {
+		return err
+	}
+	return &retryError{err: err}
+}
+
 // permanent tells failures that another try cannot mend.
-func permanent(err error) bool {
+func (p *Part) permanent(err error) bool {
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
-	return errors.Is(err, errRedirect) || errors.As(err, &cert) || (errors.As(err, &dns) && dns.IsNotFound)
+	return errors.Is(err, errRedirect) || errors.As(err, &cert) || (errors.As(err, &dns) && dns.IsNotFound) ||
+		p.FailUnreachable && unreachable(err)
+}
+
+// unreachable reports errors of finding the host or the proxy to it.
+func unreachable(err error) bool {
+	var dns *net.DNSError
+	var op *net.OpError
+	return errors.As(err, &dns) || errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
+}
+
+// offline adds the way out where the host's name is unknown.
+func (p *Part) offline(err error) error {
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return fmt.Errorf("%w; without a way to this host set HTTPS_PROXY%s", err, p.or(", "))
+	}
+	return err
 }
