@@ -1,7 +1,7 @@
-// Package dense is the one place that touches gorgonia.org/tensor: it makes
-// float32 tensors that are contiguous and row-major, reads tensors as such, and
-// multiplies matrices. Importing it puts package sgemm behind gorgonia's
-// products.
+// Package dense is the one place where tensors of gorgonia.org/tensor are made:
+// contiguous and row-major ones of float32. It also reads any float32 tensor as
+// such, and multiplies matrices. Importing it puts package sgemm behind
+// gorgonia's products.
 //
 // gorgonia's tensors have traps that this package keeps away from, and that its
 // tests pin down: a transposed tensor's Data stays in the old order, a view's

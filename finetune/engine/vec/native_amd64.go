@@ -1,0 +1,182 @@
+package vec
+
+import "golang.org/x/sys/cpu"
+
+// fast tells whether the assembly is in use.
+var fast bool
+
+func init() {
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		useAVX2()
+	}
+}
+
+// useAVX2 puts the assembly in the portable functions' place.
+func useAVX2() {
+	Features, fast = "avx2", true
+	Add, Sub = binary(addAVX2, addGo), binary(subAVX2, subGo)
+	Mul, Div = binary(mulAVX2, mulGo), binary(divAVX2, divGo)
+	Max = binary(maxAVX2, maxGo)
+	Equal, Greater = binary(equalAVX2, equalGo), binary(greaterAVX2, greaterGo)
+	GreaterOrEqual = binary(greaterOrEqualAVX2, greaterOrEqualGo)
+	Neg, Sqrt, Relu = unary(negAVX2, negGo), unary(sqrtAVX2, sqrtGo), unary(reluAVX2, reluGo)
+	Erf, Tanh = unary(erfAVX2, erfGo), unary(tanhAVX2, tanhGo)
+	Where, Affine = whereAsm, affineAsm
+	Taps = tapsAsm
+	MaxTaps, MaxTapsGrad = maxTapsAsm, maxTapsGradAsm
+	Interleave, Separate = interleaveAsm, separateAsm
+}
+
+// width is the number of float32 in a vector.
+const width = 8
+
+// binary runs the assembly on whole vectors and the portable function on the rest.
+func binary(asm func(n int, dst, a, b *float32), rest func(dst, a, b []float32)) func(dst, a, b []float32) {
+	return func(dst, a, b []float32) {
+		a, b = a[:len(dst)], b[:len(dst)]
+		whole := len(dst) &^ (width - 1)
+		if whole > 0 {
+			asm(whole, &dst[0], &a[0], &b[0])
+		}
+		if whole < len(dst) {
+			rest(dst[whole:], a[whole:], b[whole:])
+		}
+	}
+}
+
+func unary(asm func(n int, dst, a *float32), rest func(dst, a []float32)) func(dst, a []float32) {
+	return func(dst, a []float32) {
+		a = a[:len(dst)]
+		whole := len(dst) &^ (width - 1)
+		if whole > 0 {
+			asm(whole, &dst[0], &a[0])
+		}
+		if whole < len(dst) {
+			rest(dst[whole:], a[whole:])
+		}
+	}
+}
+
+func whereAsm(dst, cond, a, b []float32) {
+	cond, a, b = cond[:len(dst)], a[:len(dst)], b[:len(dst)]
+	whole := len(dst) &^ (width - 1)
+	if whole > 0 {
+		whereAVX2(whole, &dst[0], &cond[0], &a[0], &b[0])
+	}
+	whereGo(dst[whole:], cond[whole:], a[whole:], b[whole:])
+}
+
+func affineAsm(dst, a []float32, scale, shift float32) {
+	a = a[:len(dst)]
+	whole := len(dst) &^ (width - 1)
+	if whole > 0 {
+		affineAVX2(whole, &dst[0], &a[0], scale, shift)
+	}
+	affineGo(dst[whole:], a[whole:], scale, shift)
+}
+
+// expAsm gives the rest the same bits as whole vectors, so that where rows are cut does not matter.
+func expAsm(dst, a []float32) {
+	a = a[:len(dst)]
+	whole := len(dst) &^ (width - 1)
+	if whole > 0 {
+		expAVX2(whole, &dst[0], &a[0])
+	}
+	if whole < len(dst) {
+		var rest [width]float32
+		n := copy(rest[:], a[whole:])
+		expAVX2(width, &rest[0], &rest[0])
+		copy(dst[whole:], rest[:n])
+	}
+}
+
+func sumAsm(a []float32) float32 {
+	whole := len(a) &^ (4*width - 1)
+	if whole == 0 {
+		return sumGo(a)
+	}
+	s := sumAVX2(whole, &a[0])
+	if whole < len(a) {
+		s += sumGo(a[whole:])
+	}
+	return s
+}
+
+func dotAsm(a, b []float32) float32 {
+	b = b[:len(a)]
+	whole := len(a) &^ (4*width - 1)
+	if whole == 0 {
+		return dotGo(a, b)
+	}
+	s := dotAVX2(whole, &a[0], &b[0])
+	if whole < len(a) {
+		s += dotGo(a[whole:], b[whole:])
+	}
+	return s
+}
+
+var tapsByOutputs = [Outputs]func(y *float32, yPlane, yStep int, x *float32, xPlane, xStep int, taps *int64, count, planes, n int, w *float32, wPlane int, bias *float32){
+	taps1AVX2, taps2AVX2, taps3AVX2, taps4AVX2, taps5AVX2, taps6AVX2,
+}
+
+func tapsAsm(outputs int, y []float32, yPlane, yStep int, x []float32, xPlane, xStep int, taps []Tap, planes, n int, w []float32, wPlane int, bias []float32) {
+	if len(taps) == 0 || planes == 0 || n == 0 {
+		tapsGo(outputs, y, yPlane, yStep, x, xPlane, xStep, taps, planes, n, w, wPlane, bias)
+		return
+	}
+	// The last elements written and read, so that a wrong plan panics here.
+	_, _ = y[(outputs-1)*yPlane+(n-1)*yStep+Lanes-1], x[(planes-1)*xPlane+(n-1)*xStep+int(taps[len(taps)-1].X)+Lanes-1]
+	tapsByOutputs[outputs-1](&y[0], 4*yPlane, 4*yStep, &x[0], 4*xPlane, 4*xStep, &taps[0].X, len(taps), planes, n, &w[0], 4*wPlane, &bias[0])
+}
+
+func correlateAsm(out *[CorrelateRows * CorrelateCols]float32, dy []float32, dyPlane, dyRow int, x []float32, at *[CorrelateCols]int, xRow, xStep, rows, cols int) {
+	if rows == 0 || cols == 0 {
+		return
+	}
+	_ = dy[(CorrelateRows-1)*dyPlane+(rows-1)*dyRow+cols*Lanes-1]
+	_ = x[at[CorrelateCols-1]+(rows-1)*xRow+(cols-1)*xStep+Lanes-1]
+	correlateAVX2(&out[0], &dy[0], 4*dyPlane, 4*dyRow, &x[0], &at[0], 4*xRow, 4*xStep, rows, cols)
+}
+
+func maxTapsAsm(y, x []float32, taps []int64, xStep, n int) {
+	_, _ = y[n*Lanes-1], x[(n-1)*xStep+int(taps[len(taps)-1])+Lanes-1]
+	maxTapsAVX2(&y[0], &x[0], &taps[0], len(taps), 4*xStep, n)
+}
+
+func maxTapsGradAsm(dx, x, dy []float32, taps []int64, xStep, n int) {
+	last := (n-1)*xStep + int(taps[len(taps)-1]) + Lanes - 1
+	_, _, _ = dx[last], x[last], dy[n*Lanes-1]
+	maxTapsGradAVX2(&dx[0], &x[0], &dy[0], &taps[0], len(taps), 4*xStep, n)
+}
+
+func interleaveAsm(dst, src []float32, stride, n, lanes int) {
+	whole := 0
+	if lanes == Lanes && n >= width {
+		whole = n &^ (width - 1)
+		_, _ = dst[whole*Lanes-1], src[(Lanes-1)*stride+whole-1]
+		for i := 0; i < whole; i += width {
+			for l := 0; l < Lanes; l += width {
+				transpose8AVX2(&dst[i*Lanes+l], 4*Lanes, &src[l*stride+i], 4*stride)
+			}
+		}
+	}
+	if whole < n {
+		interleaveGo(dst[whole*Lanes:], src[whole:], stride, n-whole, lanes)
+	}
+}
+
+func separateAsm(dst []float32, stride int, src []float32, n, lanes int) {
+	whole := 0
+	if lanes == Lanes && n >= width {
+		whole = n &^ (width - 1)
+		_, _ = src[whole*Lanes-1], dst[(Lanes-1)*stride+whole-1]
+		for i := 0; i < whole; i += width {
+			for l := 0; l < Lanes; l += width {
+				transpose8AVX2(&dst[l*stride+i], 4*stride, &src[i*Lanes+l], 4*Lanes)
+			}
+		}
+	}
+	if whole < n {
+		separateGo(dst[whole:], stride, src[whole*Lanes:], n-whole, lanes)
+	}
+}

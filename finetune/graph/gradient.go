@@ -1,0 +1,128 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Gradient builds the gradients of a scalar loss with respect to some nodes, usually parameters, in their order. A node
+// that the loss does not depend on is an error that names it, as is an operation without a gradient rule.
+func Gradient(loss *Node, wrt []*Node) ([]*Node, error) {
+	if loss == nil || loss.graph == nil {
+		return nil, errors.New("graph: gradient of a nil loss")
+	}
+	g := loss.graph
+	if g.err != nil {
+		return nil, g.err
+	}
+	if loss.shape.Size() != 1 || loss.typ != Float {
+		return nil, fmt.Errorf("graph: gradient of %s: wanted a scalar loss, got %s %v", loss.name, loss.typ, loss.shape)
+	}
+	w := walker{g: g, needed: needed(g, loss.id, wrt), grads: map[*Node]*Node{}}
+	w.grads[loss] = g.Expand(g.Scalar(1), loss.shape...)
+	for id := loss.id; id >= 0; id-- {
+		if n := g.nodes[id]; w.needed[id] && w.grads[n] != nil {
+			if err := w.visit(n); err != nil {
+				return nil, fmt.Errorf("graph: gradient of %s: %w", n.name, err)
+			}
+		}
+	}
+	return w.collect(loss, wrt)
+}
+
+// needed marks the nodes through which the loss may depend on one of wrt.
+func needed(g *Graph, last int, wrt []*Node) []bool {
+	mark := make([]bool, last+1)
+	for _, n := range wrt {
+		if n != nil && n.graph == g && n.id >= 0 && n.id <= last {
+			mark[n.id] = true
+		}
+	}
+	for id := range mark {
+		for _, x := range g.nodes[id].in {
+			mark[id] = mark[id] || mark[x.id]
+		}
+	}
+	return mark
+}
+
+// walker goes from the loss back to the leaves. What all rules share is here: a missing rule, arity, un-broadcasting,
+// shapes, and the sum over a node's uses.
+type walker struct {
+	g      *Graph
+	needed []bool
+	grads  map[*Node]*Node
+}
+
+func (w *walker) visit(n *Node) error {
+	if len(n.in) == 0 {
+		return nil
+	}
+	s := registry[n.op]
+	if s.grad == nil {
+		return fmt.Errorf("operation %s has no gradient rule", n.op)
+	}
+	defer w.g.Scope("grad(" + n.name + ")")()
+	list := s.grad(w.g, n, w.grads[n])
+	if w.g.err != nil {
+		return w.g.err
+	}
+	if len(list) != len(n.in) {
+		return fmt.Errorf("rule of %s: wanted %d gradients, got %d", n.op, len(n.in), len(list))
+	}
+	for i, x := range n.in {
+		if list[i] == nil || !w.needed[x.id] {
+			continue
+		}
+		if err := w.accumulate(x, list[i], s.broadcast); err != nil {
+			return fmt.Errorf("operand %d, %s: %w", i, x.name, err)
+		}
+	}
+	return nil
+}
+
+func (w *walker) accumulate(x, d *Node, broadcast bool) error {
+	if broadcast {
+		d = unbroadcast(w.g, d, x.shape)
+	}
+	if !d.shape.Equal(x.shape) {
+		return fmt.Errorf("gradient's shape: wanted %v, got %v", x.shape, d.shape)
+	}
+	if before := w.grads[x]; before != nil {
+		d = w.g.Add(before, d)
+	}
+	w.grads[x] = d
+	return w.g.err
+}
+
+// unbroadcast sums a gradient over the axes along which an operand was repeated. It is the only place that does so.
+func unbroadcast(g *Graph, d *Node, to Shape) *Node {
+	extra := len(d.shape) - len(to)
+	if extra < 0 {
+		return d
+	}
+	var over []int
+	for i, size := range d.shape {
+		if i < extra || (to[i-extra] == 1 && size != 1) {
+			over = append(over, i)
+		}
+	}
+	if len(over) == 0 {
+		return d
+	}
+	return g.Reshape(g.SumKeep(d, over...), to...)
+}
+
+func (w *walker) collect(loss *Node, wrt []*Node) ([]*Node, error) {
+	out := make([]*Node, len(wrt))
+	for i, p := range wrt {
+		if p == nil {
+			return nil, fmt.Errorf("graph: gradient of %s: node %d is nil", loss.name, i)
+		}
+		if out[i] = w.grads[p]; out[i] == nil {
+			return nil, fmt.Errorf("graph: gradient of %s: %s does not reach it", loss.name, p.name)
+		}
+		out[i].gradient = true
+	}
+	return out, w.g.err
+}

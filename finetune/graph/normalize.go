@@ -1,0 +1,133 @@
+package graph
+
+import "fmt"
+
+// Normalisations.
+const (
+	OpSoftmax            Op = "Softmax"
+	OpLogSoftmax         Op = "LogSoftmax"
+	OpLayerNormalization Op = "LayerNormalization"
+	OpBatchNormalization Op = "BatchNormalization"
+)
+
+// NormAttrs holds the number added to the variance before the square root.
+type NormAttrs struct{ Eps float64 }
+
+// Softmax is exp(x)/Σexp(x) over the last axis, computed without overflow.
+func (g *Graph) Softmax(x *Node) *Node { return g.apply(OpSoftmax, nil, x) }
+
+// LogSoftmax is x - log Σexp(x) over the last axis, computed without overflow.
+func (g *Graph) LogSoftmax(x *Node) *Node { return g.apply(OpLogSoftmax, nil, x) }
+
+// LayerNorm normalises each vector of the last axis, [D], by its own mean and (biased) variance, then multiplies by
+// scale [D] and adds bias [D].
+func (g *Graph) LayerNorm(x, scale, bias *Node, eps float64) *Node {
+	return g.apply(OpLayerNormalization, NormAttrs{eps}, x, scale, bias)
+}
+
+// BatchNorm is batch normalisation at inference: scale·(x-mean)/√(variance+eps)+bias along axis 1 of x [N,C,…]; the
+// other operands are [C].
+func (g *Graph) BatchNorm(x, scale, bias, mean, variance *Node, eps float64) *Node {
+	return g.apply(OpBatchNormalization, NormAttrs{eps}, x, scale, bias, mean, variance)
+}
+
+// BatchNormTraining normalises by the batch's own mean and (biased) variance, and has the running ones updated as
+// PyTorch does: r ← (1-momentum)·r + momentum·batch, with the unbiased variance.
+func (g *Graph) BatchNormTraining(x, scale, bias, runningMean, runningVariance *Node, eps, momentum float64) *Node {
+	if x == nil || g.err != nil || len(x.shape) < 2 {
+		return g.BatchNorm(x, scale, bias, runningMean, runningVariance, eps)
+	}
+	over := allButAxis1(x)
+	centred := g.Sub(x, g.MeanKeep(x, over...))
+	mean, variance := g.Mean(x, over...), g.Mean(g.Mul(centred, centred), over...)
+	n := float64(x.shape.Size() / x.shape[1])
+	unbiased := g.Scale(variance, n/max(n-1, 1))
+	for _, r := range [][2]*Node{{runningMean, mean}, {runningVariance, unbiased}} {
+		g.Update(r[0], g.Add(g.Scale(r[0], 1-momentum), g.Scale(r[1], momentum)))
+	}
+	return g.BatchNorm(x, scale, bias, mean, variance, eps)
+}
+
+func allButAxis1(x *Node) []int {
+	over := []int{0}
+	for i := 2; i < len(x.shape); i++ {
+		over = append(over, i)
+	}
+	return over
+}
+
+func lastAxisShape(in []*Node, _ any) (Shape, Type, error) {
+	if len(in[0].shape) == 0 {
+		return nil, 0, fmt.Errorf("wanted at least one axis, got a scalar")
+	}
+	return in[0].shape, Float, wantTypes(in, Float)
+}
+
+// normShape wants vectors as long as the normalised axis of the first operand.
+func normShape(ax int) func([]*Node, any) (Shape, Type, error) {
+	return func(in []*Node, _ any) (Shape, Type, error) {
+		s := in[0].shape
+		a, err := axis(ax, len(s))
+		if err != nil {
+			return nil, 0, err
+		}
+		for i, v := range in[1:] {
+			if !v.shape.Equal(Shape{s[a]}) {
+				return nil, 0, fmt.Errorf("operand %d: wanted shape [%d], got %v", i+1, s[a], v.shape)
+			}
+		}
+		return s, Float, wantTypes(in, Float)
+	}
+}
+
+// With x̂ = (x-μ)/σ and ĝ = dy·scale: dx = (ĝ - mean(ĝ) - x̂·mean(ĝ·x̂))/σ.
+func layerNormGrad(g *Graph, n, dy *Node) []*Node {
+	x, scale, last := n.in[0], n.in[1], len(n.shape)-1
+	centred := g.Sub(x, g.MeanKeep(x, last))
+	variance := g.MeanKeep(g.Mul(centred, centred), last)
+	inverse := g.Div(g.Scalar(1), g.Sqrt(g.Add(variance, g.Scalar(n.attrs.(NormAttrs).Eps))))
+	normal := g.Mul(centred, inverse)
+	scaled := g.Mul(dy, scale)
+	inner := g.Sub(g.Sub(scaled, g.MeanKeep(scaled, last)), g.Mul(normal, g.MeanKeep(g.Mul(scaled, normal), last)))
+	return []*Node{g.Mul(inner, inverse), g.Mul(dy, normal), dy}
+}
+
+// With σ = √(v+eps), x̂ = (x-m)/σ: dx = dy·scale/σ, dscale = dy·x̂, dbias = dy, dm = -dx, dv = -dx·x̂/(2σ). That the
+// mean and variance themselves depend on x in training is the walker's business: they are nodes.
+func batchNormGrad(g *Graph, n, dy *Node) []*Node {
+	x, c := n.in[0], n.shape[1]
+	column := func(v *Node) *Node {
+		s := Shape{c}
+		for range len(n.shape) - 2 {
+			s = append(s, 1)
+		}
+		return g.Reshape(v, s...)
+	}
+	toVector := func(v *Node) *Node { return g.Sum(v, allButAxis1(x)...) }
+	inverse := g.Div(g.Scalar(1), g.Sqrt(g.Add(n.in[4], g.Scalar(n.attrs.(NormAttrs).Eps))))
+	normal := g.Mul(g.Sub(x, column(n.in[3])), column(inverse))
+	dBias, dScale := toVector(dy), toVector(g.Mul(dy, normal))
+	factor := g.Mul(n.in[1], inverse)
+	return []*Node{
+		g.Mul(dy, column(factor)), dScale, dBias,
+		g.Neg(g.Mul(dBias, factor)),
+		g.Scale(g.Mul(g.Mul(dScale, factor), inverse), -0.5),
+	}
+}
+
+func init() {
+	// dx = y·(dy - Σ dy·y)
+	register(OpSoftmax, spec{onnx: "Softmax", min: 1, max: 1, shape: lastAxisShape,
+		grad: func(g *Graph, n, dy *Node) []*Node {
+			return []*Node{g.Mul(n, g.Sub(dy, g.SumKeep(g.Mul(dy, n), -1)))}
+		}})
+	// dx = dy - softmax(x)·Σdy
+	register(OpLogSoftmax, spec{onnx: "LogSoftmax", min: 1, max: 1, shape: lastAxisShape,
+		grad: func(g *Graph, n, dy *Node) []*Node {
+			return []*Node{g.Sub(dy, g.Mul(g.Exp(n), g.SumKeep(dy, -1)))}
+		}})
+	// The vectors' gradients have x's shape: their sums over the rows are left to the walker.
+	register(OpLayerNormalization, spec{onnx: "LayerNormalization", min: 3, max: 3, broadcast: true,
+		shape: normShape(-1), grad: layerNormGrad})
+	register(OpBatchNormalization, spec{onnx: "BatchNormalization", min: 5, max: 5, shape: normShape(1), grad: batchNormGrad})
+}

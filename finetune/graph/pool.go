@@ -1,0 +1,100 @@
+package graph
+
+import "fmt"
+
+// Pooling and its gradients.
+const (
+	OpMaxPool         Op = "MaxPool"
+	OpMaxPoolGrad     Op = "MaxPoolGrad"
+	OpAveragePool     Op = "AveragePool"
+	OpAveragePoolGrad Op = "AveragePoolGrad"
+)
+
+// PoolAttrs holds the window, the stride (0 means the window's size) and the padding on both sides, each for height
+// and width. The padding is at most half the window.
+type PoolAttrs struct{ Kernel, Stride, Pad [2]int }
+
+// AveragePoolGradAttrs adds the height and width of the pooled input.
+type AveragePoolGradAttrs struct {
+	PoolAttrs
+	Input [2]int
+}
+
+// Pool2 is the common window of n×n without overlap or padding.
+func Pool2(n int) PoolAttrs { return PoolAttrs{Kernel: [2]int{n, n}} }
+
+// MaxPool takes the largest value of each window of x [N,C,H,W]; padding never wins. The gradient goes to the first of
+// equal maxima in row order.
+func (g *Graph) MaxPool(x *Node, a PoolAttrs) *Node { return g.apply(OpMaxPool, a.normal(), x) }
+
+// AveragePool averages each window of x [N,C,H,W]; padding counts as zeros (PyTorch's default).
+func (g *Graph) AveragePool(x *Node, a PoolAttrs) *Node { return g.apply(OpAveragePool, a.normal(), x) }
+
+func (a PoolAttrs) normal() PoolAttrs {
+	for i := range a.Stride {
+		if a.Stride[i] == 0 {
+			a.Stride[i] = a.Kernel[i]
+		}
+	}
+	return a
+}
+
+func (a PoolAttrs) output(s Shape) (Shape, error) {
+	for i := range a.Pad {
+		if 2*a.Pad[i] > a.Kernel[i] {
+			return nil, fmt.Errorf("padding %v is more than half of the window %v", a.Pad, a.Kernel)
+		}
+	}
+	oh, ow, err := ConvAttrs{a.Stride, a.Pad}.output(s[2], s[3], a.Kernel[0], a.Kernel[1])
+	return Shape{s[0], s[1], oh, ow}, err
+}
+
+func poolShape(in []*Node, attrs any) (Shape, Type, error) {
+	if err := images(in, "input"); err != nil {
+		return nil, 0, err
+	}
+	s, err := attrs.(PoolAttrs).output(in[0].shape)
+	return s, Float, err
+}
+
+func maxPoolGradShape(in []*Node, attrs any) (Shape, Type, error) {
+	if err := images(in, "input", "output's gradient"); err != nil {
+		return nil, 0, err
+	}
+	s, err := attrs.(PoolAttrs).output(in[0].shape)
+	if err == nil && !s.Equal(in[1].shape) {
+		err = fmt.Errorf("output's gradient: wanted %v, got %v", s, in[1].shape)
+	}
+	return in[0].shape, Float, err
+}
+
+func averagePoolGradShape(in []*Node, attrs any) (Shape, Type, error) {
+	if err := images(in, "output's gradient"); err != nil {
+		return nil, 0, err
+	}
+	a, dy := attrs.(AveragePoolGradAttrs), in[0].shape
+	x := Shape{dy[0], dy[1], a.Input[0], a.Input[1]}
+	s, err := a.output(x)
+	if err == nil && !s.Equal(dy) {
+		err = fmt.Errorf("output's gradient: wanted %v, got %v", s, dy)
+	}
+	return x, Float, err
+}
+
+func init() {
+	register(OpMaxPool, spec{onnx: "MaxPool", min: 1, max: 1, shape: poolShape,
+		grad: func(g *Graph, n, dy *Node) []*Node {
+			return []*Node{g.apply(OpMaxPoolGrad, n.attrs, n.in[0], dy)}
+		}})
+	// No rule: the second derivative of a max-pooled loss is not needed in training.
+	register(OpMaxPoolGrad, spec{onnx: "MaxPool+ScatterElements", min: 2, max: 2, shape: maxPoolGradShape})
+	register(OpAveragePool, spec{onnx: "AveragePool", min: 1, max: 1, shape: poolShape,
+		grad: func(g *Graph, n, dy *Node) []*Node {
+			s := n.in[0].shape
+			return []*Node{g.apply(OpAveragePoolGrad, AveragePoolGradAttrs{n.attrs.(PoolAttrs), [2]int{s[2], s[3]}}, dy)}
+		}})
+	register(OpAveragePoolGrad, spec{onnx: "ConvTranspose", min: 1, max: 1, shape: averagePoolGradShape,
+		grad: func(g *Graph, n, dx *Node) []*Node {
+			return []*Node{g.AveragePool(dx, n.attrs.(AveragePoolGradAttrs).PoolAttrs)}
+		}})
+}
