@@ -1,0 +1,89 @@
+package nets
+
+import (
+	"slices"
+
+	"graft/finetune/graph"
+)
+
+// Head classifies the features of a frozen backbone: one linear layer, or with Hidden > 0 dropout, linear, GELU, dropout,
+// linear. Weights: head.weight [K,D] and head.bias [K]; with a hidden layer of H also hidden.weight [H,D] and hidden.bias
+// [H], and head.weight is [K,H]; with Standardize also standardize.mean [D] and standardize.std [D].
+type Head struct {
+	Features  int     `json:"features"`             // D
+	Outputs   int     `json:"outputs"`              // K, the classes
+	Hidden    int     `json:"hidden,omitempty"`     // H, 0 for none
+	DropoutIn float64 `json:"dropout_in,omitempty"` // of the features
+	Dropout   float64 `json:"dropout,omitempty"`    // of the hidden layer
+	// Standardize subtracts the features' mean and divides by their deviation. Both start as 0 and 1; whoever trains
+	// the head measures them on the training data.
+	Standardize bool `json:"standardize,omitempty"`
+}
+
+// The statistics of a standardising head, for whoever measures them.
+const (
+	FeatureMean = "standardize.mean"
+	FeatureStd  = "standardize.std"
+)
+
+// Kind is "head".
+func (h Head) Kind() string { return KindHead }
+
+// InputShape is [D].
+func (h Head) InputShape() []int { return []int{h.Features} }
+
+// Classes is the number of logits.
+func (h Head) Classes() int { return h.Outputs }
+
+// Check tells what is wrong with the options.
+func (h Head) Check() error {
+	err := checkSpans(KindHead, span{"features", h.Features, 1, maxClasses}, span{"outputs", h.Outputs, 2, maxClasses},
+		span{"hidden", h.Hidden, 0, maxClasses})
+	if err == nil {
+		err = checkDropout(KindHead, "dropout_in", h.DropoutIn)
+	}
+	if err == nil {
+		err = checkDropout(KindHead, "dropout", h.Dropout)
+	}
+	if err != nil {
+		return err
+	}
+	return checkBuilds(h)
+}
+
+// Weights lists the head's weights as PyTorch's Linear starts them.
+func (h Head) Weights() []Weight {
+	var list []Weight
+	if h.Standardize {
+		list = append(list, Weight{Name: FeatureMean, Shape: []int{h.Features}, Role: Statistic, draw: all(0)},
+			Weight{Name: FeatureStd, Shape: []int{h.Features}, Role: Statistic, draw: all(1)})
+	}
+	if h.Hidden == 0 {
+		return slices.Concat(list, affine("head", h.Outputs, h.Features))
+	}
+	return slices.Concat(list, affine("hidden", h.Hidden, h.Features), affine("head", h.Outputs, h.Hidden))
+}
+
+// Forward builds logits [N,K] from features [N,D].
+func (h Head) Forward(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.Node {
+	p := pass{g, w, m}
+	if h.Standardize {
+		x = p.features(x)
+	}
+	x = p.dropout("features", x, h.DropoutIn)
+	if h.Hidden > 0 {
+		x = p.hidden(x, h.Dropout)
+	}
+	defer g.Scope("head")()
+	return p.linear("head", x)
+}
+
+func (p pass) features(x *graph.Node) *graph.Node {
+	defer p.Scope("standardize")()
+	return p.Div(p.Sub(x, p.w(FeatureMean)), p.w(FeatureStd))
+}
+
+func (p pass) hidden(x *graph.Node, dropout float64) *graph.Node {
+	defer p.Scope("hidden")()
+	return p.dropout("hidden", p.Gelu(p.linear("hidden", x)), dropout)
+}

@@ -1,0 +1,142 @@
+package augment
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+)
+
+// Source writes image index, float32 [C,H,W] in 0…1, into dst. It is called by several goroutines at once.
+type Source func(dst []float32, index int)
+
+// Augmenter applies a pipeline to batches of images of one shape. One goroutine at a time may use it.
+type Augmenter struct {
+	pipeline Pipeline
+	seed     uint64
+	c, h, w  int // of the source
+	oh, ow   int // of the result
+	workers  []*worker
+	mixed    []float32 // a copy of the batch
+}
+
+// worker holds what one thread needs.
+type worker struct {
+	stream *stream
+	image  []float32
+}
+
+// New prepares a pipeline for images [c,h,w]; threads 0 means all cores.
+func New(p Pipeline, c, h, w int, seed uint64, threads int) (*Augmenter, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	if c < 1 || h < 1 || w < 1 || h > maxSide || w > maxSide || threads < 0 {
+		return nil, fmt.Errorf("augment: images [%d,%d,%d] on %d threads, want sizes of 1 to %d and no negative number of threads", c, h, w, threads, maxSide)
+	}
+	oh, ow, err := p.Size(h, w)
+	if err != nil {
+		return nil, err
+	}
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	a := &Augmenter{pipeline: p, seed: seed, c: c, h: h, w: w, oh: oh, ow: ow}
+	for range threads {
+		a.workers = append(a.workers, &worker{newStream(), make([]float32, c*h*w)})
+	}
+	return a, nil
+}
+
+// Shape is the result's [C,H,W].
+func (a *Augmenter) Shape() []int { return []int{a.c, a.oh, a.ow} }
+
+// Pipeline is what the augmenter applies.
+func (a *Augmenter) Pipeline() Pipeline { return a.pipeline }
+
+// Images writes the images of the given indices, changed as it befits the epoch, into dst, one after the other in
+// [Augmenter.Shape]. dst may be longer; the rest is left alone.
+func (a *Augmenter) Images(dst []float32, epoch int, indices []int, source Source) error {
+	return a.each(dst, indices, func(w *worker, out []float32, index int) {
+		source(w.image, index)
+		w.stream.start(a.seed, forImage, epoch, index)
+		a.one(out, w.image, w.stream)
+	})
+}
+
+// Plain writes the images as they are judged: unchanged, or cut out of the middle where the pipeline crops.
+func (a *Augmenter) Plain(dst []float32, indices []int, source Source) error {
+	top, left := (a.h-a.oh)/2, (a.w-a.ow)/2
+	return a.each(dst, indices, func(w *worker, out []float32, index int) {
+		source(w.image, index)
+		for k := range a.c {
+			for y := range a.oh {
+				copy(out[(k*a.oh+y)*a.ow:][:a.ow], w.image[(k*a.h+top+y)*a.w+left:])
+			}
+		}
+	})
+}
+
+// one changes one image.
+func (a *Augmenter) one(out, image []float32, s *stream) {
+	m := a.pipeline.draw(s, a.h, a.w, a.oh, a.ow)
+	for k := range a.c {
+		m.warp(out[k*a.oh*a.ow:][:a.oh*a.ow], image[k*a.h*a.w:][:a.h*a.w], a.h, a.w, a.oh, a.ow, a.pipeline.ZeroPad)
+	}
+	a.pipeline.tone(out, s)
+	a.pipeline.cutout(out, a.c, a.oh, a.ow, s)
+}
+
+// each spreads the rows over the workers; what a row becomes does not depend on its worker.
+func (a *Augmenter) each(dst []float32, indices []int, do func(w *worker, out []float32, index int)) error {
+	size := a.c * a.oh * a.ow
+	if len(dst) < len(indices)*size {
+		return fmt.Errorf("augment: %d images %v want %d values, got room for %d", len(indices), a.Shape(), len(indices)*size, len(dst))
+	}
+	rows := func(w *worker, lo, hi int) {
+		for r := lo; r < hi; r++ {
+			do(w, dst[r*size:(r+1)*size], indices[r])
+		}
+	}
+	parts := min(len(a.workers), len(indices))
+	if parts < 2 {
+		rows(a.workers[0], 0, len(indices))
+		return nil
+	}
+	var wait sync.WaitGroup
+	for i := range parts {
+		wait.Go(func() { rows(a.workers[i], i*len(indices)/parts, (i+1)*len(indices)/parts) })
+	}
+	wait.Wait()
+	return nil
+}
+
+// Mix mixes each of a batch's images x, as Images wrote them, with another one of the batch, and their targets [n,classes]
+// likewise: λ·own + (1-λ)·other. λ is drawn from Beta(α,α), or 1-λ if that is larger, so that every image has its turn as
+// the main one. Without mixup in the pipeline nothing happens.
+func (a *Augmenter) Mix(x, targets []float32, classes, epoch int, indices []int) error {
+	n, size := len(indices), a.c*a.oh*a.ow
+	if classes < 1 || len(x) < n*size || len(targets) < n*classes {
+		return fmt.Errorf("augment: mixup of %d images %v with %d classes, got %d pixels and %d targets", n, a.Shape(), classes, len(x), len(targets))
+	}
+	if a.pipeline.Mixup == 0 || n < 2 {
+		return nil
+	}
+	a.mixed = append(append(a.mixed[:0], x[:n*size]...), targets[:n*classes]...)
+	pixels, labels := a.mixed[:n*size], a.mixed[n*size:]
+	s := a.workers[0].stream
+	for r, index := range indices {
+		s.start(a.seed, forMixup, epoch, index)
+		share := s.beta(a.pipeline.Mixup)
+		own, other := float32(max(share, 1-share)), (r+1+s.rand.IntN(n-1))%n
+		blend(x[r*size:(r+1)*size], pixels[other*size:], own)
+		blend(targets[r*classes:(r+1)*classes], labels[other*classes:], own)
+	}
+	return nil
+}
+
+// blend is own·v + (1-own)·other.
+func blend(v, other []float32, own float32) {
+	for i, o := range other[:len(v)] {
+		v[i] = own*v[i] + (1-own)*o
+	}
+}
