@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes finetune/head/testdata: scikit-learn's solutions of small logistic regressions, and ten of PyTorch's Adam steps.
+"""Writes scikit-learn's solutions of small logistic regressions to finetune/head/testdata, and ten of PyTorch's Adam
+steps to finetune/fit/testdata.
 
     python scripts/fixtures_head.py
 
@@ -13,12 +14,13 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "finetune", "head", "testdata")
+ROOT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "finetune")
 
 
-def write(name, value):
-    os.makedirs(FOLDER, exist_ok=True)
-    with open(os.path.join(FOLDER, name), "w") as f:
+def write(package, name, value):
+    folder = os.path.join(ROOT, package, "testdata")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "w") as f:
         json.dump(value, f, separators=(",", ":"))
         f.write("\n")
 
@@ -56,7 +58,7 @@ def regression(rows=500, dim=20, classes=4):
             "weight": model.coef_.tolist(), "bias": model.intercept_.tolist(),
             "predictions": model.predict(z).tolist(), "probabilities": np.round(p[:20], 9).tolist(),
         })
-    write("sklearn.json", {"rows": rows, "dim": dim, "classes": classes, "x": x.ravel().tolist(), "y": y.tolist(),
+    write("head", "sklearn.json", {"rows": rows, "dim": dim, "classes": classes, "x": x.ravel().tolist(), "y": y.tolist(),
                            "weights": weights.tolist(), "cases": cases})
 
 
@@ -74,7 +76,7 @@ def adam(steps=10, batch=8, dim=12, classes=5, rate=0.01):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    write("adam.json", {"batch": batch, "dim": dim, "classes": classes, "rate": rate, "x": x.flatten(1).tolist(), "y": y.tolist(),
+    write("fit", "adam.json", {"batch": batch, "dim": dim, "classes": classes, "rate": rate, "x": x.flatten(1).tolist(), "y": y.tolist(),
                         "weight": first[0], "bias": first[1], "losses": losses,
                         "final_weight": layer.weight.tolist(), "final_bias": layer.bias.tolist()})
 

@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
@@ -27,15 +26,11 @@ func usageErrorf(format string, args ...any) error {
 
 // onUsageError turns cli's own complaints about flags into usage errors.
 func onUsageError(c *cli.Context, err error, _ bool) error {
-	return usageErrorf("%v; see '%s --help'", err, strings.TrimSpace(c.App.Name+" "+commandName(c)))
+	return usageErrorf("%v; see '%s --help'", err, commandName(c))
 }
 
-func commandName(c *cli.Context) string {
-	if c.Command == nil {
-		return ""
-	}
-	return c.Command.FullName()
-}
+// commandName is what the user typed: "graft data info".
+func commandName(c *cli.Context) string { return c.Command.HelpName }
 
 // setUsageHandlers gives every command, at every depth, the same treatment of
 // unknown flags, missing required flags and stray words.
@@ -43,6 +38,7 @@ func setUsageHandlers(list []*cli.Command) {
 	for _, c := range list {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
+		requireFlags(c)
 		if len(c.Subcommands) > 0 {
 			if c.Action == nil {
 				c.Action = unknownCommand
@@ -52,30 +48,93 @@ func setUsageHandlers(list []*cli.Command) {
 	}
 }
 
+// requireFlags makes a missing flag a usage error like any other. cli's own
+// check would print the help on standard output, which --json - claims.
+func requireFlags(c *cli.Command) {
+	var names []string
+	for _, f := range c.Flags {
+		if s, ok := f.(*cli.StringFlag); ok && s.Required {
+			s.Required = false
+			names = append(names, s.Name)
+		}
+	}
+	if names == nil {
+		return
+	}
+	c.Before = func(c *cli.Context) error {
+		for _, name := range names {
+			if c.String(name) == "" {
+				return usageErrorf("--%s is missing or empty; see '%s --help'", name, commandName(c))
+			}
+		}
+		return nil
+	}
+}
+
 // unknownCommand runs where a subcommand was wanted: it shows the help, or
 // names the word that is no command.
 func unknownCommand(c *cli.Context) error {
 	if word := c.Args().First(); word != "" {
-		return usageErrorf("unknown command %q; see '%s --help'", word, c.App.Name)
+		return usageErrorf("unknown command %q; see '%s --help'", word, commandName(c))
 	}
 	return cli.ShowSubcommandHelp(c)
 }
 
 // exactArgs checks the number of positional arguments and names them.
 func exactArgs(c *cli.Context, names ...string) error {
-	if c.NArg() != len(names) {
-		return usageErrorf("%s wants %d argument(s) (%s), got %d", commandName(c), len(names), strings.Join(names, " "), c.NArg())
+	name := strings.TrimPrefix(commandName(c), c.App.Name+" ")
+	switch {
+	case c.NArg() == len(names):
+		return nil
+	case len(names) == 0:
+		return usageErrorf("%s takes flags only, got %q", name, c.Args().Slice())
+	}
+	return usageErrorf("%s wants %s, got %d arguments", name, strings.Join(names, " "), c.NArg())
+}
+
+// atLeast checks the values of whole-number flags.
+func atLeast(c *cli.Context, least int, names ...string) error {
+	for _, name := range names {
+		if c.Int(name) < least {
+			return usageErrorf("--%s %d, want %d or more", name, c.Int(name), least)
+		}
 	}
 	return nil
 }
 
-// version is the module's version, or the commit it was built from.
+// version is the module's version where the build has one, else the commit it
+// was built from, else "devel".
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return develVersion
 	}
-	return info.Main.Version
+	return versionOf(info)
+}
+
+const (
+	develVersion = "devel"
+	// shortCommit is the number of hex digits that name a commit.
+	shortCommit = 12
+)
+
+func versionOf(info *debug.BuildInfo) string {
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	commit := settings["vcs.revision"]
+	if commit == "" {
+		return develVersion
+	}
+	commit = commit[:min(len(commit), shortCommit)]
+	if settings["vcs.modified"] == "true" {
+		commit += "-dirty"
+	}
+	return commit
 }
 
 // Flags that mean the same in every command that has them.
@@ -147,23 +206,11 @@ func logf(c *cli.Context, format string, args ...any) {
 	fmt.Fprintf(c.App.ErrWriter, format+"\n", args...)
 }
 
-// newProgress returns a progress function: a bar with rate and time left on a
-// terminal, a line every tenth elsewhere.
+// newProgress returns a progress function, safe for concurrent use: a bar with
+// rate and time left on a terminal, a line every tenth elsewhere.
 func newProgress(c *cli.Context, label string) func(done, total int64) {
 	if f, ok := c.App.ErrWriter.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return barProgress(f, label)
 	}
 	return lineProgress(c.App.ErrWriter, label)
-}
-
-func barProgress(w io.Writer, label string) func(done, total int64) {
-	var bar *progressbar.ProgressBar
-	return func(done, total int64) {
-		if bar == nil {
-			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(label),
-				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
-				progressbar.OptionThrottle(100_000_000), progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }))
-		}
-		_ = bar.Set64(done)
-	}
 }

@@ -23,6 +23,8 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second Ctrl-C ends the program at once, also inside native code.
+	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args)
 	stop()
 	os.Exit(code)
@@ -30,7 +32,8 @@ func main() {
 
 // run is main without the process: it returns the exit status.
 func run(ctx context.Context, args []string) int {
-	err := newApp().RunContext(ctx, args)
+	app := newApp()
+	err := app.RunContext(ctx, flagsFirst(app.Commands, args))
 	switch {
 	case err == nil:
 		return exitDone
@@ -51,7 +54,6 @@ func newApp() *cli.App {
 		Name:                 "graft",
 		Usage:                "transfer learning on images with frozen vision transformers, in Go",
 		Version:              version(),
-		Suggest:              true,
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
 		OnUsageError:         onUsageError,
@@ -62,7 +64,22 @@ func newApp() *cli.App {
 }
 
 func commands() []*cli.Command {
-	list := []*cli.Command{}
+	list := []*cli.Command{
+		setupCommand(),
+		doctorCommand(),
+		dataCommand(),
+		modelCommand(),
+		extractCommand(),
+		embeddingsCommand(),
+		trainCommand(),
+		importCommand(),
+		evalCommand(),
+		compareCommand(),
+		predictCommand(),
+		exportCommand(),
+		demoCommand(),
+		benchCommand(),
+	}
 	setUsageHandlers(list)
 	return list
 }

@@ -1,7 +1,6 @@
 // Package head fits linear softmax classifiers on features that a frozen
 // backbone has computed: multinomial logistic regression by L-BFGS ([FitLBFGS],
-// with the strength of its penalty chosen by [FitCV]), and the gradient-descent
-// recipe of the study ([FitGD]).
+// with the strength of its penalty chosen by [FitCV]).
 //
 // Features are float32 [n,d] row-major. They are never changed nor copied as a
 // whole: rows are standardised on their way into the cache. Beside them a fit

@@ -14,6 +14,16 @@ const chunks = 32
 // chunk is the range of the i-th of n rows' parts.
 func chunk(i, n int) (from, to int) { return i * n / chunks, (i + 1) * n / chunks }
 
+// Moments returns mean and standard deviation (of the population, as
+// scikit-learn's StandardScaler has it) of each column of x [n,d]. A column that
+// does not vary beyond float32's rounding of its mean gets 1.
+func Moments(x []float32, n, d int) (mean, std []float32, err error) {
+	if n < 1 || d < 1 || len(x) != n*d {
+		return nil, nil, fmt.Errorf("%d feature values for %d rows of %d", len(x), n, d)
+	}
+	return features{x: x, n: n, d: d}.moments()
+}
+
 // features are rows of a matrix: x [·,d], rows nil for all n.
 type features struct {
 	x    []float32
@@ -40,9 +50,8 @@ func (f features) row(i int) []float32 {
 	return f.x[i*f.d : (i+1)*f.d]
 }
 
-// moments returns mean and standard deviation (of the population, as
-// scikit-learn's StandardScaler has it) of each column. A column that does not
-// vary beyond float32's rounding of its mean gets 1, so that it stays harmless.
+// moments is Moments. The deviation of a column that hardly varies is 1 so that
+// it stays harmless.
 func (f features) moments() (mean, std []float32, err error) {
 	n := float64(f.count())
 	shift := f.row(0)

@@ -59,7 +59,7 @@ func SelectStrength(ctx context.Context, x []float32, n, d int, y []int, classes
 	if err != nil {
 		return Selection{}, err
 	}
-	fitted, held, err := holdOut(y, classes, o.Groups, o.Seed)
+	fitted, held, err := HoldOut(y, classes, o.Groups, tenth, o.Seed)
 	if err != nil {
 		return Selection{}, err
 	}
@@ -176,9 +176,17 @@ func argmax(scores []float32) int {
 	return best
 }
 
-// holdOut draws a tenth of each class's groups, and at least one of a class
-// that has two; a group counts to the class of its first row.
-func holdOut(y []int, classes int, groups []int, seed uint64) (fitted, held []int, err error) {
+// tenth is the share of the rows that SelectStrength holds out.
+const tenth = 0.1
+
+// HoldOut draws a share of each class's groups, and at least one of a class
+// that has two; a group counts to the class of its first row. Groups [len(y)]
+// number the rows that stay on one side, nil takes every row by itself. It
+// returns the other rows and those held out, both ascending.
+func HoldOut(y []int, classes int, groups []int, share float64, seed uint64) (fitted, held []int, err error) {
+	if !(share > 0 && share < 1) {
+		return nil, nil, fmt.Errorf("a share of %g to hold out, want above 0 and below 1", share)
+	}
 	if groups != nil && len(groups) != len(y) {
 		return nil, nil, fmt.Errorf("%d group numbers, want %d", len(groups), len(y))
 	}
@@ -200,11 +208,11 @@ func holdOut(y []int, classes int, groups []int, seed uint64) (fitted, held []in
 	r := rand.New(rand.NewPCG(seed, 0x686f6c646f7574)) // "holdout"
 	for _, gs := range byClass {
 		r.Shuffle(len(gs), func(i, j int) { gs[i], gs[j] = gs[j], gs[i] })
-		tenth := (len(gs) + 5) / 10
+		part := int(math.Round(float64(len(gs)) * share))
 		if len(gs) > 1 {
-			tenth = max(1, tenth)
+			part = min(max(1, part), len(gs)-1)
 		}
-		for _, g := range gs[:tenth] {
+		for _, g := range gs[:part] {
 			out[g] = true
 		}
 	}
@@ -216,7 +224,7 @@ func holdOut(y []int, classes int, groups []int, seed uint64) (fitted, held []in
 		}
 	}
 	if len(held) == 0 || len(fitted) == 0 {
-		return nil, nil, fmt.Errorf("%d rows are too few to hold some out: give a strength instead", len(y))
+		return nil, nil, fmt.Errorf("%d rows are too few to hold some out", len(y))
 	}
 	return fitted, held, nil
 }

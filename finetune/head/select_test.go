@@ -58,7 +58,7 @@ func TestSelectionJudgesTheHoldout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, held, err := holdOut(y, 3, nil, 8)
+	_, held, err := HoldOut(y, 3, nil, 0.1, 8)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestHoldOutIsStratified(t *testing.T) {
 		}
 	}
 	y[5] = 2 // a class of one row stays with the fit
-	fitted, held, err := holdOut(y, 3, nil, 1)
+	fitted, held, err := HoldOut(y, 3, nil, 0.1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestHoldOutIsStratified(t *testing.T) {
 			t.Fatalf("row %d is not on exactly one side", i)
 		}
 	}
-	_, other, err := holdOut(y, 3, nil, 2)
+	_, other, err := HoldOut(y, 3, nil, 0.1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestHoldOutKeepsGroupsTogether(t *testing.T) {
 	for i := range y {
 		y[i], groups[i] = i%200%3, i%200
 	}
-	_, held, err := holdOut(y, 3, groups, 1)
+	_, held, err := HoldOut(y, 3, groups, 0.1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"graft/finetune"
+	"graft/internal/atomicfile"
+)
+
+// compareCommand prints the study's table.
+func compareCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "compare",
+		Usage:     "one table of several runs: size, speed, losses by epoch, accuracy per class",
+		ArgsUsage: "RUN...",
+		Description: "Reads what the runs' folders hold; nothing is evaluated anew:\n\n" +
+			"   graft compare runs/cnn runs/vit runs/head\n" +
+			"   graft compare runs/* --markdown table.md --json table.json",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "markdown", Usage: "also write the tables as Markdown to `FILE`"},
+			jsonFlag(),
+		},
+		Action: compare,
+	}
+}
+
+func compare(c *cli.Context) error {
+	if c.NArg() == 0 {
+		return usageErrorf("compare wants at least one RUN")
+	}
+	list, err := finetune.Compare(c.Context, c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	if path := c.String("markdown"); path != "" {
+		if err := atomicfile.WriteFile(path, finetune.ComparisonMarkdown(list)); err != nil {
+			return err
+		}
+	}
+	if err := finetune.WriteComparison(humanOut(c), list); err != nil {
+		return err
+	}
+	return writeJSON(c, list)
+}

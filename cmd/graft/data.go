@@ -1,0 +1,212 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/preprocess/dataset"
+)
+
+func dataCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "data",
+		Usage: "look at data sets, convert them, draw the synthetic one",
+		Subcommands: []*cli.Command{
+			{
+				Name: "info", Usage: "images per split and class, and what is wrong with them",
+				Description: "Counts a data set's images and checks it: every row of a CSV, every image of a folder.\n\n" +
+					"Example:\n   graft data info --data fer2013.tar.gz --ferplus fer2013new.csv",
+				Flags: append(datasetFlags(), seedFlag(), jsonFlag(),
+					&cli.BoolFlag{Name: "no-verify", Usage: "do not decode the images of folders"},
+					&cli.BoolFlag{Name: "fingerprint", Usage: "also hash what decides pixels, labels and order"}),
+				Action: dataInfo,
+			},
+			{
+				Name: "convert", Usage: "write a data set as CSV or as a folder of PNG files",
+				Description: "Writes FER2013's CSV where --out ends in .csv or .csv.gz, else a folder of PNG files.\n" +
+					"Pixels, labels, splits and, for FER2013, the order survive the round trip.\n\n" +
+					"Example:\n   graft data convert --data fer2013.tar.gz --out faces/\n   graft data convert --data faces/ --out again.csv.gz",
+				Flags:  append(datasetFlags(), seedFlag(), outFlag("`FILE` ending in .csv or .csv.gz, or a new or empty folder")),
+				Action: dataConvert,
+			},
+			{
+				Name: "synth", Usage: "draw the synthetic faces into a folder or CSV",
+				Description: "Draws seven-class 48×48 gray faces in FER2013's layout; --data synthetic uses the same\n" +
+					"faces without writing them.\n\n" +
+					"Example:\n   graft data synth --out faces/ --per-class 500 --seed 7",
+				Flags:  []cli.Flag{perClassFlag(), seedFlag(), outFlag("`FOLDER`, new or empty, or a file ending in .csv or .csv.gz")},
+				Action: dataSynth,
+			},
+		},
+	}
+}
+
+func outFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: "out", Required: true, Usage: usage}
+}
+
+func perClassFlag() cli.Flag {
+	return &cli.IntFlag{Name: "per-class", Value: dataset.DefaultPerClass, Usage: "training `IMAGES` a class of the synthetic set"}
+}
+
+// datasetFlags are the flags of every command that opens a data set, read by
+// openDataset; --seed, where a command has it, seeds the synthetic set too.
+func datasetFlags() []cli.Flag {
+	return []cli.Flag{
+		dataFlag(),
+		&cli.StringFlag{Name: "ferplus", Usage: "FER+ votes: `FILE` fer2013new.csv, whose row i belongs to row i of fer2013.csv"},
+		skipBadFlag(),
+		perClassFlag(),
+	}
+}
+
+// openDataset opens what the flags of datasetFlags say. Warnings and a summary
+// of what was left out go to stderr. Images of folders are decoded only when
+// they are used.
+func openDataset(c *cli.Context) (*dataset.Dataset, error) {
+	return openVerified(c, false)
+}
+
+// openVerified is openDataset that can decode every image of a folder first.
+func openVerified(c *cli.Context, verify bool) (*dataset.Dataset, error) {
+	o := dataset.Options{
+		FERPlus:  c.String("ferplus"),
+		SkipBad:  c.Bool("skip-bad"),
+		Seed:     c.Uint64("seed"),
+		PerClass: c.Int("per-class"),
+		Verify:   verify,
+	}
+	if o.PerClass < 1 {
+		return nil, usageErrorf("--per-class %d, want 1 or more", o.PerClass)
+	}
+	d, err := dataset.Open(c.Context, c.String("data"), o, newProgress(c, "reading data"))
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range d.Warnings {
+		logf(c, "warning: %s", w)
+	}
+	if n := len(d.Bad); n > 0 {
+		logf(c, "warning: %s: %s left out; the first: %s: %s", d.Path, badEntries(n), d.Bad[0].Where, d.Bad[0].Reason)
+	}
+	return d, nil
+}
+
+func dataInfo(c *cli.Context) error {
+	if err := exactArgs(c); err != nil {
+		return err
+	}
+	d, err := openVerified(c, !c.Bool("no-verify"))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	info := d.Info()
+	if c.Bool("fingerprint") {
+		if info.Fingerprint, err = d.Fingerprint(); err != nil {
+			return err
+		}
+	}
+	if err := printInfo(humanOut(c), info); err != nil {
+		return err
+	}
+	return writeJSON(c, info)
+}
+
+// printInfo prints the table of splits and classes, then what was left out.
+func printInfo(w io.Writer, info dataset.Info) error {
+	fmt.Fprintf(w, "%s (%s)\n\n", info.Path, info.Kind)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(t, "class\t")
+	for _, s := range info.SplitNames {
+		fmt.Fprintf(t, "%s\t", s)
+	}
+	fmt.Fprintln(t)
+	for _, class := range info.Classes {
+		fmt.Fprintf(t, "%s\t", class)
+		for _, s := range info.SplitNames {
+			fmt.Fprintf(t, "%d\t", info.Splits[s].Classes[class])
+		}
+		fmt.Fprintln(t)
+	}
+	fmt.Fprint(t, "all\t")
+	for _, s := range info.SplitNames {
+		fmt.Fprintf(t, "%d\t", info.Splits[s].Total)
+	}
+	fmt.Fprintln(t)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if info.FERPlus {
+		fmt.Fprintln(w, "\nwith FER+ votes")
+	}
+	if info.Fingerprint != "" {
+		fmt.Fprintf(w, "\nfingerprint %s\n", info.Fingerprint)
+	}
+	printBad(w, info.Bad)
+	return nil
+}
+
+// printBad lists what was left out, up to a screenful; --json has it all.
+func printBad(w io.Writer, bad []dataset.Bad) {
+	const most = 20
+	if len(bad) > 0 {
+		fmt.Fprintf(w, "\n%s left out:\n", badEntries(len(bad)))
+	}
+	for i, b := range bad {
+		if i == most {
+			fmt.Fprintf(w, "  … and %d more (--json FILE lists all)\n", len(bad)-most)
+			return
+		}
+		fmt.Fprintf(w, "  %s: %s\n", b.Where, b.Reason)
+	}
+}
+
+func badEntries(n int) string {
+	if n == 1 {
+		return "1 bad entry"
+	}
+	return fmt.Sprintf("%d bad entries", n)
+}
+
+func dataConvert(c *cli.Context) error {
+	if err := exactArgs(c); err != nil {
+		return err
+	}
+	// Bad images must be known before the first one is written.
+	d, err := openVerified(c, c.Bool("skip-bad"))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return convertTo(c, d)
+}
+
+func dataSynth(c *cli.Context) error {
+	if err := exactArgs(c); err != nil {
+		return err
+	}
+	o := dataset.Options{Seed: c.Uint64("seed"), PerClass: c.Int("per-class")}
+	if o.PerClass < 1 {
+		return usageErrorf("--per-class %d, want 1 or more", o.PerClass)
+	}
+	d, err := dataset.Open(c.Context, dataset.SyntheticPath, o, nil)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return convertTo(c, d)
+}
+
+func convertTo(c *cli.Context, d *dataset.Dataset) error {
+	out := c.String("out")
+	if err := dataset.Convert(c.Context, d, out, newProgress(c, "writing")); err != nil {
+		return err
+	}
+	logf(c, "wrote %d images to %s", len(d.Samples), filepath.Clean(out))
+	return nil
+}

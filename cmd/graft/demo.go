@@ -1,0 +1,59 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"graft/finetune/demo"
+	"graft/preprocess/dataset"
+)
+
+// demoCommand runs the main job from one end to the other.
+func demoCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "demo",
+		Usage: "the main job end to end: data, backbone, embeddings, head, figures, one ONNX file, a prediction",
+		Description: "Without flags it draws its own faces and fetches the zoo's smallest network; where that cannot be had it takes\n" +
+			"random weights and says so. Started again it goes on from what its work folder holds:\n\n" +
+			"   graft demo\n" +
+			"   graft demo --data fer2013.tar.gz --weights vit_b_16-c867db91.pth",
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "out", Value: "demo", Usage: "work `FOLDER`"},
+			&cli.StringFlag{Name: "data", Value: dataset.KindSynthetic, Usage: "`DATASET`: fer2013.csv (also .gz, .tar.gz, .zip), an image folder or its .zip, or the word synthetic"},
+			&cli.StringFlag{Name: "weights", Usage: "checkpoint (.pth, .safetensors) or ONNX backbone: `FILE` (default: " + demo.ZooName + " from the zoo, else random)"},
+			&cli.BoolFlag{Name: "offline", Usage: "do not try to fetch weights"},
+			&cli.IntFlag{Name: "per-class", Value: demo.PerClass, Usage: "training `IMAGES` a class of the synthetic set"},
+			&cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"},
+			&cli.IntFlag{Name: "batch", Usage: "`IMAGES` per inference (0: extract's default)"},
+			&cli.StringFlag{Name: "taps", Usage: "features: `TAPS` such as cls,mean,cls_9, or all (default: cls, mean and cls of the last four blocks)"},
+			skipBadFlag(), seedFlag(), jsonFlag(),
+		}, providerFlags()...),
+		Action: runDemo,
+	}
+}
+
+func runDemo(c *cli.Context) error {
+	if err := exactArgs(c); err != nil {
+		return err
+	}
+	if err := atLeast(c, 1, "per-class"); err != nil {
+		return err
+	}
+	if err := atLeast(c, 0, "limit", "batch", "threads", "device"); err != nil {
+		return err
+	}
+	o, err := backboneOptions(c)
+	if err != nil {
+		return err
+	}
+	result, err := demo.Run(c.Context, demo.Config{
+		Out: c.String("out"), Path: c.String("data"), Weights: c.String("weights"), Offline: c.Bool("offline"),
+		Data: dataset.Options{Seed: c.Uint64("seed"), PerClass: c.Int("per-class"), SkipBad: c.Bool("skip-bad")},
+		Seed: c.Uint64("seed"), Limit: c.Int("limit"), Batch: c.Int("batch"), Taps: splitWords(c.String("taps")),
+		Runtime: o.Runtime, Version: version(), Output: humanOut(c),
+		Progress: func(label string) func(done, total int64) { return newProgress(c, label) },
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, result)
+}

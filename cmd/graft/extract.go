@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/onnx/ort"
+	"graft/pretrained"
+	"graft/pretrained/extract"
+)
+
+// extractCommand turns a dataset and a backbone into an embedding store.
+func extractCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "extract",
+		Usage: "run a frozen backbone over a dataset and keep its features on disk",
+		Description: "Writes an embedding store: a folder with a manifest, npy files of features and parquet files that say\n" +
+			"which image each row is. Broken off at any moment and started again, it goes on where it stopped:\n\n" +
+			"   graft extract --data fer2013.csv --model vit_b_16.onnx --out embeddings --taps cls,mean,cls_9 --flip\n" +
+			"   graft extract --data photos/ --model resnet.onnx --input-size 224 --mean 0.485,0.456,0.406 \\\n" +
+			"      --std 0.229,0.224,0.225 --output features --out embeddings\n\n" +
+			"The second form runs an ONNX model that graft did not export, its input float32 [N,C,H,W].",
+		Flags: append(append(datasetFlags(), append(providerFlags(), foreignFlags()...)...),
+			&cli.StringFlag{Name: "model", Required: true, Usage: "backbone: an ONNX `FILE`"},
+			&cli.StringFlag{Name: "out", Required: true, Usage: "`FOLDER` of the embedding store"},
+			&cli.StringFlag{Name: "taps", Usage: "features to keep: `TAPS` such as cls,mean,cls_9, or all (default: the model's first, cls)"},
+			&cli.StringFlag{Name: "split", Usage: "only these `SPLITS`, separated by commas (default: all)"},
+			&cli.BoolFlag{Name: "flip", Usage: "also keep the features of every image mirrored left to right"},
+			&cli.IntFlag{Name: "batch", Value: extract.DefaultBatch, Usage: "`IMAGES` per inference"},
+			&cli.StringFlag{Name: "dtype", Value: "float32", Usage: "`TYPE` on disk: float32 or float16"},
+			&cli.IntFlag{Name: "shard-rows", Value: extract.DefaultShardRows, Usage: "`SAMPLES` per shard"},
+			&cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"},
+			seedFlag(), jsonFlag()),
+		Action: extractAction,
+	}
+}
+
+// foreignFlags describe a model that graft did not export.
+func foreignFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "input-size", Usage: "foreign model: side of its input in `PIXELS` (default: what the file says)"},
+		&cli.StringFlag{Name: "mean", Usage: "foreign model: `MEAN` of pixels in [0,1], one number or three"},
+		&cli.StringFlag{Name: "std", Usage: "foreign model: `STD` of pixels in [0,1], one number or three"},
+		&cli.Float64Flag{Name: "crop-pct", Value: 1, Usage: "foreign model: `PART` of the shorter side that the centre crop keeps"},
+		&cli.StringFlag{Name: "output", Usage: "foreign model: `NAME` of the output with the features"},
+		&cli.StringFlag{Name: "pool", Usage: "foreign model: cls or mean, what to make of an output [N,T,D] (`WORD`)"},
+	}
+}
+
+// backboneOptions reads providerFlags and foreignFlags.
+func backboneOptions(c *cli.Context) (pretrained.Options, error) {
+	provider, err := ort.ParseProvider(c.String("provider"))
+	if err != nil {
+		return pretrained.Options{}, usageErrorf("%v", err)
+	}
+	o := pretrained.Options{Runtime: ort.Options{
+		Provider: provider, Device: c.Int("device"),
+		Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback"),
+	}}
+	for _, name := range []string{"input-size", "mean", "std", "crop-pct", "output", "pool"} {
+		if !c.IsSet(name) {
+			continue
+		}
+		if o.Foreign, err = foreignOptions(c); err != nil {
+			return o, err
+		}
+		break
+	}
+	return o, nil
+}
+
+func foreignOptions(c *cli.Context) (*pretrained.Foreign, error) {
+	f := &pretrained.Foreign{InputSize: c.Int("input-size"), CropPct: c.Float64("crop-pct"), Output: c.String("output"), Pool: c.String("pool")}
+	if f.Pool != pretrained.PoolNone && f.Pool != pretrained.PoolCLS && f.Pool != pretrained.PoolMean {
+		return nil, usageErrorf("--pool %q: wanted cls or mean", f.Pool)
+	}
+	var err error
+	if f.Mean, err = perChannel(c, "mean"); err != nil {
+		return nil, err
+	}
+	f.Std, err = perChannel(c, "std")
+	return f, err
+}
+
+// perChannel reads one number for all channels, or three.
+func perChannel(c *cli.Context, flag string) (out [3]float32, err error) {
+	words := splitWords(c.String(flag))
+	if len(words) == 1 {
+		words = []string{words[0], words[0], words[0]}
+	}
+	if len(words) != 3 {
+		return out, usageErrorf("--%s %q: a foreign model needs one number or three, for pixels in [0,1]", flag, c.String(flag))
+	}
+	for i, w := range words {
+		v, err := strconv.ParseFloat(w, 32)
+		if err != nil {
+			return out, usageErrorf("--%s %q: %q is no number", flag, c.String(flag), w)
+		}
+		out[i] = float32(v)
+	}
+	return out, nil
+}
+
+func extractAction(c *cli.Context) (err error) {
+	if err := exactArgs(c); err != nil {
+		return err
+	}
+	if d := c.String("dtype"); d != "float32" && d != "float16" {
+		return usageErrorf("--dtype %q: wanted float32 or float16", d)
+	}
+	if err := atLeast(c, 1, "batch", "shard-rows", "per-class"); err != nil {
+		return err
+	}
+	if err := atLeast(c, 0, "limit", "threads", "device"); err != nil {
+		return err
+	}
+	o, err := backboneOptions(c)
+	if err != nil {
+		return err
+	}
+	o.Taps = []string{c.String("taps")}
+	backbone, err := pretrained.Open(c.String("model"), o)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, backbone)
+	data, err := openDataset(c)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, data)
+	sum, err := extract.Run(c.Context, extract.Config{
+		Data: data, Backbone: backbone, Out: c.String("out"),
+		Taps: o.Taps, Splits: splitWords(c.String("split")), Flip: c.Bool("flip"),
+		Batch: c.Int("batch"), ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"),
+		DType: c.String("dtype"), SkipBad: c.Bool("skip-bad"),
+	}, newProgress(c, "extracting"))
+	if err != nil {
+		return err
+	}
+	printExtract(humanOut(c), sum)
+	return writeJSON(c, sum)
+}
+
+// printExtract says what a run did.
+func printExtract(out io.Writer, s extract.Summary) {
+	fmt.Fprintf(out, "%s: %d rows of %d taps on %s", s.Store, s.Rows, len(s.Taps), s.Provider)
+	if s.ImagesPerSecond > 0 {
+		fmt.Fprintf(out, ", %.1f images/s in %.1f s", s.ImagesPerSecond, s.Seconds)
+	}
+	fmt.Fprintln(out)
+	if s.Resumed > 0 {
+		fmt.Fprintf(out, "%d samples were there from an earlier run\n", s.Resumed)
+	}
+	if s.Redone > 0 {
+		fmt.Fprintf(out, "%d samples of damaged shards were made again\n", s.Redone)
+	}
+	if len(s.Bad) > 0 {
+		fmt.Fprintf(out, "%d bad images left out; first: %s: %s\n", len(s.Bad), s.Bad[0].ID, s.Bad[0].Reason)
+	}
+}
+
+// closeInto closes what a command opened and reports a failure of that alone.
+func closeInto(err *error, c io.Closer) {
+	if e := c.Close(); *err == nil {
+		*err = e
+	}
+}

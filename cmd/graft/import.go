@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/finetune"
+	"graft/finetune/nets"
+)
+
+// importCommand makes a run of a PyTorch checkpoint.
+func importCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "import",
+		Usage: "make a run folder from a PyTorch checkpoint of a cnn or vit",
+		Description: "Reads a state_dict under the study's names, strictly; options describe other networks than the study's:\n\n" +
+			"   graft import --model cnn --weights cnn.pth --out runs/torch\n" +
+			"   graft eval runs/torch --data fer2013.csv",
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "model", Required: true, Usage: "`KIND`: cnn or vit"},
+			&cli.StringFlag{Name: "weights", Required: true, Usage: "`FILE`: torch's .pth, or .safetensors"},
+			&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
+			&cli.StringFlag{Name: "classes", Usage: "`NAMES` of the outputs in order, separated by commas (default: FER2013's)"},
+			&cli.StringFlag{Name: "data", Usage: "`DATASET` for graft eval to read by default"},
+			&cli.IntFlag{Name: "image-side", Usage: "images are made `PIXELS`×PIXELS first (default: 48)"},
+			&cli.StringFlag{Name: "fit", Usage: "how they come to the network's size: `WORD`: resize (default) or crop"},
+			&cli.BoolFlag{Name: "mirror", Usage: "average the logits of each face and its mirror image"},
+			&cli.BoolFlag{Name: "force", Usage: "replace an existing run"},
+		}, bothOptionFlags()),
+		Action: importRun,
+	}
+}
+
+// bothOptionFlags are the options of a cnn and of a vit, each once.
+func bothOptionFlags() []cli.Flag {
+	out := optionFlags(nets.KindCNN)
+	for _, f := range optionFlags(nets.KindViT) {
+		if !slices.ContainsFunc(out, func(g cli.Flag) bool { return g.Names()[0] == f.Names()[0] }) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func importRun(c *cli.Context) error {
+	if err := exactArgs(c); err != nil {
+		return err
+	}
+	config, err := finetune.NewImportConfig(c.String("model"))
+	if err != nil {
+		return usageErrorf("%v", err)
+	}
+	config.Weights, config.Out, config.Data = c.String("weights"), c.String("out"), c.String("data")
+	config.Force, config.Version = c.Bool("force"), version()
+	config.Options = setOptions(c, config.Kind)
+	config.Pixels.Mirror = c.Bool("mirror")
+	if c.IsSet("classes") {
+		config.Classes = splitWords(c.String("classes"))
+	}
+	if c.IsSet("image-side") {
+		config.Pixels.Side = c.Int("image-side")
+	}
+	if c.IsSet("fit") {
+		config.Pixels.Fit = c.String("fit")
+	}
+	if err := config.Check(); err != nil {
+		return usageErrorf("%v", err)
+	}
+	r, err := finetune.Import(c.Context, config)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "%s: %s with %d parameters, from %s\n", r.Dir, r.Config.Kind, nets.Parameters(r.Net), config.Weights)
+	return err
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"graft/finetune"
+	"graft/finetune/metrics"
+	"graft/onnx/ort/orttest"
+	"graft/preprocess/dataset"
+	"graft/pretrained/vit/vittest"
+)
+
+// graft runs the program and returns its exit status and standard output.
+func graft(t *testing.T, ctx context.Context, args ...string) (int, string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout := os.Stdout
+	os.Stdout = w
+	defer func() { os.Stdout = stdout }()
+	text := make(chan string)
+	go func() {
+		var b bytes.Buffer
+		_, _ = io.Copy(&b, r)
+		text <- b.String()
+	}()
+	code := run(ctx, append([]string{"graft"}, args...))
+	w.Close()
+	return code, <-text
+}
+
+// must is graft for what has to work.
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	code, out := graft(t, context.Background(), args...)
+	if code != exitDone {
+		t.Fatalf("graft %s: exit status %d, want %d", strings.Join(args, " "), code, exitDone)
+	}
+	return out
+}
+
+// decode reads what --json - wrote, which must be all of standard output.
+func decode[T any](t *testing.T, out string) T {
+	t.Helper()
+	var v T
+	d := json.NewDecoder(strings.NewReader(out))
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("standard output is no JSON: %v\n%s", err, out)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		t.Fatalf("standard output holds more than JSON:\n%s", out)
+	}
+	return v
+}
+
+// facePNG writes one synthetic face as a file.
+func facePNG(t *testing.T, path string) {
+	t.Helper()
+	d, err := dataset.Open(context.Background(), "synthetic", dataset.Options{PerClass: 4, Seed: 1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	im, err := d.Image(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, im.ToImage()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMainJob(t *testing.T) {
+	orttest.Require(t)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	model := vittest.WriteTiny(t, dir)
+	must(t, "extract", "--data", "synthetic", "--per-class", "16", "--model", model, "--out", at("embeddings"), "--taps", "all",
+		"--flip", "--provider", "cpu")
+	reports := decode[[]metrics.Report](t, must(t, "train", "head", "--embeddings", at("embeddings"), "--taps", "cls,mean_1",
+		"--use-flip", "--out", at("run"), "--json", "-"))
+	if len(reports) != 2 || reports[0].Split != "public-test" || reports[0].Total != 28 || len(reports[0].Classes) != 7 {
+		t.Errorf("train wrote %+v, want reports of 28 faces of both test splits", reports)
+	}
+	again := decode[[]metrics.Report](t, must(t, "eval", at("run"), "--split", "private-test,train", "--json", "-"))
+	if len(again) != 2 || again[0].Split != "private-test" || again[0].Loss != reports[1].Loss || again[1].Total != 112 {
+		t.Errorf("eval wrote %+v, want private-test as in training and 112 faces of train", again)
+	}
+	for _, want := range []string{"Happy:", "95% interval", "note: No pretrained weights were used", "true \\ predicted"} {
+		if out := must(t, "eval", at("run"), "--confusion"); !strings.Contains(out, want) {
+			t.Errorf("eval printed no %q:\n%s", want, out)
+		}
+	}
+	checkShipping(t, dir)
+	checkStatuses(t, dir)
+}
+
+// checkShipping exports the run and compares its predictions with the file's.
+func checkShipping(t *testing.T, dir string) {
+	t.Helper()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	face := at("face.png")
+	facePNG(t, face)
+	must(t, "export", at("run"), "--out", at("whole.onnx"))
+	a := decode[[]finetune.Prediction](t, must(t, "predict", at("run"), face, "--top", "0", "--provider", "cpu", "--json", "-"))
+	b := decode[[]finetune.Prediction](t, must(t, "predict", at("whole.onnx"), face, "--top", "0", "--provider", "cpu", "--json", "-"))
+	if len(a) != 1 || len(b) != 1 || len(a[0].Scores) != 7 || len(b[0].Scores) != 7 {
+		t.Fatalf("predictions %+v and %+v, want one of seven classes each", a, b)
+	}
+	of := map[string]float32{}
+	for _, s := range a[0].Scores {
+		of[s.Label] = s.Probability
+	}
+	for _, s := range b[0].Scores {
+		if d := float64(s.Probability - of[s.Label]); !(d <= 1e-4 && d >= -1e-4) {
+			t.Errorf("%s: %g in the file, %g in the pipeline", s.Label, s.Probability, of[s.Label])
+		}
+	}
+	if out := must(t, "predict", at("whole.onnx"), face, "--top", "2", "--provider", "cpu"); !strings.HasPrefix(out, face+": ") || strings.Count(out, "%") != 2 {
+		t.Errorf("predict printed %q, want the file and two classes", out)
+	}
+}
+
+func checkStatuses(t *testing.T, dir string) {
+	t.Helper()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	live := context.Background()
+	for _, c := range []struct {
+		name string
+		ctx  context.Context
+		args []string
+		want int
+	}{
+		{"folder among the images", live, []string{"predict", at("run"), at("face.png"), dir, "--provider", "cpu"}, exitFailed},
+		{"existing run", live, []string{"train", "head", "--embeddings", at("embeddings"), "--out", at("run")}, exitFailed},
+		{"no run", live, []string{"eval", at("nothing")}, exitFailed},
+		{"unknown split", live, []string{"eval", at("run"), "--split", "exam"}, exitFailed},
+		{"missing argument", live, []string{"eval"}, exitUsage},
+		{"two runs", live, []string{"eval", at("run"), at("run")}, exitUsage},
+		{"no image", live, []string{"predict", at("run")}, exitUsage},
+		{"unknown flag", live, []string{"eval", at("run"), "--spilt", "train"}, exitUsage},
+		{"unknown recipe", live, []string{"train", "head", "--embeddings", at("embeddings"), "--out", at("x"), "--recipe", "magic"}, exitUsage},
+		{"missing flag", live, []string{"export", at("run")}, exitUsage},
+		{"bad number", live, []string{"predict", at("run"), at("face.png"), "--top", "-1"}, exitUsage},
+		{"bad batch", live, []string{"extract", "--data", "synthetic", "--model", at("m.onnx"), "--out", at("x"), "--batch", "0"}, exitUsage},
+		{"bad limit", live, []string{"extract", "--data", "synthetic", "--model", at("m.onnx"), "--out", at("x"), "--limit", "-1"}, exitUsage},
+		{"bad demo", live, []string{"demo", "--per-class", "0"}, exitUsage},
+		{"interrupted training", cancelled, []string{"train", "head", "--embeddings", at("embeddings"), "--out", at("x")}, exitInterrupted},
+		{"interrupted prediction", cancelled, []string{"predict", at("run"), at("face.png"), "--provider", "cpu"}, exitInterrupted},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, out := graft(t, c.ctx, c.args...)
+			if code != c.want {
+				t.Errorf("exit status %d, want %d; output:\n%s", code, c.want, out)
+			}
+		})
+	}
+	code, out := graft(t, live, "predict", at("run"), at("face.png"), dir, "--provider", "cpu", "--json", "-")
+	if list := decode[[]finetune.Prediction](t, out); code != exitFailed || len(list) != 2 || list[0].Label == "" || !strings.Contains(list[1].Error, dir) {
+		t.Errorf("exit status %d, predictions %+v; want 1, a label, and an error that names the folder", code, list)
+	}
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/pretrained/vit"
+)
+
+// modelExportCommand turns a checkpoint into a backbone ONNX file.
+func modelExportCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "export",
+		Usage: "turn a vision transformer's checkpoint into ONNX",
+		Description: "Reads a PyTorch .pth or .safetensors file with the tensor names of torchvision, timm (also DeiT,\n" +
+			"DINO) or Hugging Face's ViTModel, and writes an ONNX file from uint8 pixels to features:\n\n" +
+			"   graft model export --weights vit_b_16-c867db91.pth --out vit_b_16.onnx\n" +
+			"   graft model export --weights dino_vitbase16_pretrain.pth --normalize imagenet --image-size 96 --out dino.onnx\n" +
+			"   graft model export --random-init 1 --arch vit_ti_16 --out random.onnx",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "weights", Usage: "checkpoint `FILE`, .pth or .safetensors"},
+			&cli.StringFlag{Name: "out", Required: true, Usage: "ONNX `FILE` to write"},
+			&cli.IntFlag{Name: "image-size", DefaultText: "the checkpoint's", Usage: "side of the network's input in `PIXELS`; another than the checkpoint's interpolates the position embedding"},
+			&cli.IntFlag{Name: "heads", DefaultText: "by the width", Usage: "`NUMBER` of attention heads, which tensors do not show"},
+			&cli.StringFlag{Name: "name", Usage: "the zoo's `NAME` for the checkpoint, which decides mean, std and crop"},
+			&cli.StringFlag{Name: "normalize", DefaultText: "by the zoo, else by the names of the tensors", Usage: "mean and std of pixels in [0,1]: imagenet, half, none or `M,M,M/S,S,S`"},
+			&cli.Float64Flag{Name: "crop-pct", DefaultText: "by the zoo, else by the names", Usage: "`PART` of a photograph's shorter side that the centre crop keeps"},
+			&cli.Uint64Flag{Name: "random-init", DefaultText: "none", Usage: "draw random weights from `SEED` instead of reading a checkpoint"},
+			&cli.StringFlag{Name: "arch", Usage: "`NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
+			&cli.IntFlag{Name: "classes", DefaultText: "none", Usage: "`NUMBER` of outputs of the random network's classifier"},
+			jsonFlag(),
+		},
+		Action: modelExport,
+	}
+}
+
+func modelExport(c *cli.Context) error {
+	if err := exactArgs(c); err != nil {
+		return err
+	}
+	for _, name := range []string{"image-size", "heads", "crop-pct"} {
+		if c.IsSet(name) && c.Float64(name) == 0 {
+			return usageErrorf("--%s is 0, want more; leave it out for its default", name)
+		}
+	}
+	o := vit.ConvertOptions{
+		Weights: c.String("weights"), Name: c.String("name"), Heads: c.Int("heads"),
+		Random: c.IsSet("random-init"), Seed: c.Uint64("random-init"), Arch: c.String("arch"), Classes: c.Int("classes"),
+		Out: c.String("out"), ImageSize: c.Int("image-size"), Normalize: c.String("normalize"), CropPct: c.Float64("crop-pct"),
+		Version: version(),
+	}
+	if err := o.Validate(); err != nil {
+		return usageErrorf("%v", err)
+	}
+	s, err := vit.Convert(c.Context, o, newProgress(c, "weights (bytes)"))
+	if err != nil {
+		return err
+	}
+	printExport(humanOut(c), s)
+	return writeJSON(c, s)
+}
+
+// printExport writes the summary as a table, and below it what was assumed.
+func printExport(out io.Writer, s vit.Summary) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	row("file", "%s (%.1f MB, %.1f s)", s.Out, float64(s.Bytes)/1e6, s.Seconds)
+	row("architecture", "%s: width %d, %d blocks, %d heads", s.Arch, s.Width, s.Depth, s.Heads)
+	row("parameters", "%d", s.Parameters)
+	row("source", "%s (%s names)", s.Source, s.Family)
+	row("image", "%d×%d pixels, patches of %d", s.Image, s.Image, s.Patch)
+	row("preprocessing", "bilinear, mean %v, std %v, crop %.3g", s.Mean, s.Std, s.CropPct)
+	row("taps", "%d of %d numbers: cls, mean, cls_1, mean_1 … cls_%d, mean_%d", len(s.Taps), s.Width, s.Depth, s.Depth)
+	if s.Classes > 0 {
+		row("logits", "%d classes", s.Classes)
+	}
+	for _, n := range s.Notes {
+		row("note", "%s", n)
+	}
+	_ = w.Flush()
+}

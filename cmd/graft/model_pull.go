@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/models"
+	"graft/pretrained/vit"
+)
+
+// modelPullCommand downloads a checkpoint of the zoo and converts it.
+func modelPullCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "pull",
+		Usage:     "download a checkpoint of the zoo, verify it and convert it to ONNX",
+		ArgsUsage: "NAME",
+		Description: "Fetches the weights into the folder, compares their SHA-256 and writes NAME.onnx beside them. A download\n" +
+			"that was cut or interrupted goes on where it stopped. HTTPS_PROXY and its siblings are honoured.\n\n" +
+			"   graft model pull vit_b_16\n" +
+			"   graft model pull vit_tiny_patch16_augreg --url https://mirror.example.org/vit_tiny.safetensors",
+		Flags: []cli.Flag{
+			modelsDirFlag(),
+			&cli.StringFlag{Name: "url", Usage: "download from `ADDRESS`, a mirror; the hash has to be the same"},
+			jsonFlag(),
+		},
+		Action: modelPull,
+	}
+}
+
+func modelPull(c *cli.Context) error {
+	if err := exactArgs(c, "NAME"); err != nil {
+		return err
+	}
+	entry, err := models.Get(c.Args().First())
+	if err != nil {
+		return usageErrorf("%v", err)
+	}
+	res, err := pullModel(c.Context, entry, pullConfig{
+		Dir: c.String("dir"), Version: version(),
+		Download: models.DownloadOptions{
+			URL: c.String("url"), Progress: newProgress(c, "download (bytes)"), Log: func(line string) { logf(c, "%s", line) },
+		},
+		Verified: func(r models.Result) { logf(c, "%s: %s", r.Path, r.Verified) },
+		Progress: newProgress(c, "weights (bytes)"),
+	})
+	if err != nil {
+		return err
+	}
+	printExport(humanOut(c), res.ONNX)
+	return writeJSON(c, res)
+}
+
+// pullConfig is what a pull needs to know.
+type pullConfig struct {
+	Dir      string
+	Version  string
+	Download models.DownloadOptions
+	Verified func(models.Result)
+	Progress func(done, total int64) // of the conversion
+}
+
+// pullResult is the JSON of graft model pull.
+type pullResult struct {
+	Name    string        `json:"name"`
+	License string        `json:"license"`
+	Weights models.Result `json:"weights"`
+	ONNX    vit.Summary   `json:"onnx"`
+}
+
+// pullModel downloads and verifies an entry's checkpoint, then converts it with
+// the entry's preprocessing.
+func pullModel(ctx context.Context, e models.Entry, cfg pullConfig) (pullResult, error) {
+	weights, err := models.Download(ctx, e, cfg.Dir, cfg.Download)
+	if err != nil {
+		return pullResult{}, err
+	}
+	cfg.Verified(weights)
+	o := vit.ConvertOptions{Weights: weights.Path, Name: e.Name, Out: e.ONNXPath(cfg.Dir), Version: cfg.Version}
+	summary, err := vit.Convert(ctx, o, cfg.Progress)
+	if err != nil {
+		return pullResult{}, fmt.Errorf("convert %s: %w", weights.Path, err)
+	}
+	return pullResult{Name: e.Name, License: e.License, Weights: weights, ONNX: summary}, nil
+}

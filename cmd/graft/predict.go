@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/finetune"
+)
+
+// predictCommand classifies image files.
+func predictCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "predict",
+		Usage:     "label and probabilities for image files",
+		ArgsUsage: "RUN IMAGE...",
+		Description: "RUN is a run folder, or an ONNX file that graft export wrote. A file that cannot be read is named, the others\n" +
+			"are still classified, and the exit status is 1:\n\n" +
+			"   graft predict runs/head photo.jpg face.png --top 3\n" +
+			"   graft predict faces.onnx photo.jpg --json -",
+		Flags: append(append([]cli.Flag{
+			&cli.IntFlag{Name: "top", Value: 3, Usage: "show the `N` most probable classes (0: all)"},
+			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
+			jsonFlag(),
+		}, providerFlags()...), foreignFlags()...),
+		Action: predict,
+	}
+}
+
+func predict(c *cli.Context) (err error) {
+	if c.NArg() < 2 {
+		return usageErrorf("predict wants a RUN and at least one IMAGE, got %d argument(s)", c.NArg())
+	}
+	if c.Int("top") < 0 {
+		return usageErrorf("--top %d is negative", c.Int("top"))
+	}
+	o, err := backboneOptions(c)
+	if err != nil {
+		return err
+	}
+	p, err := finetune.OpenPredictor(c.Args().First(), finetune.PredictorOptions{Runtime: o.Runtime, Model: c.String("model"), Foreign: o.Foreign})
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, p)
+	for _, n := range p.Notes() {
+		logf(c, "note: %s", n)
+	}
+	out := humanOut(c)
+	list, err := p.Files(c.Context, c.Args().Tail(), c.Int("top"), func(one finetune.Prediction) {
+		if one.Error != "" {
+			logf(c, "graft: %s", one.Error)
+		} else {
+			printPrediction(out, one)
+		}
+	})
+	if list == nil {
+		return err
+	}
+	if e := writeJSON(c, list); e != nil {
+		return e
+	}
+	return err
+}
+
+func printPrediction(out io.Writer, p finetune.Prediction) {
+	fmt.Fprintf(out, "%s:", p.Image)
+	for i, s := range p.Scores {
+		sep := ","
+		if i == 0 {
+			sep = ""
+		}
+		fmt.Fprintf(out, "%s %s %.1f%%", sep, s.Label, 100*s.Probability)
+	}
+	fmt.Fprintln(out)
+}

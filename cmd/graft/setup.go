@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/onnx/ort"
+)
+
+func setupCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "setup",
+		Usage: "install the ONNX Runtime library into your cache",
+		Description: fmt.Sprintf(`Installs ONNX Runtime %s for this user: the official release, else, where that
+cannot be had, the library in the npm package onnxruntime-node through the npm
+client. Whatever is installed is checked against a SHA-256 pinned in graft.
+Nothing needs root; the environment variable %s makes graft use a
+library of your own instead.
+
+   graft setup
+   graft setup --gpu            # CUDA and TensorRT, for NVIDIA cards
+   graft setup --from npm       # with WebGPU, and DirectML on Windows`, ort.PinnedVersion, ort.EnvLibrary),
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "gpu", Usage: "install the build with CUDA and TensorRT"},
+			&cli.IntFlag{Name: "cuda", Usage: "major `VERSION` of the CUDA runtime for --gpu: 12 or 13 (0: as found here)"},
+			&cli.StringFlag{Name: "from", Value: "auto", Usage: "`SOURCE`: release, npm, or auto, the first that can be had"},
+			jsonFlag(),
+		},
+		Action: runSetup,
+	}
+}
+
+func runSetup(c *cli.Context) error {
+	if err := exactArgs(c); err != nil {
+		return err
+	}
+	switch c.String("from") {
+	case "auto", "release", "npm":
+	default:
+		return usageErrorf("--from %q: want auto, release or npm", c.String("from"))
+	}
+	switch c.Int("cuda") {
+	case 0, 12, 13:
+	default:
+		return usageErrorf("--cuda %d: want 12 or 13", c.Int("cuda"))
+	}
+	if c.Bool("gpu") && c.String("from") == "npm" {
+		return usageErrorf("--gpu --from npm: the npm package has no CUDA; leave --from out")
+	}
+	lib, err := ort.Install(c.Context, ort.InstallOptions{
+		GPU: c.Bool("gpu"), CUDA: c.Int("cuda"), From: c.String("from"),
+		Progress: newProgress(c, "setup"),
+		Log:      func(line string) { logf(c, "%s", line) },
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(humanOut(c), "ONNX Runtime %s: %s\n", lib.Version, lib.Path)
+	return writeJSON(c, lib)
+}

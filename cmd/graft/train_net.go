@@ -1,0 +1,100 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/finetune"
+	"graft/finetune/lower"
+	"graft/preprocess/augment"
+	"graft/preprocess/dataset"
+)
+
+// networkFlags are those of graft train cnn and vit.
+func networkFlags(kind string) []cli.Flag {
+	return slices.Concat([]cli.Flag{
+		dataFlag(),
+		&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
+		&cli.StringFlag{Name: "recipe", Value: finetune.RecipeStudy, Usage: "`RECIPE`: study or strong"},
+		&cli.StringFlag{Name: "augment", Usage: "changes to training images: `TEXT` such as hflip,shift=0.1,rotate=10, or none"},
+		&cli.StringFlag{Name: "class-weights", Value: finetune.WeightsNone, Usage: "`WEIGHTS` of the classes: none, or balanced for equal ones"},
+		&cli.StringFlag{Name: "ferplus", Usage: "`FILE` of FER+'s votes, fer2013new.csv"},
+		&cli.Float64Flag{Name: "soft-labels", Usage: "`SHARE` of FER+'s votes in the labels trained on, 0 to 1"},
+		&cli.IntFlag{Name: "image-side", Usage: "images are made `PIXELS`×PIXELS first"},
+		&cli.StringFlag{Name: "fit", Usage: "how they come to the network's size: `WORD`: " + lower.FitResize + " or " + lower.FitCrop},
+		&cli.BoolFlag{Name: "mirror", Usage: "average the logits of each face and its mirror image at test"},
+		&cli.IntFlag{Name: "limit", Usage: "use at most `N` images of each split (0: all)"},
+		perClassFlag(),
+		&cli.BoolFlag{Name: "force", Usage: "replace an existing run, finished or not"},
+		skipBadFlag(), seedFlag(), jsonFlag(),
+	}, descentFlags(), optionFlags(kind))
+}
+
+// trainNetwork is the action of graft train cnn and vit.
+func trainNetwork(kind string) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := exactArgs(c); err != nil {
+			return err
+		}
+		config, err := networkConfig(c, kind)
+		if err == nil {
+			err = config.Check()
+		}
+		if err != nil {
+			return usageErrorf("%v", err)
+		}
+		result, err := finetune.TrainNet(c.Context, config, observer(c))
+		if err != nil {
+			return err
+		}
+		if err := printReports(humanOut(c), result.Reports, result.Run.Notes()); err != nil {
+			return err
+		}
+		return writeJSON(c, result.Reports)
+	}
+}
+
+func networkConfig(c *cli.Context, kind string) (finetune.NetConfig, error) {
+	config, err := finetune.NewNetConfig(kind, c.String("recipe"))
+	if err != nil {
+		return config, err
+	}
+	config.Data = dataOptions(c)
+	config.Out, config.Limit, config.Force, config.Version = c.String("out"), c.Int("limit"), c.Bool("force"), version()
+	config.ClassWeights, config.SoftLabels = c.String("class-weights"), c.Float64("soft-labels")
+	config.Options = setOptions(c, kind)
+	setDescent(c, &config.Descent)
+	if c.IsSet("augment") {
+		if config.Augment, err = augment.Parse(c.String("augment")); err != nil {
+			return config, err
+		}
+	}
+	if c.IsSet("image-side") {
+		config.Pixels.Side = c.Int("image-side")
+	}
+	if c.IsSet("fit") {
+		config.Pixels.Fit = c.String("fit")
+	}
+	if c.IsSet("mirror") {
+		config.Pixels.Mirror = c.Bool("mirror")
+	}
+	return config, nil
+}
+
+// dataOptions name the dataset by the flags that a command has.
+func dataOptions(c *cli.Context) finetune.DataOptions {
+	o := finetune.DataOptions{Path: c.String("data"), FERPlus: c.String("ferplus"), SkipBad: c.Bool("skip-bad")}
+	if o.Path == dataset.SyntheticPath {
+		o.Seed, o.PerClass = c.Uint64("seed"), c.Int("per-class")
+	}
+	return o
+}
+
+// observer tells a training to standard error.
+func observer(c *cli.Context) finetune.Observer {
+	return finetune.Observer{
+		Log:      func(line string) { logf(c, "%s", line) },
+		Progress: func(label string) func(done, total int64) { return newProgress(c, label) },
+	}
+}

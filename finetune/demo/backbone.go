@@ -1,0 +1,107 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"graft/models"
+	"graft/preprocess/dataset"
+	"graft/pretrained/vit"
+)
+
+// Limits on fetching weights, so that a machine without network goes on soon.
+const (
+	connectTimeout  = 8 * time.Second
+	downloadTimeout = 90 * time.Second
+)
+
+// backbone brings the ONNX file: from the weights given, from the zoo, or drawn.
+func (j *job) backbone(ctx context.Context, _ *dataset.Dataset) error {
+	folder := filepath.Join(j.Out, "backbones")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	if strings.HasSuffix(j.Weights, ".onnx") {
+		j.say("backbone", "%s as it is", j.Weights)
+		return j.settle(j.Weights, baseName(j.Weights))
+	}
+	o, name, err := j.weights(ctx, folder)
+	if err != nil {
+		return err
+	}
+	o.Out, o.Version = filepath.Join(folder, name+".onnx"), j.Version
+	// Equal weights give equal bytes, so writing the file again does no harm to
+	// embeddings made with it.
+	s, err := vit.Convert(ctx, o, j.Progress("exporting (bytes)"))
+	if err != nil {
+		return err
+	}
+	j.tell("%s: %s, %.1f million parameters, %d pixels, %s", s.Out, s.Arch, float64(s.Parameters)/1e6, s.Image, s.Source)
+	for _, n := range s.Notes {
+		j.tell("%s", n)
+	}
+	j.result.Source, j.result.Pretrained = s.Source, !o.Random
+	return j.settle(o.Out, name)
+}
+
+// settle fixes where everything else goes: a folder for each pair of dataset and
+// backbone, so that another pair never meets the embeddings of this one.
+func (j *job) settle(path, name string) error {
+	j.result.Backbone = path
+	j.result.Folder = filepath.Join(j.Out, j.dataName()+"-"+name)
+	j.result.Embeddings = filepath.Join(j.result.Folder, "embeddings")
+	j.result.Run = filepath.Join(j.result.Folder, "run")
+	j.result.Model = filepath.Join(j.result.Folder, "model.onnx")
+	return os.MkdirAll(j.result.Folder, 0o755)
+}
+
+// weights decides between a given checkpoint, the zoo's and random ones.
+func (j *job) weights(ctx context.Context, folder string) (vit.ConvertOptions, string, error) {
+	if j.Weights != "" {
+		j.say("backbone", "from %s", j.Weights)
+		return vit.ConvertOptions{Weights: j.Weights}, baseName(j.Weights), nil
+	}
+	why := "fetching was not asked for"
+	if !j.Offline {
+		j.say("backbone", "fetching %s from the zoo", ZooName)
+		path, err := j.fetch(ctx, folder)
+		if err == nil {
+			return vit.ConvertOptions{Weights: path, Name: ZooName}, ZooName, nil
+		}
+		if ctx.Err() != nil {
+			return vit.ConvertOptions{}, "", ctx.Err()
+		}
+		why = fmt.Sprintf("%s could not be fetched: %v", ZooName, err)
+	} else {
+		j.say("backbone", "drawing %s at random", randomArch)
+	}
+	j.tell("%s", why)
+	j.note("No pretrained weights are used: the network's weights are drawn at random (seed %d). "+
+		"It shows that everything works, not what transfer learning reaches; give --weights FILE for that.", j.Seed)
+	name := fmt.Sprintf("random-%s-seed%d", randomArch, j.Seed)
+	return vit.ConvertOptions{Random: true, Seed: j.Seed, Arch: randomArch}, name, nil
+}
+
+// fetch downloads the zoo's small network, or finds it downloaded.
+func (j *job) fetch(ctx context.Context, folder string) (string, error) {
+	e, err := models.Get(ZooName)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, downloadTimeout)
+	defer cancel()
+	transport := http.DefaultTransport.(*http.Transport).Clone() // it honours HTTPS_PROXY
+	transport.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
+	transport.ResponseHeaderTimeout = connectTimeout
+	defer transport.CloseIdleConnections()
+	r, err := models.Download(ctx, e, folder, models.DownloadOptions{
+		Client: &http.Client{Transport: transport}, Attempts: 2, Backoff: time.Second, Progress: j.Progress("downloading (bytes)"),
+	})
+	return r.Path, err
+}

@@ -1,0 +1,106 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"graft/onnx/ort"
+	"graft/onnx/ort/orttest"
+	"graft/preprocess/dataset"
+	"graft/pretrained/vit/vittest"
+)
+
+func small(t *testing.T, weights string) (Config, *bytes.Buffer) {
+	t.Helper()
+	var out bytes.Buffer
+	return Config{Out: filepath.Join(t.TempDir(), "work"), Weights: weights, Seed: 3, Data: dataset.Options{PerClass: 12, Seed: 5},
+		Runtime: ort.Options{Provider: ort.CPU}, Version: "test", Output: &out}, &out
+}
+
+func TestDemoGoesThroughAndGoesOn(t *testing.T) {
+	orttest.Require(t)
+	c, out := small(t, vittest.WriteTiny(t, t.TempDir()))
+	first, err := Run(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{first.Backbone, first.Embeddings, first.Run, first.Model, first.Image} {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(first.Reports) != 2 || first.Reports[0].Split != "public-test" || len(first.Prediction.Scores) != 7 {
+		t.Errorf("reports %+v, prediction %+v", first.Reports, first.Prediction)
+	}
+	// The tiny network is a random one, and that must be said.
+	if first.Pretrained || !strings.Contains(out.String(), "No pretrained weights were used") {
+		t.Errorf("pretrained is %v; the output must say in plain words that the weights are random:\n%s", first.Pretrained, out)
+	}
+	out.Reset()
+	second, err := Run(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "were there from an earlier run") {
+		t.Errorf("the second demo did not go on with the first's embeddings:\n%s", out)
+	}
+	if first.Reports[0].Loss != second.Reports[0].Loss {
+		t.Errorf("losses %g and %g, want equal ones", first.Reports[0].Loss, second.Reports[0].Loss)
+	}
+}
+
+func TestDemoWithoutWeightsDrawsThem(t *testing.T) {
+	j := &job{Config: Config{Offline: true, Seed: 8}}
+	j.fill()
+	o, name, err := j.weights(context.Background(), t.TempDir())
+	if err != nil || !o.Random || o.Seed != 8 || !strings.Contains(name, "seed8") {
+		t.Errorf("got %+v, %q, %v; want random weights of seed 8", o, name, err)
+	}
+	if len(j.result.Notes) != 1 || !strings.Contains(j.result.Notes[0], "No pretrained weights are used") {
+		t.Errorf("notes %q, want plain words", j.result.Notes)
+	}
+}
+
+func TestDemoStopsWhenInterrupted(t *testing.T) {
+	orttest.Require(t)
+	c, _ := small(t, vittest.WriteTiny(t, t.TempDir()))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Run(ctx, c); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+func TestDefaultTaps(t *testing.T) {
+	for _, c := range []struct{ known, want string }{
+		{"cls,mean,cls_1,mean_1,cls_2,mean_2", "cls,mean,cls_1,cls_2"},
+		{"cls,mean,cls_1,cls_2,cls_3,cls_4,cls_5,cls_6", "cls,mean,cls_3,cls_4,cls_5,cls_6"},
+		{"features", "features"},
+	} {
+		if got := defaultTaps(strings.Split(c.known, ",")); !slices.Equal(got, strings.Split(c.want, ",")) {
+			t.Errorf("%s: got %v, want %s", c.known, got, c.want)
+		}
+	}
+}
+
+func TestNamesOfFolders(t *testing.T) {
+	for _, c := range []struct {
+		config Config
+		want   string
+	}{
+		{Config{Path: "/data/fer2013.tar.gz"}, "fer2013"},
+		{Config{Path: "faces", Limit: 10}, "faces-limit10"},
+		{Config{Path: "synthetic", Data: dataset.Options{PerClass: 9, Seed: 2}}, "synthetic-9-seed2"},
+	} {
+		j := &job{Config: c.config}
+		if got := j.dataName(); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.config.Path, got, c.want)
+		}
+	}
+}

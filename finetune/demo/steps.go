@@ -1,0 +1,157 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image/png"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"graft/finetune"
+	"graft/finetune/metrics"
+	"graft/internal/atomicfile"
+	"graft/preprocess/dataset"
+	"graft/pretrained"
+	"graft/pretrained/extract"
+)
+
+// shardRows is how much an interrupted demo may have to do again: some seconds
+// of the default's work.
+const shardRows = 512
+
+// extract writes the embeddings, or goes on with them.
+func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
+	b, err := pretrained.Open(j.result.Backbone, pretrained.Options{Runtime: j.Runtime})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	taps := j.Taps
+	if len(taps) == 0 {
+		taps = defaultTaps(b.Taps())
+	}
+	j.result.Source = b.Source()
+	if j.Weights != "" {
+		j.result.Pretrained = !strings.HasPrefix(b.Source(), "random:")
+	}
+	j.say("embeddings", "%s on %s", strings.Join(taps, ","), b.Provider())
+	s, err := extract.Run(ctx, extract.Config{
+		Data: d, Backbone: b, Out: j.result.Embeddings, Taps: taps, Limit: j.Limit, Batch: j.Batch, ShardRows: shardRows,
+		SkipBad: j.Data.SkipBad,
+	}, j.Progress("extracting"))
+	if err != nil {
+		return err
+	}
+	if s.Resumed > 0 {
+		j.tell("%d images were there from an earlier run", s.Resumed)
+	}
+	j.tell("%s: %d rows, %.1f images/s", s.Store, s.Rows, s.ImagesPerSecond)
+	return nil
+}
+
+// defaultTaps are cls and mean after the final norm and cls of the last four
+// blocks, as far as the backbone has them: six taps know more than one, and
+// cost little beside the network itself.
+func defaultTaps(known []string) []string {
+	var blocks, out []string
+	for _, t := range known {
+		switch {
+		case t == "cls" || t == "mean":
+			out = append(out, t)
+		case strings.HasPrefix(t, "cls_"):
+			blocks = append(blocks, t)
+		}
+	}
+	out = append(out, blocks[max(0, len(blocks)-4):]...)
+	if len(out) == 0 {
+		return known[:1]
+	}
+	return out
+}
+
+// train fits the head and prints its figures.
+func (j *job) train(ctx context.Context, _ *dataset.Dataset) error {
+	j.say("head", "logistic regression by L-BFGS, its strength chosen on a tenth of train")
+	r, err := finetune.TrainHead(ctx, finetune.HeadConfig{
+		Embeddings: j.result.Embeddings, Out: j.result.Run, Model: j.result.Backbone,
+		Seed: j.Seed, Force: true, Version: j.Version,
+	}, finetune.Observer{Log: func(line string) { j.tell("%s", line) }})
+	if err != nil {
+		return err
+	}
+	j.result.Reports = r.Reports
+	for _, n := range r.Run.Notes() {
+		if !slices.Contains(j.result.Notes, n) {
+			j.result.Notes = append(j.result.Notes, n)
+		}
+	}
+	j.tell("%s", j.result.Run)
+	fmt.Fprintln(j.Output)
+	if err := metrics.WriteTable(j.Output, r.Reports...); err != nil {
+		return err
+	}
+	for _, n := range r.Run.Notes() {
+		fmt.Fprintf(j.Output, "note: %s\n", n)
+	}
+	fmt.Fprintln(j.Output)
+	return nil
+}
+
+// ship joins backbone and head.
+func (j *job) ship(ctx context.Context, _ *dataset.Dataset) error {
+	j.say("one file", "from pixels to probabilities")
+	e, err := finetune.Export(finetune.ExportConfig{Run: j.result.Run, Model: j.result.Backbone, Out: j.result.Model, Version: j.Version})
+	if err != nil {
+		return err
+	}
+	j.tell("%s: %s → %s", e.File, strings.Join(e.Inputs, "; "), strings.Join(e.Outputs, "; "))
+	return ctx.Err()
+}
+
+// predict classifies one image that the head has not seen with the file shipped.
+func (j *job) predict(ctx context.Context, d *dataset.Dataset) (err error) {
+	at := unseen(d)
+	sample := d.Samples[at]
+	j.result.Truth = d.Classes[sample.Label]
+	j.result.Image = filepath.Join(j.result.Folder, "image.png")
+	j.say("prediction", "%s, a %s image of class %s", sample.ID, sample.Split, j.result.Truth)
+	if err := writeImage(d, at, j.result.Image); err != nil {
+		return err
+	}
+	p, err := finetune.OpenPredictor(j.result.Model, finetune.PredictorOptions{Runtime: j.Runtime})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if j.result.Prediction, err = p.File(ctx, j.result.Image); err != nil {
+		return err
+	}
+	for _, s := range j.result.Prediction.Scores[:min(3, len(d.Classes))] {
+		j.tell("%5.1f%% %s", 100*s.Probability, s.Label)
+	}
+	return nil
+}
+
+// unseen is the first sample that was not trained on, or the first of all.
+func unseen(d *dataset.Dataset) int {
+	return max(0, slices.IndexFunc(d.Samples, func(s dataset.Sample) bool { return s.Split != "train" }))
+}
+
+// writeImage writes a sample as PNG, as a user would hand it in.
+func writeImage(d *dataset.Dataset, at int, path string) error {
+	im, err := d.Image(at)
+	if err != nil {
+		return err
+	}
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if err := png.Encode(f, im.ToImage()); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return f.Commit()
+}

@@ -1,0 +1,177 @@
+package fit
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"graft/finetune/nets"
+	"graft/pretrained/checkpoint"
+)
+
+// A checkpoint is a safetensors file: every parameter and state of the training graph under its name, the best weights so
+// far under "best.", and this record in the metadata.
+type record struct {
+	History  []Epoch           `json:"history"`
+	Identity map[string]string `json:"identity"`
+}
+
+const (
+	recordKey  = "graft.training"
+	bestPrefix = "best."
+)
+
+// identity is everything that decides the weights, by name.
+func (t *trainer) identity() (map[string]string, error) {
+	all := maps.Clone(t.job.Identity)
+	if all == nil {
+		all = map[string]string{}
+	}
+	options, err := nets.Options(t.job.Net)
+	if err != nil {
+		return nil, err
+	}
+	config, err := json.Marshal(t.job.Config)
+	if err != nil {
+		return nil, err
+	}
+	all["model"] = t.job.Net.Kind()
+	for prefix, data := range map[string][]byte{"": config, "model option ": options} {
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(data, &fields); err != nil {
+			return nil, err
+		}
+		for name, value := range fields {
+			all[prefix+strings.ReplaceAll(name, "_", " ")] = string(value)
+		}
+	}
+	return all, nil
+}
+
+// save writes the state after an epoch, atomically.
+func (t *trainer) save() error {
+	if t.job.Checkpoint == "" {
+		return nil
+	}
+	identity, err := t.identity()
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(record{t.history, identity})
+	if err != nil {
+		return err
+	}
+	var list []checkpoint.Tensor
+	for _, n := range t.g.Parameters(true) {
+		if v := t.program.Value(n); v != nil {
+			list = append(list, checkpoint.Tensor{Name: n.Name(), Shape: n.Shape(), Data: v})
+		}
+	}
+	for _, w := range t.job.Net.Weights() {
+		if v := t.bestWeights[w.Name]; v != nil {
+			list = append(list, checkpoint.Tensor{Name: bestPrefix + w.Name, Shape: w.Shape, Data: v})
+		}
+	}
+	return checkpoint.WriteSafetensors(t.job.Checkpoint, list, map[string]string{recordKey: string(data)})
+}
+
+// resume goes on from a checkpoint, if there is one.
+func (t *trainer) resume() error {
+	if t.job.Checkpoint == "" || !Unfinished(t.job.Checkpoint) {
+		return nil
+	}
+	f, err := checkpoint.Open(t.job.Checkpoint)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var r record
+	if err := json.Unmarshal([]byte(f.Metadata()[recordKey]), &r); err != nil {
+		return fmt.Errorf("%s: metadata %s is no record of a training: %w", f.Path(), recordKey, err)
+	}
+	if err := t.checkIdentity(r.Identity); err != nil {
+		return fmt.Errorf("%s: %w", f.Path(), err)
+	}
+	if err := t.restore(f); err != nil {
+		return fmt.Errorf("%s: %w", f.Path(), err)
+	}
+	t.history = r.History
+	if t.job.Resumed != nil {
+		t.job.Resumed(len(t.history))
+	}
+	return nil
+}
+
+// checkIdentity names the settings that differ.
+func (t *trainer) checkIdentity(had map[string]string) error {
+	want, err := t.identity()
+	if err != nil {
+		return err
+	}
+	both := maps.Clone(had)
+	if both == nil {
+		both = map[string]string{}
+	}
+	maps.Copy(both, want)
+	var faults []string
+	for _, name := range slices.Sorted(maps.Keys(both)) {
+		if had[name] != want[name] {
+			faults = append(faults, fmt.Sprintf("%s was %s and now is %s", name, told(had[name]), told(want[name])))
+		}
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("the training to be gone on with had other settings: %s; give the same ones, or start anew", strings.Join(faults, "; "))
+	}
+	return nil
+}
+
+func told(v string) string {
+	if v == "" {
+		return "not set"
+	}
+	return v
+}
+
+// restore reads every value of the training graph, strictly.
+func (t *trainer) restore(f *checkpoint.File) error {
+	known := 0
+	read := func(name string, shape []int) ([]float32, error) {
+		known++
+		info, ok := f.Info(name)
+		if !ok {
+			return nil, fmt.Errorf("tensor %q %v is missing", name, shape)
+		}
+		if !slices.Equal(info.Shape, shape) {
+			return nil, fmt.Errorf("tensor %q: shape %v, want %v", name, info.Shape, shape)
+		}
+		return f.Float32(name)
+	}
+	for _, n := range t.g.Parameters(true) {
+		if t.program.Value(n) == nil {
+			continue
+		}
+		v, err := read(n.Name(), n.Shape())
+		if err != nil {
+			return err
+		}
+		if err := t.program.Set(n, v); err != nil {
+			return err
+		}
+	}
+	if t.job.Validation != nil {
+		t.bestWeights = map[string][]float32{}
+		for _, w := range t.job.Net.Weights() {
+			v, err := read(bestPrefix+w.Name, w.Shape)
+			if err != nil {
+				return err
+			}
+			t.bestWeights[w.Name] = v
+		}
+	}
+	if extra := len(f.Names()) - known; extra != 0 {
+		return fmt.Errorf("%d tensors too many", extra)
+	}
+	return nil
+}

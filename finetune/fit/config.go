@@ -1,0 +1,153 @@
+package fit
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"graft/finetune/graph"
+)
+
+// The optimisers.
+const (
+	SGD   = "sgd"   // with momentum
+	Adam  = "adam"  // Kingma and Ba 2015, PyTorch's betas and eps
+	AdamW = "adamw" // Adam with decoupled weight decay
+)
+
+// The learning-rate schedules. All of them rise linearly during the warm-up first.
+const (
+	Constant = "constant"
+	Cosine   = "cosine" // falls along half a cosine, reaching 0 with the last step
+	Step     = "step"   // times StepFactor after every StepEpochs epochs
+)
+
+// The words that Config takes.
+var (
+	Optimizers = []string{SGD, Adam, AdamW}
+	Schedules  = []string{Constant, Cosine, Step}
+)
+
+// Config says how to train. Its JSON form stands in config.json and in checkpoints.
+type Config struct {
+	Epochs       int       `json:"epochs"`
+	Batch        int       `json:"batch"`
+	Optimizer    string    `json:"optimizer"`
+	LearningRate float64   `json:"learning_rate"` // after the warm-up
+	Momentum     float64   `json:"momentum"`      // of SGD, 0 to below 1
+	WeightDecay  float64   `json:"weight_decay"`  // of matrices and kernels; biases, norms and other vectors do not decay
+	Schedule     string    `json:"schedule"`
+	Warmup       float64   `json:"warmup"`          // epochs
+	StepEpochs   int       `json:"step_epochs"`     // of the step schedule
+	StepFactor   float64   `json:"step_factor"`     // of the step schedule, above 0 and at most 1
+	Clip         float64   `json:"clip"`            // limit of the gradients' joint norm, 0 for none
+	Smoothing    float64   `json:"label_smoothing"` // 0 to below 1
+	ClassWeights []float64 `json:"class_weights"`   // one for each class, or nil for ones
+	// EMA, if above 0, judges and keeps a running mean of the weights: e ← d·e + (1-d)·w after each step, with d the
+	// smaller of EMA and (1+t)/(10+t) after t steps, so that the first weights are soon forgotten.
+	EMA float64 `json:"ema"`
+	// KeepBest keeps the weights of the smallest validation loss instead of the last ones.
+	KeepBest bool `json:"keep_best"`
+	// Patience ends the training after so many epochs without a smaller validation loss; 0 never does.
+	Patience int    `json:"patience"`
+	Seed     uint64 `json:"seed"`    // of the order of examples, dropout, and the first weights
+	Threads  int    `json:"threads"` // 0 for all cores; the same number gives the same bits
+}
+
+// Limits of what a configuration may ask for.
+const (
+	maxEpochs = 1 << 20
+	maxBatch  = 1 << 16
+)
+
+// Check tells what is out of range.
+func (c Config) Check() error {
+	return errors.Join(
+		within("epochs", float64(c.Epochs), 1, maxEpochs), within("batch", float64(c.Batch), 1, maxBatch),
+		word("optimizer", c.Optimizer, Optimizers), word("schedule", c.Schedule, Schedules),
+		above("learning rate", c.LearningRate), below1("momentum", c.Momentum), within("weight decay", c.WeightDecay, 0, 1e6),
+		within("warm-up", c.Warmup, 0, maxEpochs), within("clip", c.Clip, 0, math.MaxFloat64), below1("label smoothing", c.Smoothing),
+		below1("ema", c.EMA), within("patience", float64(c.Patience), 0, maxEpochs), within("threads", float64(c.Threads), 0, 4096),
+		c.checkSteps(), c.checkWeights())
+}
+
+func (c Config) checkSteps() error {
+	if c.Schedule != Step {
+		return nil
+	}
+	err := within("step epochs", float64(c.StepEpochs), 1, maxEpochs)
+	if !(c.StepFactor > 0 && c.StepFactor <= 1) {
+		err = errors.Join(err, fmt.Errorf("step factor %g: want above 0 and at most 1", c.StepFactor))
+	}
+	return err
+}
+
+func (c Config) checkWeights() error {
+	for i, w := range c.ClassWeights {
+		if !(w >= 0 && w <= math.MaxFloat32) {
+			return fmt.Errorf("weight of class %d is %g: want 0 or more", i, w)
+		}
+	}
+	return nil
+}
+
+func within(name string, v, low, high float64) error {
+	if !(v >= low && v <= high) {
+		return fmt.Errorf("%s %g: want %g to %g", name, v, low, high)
+	}
+	return nil
+}
+
+func above(name string, v float64) error {
+	if !(v > 0 && v <= math.MaxFloat32) {
+		return fmt.Errorf("%s %g: want above 0", name, v)
+	}
+	return nil
+}
+
+func below1(name string, v float64) error {
+	if !(v >= 0 && v < 1) {
+		return fmt.Errorf("%s %g: want at least 0 and below 1", name, v)
+	}
+	return nil
+}
+
+func word(name, v string, known []string) error {
+	if !slices.Contains(known, v) {
+		return fmt.Errorf("%s %q: want one of %s", name, v, strings.Join(known, ", "))
+	}
+	return nil
+}
+
+// rate is the learning rate of a step, counted from 0.
+func (c Config) rate(step, perEpoch int) float64 {
+	warm := c.Warmup * float64(perEpoch)
+	if at := float64(step + 1); at < warm {
+		return c.LearningRate * at / warm
+	}
+	switch c.Schedule {
+	case Cosine:
+		whole := float64(c.Epochs*perEpoch) - warm
+		return c.LearningRate * (1 + math.Cos(math.Pi*min(1, (float64(step)-warm+1)/max(1, whole)))) / 2
+	case Step:
+		return c.LearningRate * math.Pow(c.StepFactor, float64(step/perEpoch/c.StepEpochs))
+	}
+	return c.LearningRate
+}
+
+// decay is EMA's after t steps.
+func (c Config) decay(t int) float64 { return min(c.EMA, float64(1+t)/float64(10+t)) }
+
+// optimizer is the graph's.
+func (c Config) optimizer() graph.Optimizer {
+	matrices := func(p *graph.Node) bool { return len(p.Shape()) > 1 }
+	switch c.Optimizer {
+	case SGD:
+		return graph.SGD{Momentum: c.Momentum, WeightDecay: c.WeightDecay, Decay: matrices}
+	case AdamW:
+		return graph.Adam{WeightDecay: c.WeightDecay, Decoupled: true, Decay: matrices}
+	}
+	return graph.Adam{WeightDecay: c.WeightDecay, Decay: matrices}
+}

@@ -1,0 +1,259 @@
+package finetune
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"graft/finetune/head"
+	"graft/finetune/nets"
+	"graft/pretrained/checkpoint"
+)
+
+func weightsConfig() Config {
+	return Config{Format: runFormat, Kind: nets.KindHead, Classes: []string{"a", "b"},
+		Model:    json.RawMessage(`{"features":3,"outputs":2,"standardize":true}`),
+		Head:     HeadRecord{Taps: []string{"cls"}, Dim: 3, Standardize: true},
+		Backbone: BackboneRecord{Dims: map[string]int{"cls": 3}}}
+}
+
+func weightsTensors() map[string]checkpoint.Tensor {
+	list := map[string]checkpoint.Tensor{}
+	for _, t := range []checkpoint.Tensor{
+		{Name: tensorWeight, Shape: []int{2, 3}, Data: []float32{1, -2, 3, -4, 5, -6}},
+		{Name: tensorBias, Shape: []int{2}, Data: []float32{0.5, -0.5}},
+		{Name: nets.FeatureMean, Shape: []int{3}, Data: []float32{7, 8, 9}},
+		{Name: nets.FeatureStd, Shape: []int{3}, Data: []float32{1, 2, 3}},
+	} {
+		list[t.Name] = t
+	}
+	return list
+}
+
+func TestWeightsRoundTrip(t *testing.T) {
+	for _, standardize := range []bool{true, false} {
+		dir := t.TempDir()
+		want := &head.Linear{Classes: 2, Dim: 3, W: []float32{1, -2, 3, -4, 5, -6}, B: []float32{0.5, -0.5}}
+		if standardize {
+			want.Mean, want.Std = []float32{7, 8, 9}, []float32{1, 2, 3}
+		}
+		net, weights := linearNet(want)
+		if err := writeWeights(filepath.Join(dir, weightsFile), net, weights); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readWeights(dir, net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, weights) {
+			t.Errorf("standardize %v: got %+v, want %+v", standardize, got, weights)
+		}
+	}
+}
+
+func TestReadWeightsIsStrict(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, c := range []struct {
+		name   string
+		change func(map[string]checkpoint.Tensor)
+		want   []string
+	}{
+		{"missing", func(m map[string]checkpoint.Tensor) { delete(m, tensorBias) }, []string{tensorBias, "missing"}},
+		{"unexpected", func(m map[string]checkpoint.Tensor) {
+			m["extra"] = checkpoint.Tensor{Name: "extra", Shape: []int{1}, Data: []float32{1}}
+		}, []string{"extra", "unexpected"}},
+		{"misshapen", func(m map[string]checkpoint.Tensor) {
+			m[tensorWeight] = checkpoint.Tensor{Name: tensorWeight, Shape: []int{3, 2}, Data: make([]float32, 6)}
+		}, []string{tensorWeight, "[3 2]", "[2 3]"}},
+		{"not finite", func(m map[string]checkpoint.Tensor) {
+			m[nets.FeatureMean] = checkpoint.Tensor{Name: nets.FeatureMean, Shape: []int{3}, Data: []float32{1, nan, 1}}
+		}, []string{nets.FeatureMean, "element 1"}},
+		{"zero deviation", func(m map[string]checkpoint.Tensor) {
+			m[nets.FeatureStd] = checkpoint.Tensor{Name: nets.FeatureStd, Shape: []int{3}, Data: []float32{1, 1, 0}}
+		}, []string{nets.FeatureStd, "element 2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir, tensors := t.TempDir(), weightsTensors()
+			c.change(tensors)
+			var list []checkpoint.Tensor
+			for _, one := range tensors {
+				list = append(list, one)
+			}
+			if err := checkpoint.WriteSafetensors(filepath.Join(dir, weightsFile), list, nil); err != nil {
+				t.Fatal(err)
+			}
+			net, err := weightsConfig().network()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = readWeights(dir, net)
+			wantError(t, err, append(c.want, weightsFile)...)
+		})
+	}
+}
+
+func TestReadConfigRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		want   string
+	}{
+		{"format", func(c *Config) { c.Format = "graft-run-9" }, `"graft-run-9"`},
+		{"kind", func(c *Config) { c.Kind = "tree" }, `"tree"`},
+		{"no model", func(c *Config) { c.Model = json.RawMessage("{}") }, "option features"},
+		{"outputs", func(c *Config) { c.Classes = append(c.Classes, "c") }, "2 outputs for 3 classes"},
+		{"network without pixels", func(c *Config) {
+			c.Kind, c.Model = nets.KindCNN, json.RawMessage(`{"arch":"study","side":32,"channels":1,"outputs":2}`)
+		}, "pixels"},
+		{"classes", func(c *Config) { c.Classes = c.Classes[:1] }, "1 classes"},
+		{"no taps", func(c *Config) { c.Head.Taps = nil }, "no taps"},
+		{"width", func(c *Config) { c.Head.Dim = 4 }, "3 features together, the head wants 4"},
+		{"negative width", func(c *Config) { c.Backbone.Dims["cls"] = -3 }, `tap "cls" has -3 features`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir, config := t.TempDir(), weightsConfig()
+			c.change(&config)
+			if err := writeConfig(dir, config); err != nil {
+				t.Fatal(err)
+			}
+			_, err := readConfig(dir)
+			wantError(t, err, c.want, configFile)
+		})
+	}
+	_, err := readConfig(t.TempDir())
+	wantError(t, err, "no run folder")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, configFile), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = readConfig(dir)
+	wantError(t, err, configFile)
+}
+
+func TestEvaluateRefusesForeignStores(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "run")
+	trainUsual(t, HeadConfig{Embeddings: makeStore(t, dir, usual()), Out: out, UseFlip: true})
+	for _, c := range []struct {
+		name   string
+		change func(*storeSpec)
+		want   []string
+	}{
+		{"backbone", func(s *storeSpec) { s.hash = strings.Repeat("12", 32) }, []string{"SHA-256", strings.Repeat("12", 32), strings.Repeat("ab", 32)}},
+		{"classes", func(s *storeSpec) { s.classes = []string{"happy", "angry", "sad"} }, []string{"happy, angry, sad", "angry, happy, sad"}},
+		{"flips", func(s *storeSpec) { s.flip = false }, []string{"mirrored"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			spec := usual()
+			c.change(&spec)
+			other := makeStore(t, t.TempDir(), spec)
+			_, err := Evaluate(context.Background(), EvalConfig{Run: out, Embeddings: other})
+			wantError(t, err, append(c.want, "the store has", "the run wants")...)
+		})
+	}
+}
+
+func TestEvaluateOnOtherImages(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "run")
+	trainUsual(t, HeadConfig{Embeddings: makeStore(t, dir, usual()), Out: out})
+	spec := usual()
+	spec.data = "sha256:" + strings.Repeat("ef", 32)
+	spec.order, spec.splits = []string{"val", "test"}, map[string]int{"val": 20, "test": 30}
+	other := makeStore(t, t.TempDir(), spec)
+	predictions := filepath.Join(dir, "predictions")
+	e, err := Evaluate(context.Background(), EvalConfig{Run: out, Embeddings: other, Predictions: predictions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Reports) != 2 || e.Reports[0].Split != "val" || e.Reports[1].Total != 30 {
+		t.Errorf("reports %+v, want val and test", e.Reports)
+	}
+	if len(e.Notes) != 1 || !strings.Contains(e.Notes[0], "other images") {
+		t.Errorf("notes %q, want one on other images", e.Notes)
+	}
+	if !exists(predictionsPath(predictions, "test")) || exists(predictionsPath(out, "test")) {
+		t.Error("predictions belong into the folder that was named, not into the run")
+	}
+}
+
+func TestEvaluateNamesUnknownSplitsAndLostStores(t *testing.T) {
+	dir := t.TempDir()
+	out, embeddings := filepath.Join(dir, "run"), makeStore(t, dir, usual())
+	trainUsual(t, HeadConfig{Embeddings: embeddings, Out: out})
+	_, err := Evaluate(context.Background(), EvalConfig{Run: out, Splits: []string{"exam"}})
+	wantError(t, err, `"exam"`, "public-test")
+	e, err := Evaluate(context.Background(), EvalConfig{Run: out})
+	if err != nil || len(e.Reports) != 1 || e.Reports[0].Split != publicTest {
+		t.Errorf("default splits gave %+v (%v), want public-test", e.Reports, err)
+	}
+	if err := os.Rename(embeddings, embeddings+"-moved"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Evaluate(context.Background(), EvalConfig{Run: out})
+	wantError(t, err, embeddings, "--embeddings")
+}
+
+func TestPredictionsPathStaysInTheFolder(t *testing.T) {
+	got := predictionsPath("run", `..\a/b:c`)
+	if want := filepath.Join("run", "predictions-.._a_b_c.csv"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestRandomNote(t *testing.T) {
+	if got := randomNote("weights.pth"); got != "" {
+		t.Errorf("pretrained weights got the note %q", got)
+	}
+	if got := randomNote("random:12"); !strings.Contains(got, "No pretrained weights") || !strings.Contains(got, "12") {
+		t.Errorf("got %q, want plain words and the seed", got)
+	}
+}
+
+func TestMetricsOfNothingAreAnEmptyList(t *testing.T) {
+	dir := t.TempDir()
+	spec := usual()
+	spec.order, spec.splits = []string{"train"}, map[string]int{"train": 90}
+	out := filepath.Join(dir, "run")
+	trainUsual(t, HeadConfig{Embeddings: makeStore(t, dir, spec), Out: out})
+	data, err := os.ReadFile(filepath.Join(out, metricsFile))
+	var list []any
+	if err != nil || json.Unmarshal(data, &list) != nil || list == nil || len(list) != 0 {
+		t.Errorf("%s holds %q (%v), want an empty list", metricsFile, data, err)
+	}
+	_, err = Evaluate(context.Background(), EvalConfig{Run: out})
+	wantError(t, err, "--split train")
+}
+
+// FuzzConfig feeds foreign bytes to the reader of config.json: it must not
+// panic, and what it accepts must be safe to allocate by.
+func FuzzConfig(f *testing.F) {
+	good, err := json.Marshal(weightsConfig())
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{string(good), "", "{}", "null", `{"format":"graft-run-1","kind":"head","classes":["a","b"]}`,
+		strings.Replace(string(good), `"cls":3`, `"cls":-3`, 1)} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := parseConfig(data)
+		if err != nil {
+			return
+		}
+		if len(c.Classes) < 2 || c.Kind == nets.KindHead && (c.Head.Dim < 1 || c.Head.Dim > maxFeatures) {
+			t.Errorf("accepted %d classes and %d features", len(c.Classes), c.Head.Dim)
+		}
+		if net, err := c.network(); err != nil || net.Classes() != len(c.Classes) {
+			t.Errorf("accepted a network of which %v is wrong", err)
+		}
+		if _, err := (&Run{Config: c}).foreign(nil); err != nil && !strings.Contains(err.Error(), "--input-size") {
+			t.Errorf("unhelpful error %v", err)
+		}
+	})
+}

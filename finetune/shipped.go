@@ -1,0 +1,142 @@
+package finetune
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"graft/onnx"
+	"graft/onnx/ort"
+	"graft/preprocess"
+	"graft/pretrained"
+)
+
+// openShipped opens a file that Export wrote.
+func openShipped(path string, o PredictorOptions) (*Predictor, error) {
+	if o.Model != "" || o.Foreign != nil {
+		return nil, fmt.Errorf("%s holds its own backbone; leave out the settings for one", path)
+	}
+	meta, err := readMetadata(path)
+	if err != nil {
+		return nil, err
+	}
+	var labels []string
+	if err := json.Unmarshal([]byte(meta[keyLabels]), &labels); err != nil || len(labels) < 2 {
+		return nil, fmt.Errorf("%s: metadata %s is %q, want a list of classes; graft export writes such files from a run", path, keyLabels, meta[keyLabels])
+	}
+	p := &Predictor{labels: labels}
+	if meta[keyNotes] != "" {
+		p.notes = strings.Split(meta[keyNotes], "\n")
+	}
+	if p.model, err = openShippedModel(path, meta, len(labels), o.Runtime); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func openShippedModel(path string, meta map[string]string, classes int, o ort.Options) (classifier, error) {
+	o.Outputs = []string{outProbabilities}
+	if meta[keyForeign] == "" {
+		return openOwnShipped(path, meta, classes, o)
+	}
+	f := &pretrained.Foreign{}
+	if err := json.Unmarshal([]byte(meta[keyForeign]), f); err != nil {
+		return nil, fmt.Errorf("%s: metadata %s: %w", path, keyForeign, err)
+	}
+	f.Output, f.Pool = outProbabilities, pretrained.PoolNone
+	b, err := pretrained.Open(path, pretrained.Options{Runtime: o, Foreign: f})
+	if err != nil {
+		return nil, err
+	}
+	if got := b.Dim(pretrained.FeaturesTap); got != classes {
+		return nil, errors.Join(fmt.Errorf("%s: %d probabilities for %d labels", path, got, classes), b.Close())
+	}
+	return foreignShipped{b}, nil
+}
+
+// foreignShipped is an exported file whose pixels are prepared on the host: to
+// pretrained it is a foreign model with probabilities for features.
+type foreignShipped struct{ *pretrained.Backbone }
+
+func (f foreignShipped) classify(ctx context.Context, im preprocess.Image, probs []float32) error {
+	return f.Run(ctx, []preprocess.Image{f.Prepare(im)}, []string{pretrained.FeaturesTap}, [][]float32{probs})
+}
+
+// ownShipped is an exported file that takes uint8 pixels.
+type ownShipped struct {
+	session *ort.Session
+	input   string
+	size    int     // the network's side
+	crop    float64 // of a photograph's shorter side
+	// channels, if not 0, is how many every image must have, and each must be size×size: a cnn's or vit's input.
+	channels int
+}
+
+// maxSide caps the image size that a file may claim.
+const maxSide = 1 << 14
+
+func readMetadata(path string) (map[string]string, error) {
+	m, err := onnx.OpenHeader(path)
+	if err != nil {
+		return nil, err
+	}
+	return m.Metadata, m.Close()
+}
+
+func openOwnShipped(path string, meta map[string]string, classes int, o ort.Options) (*ownShipped, error) {
+	size, err := strconv.Atoi(meta["graft.image_size"])
+	if err != nil || size < 1 || size > maxSide {
+		return nil, fmt.Errorf("%s: metadata graft.image_size is %q, want a number of pixels", path, meta["graft.image_size"])
+	}
+	crop, err := strconv.ParseFloat(meta["graft.crop_pct"], 64)
+	if err != nil || !(crop > 0 && crop <= 1) {
+		return nil, fmt.Errorf("%s: metadata graft.crop_pct is %q, want a number above 0 and up to 1", path, meta["graft.crop_pct"])
+	}
+	s, err := ort.Open(path, o)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", path, err)
+	}
+	if err := checkShipped(s, classes); err != nil {
+		return nil, errors.Join(fmt.Errorf("model %s: %w", path, err), s.Close())
+	}
+	out := &ownShipped{session: s, input: s.Inputs()[0].Name, size: size, crop: crop}
+	if meta[keyKind] != "" {
+		out.channels = int(s.Inputs()[0].Dims[1].Value)
+	}
+	return out, nil
+}
+
+func checkShipped(s *ort.Session, classes int) error {
+	if in := s.Inputs(); len(in) != 1 || in[0].Type != onnx.Uint8 || len(in[0].Dims) != 4 {
+		return fmt.Errorf("inputs %v, want one of uint8 [N,C,H,W]", in)
+	}
+	for _, v := range s.Outputs() {
+		if v.Name != outProbabilities {
+			continue
+		}
+		if v.Type != onnx.Float32 || len(v.Dims) != 2 || v.Dims[1].Value != int64(classes) {
+			return fmt.Errorf("output %v, want float32 [N,%d] for the %d labels", v, classes, classes)
+		}
+		return nil
+	}
+	return fmt.Errorf("no output %q", outProbabilities)
+}
+
+func (s *ownShipped) Close() error { return s.session.Close() }
+
+// classify leaves small square images to the graph, which resizes them, as
+// pretrained.Backbone.Prepare does.
+func (s *ownShipped) classify(ctx context.Context, im preprocess.Image, probs []float32) error {
+	switch {
+	case s.channels > 0:
+		im = fitImage(im, s.channels, s.size)
+	case im.H != im.W || im.H > s.size:
+		im = preprocess.Square(im, s.size, s.crop)
+	}
+	in := ort.Tensor{Name: s.input, Shape: []int64{1, int64(im.C), int64(im.H), int64(im.W)}, Data: im.Pix}
+	out := ort.Tensor{Name: outProbabilities, Shape: []int64{1, int64(len(probs))}, Data: probs}
+	return s.session.Run(ctx, []ort.Tensor{in}, []ort.Tensor{out})
+}

@@ -1,0 +1,135 @@
+package finetune
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"graft/finetune/fit"
+	"graft/preprocess/dataset"
+	"graft/pretrained/store"
+)
+
+// source is what runs are judged on: an embedding store or a dataset.
+type source interface {
+	splits() splitTable
+	// load reads a split's samples into memory.
+	load(ctx context.Context, split string) (fit.Examples, rows, error)
+	// identity is the dataset's name and fingerprint.
+	identity() (name, fingerprint string, err error)
+	Close() error
+}
+
+// storeSource is a store's features as a head reads them.
+type storeSource struct {
+	run *Run
+	s   *store.Store
+}
+
+func (s storeSource) splits() splitTable { return storeSplits(s.s) }
+
+func (s storeSource) load(_ context.Context, split string) (fit.Examples, rows, error) {
+	c := s.run.Config.Head
+	return loadExamples(s.s, c.Taps, split, c.UseFlip)
+}
+
+func (s storeSource) identity() (string, string, error) {
+	d := s.s.Manifest().Dataset
+	return d.Name, d.Fingerprint, nil
+}
+
+func (s storeSource) Close() error { return nil }
+
+// loadExamples reads a split's features, with flip also those of the mirrored
+// images, whose logits are averaged with the others'.
+func loadExamples(s *store.Store, taps []string, split string, flip bool) (fit.Features, rows, error) {
+	f, err := loadFeatures(s, taps, split)
+	if err != nil {
+		return fit.Features{}, rows{}, err
+	}
+	out := fit.Features{X: f.x, Dim: f.dim}
+	if flip {
+		out.Mirrored, err = loadMirrored(s, taps, split)
+	}
+	return out, f.rows, err
+}
+
+// DataOptions name a dataset; see dataset.Open.
+type DataOptions struct {
+	Path     string `json:"path,omitempty"`
+	FERPlus  string `json:"ferplus,omitempty"`
+	Seed     uint64 `json:"seed,omitempty"`      // of the synthetic set
+	PerClass int    `json:"per_class,omitempty"` // of the synthetic set
+	SkipBad  bool   `json:"skip_bad,omitempty"`
+}
+
+// recorded is what config.json holds: paths from the root, and only what the
+// dataset depends on.
+func (o DataOptions) recorded() DataOptions {
+	if o.Path != dataset.SyntheticPath {
+		o.Path, o.Seed, o.PerClass = absolute(o.Path), 0, 0
+	}
+	if o.FERPlus != "" {
+		o.FERPlus = absolute(o.FERPlus)
+	}
+	return o
+}
+
+func (o DataOptions) open(ctx context.Context, progress func(done, total int64)) (*dataset.Dataset, error) {
+	return dataset.Open(ctx, o.Path, dataset.Options{FERPlus: o.FERPlus, SkipBad: o.SkipBad, Seed: o.Seed, PerClass: o.PerClass}, progress)
+}
+
+// openData opens the given dataset, or the one that the run was trained on.
+func (r *Run) openData(ctx context.Context, given DataOptions, progress func(label string) func(done, total int64)) (*dataset.Dataset, error) {
+	o := given
+	if o.Path == "" {
+		o = r.Config.Dataset.DataOptions
+	}
+	switch {
+	case o.Path == "":
+		return nil, fmt.Errorf("run %s names no dataset; give one with --data", r.Dir)
+	case given.Path == "" && o.Path != dataset.SyntheticPath && !exists(o.Path):
+		return nil, fmt.Errorf("the dataset that run %s was trained on is not at %s any more; name one with --data", r.Dir, o.Path)
+	}
+	d, err := o.open(ctx, label(progress, "reading "+o.Path))
+	if err != nil {
+		return nil, err
+	}
+	if had, want := strings.Join(d.Classes, ", "), strings.Join(r.Config.Classes, ", "); had != want {
+		_ = d.Close() // the error is told already
+		return nil, fmt.Errorf("dataset %s has the classes %s, run %s wants %s", d.Path, had, r.Dir, want)
+	}
+	return d, nil
+}
+
+// label makes a progress function, nil without a maker of them.
+func label(progress func(label string) func(done, total int64), text string) func(done, total int64) {
+	if progress == nil {
+		return nil
+	}
+	return progress(text)
+}
+
+// imageSource is a dataset's images as a network reads them.
+type imageSource struct {
+	*dataset.Dataset
+	shape  []int // of the network's input
+	pixels PixelsRecord
+	limit  int // images per split, 0 for all
+}
+
+func (s imageSource) splits() splitTable { return datasetSplits(s.Dataset) }
+
+func (s imageSource) load(ctx context.Context, split string) (fit.Examples, rows, error) {
+	p, f, err := loadPixels(ctx, s.Dataset, []string{split}, s.limit, s.pixels, s.shape, nil)
+	if err != nil {
+		return nil, f, err
+	}
+	samples, err := p.Plain(all(len(f.labels)), s.shape[1], s.pixels.Mirror)
+	return samples, f, err
+}
+
+func (s imageSource) identity() (string, string, error) {
+	fingerprint, err := s.Fingerprint()
+	return datasetName(s.Dataset), fingerprint, err
+}

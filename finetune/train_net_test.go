@@ -1,0 +1,433 @@
+package finetune
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"graft/finetune/nets"
+	"graft/onnx/ort/orttest"
+	"graft/preprocess"
+	"graft/preprocess/dataset"
+	"graft/pretrained/checkpoint"
+)
+
+// smallNet is a recipe's training of two epochs on synthetic faces, with a
+// network small enough for tests.
+func smallNet(t testing.TB, kind, recipe, out string) NetConfig {
+	t.Helper()
+	c, err := NewNetConfig(kind, recipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Data = DataOptions{Path: dataset.SyntheticPath, Seed: 1, PerClass: 12}
+	c.Out, c.Fit.Epochs, c.Fit.Threads, c.Fit.Seed, c.Version = out, 2, 1, 1, "v1"
+	switch {
+	case recipe == RecipeStudy:
+	case kind == nets.KindCNN:
+		c.Options = map[string]any{"stem": 4, "stages": []int{4, 6}}
+	default:
+		c.Options = map[string]any{"stem": []int{4, 8}, "width": 8, "heads": 2, "mlp": 12, "depth": 2, "patch": 2}
+	}
+	return c
+}
+
+func trainNet(t testing.TB, c NetConfig) Result {
+	t.Helper()
+	r, err := TrainNet(context.Background(), c, Observer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func weightsOf(t testing.TB, dir string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, weightsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+var netCases = []struct{ kind, recipe string }{{nets.KindCNN, RecipeStudy}, {nets.KindCNN, RecipeStrong}, {nets.KindViT, RecipeStudy}, {nets.KindViT, RecipeStrong}}
+
+// TestNetRuns trains each recipe and checks what its folder holds, that eval
+// says the same again, and that the exported file does.
+func TestNetRuns(t *testing.T) {
+	for _, c := range netCases {
+		t.Run(c.kind+"/"+c.recipe, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "run")
+			r := trainNet(t, smallNet(t, c.kind, c.recipe, out))
+			if len(r.Reports) != 2 || r.Reports[0].Split != publicTest || r.Reports[0].Total != 28 {
+				t.Fatalf("reports %+v, want 28 faces of both test splits", r.Reports)
+			}
+			checkNetFolder(t, out, r)
+			e, err := Evaluate(context.Background(), EvalConfig{Run: out, Splits: []string{"private-test", "train"}, Threads: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Reports[0].Loss != r.Reports[1].Loss || e.Reports[1].Total != 84 || len(e.Notes) != 0 {
+				t.Errorf("evaluated to %+v with notes %q, trained to %+v", e.Reports, e.Notes, r.Reports[1])
+			}
+			checkNetExport(t, out)
+		})
+	}
+}
+
+func checkNetFolder(t *testing.T, out string, r Result) {
+	t.Helper()
+	rows := readCSV(t, filepath.Join(out, historyFile))
+	if len(rows) != 3 || rows[2][2] == "" {
+		t.Errorf("history %v, want two epochs with validation", rows)
+	}
+	correct, predictions := 0, readCSV(t, predictionsPath(out, publicTest))
+	for _, p := range predictions[1:] {
+		if p[2] == p[3] {
+			correct++
+		}
+	}
+	if p := predictions; p[1][0] != "84" || p[1][1] != "PublicTest_00084" || len(p) != 29 || len(p[1]) != 11 || correct != r.Reports[0].Correct {
+		t.Errorf("predictions %v with %d correct, want 28 of 7 classes, %d correct", p[:2], correct, r.Reports[0].Correct)
+	}
+	if exists(filepath.Join(out, checkpointFile)) {
+		t.Error("a finished run keeps its checkpoint")
+	}
+	again, err := OpenRun(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range r.Run.Weights {
+		if !slices.Equal(v, again.Weights[name]) {
+			t.Errorf("weight %s does not read back", name)
+		}
+	}
+	c := again.Config
+	if c.Training.Samples != 84 || c.Training.Epoch != 2 || c.Training.Validation != publicTest || !strings.HasPrefix(c.Dataset.Fingerprint, "sha256:") {
+		t.Errorf("recorded %+v and %+v", c.Training, c.Dataset)
+	}
+}
+
+// photos are a face of the right size and what has to be made one.
+func photos(t *testing.T) []preprocess.Image {
+	t.Helper()
+	d, err := dataset.Open(context.Background(), dataset.SyntheticPath, dataset.Options{PerClass: 4, Seed: 3}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var out []preprocess.Image
+	for i := range 6 {
+		im, err := d.Image(i * 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, im)
+	}
+	return append(out, testImages()...)
+}
+
+// checkNetExport compares the file in ONNX Runtime with the engine.
+func checkNetExport(t *testing.T, run string) {
+	t.Helper()
+	orttest.Require(t)
+	file := filepath.Join(t.TempDir(), "net.onnx")
+	e, err := Export(ExportConfig{Run: run, Out: file, Version: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Inputs) != 1 || e.Inputs[0] != "pixels uint8 [N,1,48,48]" || len(e.Labels) != 7 {
+		t.Errorf("exported %+v", e)
+	}
+	a, b := openTest(t, run), openTest(t, file)
+	var first []float32
+	for i, im := range photos(t) {
+		want, err := a.Image(context.Background(), im)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := b.Image(context.Background(), im)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range want {
+			if d := math.Abs(float64(got[k] - want[k])); !(d <= maxDifference) {
+				t.Errorf("image %d, class %d: %g in the file, %g in the engine", i, k, got[k], want[k])
+			}
+		}
+		if first == nil {
+			first = want
+		} else if slices.Equal(first, want) {
+			t.Errorf("image %d has the probabilities of the first; the comparison shows nothing", i)
+		}
+	}
+}
+
+// TestNetResumes kills a training in its second epoch and wants the run that
+// was not killed, byte for byte.
+func TestNetResumes(t *testing.T) {
+	dir := t.TempDir()
+	whole := smallNet(t, nets.KindCNN, RecipeStrong, filepath.Join(dir, "whole"))
+	whole.Fit.Epochs, whole.Holdout, whole.Fit.KeepBest = 3, 0.2, true
+	trainNet(t, whole)
+	c := whole
+	c.Out = filepath.Join(dir, "killed")
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err := TrainNet(ctx, c, Observer{Progress: func(label string) func(done, total int64) {
+		return func(done, total int64) {
+			if label == "training" && done*3 > total {
+				cancel()
+			}
+		}
+	}})
+	if !errors.Is(err, context.Canceled) || !exists(filepath.Join(c.Out, checkpointFile)) || exists(filepath.Join(c.Out, configFile)) {
+		t.Fatalf("error %v, want a killed training that left a checkpoint", err)
+	}
+	other := c
+	other.Augment.Rotate = 3
+	_, err = TrainNet(context.Background(), other, Observer{})
+	wantError(t, err, "augmentation was hflip,rotate=10", "and now is hflip,rotate=3")
+	var told []string
+	if _, err := TrainNet(context.Background(), c, Observer{Log: func(line string) { told = append(told, line) }}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(told, func(s string) bool { return strings.Contains(s, "after epoch 1") }) {
+		t.Errorf("nothing was said of going on: %q", told)
+	}
+	if !bytes.Equal(weightsOf(t, whole.Out), weightsOf(t, c.Out)) {
+		t.Error("the weights differ from those of a training that was not killed")
+	}
+	if !exists(filepath.Join(c.Out, lastFile)) {
+		t.Error("the last weights are not beside the best")
+	}
+	_, err = TrainNet(context.Background(), c, Observer{})
+	wantError(t, err, "--force")
+	c.Force = true
+	trainNet(t, c)
+}
+
+func TestNetConfigRefuses(t *testing.T) {
+	for want, change := range map[string]func(*NetConfig){
+		"no dataset":                 func(c *NetConfig) { c.Data.Path = "" },
+		"no folder":                  func(c *NetConfig) { c.Out = "" },
+		"option depth":               func(c *NetConfig) { c.Options = map[string]any{"depth": -1} },
+		"unknown field":              func(c *NetConfig) { c.Options = map[string]any{"stages": 1} },
+		"images of 20 pixels a side": func(c *NetConfig) { c.Augment.Crop = 20 },
+		"choose by a hold-out":       func(c *NetConfig) { c.Fit.KeepBest = true },
+		"a hold-out of 1":            func(c *NetConfig) { c.Holdout = 1 },
+		"soft labels come from FER+": func(c *NetConfig) { c.SoftLabels = 0.5 },
+		`class weights "odd"`:        func(c *NetConfig) { c.ClassWeights = "odd" },
+		`fit "stretch"`:              func(c *NetConfig) { c.Pixels.Fit = "stretch" },
+		"cannot be cut out":          func(c *NetConfig) { c.Pixels.Fit, c.Pixels.Side = "crop", 20 },
+		"batch 0":                    func(c *NetConfig) { c.Fit.Batch = 0 },
+	} {
+		c := smallNet(t, nets.KindViT, RecipeStudy, "x")
+		change(&c)
+		wantError(t, c.Check(), want)
+	}
+	if _, err := NewNetConfig(nets.KindCNN, "magic"); err == nil || !strings.Contains(err.Error(), "strong, study") {
+		t.Errorf("error %v, want one that lists the recipes", err)
+	}
+}
+
+// TestImportGivesPyTorchsLogits reads the fixtures that PyTorch wrote: weights
+// by the study's names, inputs, and the logits of inference.
+func TestImportGivesPyTorchsLogits(t *testing.T) {
+	for _, kind := range []string{nets.KindCNN, nets.KindViT} {
+		t.Run(kind, func(t *testing.T) {
+			f, err := checkpoint.Open(filepath.Join("nets", "testdata", "study_"+kind+".safetensors"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			read := func(name string) []float32 {
+				v, err := f.Float32(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return v
+			}
+			var list []checkpoint.Tensor
+			for _, name := range f.Names() {
+				if short, ok := strings.CutPrefix(name, "weight."); ok {
+					info, _ := f.Info(name)
+					list = append(list, checkpoint.Tensor{Name: short, Shape: info.Shape, Data: read(name)})
+				}
+			}
+			dir := t.TempDir()
+			c, err := NewImportConfig(kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Weights, c.Out = filepath.Join(dir, "torch.safetensors"), filepath.Join(dir, "run")
+			if err := checkpoint.WriteSafetensors(c.Weights, list, nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Import(context.Background(), c); err != nil {
+				t.Fatal(err)
+			}
+			checkLogits(t, c.Out, read("x"), read("inference"))
+			checkImportIsStrict(t, c, list)
+		})
+	}
+}
+
+func checkLogits(t *testing.T, dir string, x, want []float32) {
+	t.Helper()
+	r, err := OpenRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := r.evaluator(4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Logits(context.Background(), imagesOf{x, r.Net.InputShape()}, nil)
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("%d logits (%v), want %d", len(got), err, len(want))
+	}
+	for i := range want {
+		if d := math.Abs(float64(got[i] - want[i])); !(d <= 1e-5*(1+math.Abs(float64(want[i])))) {
+			t.Errorf("logit %d is %g, PyTorch's %g", i, got[i], want[i])
+		}
+	}
+}
+
+// imagesOf are tensors as examples.
+type imagesOf struct {
+	x     []float32
+	shape []int
+}
+
+func (s imagesOf) size() int    { return s.shape[0] * s.shape[1] * s.shape[2] }
+func (s imagesOf) Len() int     { return len(s.x) / s.size() }
+func (s imagesOf) Shape() []int { return s.shape }
+func (s imagesOf) Views() int   { return 1 }
+func (s imagesOf) View(x []float32, _ int, rows []int) error {
+	for i, r := range rows {
+		copy(x[i*s.size():(i+1)*s.size()], s.x[r*s.size():])
+	}
+	return nil
+}
+
+func checkImportIsStrict(t *testing.T, c ImportConfig, list []checkpoint.Tensor) {
+	t.Helper()
+	c.Out += "-other"
+	list[0].Name += "x"
+	if err := checkpoint.WriteSafetensors(c.Weights, list, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Import(context.Background(), c)
+	wantError(t, err, "unexpected tensor", list[0].Name, "is missing")
+	c.Classes = c.Classes[:3]
+	_, err = Import(context.Background(), c)
+	wantError(t, err, "shape")
+	if exists(c.Out) {
+		t.Error("a refused import made its folder")
+	}
+}
+
+// TestSoftTargets mixes votes by hand.
+func TestSoftTargets(t *testing.T) {
+	d := &dataset.Dataset{Classes: dataset.FERClasses, Samples: []dataset.Sample{
+		{Label: 0, Votes: []uint8{5, 0, 0, 0, 3, 0, 0, 2, 0, 0}}, // neutral 5, anger 3, contempt 2
+		{Label: 3, Votes: []uint8{0, 0, 0, 0, 0, 0, 0, 0, 0, 10}},
+	}}
+	f := rows{labels: []int{0, 3}, ids: []string{"a", "b"}, indices: []int{0, 1}}
+	got, err := softTargets(d, f, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []float64{0.5 + 0.5*3.0/8, 0, 0, 0, 0, 0, 0.5 * 5.0 / 8, 0, 0, 0, 1, 0, 0, 0}
+	for i := range want {
+		if !(math.Abs(float64(got[i])-want[i]) <= 1e-6) {
+			t.Errorf("target %d is %g, want %g", i, got[i], want[i])
+		}
+	}
+	d.Samples[1].Votes = nil
+	if _, err := softTargets(d, f, 0.5); err == nil || !strings.Contains(err.Error(), "b has no votes") {
+		t.Errorf("error %v, want one on missing votes", err)
+	}
+}
+
+// TestHeadsByDescent wants the strong recipe to learn, to resume, and to export
+// what it predicts.
+func TestHeadsByDescent(t *testing.T) {
+	dir := t.TempDir()
+	store := makeStore(t, dir, usual())
+	c := HeadConfig{Embeddings: store, Out: filepath.Join(dir, "whole"), Recipe: RecipeStrong, UseFlip: true, Seed: 4}
+	r := trainUsual(t, c)
+	if !(r.Reports[0].Accuracy >= 0.75) || !r.Run.Config.Head.Standardize || r.Run.Net.(nets.Head).Hidden != 512 {
+		t.Errorf("accuracy %g with %+v", r.Reports[0].Accuracy, r.Run.Net)
+	}
+	c.Out = filepath.Join(dir, "killed")
+	ctx, cancel := context.WithCancel(context.Background())
+	seen := 0
+	_, err := TrainHead(ctx, c, Observer{Log: func(line string) {
+		if strings.HasPrefix(line, "epoch ") {
+			if seen++; seen == 4 {
+				cancel()
+			}
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want the killing", err)
+	}
+	trainUsual(t, c)
+	if !bytes.Equal(weightsOf(t, filepath.Join(dir, "whole")), weightsOf(t, c.Out)) {
+		t.Error("the weights differ from those of a training that was not killed")
+	}
+}
+
+func TestCompare(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "cnn")
+	trainNet(t, smallNet(t, nets.KindCNN, RecipeStudy, out))
+	trainUsual(t, HeadConfig{Embeddings: makeStore(t, dir, usual()), Out: filepath.Join(dir, "head")})
+	list, err := Compare(context.Background(), []string{out, filepath.Join(dir, "head")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := list[0]; c.Parameters != 61451 || c.MACs != 416268 || c.Epochs != 2 || len(c.History) != 2 || len(c.Reports) != 2 || !(c.Seconds > 0) {
+		t.Errorf("compared %+v", c)
+	}
+	var b bytes.Buffer
+	if err := WriteComparison(&b, list); err != nil {
+		t.Fatal(err)
+	}
+	markdown := string(ComparisonMarkdown(list))
+	for _, want := range []string{"61451", "cnn, study", "lbfgs (its epochs are iterations)", "Accuracy on private-test", "surprise", "95% interval", "overall"} {
+		if !strings.Contains(b.String(), want) || !strings.Contains(markdown, want) {
+			t.Errorf("no %q in\n%s\nor\n%s", want, b.String(), markdown)
+		}
+	}
+	if data, err := json.Marshal(list); err != nil || !strings.Contains(string(data), `"validation_loss":`) {
+		t.Errorf("JSON %s (%v)", data, err)
+	}
+	if _, err := Compare(context.Background(), []string{dir}); err == nil {
+		t.Error("a folder that is no run was compared")
+	}
+	if err := os.WriteFile(filepath.Join(out, historyFile), []byte(strings.Join(historyColumns, ",")+"\n1,x,,,1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Compare(context.Background(), []string{out})
+	wantError(t, err, historyFile, "line 2", "train_loss")
+}
+
+// TestGray compares with Pillow's numbers.
+func TestGray(t *testing.T) {
+	im := preprocess.Image{C: 3, H: 1, W: 3, Pix: []uint8{255, 0, 10, 0, 255, 20, 0, 0, 30}}
+	if got, want := gray(im).Pix, []uint8{76, 150, 18}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if back := fitImage(preprocess.Image{C: 1, H: 1, W: 1, Pix: []uint8{7}}, 3, 1); !slices.Equal(back.Pix, []uint8{7, 7, 7}) {
+		t.Errorf("gray to RGB gave %v", back.Pix)
+	}
+}
