@@ -3,7 +3,6 @@ package finetune
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
 	"os"
@@ -16,7 +15,6 @@ import (
 	"graft/onnx/ort/orttest"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
-	"graft/pretrained/checkpoint"
 )
 
 // smallNet is a recipe's training of two epochs on synthetic faces, with a
@@ -239,101 +237,7 @@ func TestNetConfigRefuses(t *testing.T) {
 
 // TestImportGivesPyTorchsLogits reads the fixtures that PyTorch wrote: weights
 // by the study's names, inputs, and the logits of inference.
-func TestImportGivesPyTorchsLogits(t *testing.T) {
-	for _, kind := range []string{nets.KindCNN, nets.KindViT} {
-		t.Run(kind, func(t *testing.T) {
-			f, err := checkpoint.Open(filepath.Join("nets", "testdata", "study_"+kind+".safetensors"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			read := func(name string) []float32 {
-				v, err := f.Float32(name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return v
-			}
-			var list []checkpoint.Tensor
-			for _, name := range f.Names() {
-				if short, ok := strings.CutPrefix(name, "weight."); ok {
-					info, _ := f.Info(name)
-					list = append(list, checkpoint.Tensor{Name: short, Shape: info.Shape, Data: read(name)})
-				}
-			}
-			dir := t.TempDir()
-			c, err := NewImportConfig(kind)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Weights, c.Out = filepath.Join(dir, "torch.safetensors"), filepath.Join(dir, "run")
-			if err := checkpoint.WriteSafetensors(c.Weights, list, nil); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := Import(context.Background(), c); err != nil {
-				t.Fatal(err)
-			}
-			checkLogits(t, c.Out, read("x"), read("inference"))
-			checkImportIsStrict(t, c, list)
-		})
-	}
-}
-
-func checkLogits(t *testing.T, dir string, x, want []float32) {
-	t.Helper()
-	r, err := OpenRun(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := r.evaluator(4, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := e.Logits(context.Background(), imagesOf{x, r.Net.InputShape()}, nil)
-	if err != nil || len(got) != len(want) {
-		t.Fatalf("%d logits (%v), want %d", len(got), err, len(want))
-	}
-	for i := range want {
-		if d := math.Abs(float64(got[i] - want[i])); !(d <= 1e-5*(1+math.Abs(float64(want[i])))) {
-			t.Errorf("logit %d is %g, PyTorch's %g", i, got[i], want[i])
-		}
-	}
-}
-
 // imagesOf are tensors as examples.
-type imagesOf struct {
-	x     []float32
-	shape []int
-}
-
-func (s imagesOf) size() int    { return s.shape[0] * s.shape[1] * s.shape[2] }
-func (s imagesOf) Len() int     { return len(s.x) / s.size() }
-func (s imagesOf) Shape() []int { return s.shape }
-func (s imagesOf) Views() int   { return 1 }
-func (s imagesOf) View(x []float32, _ int, rows []int) error {
-	for i, r := range rows {
-		copy(x[i*s.size():(i+1)*s.size()], s.x[r*s.size():])
-	}
-	return nil
-}
-
-func checkImportIsStrict(t *testing.T, c ImportConfig, list []checkpoint.Tensor) {
-	t.Helper()
-	c.Out += "-other"
-	list[0].Name += "x"
-	if err := checkpoint.WriteSafetensors(c.Weights, list, nil); err != nil {
-		t.Fatal(err)
-	}
-	_, err := Import(context.Background(), c)
-	wantError(t, err, "unexpected tensor", list[0].Name, "is missing")
-	c.Classes = c.Classes[:3]
-	_, err = Import(context.Background(), c)
-	wantError(t, err, "shape")
-	if exists(c.Out) {
-		t.Error("a refused import made its folder")
-	}
-}
-
 // TestSoftTargets mixes votes by hand.
 func TestSoftTargets(t *testing.T) {
 	d := &dataset.Dataset{Classes: dataset.FERClasses, Samples: []dataset.Sample{
@@ -384,41 +288,6 @@ func TestHeadsByDescent(t *testing.T) {
 	if !bytes.Equal(weightsOf(t, filepath.Join(dir, "whole")), weightsOf(t, c.Out)) {
 		t.Error("the weights differ from those of a training that was not killed")
 	}
-}
-
-func TestCompare(t *testing.T) {
-	dir := t.TempDir()
-	out := filepath.Join(dir, "cnn")
-	trainNet(t, smallNet(t, nets.KindCNN, RecipeStudy, out))
-	trainUsual(t, HeadConfig{Embeddings: makeStore(t, dir, usual()), Out: filepath.Join(dir, "head")})
-	list, err := Compare(context.Background(), []string{out, filepath.Join(dir, "head")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c := list[0]; c.Parameters != 61451 || c.MACs != 416268 || c.Epochs != 2 || len(c.History) != 2 || len(c.Reports) != 2 || !(c.Seconds > 0) {
-		t.Errorf("compared %+v", c)
-	}
-	var b bytes.Buffer
-	if err := WriteComparison(&b, list); err != nil {
-		t.Fatal(err)
-	}
-	markdown := string(ComparisonMarkdown(list))
-	for _, want := range []string{"61451", "cnn, study", "lbfgs (its epochs are iterations)", "Accuracy on private-test", "surprise", "95% interval", "overall"} {
-		if !strings.Contains(b.String(), want) || !strings.Contains(markdown, want) {
-			t.Errorf("no %q in\n%s\nor\n%s", want, b.String(), markdown)
-		}
-	}
-	if data, err := json.Marshal(list); err != nil || !strings.Contains(string(data), `"validation_loss":`) {
-		t.Errorf("JSON %s (%v)", data, err)
-	}
-	if _, err := Compare(context.Background(), []string{dir}); err == nil {
-		t.Error("a folder that is no run was compared")
-	}
-	if err := os.WriteFile(filepath.Join(out, historyFile), []byte(strings.Join(historyColumns, ",")+"\n1,x,,,1\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	_, err = Compare(context.Background(), []string{out})
-	wantError(t, err, historyFile, "line 2", "train_loss")
 }
 
 // TestGray compares with Pillow's numbers.

@@ -9,23 +9,26 @@ import (
 	"graft/finetune/fit"
 )
 
+// recipes is what help shows for the default of what a recipe decides.
+const recipes = "the recipe's"
+
 // descentFlags are the settings of gradient descent; what is not given is the
 // recipe's.
 func descentFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "epochs", Usage: "passes over train: `N` (default: the recipe's, as for all that follows)"},
-		&cli.IntFlag{Name: "batch", Usage: "examples a step: `N`"},
-		&cli.StringFlag{Name: "optimizer", Usage: "`NAME`: " + strings.Join(fit.Optimizers, ", ")},
-		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` after the warm-up"},
-		&cli.Float64Flag{Name: "momentum", Usage: "of sgd: `M`, 0 to below 1"},
-		&cli.Float64Flag{Name: "weight-decay", Usage: "`D` of matrices and kernels"},
-		&cli.StringFlag{Name: "schedule", Usage: "of the learning rate: `NAME`: " + strings.Join(fit.Schedules, ", ")},
-		&cli.Float64Flag{Name: "warmup", Usage: "`EPOCHS` in which the learning rate rises"},
-		&cli.IntFlag{Name: "step-epochs", Usage: "of the step schedule: `EPOCHS` between its steps"},
-		&cli.Float64Flag{Name: "step-factor", Usage: "of the step schedule: `FACTOR` of each step"},
-		&cli.Float64Flag{Name: "clip", Usage: "limit `L` of the gradients' norm (0: none)"},
-		&cli.Float64Flag{Name: "label-smoothing", Usage: "`S`, 0 to below 1"},
-		&cli.Float64Flag{Name: "ema", Usage: "keep a running mean of the weights that forgets with `D` a step (0: none)"},
+		&cli.IntFlag{Name: "epochs", DefaultText: recipes, Usage: "passes over train: `N`"},
+		&cli.IntFlag{Name: "batch", DefaultText: recipes, Usage: "examples a step: `N`"},
+		&cli.StringFlag{Name: "optimizer", DefaultText: recipes, Usage: "`NAME`: " + strings.Join(fit.Optimizers, ", ")},
+		&cli.Float64Flag{Name: "lr", DefaultText: recipes, Usage: "learning `RATE` after the warm-up"},
+		&cli.Float64Flag{Name: "momentum", DefaultText: recipes, Usage: "of sgd: `M`, 0 to below 1"},
+		&cli.Float64Flag{Name: "weight-decay", DefaultText: recipes, Usage: "`D` of matrices and kernels"},
+		&cli.StringFlag{Name: "schedule", DefaultText: recipes, Usage: "of the learning rate: `NAME`: " + strings.Join(fit.Schedules, ", ")},
+		&cli.Float64Flag{Name: "warmup", DefaultText: recipes, Usage: "`EPOCHS` in which the learning rate rises"},
+		&cli.IntFlag{Name: "step-epochs", DefaultText: recipes, Usage: "of the step schedule: `EPOCHS` between its steps"},
+		&cli.Float64Flag{Name: "step-factor", DefaultText: recipes, Usage: "of the step schedule: `FACTOR` of each step"},
+		&cli.Float64Flag{Name: "clip", DefaultText: recipes, Usage: "limit `L` of the gradients' norm (0: none)"},
+		&cli.Float64Flag{Name: "label-smoothing", DefaultText: recipes, Usage: "`S`, 0 to below 1"},
+		&cli.Float64Flag{Name: "ema", DefaultText: recipes, Usage: "keep a running mean of the weights that forgets with `D` a step (0: none)"},
 		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of train to hold out and watch instead of a split of its own"},
 		&cli.BoolFlag{Name: "keep-best", Usage: "keep the epoch of the smallest loss on the hold-out, not the last"},
 		&cli.IntFlag{Name: "patience", Usage: "stop after `EPOCHS` without a smaller loss on the hold-out (0: never)"},
@@ -76,15 +79,15 @@ func optionFlags(kind string) []cli.Flag {
 		name := strings.ReplaceAll(o.name, "_", "-")
 		switch o.zero.(type) {
 		case int:
-			out = append(out, &cli.IntFlag{Name: name, Usage: o.usage})
+			out = append(out, &cli.IntFlag{Name: name, DefaultText: recipes, Usage: o.usage})
 		case float64:
-			out = append(out, &cli.Float64Flag{Name: name, Usage: o.usage})
+			out = append(out, &cli.Float64Flag{Name: name, DefaultText: recipes, Usage: o.usage})
 		case bool:
-			out = append(out, &cli.BoolFlag{Name: name, Usage: o.usage})
+			out = append(out, &cli.BoolFlag{Name: name, DefaultText: recipes, Usage: o.usage})
 		case []int:
-			out = append(out, &cli.IntSliceFlag{Name: name, Usage: o.usage})
+			out = append(out, &cli.IntSliceFlag{Name: name, DefaultText: recipes, Usage: o.usage})
 		default:
-			out = append(out, &cli.StringFlag{Name: name, Usage: o.usage})
+			out = append(out, &cli.StringFlag{Name: name, DefaultText: recipes, Usage: o.usage})
 		}
 	}
 	return out
