@@ -4,7 +4,7 @@ GO    ?= go
 GRAFT := bin/graft
 OUT   ?= demo
 
-.PHONY: build setup demo test race lint fuzz clean
+.PHONY: build setup demo study test race lint fuzz clean
 
 build:
 	$(GO) build -o $(GRAFT) ./cmd/graft
@@ -14,6 +14,9 @@ setup: build
 
 demo: setup
 	$(GRAFT) demo --out $(OUT) $(if $(DATA),--data $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+study: setup
+	DATA="$(DATA)" WEIGHTS="$(WEIGHTS)" OUT=$(if $(filter-out demo,$(OUT)),$(OUT),study) scripts/study
 
 test: setup
 	GRAFT_REQUIRE_ORT=1 $(GO) test ./...
