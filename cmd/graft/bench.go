@@ -1,57 +1,83 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
+	finetunebench "graft/finetune/bench"
 	"graft/internal/bench"
 	"graft/onnx/ort"
 	extractbench "graft/pretrained/extract/bench"
+)
+
+// extractWord is the case that measures extraction; the others are finetunebench's.
+const extractWord = "extract"
+
+// What extraction is measured on.
+const (
+	extractBatch  = 8
+	extractImages = 64
 )
 
 // benchCommand measures throughput on this machine.
 func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "bench",
-		Usage: "throughput of extraction on this machine",
-		Description: "Extraction, from a dataset to a store on disk, against a bare ONNX Runtime session on the same graph,\n" +
-			"batch and threads; in turns, on random pixels:\n\n" +
+		Usage: "throughput of extraction, heads and training on this machine",
+		Description: "Measures the cases named, on random data:\n\n" +
+			"   extract  from a dataset to a store on disk, against a bare ONNX Runtime session on the same graph,\n" +
+			"            batch and threads, in turns\n" +
+			"   head     whole fits of a logistic regression to features\n" +
+			"   cnn, vit passes of the study's recipe over images in memory\n" +
+			"   sgemm    matrix products against ONNX Runtime's on the same threads, in turns\n\n" +
 			"   graft bench --model vit_b_16.onnx --batch 16 --rounds 5\n" +
-			"   graft bench --json -",
+			"   graft bench --cases cnn,vit --threads 1 --json -\n" +
+			"   graft bench --cases all",
 		Flags: append(providerFlags(),
-			&cli.StringFlag{Name: "model", Usage: "backbone: an ONNX `FILE` that graft exported (default: see --random-init)"},
-			&cli.Uint64Flag{Name: "random-init", Value: 1, Usage: "without --model: `SEED` of a random network"},
-			&cli.StringFlag{Name: "arch", Value: "vit_b_16", Usage: "`NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
-			&cli.IntFlag{Name: "batch", Value: 8, Usage: "`IMAGES` per inference"},
-			&cli.IntFlag{Name: "images", Value: 64, Usage: "`IMAGES` per round"},
+			&cli.StringFlag{Name: "cases", Value: extractWord, Usage: "`WORDS`: " + strings.Join(benchWords(), ",") + " or all"},
+			&cli.StringFlag{Name: "model", Usage: "extract: the backbone, an ONNX `FILE` that graft exported (default: see --random-init)"},
+			&cli.Uint64Flag{Name: "random-init", Value: 1, Usage: "`SEED` of random data and, without --model, of a random network"},
+			&cli.StringFlag{Name: "arch", Value: "vit_b_16", Usage: "extract: `NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
+			&cli.IntFlag{Name: "batch", DefaultText: fmt.Sprintf("%d for extract, the study's 32 for cnn and vit", extractBatch), Usage: "`IMAGES` per inference or training step"},
+			&cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, an epoch of %d for cnn and vit", extractImages, finetunebench.DefaultRows), Usage: "`IMAGES` per round"},
+			&cli.IntFlag{Name: "rows", Value: finetunebench.DefaultRows, Usage: "head: `ROWS` of features"},
+			&cli.IntFlag{Name: "dim", Value: finetunebench.DefaultDim, Usage: "head: `FEATURES` of a row"},
 			&cli.IntFlag{Name: "rounds", Value: 3, Usage: "`NUMBER` of rounds; medians are reported"},
 			jsonFlag()),
 		Action: benchAction,
 	}
 }
 
+func benchWords() []string { return append([]string{extractWord}, finetunebench.Words()...) }
+
 func benchAction(c *cli.Context) error {
 	if err := exactArgs(c); err != nil {
 		return err
 	}
-	if err := atLeast(c, 1, "batch", "images", "rounds"); err != nil {
+	words, err := benchCases(c)
+	if err != nil {
+		return err
+	}
+	if err := cmp.Or(atLeast(c, 1, "rows", "dim", "rounds"), atLeast(c, 0, "batch", "images", "threads")); err != nil {
 		return err
 	}
 	provider, err := ort.ParseProvider(c.String("provider"))
 	if err != nil {
 		return usageErrorf("%v", err)
 	}
-	cases, err := extractbench.Run(c.Context, extractbench.Config{
-		Model: c.String("model"), Arch: c.String("arch"), Seed: c.Uint64("random-init"),
-		Batch: c.Int("batch"), Images: c.Int("images"), Rounds: c.Int("rounds"),
-		Runtime: ort.Options{Provider: provider, Device: c.Int("device"), Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback")},
-	}, newProgress(c, "measuring"))
-	if err != nil {
-		return err
+	var cases []bench.Case
+	for _, word := range words {
+		list, err := benchCase(c, word, provider)
+		if err != nil {
+			return err
+		}
+		cases = append(cases, list...)
 	}
 	if err := printCases(humanOut(c), cases); err != nil {
 		return err
@@ -59,15 +85,54 @@ func benchAction(c *cli.Context) error {
 	return writeJSON(c, bench.Report{Cases: cases})
 }
 
+// benchCases are the words asked for, each once.
+func benchCases(c *cli.Context) ([]string, error) {
+	var words []string
+	for _, word := range splitWords(c.String("cases")) {
+		switch {
+		case word == "all":
+			words = append(words, benchWords()...)
+		case slices.Contains(benchWords(), word):
+			words = append(words, word)
+		default:
+			return nil, usageErrorf("--cases %q: want %s or all", word, strings.Join(benchWords(), ", "))
+		}
+	}
+	if words == nil {
+		return nil, usageErrorf("--cases is empty: want %s or all", strings.Join(benchWords(), ", "))
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(words, func(word string) bool {
+		again := seen[word]
+		seen[word] = true
+		return again
+	}), nil
+}
+
+func benchCase(c *cli.Context, word string, provider ort.Provider) ([]bench.Case, error) {
+	progress := newProgress(c, "measuring "+word)
+	if word == extractWord {
+		return extractbench.Run(c.Context, extractbench.Config{
+			Model: c.String("model"), Arch: c.String("arch"), Seed: c.Uint64("random-init"),
+			Batch: cmp.Or(c.Int("batch"), extractBatch), Images: cmp.Or(c.Int("images"), extractImages), Rounds: c.Int("rounds"),
+			Runtime: ort.Options{Provider: provider, Device: c.Int("device"), Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback")},
+		}, progress)
+	}
+	return finetunebench.Run(c.Context, word, finetunebench.Config{
+		Seed: c.Uint64("random-init"), Rounds: c.Int("rounds"), Threads: c.Int("threads"),
+		Rows: c.Int("rows"), Dim: c.Int("dim"), Images: c.Int("images"), Batch: c.Int("batch"),
+	}, progress)
+}
+
 func printCases(out io.Writer, cases []bench.Case) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "case\titems/s\tseconds\tbatch\tprovider\tprecision\trelative speed")
+	fmt.Fprintln(w, "case\trate\tseconds\tbatch\tprovider\tprecision\trelative speed")
 	for _, k := range cases {
 		ratio := ""
 		if k.Baseline != "" {
 			ratio = fmt.Sprintf("%.1f%% of %s (%.1f to %.1f%%)", 100*k.Ratio, k.Baseline, 100*slices.Min(k.Ratios), 100*slices.Max(k.Ratios))
 		}
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%d\t%s\t%s\t%s\n", k.Name, k.ItemsPerSecond, k.Seconds, k.Batch, k.Provider, k.Precision, ratio)
+		fmt.Fprintf(w, "%s\t%.2f %s/s\t%.3g\t%d\t%s\t%s\t%s\n", k.Name, k.ItemsPerSecond, k.Unit, k.Seconds, k.Batch, k.Provider, k.Precision, ratio)
 	}
 	return w.Flush()
 }

@@ -13,6 +13,7 @@ import (
 // Case is one measurement, in the form that graft bench --json writes.
 type Case struct {
 	Name           string  `json:"name"`
+	Unit           string  `json:"unit"`             // what the items are, such as images
 	ItemsPerSecond float64 `json:"items_per_second"` // median over the rounds
 	Seconds        float64 `json:"seconds"`          // median over the rounds
 	Provider       string  `json:"provider"`

@@ -190,7 +190,7 @@ func (r *rig) cases(p bench.Pairs) []bench.Case {
 	one := func(name string, d []time.Duration) bench.Case {
 		s := bench.Median(bench.Seconds(d))
 		return bench.Case{
-			Name: name, Seconds: s, ItemsPerSecond: float64(r.Images) / s,
+			Name: name, Unit: "images", Seconds: s, ItemsPerSecond: float64(r.Images) / s,
 			Provider: string(r.backbone.Provider()), Precision: r.backbone.Precision(), Batch: r.Batch,
 		}
 	}

@@ -45,7 +45,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("cases %+v", cases)
 	}
 	for _, c := range cases {
-		if got := c.ItemsPerSecond * c.Seconds; !(got > 11.99 && got < 12.01) || c.Provider != "cpu" || c.Precision != "float32" || c.Batch != 4 {
+		if got := c.ItemsPerSecond * c.Seconds; !(got > 11.99 && got < 12.01) || c.Unit != "images" || c.Provider != "cpu" || c.Precision != "float32" || c.Batch != 4 {
 			t.Errorf("%+v: %v images, want 12", c, got)
 		}
 	}
