@@ -80,8 +80,8 @@ type lesson struct {
 	Descent
 	recipe     string
 	net        nets.Net
-	start      map[string][]float32 // nil: drawn by the seed
-	labels     []int                // of all of train
+	start      func(rows []int) (map[string][]float32, error) // the first weights, from the rows trained on; nil: drawn by the seed
+	labels     []int                                          // of all of train
 	data       func(rows []int) (fit.Data, error)
 	samples    func(rows []int) (fit.Examples, error) // the same rows as they are judged
 	split      string                                 // watched where nothing is held out; "" for none
@@ -89,6 +89,7 @@ type lesson struct {
 	augment    augment.Pipeline
 	softLabels float64
 	folder     string // of the run
+	unfinished bool   // it holds a checkpoint to go on from; else it is made, or emptied of an earlier run, when all else is ready
 	identity   map[string]string
 }
 
@@ -98,26 +99,23 @@ func (l lesson) learn(ctx context.Context, o Observer) (out fitted, err error) {
 		l.Fit.Threads = runtime.GOMAXPROCS(0)
 	}
 	record := TrainingRecord{Recipe: l.recipe, Augment: l.augment, SoftLabels: l.softLabels, Holdout: l.Holdout, Validation: l.split}
-	job := fit.Job{Net: l.net, Start: l.start, Checkpoint: filepath.Join(l.folder, checkpointFile), Identity: l.identity,
-		Progress: label(o.Progress, "training")}
-	rows := all(len(l.labels))
-	if job.Validation, rows, err = l.watch(rows, &record); err != nil {
+	job, err := l.job(&record)
+	if err != nil {
 		return out, err
 	}
-	if job.Train, err = l.data(rows); err != nil {
-		return out, err
-	}
-	if l.ClassWeights == WeightsBalanced {
-		l.Fit.ClassWeights = head.Balanced(pick(l.labels, rows), l.net.Classes())
-	}
-	job.Config = l.Fit
+	job.Progress = label(o.Progress, "training")
 	job.Resumed = func(epochs int) { o.log("going on after epoch %d of an interrupted training", epochs) }
 	job.Epoch = func(e Epoch) { o.log("%s", epochLine(e, l.Fit.Epochs)) }
+	if !l.unfinished {
+		if err := startFolder(l.folder); err != nil {
+			return out, err
+		}
+	}
 	r, err := fit.Train(ctx, job)
 	if err != nil {
 		return out, err
 	}
-	record.Config, record.Samples, record.Epoch = l.Fit, len(rows), r.Epoch
+	record.Config, record.Samples, record.Epoch = job.Config, job.Train.Len(), r.Epoch
 	out = fitted{net: l.net, weights: r.Weights, training: &record, history: r.History}
 	if l.Fit.KeepBest {
 		out.last = r.Last
@@ -126,6 +124,26 @@ func (l lesson) learn(ctx context.Context, o Observer) (out fitted, err error) {
 		out.notes = append(out.notes, "The dataset has no split to validate on; history.csv tells the training loss only.")
 	}
 	return out, nil
+}
+
+// job is all that the training works with. What is computed from samples comes
+// from those trained on, never from those held out.
+func (l lesson) job(record *TrainingRecord) (j fit.Job, err error) {
+	j = fit.Job{Net: l.net, Config: l.Fit, Checkpoint: filepath.Join(l.folder, checkpointFile), Identity: l.identity}
+	rows := all(len(l.labels))
+	if j.Validation, rows, err = l.watch(rows, record); err != nil {
+		return j, err
+	}
+	if j.Train, err = l.data(rows); err != nil {
+		return j, err
+	}
+	if l.ClassWeights == WeightsBalanced {
+		j.Config.ClassWeights = head.Balanced(pick(l.labels, rows), l.net.Classes())
+	}
+	if l.start != nil {
+		j.Start, err = l.start(rows)
+	}
+	return j, err
 }
 
 // watch sets up what is validated after each epoch and returns the rows that

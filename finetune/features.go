@@ -23,9 +23,14 @@ type features struct {
 
 // loadFeatures reads a split with the taps side by side.
 func loadFeatures(s *store.Store, taps []string, split string) (features, error) {
+	return loadInto(nil, s, taps, split)
+}
+
+// loadInto is loadFeatures into memory of the capacity of x, which is empty.
+func loadInto(x []float32, s *store.Store, taps []string, split string) (features, error) {
 	var f features
 	var err error
-	if f.x, f.dim, f.labels, f.ids, err = s.Matrix(taps, split, false); err != nil {
+	if f.x, f.dim, f.labels, f.ids, err = s.AppendMatrix(x, taps, split, false); err != nil {
 		return f, err
 	}
 	for _, r := range s.Rows() {
@@ -48,22 +53,24 @@ func loadMirrored(s *store.Store, taps []string, split string) ([]float32, error
 	return x, err
 }
 
-// loadBoth is loadFeatures with the mirrored rows after the others.
+// loadBoth is loadFeatures with the mirrored rows after the others, read to
+// their places in one matrix.
 func loadBoth(s *store.Store, taps []string, split string) (features, error) {
-	f, err := loadFeatures(s, taps, split)
+	found, err := s.ResolveTaps(taps)
+	if err != nil {
+		return features{}, err
+	}
+	dim := 0
+	for _, t := range found {
+		dim += t.Dim
+	}
+	f, err := loadInto(make([]float32, 0, 2*rowsPerSplit(s)[split]*dim), s, taps, split)
 	if err != nil {
 		return f, err
 	}
-	both := make([]float32, 2*len(f.x))
-	copy(both, f.x)
-	n := len(f.x)
-	f.x = nil // a third matrix is on its way
-	mirrored, err := loadMirrored(s, taps, split)
-	if err != nil {
+	if f.x, _, _, _, err = s.AppendMatrix(f.x, taps, split, true); err != nil {
 		return f, err
 	}
-	copy(both[n:], mirrored)
-	f.x = both
 	f.labels, f.ids, f.indices = slices.Repeat(f.labels, 2), slices.Repeat(f.ids, 2), slices.Repeat(f.indices, 2)
 	return f, nil
 }

@@ -47,7 +47,7 @@ func makeStore(t testing.TB, dir string, s storeSpec) string {
 			Precision: "fp32", Provider: "cpu", Runtime: "1.0"},
 		Dataset: store.Dataset{Name: "made-up", Fingerprint: s.data, Classes: s.classes, Splits: s.order},
 		Taps:    testTaps, Flip: s.flip, DType: store.Float32, ShardRows: 64, Samples: total,
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,12 @@ func OpenRun(dir string) (*Run, error) {
 	return &Run{Dir: dir, Config: c, Net: net, Weights: w}, nil
 }
 
+// Kind tells what a run folder holds: nets.KindHead, nets.KindCNN or nets.KindViT.
+func Kind(dir string) (string, error) {
+	c, err := readConfig(dir)
+	return c.Kind, err
+}
+
 // Notes are sentences that every report of the run's results must carry.
 func (r *Run) Notes() []string { return r.Config.Notes }
 

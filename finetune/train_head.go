@@ -115,12 +115,6 @@ func TrainHead(ctx context.Context, c HeadConfig, o Observer) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	start := func() error {
-		if unfinished {
-			return nil
-		}
-		return startFolder(c.Out)
-	}
 	var out fitted
 	if c.Recipe == RecipeLBFGS {
 		out, err = trainLBFGS(ctx, c, s, &config, o)
@@ -128,10 +122,10 @@ func TrainHead(ctx context.Context, c HeadConfig, o Observer) (Result, error) {
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = start()
+			err = startFolder(c.Out)
 		}
 	} else {
-		out, err = trainDescent(ctx, c, s, &config, start, o)
+		out, err = trainDescent(ctx, c, s, &config, unfinished, o)
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("train head on %s: %w", s.Dir(), err)
@@ -167,9 +161,9 @@ func trainLBFGS(ctx context.Context, c HeadConfig, s *store.Store, config *Confi
 	return out, nil
 }
 
-// trainDescent is trainLBFGS for the recipes of gradient descent. start is
-// called when everything is ready.
-func trainDescent(ctx context.Context, c HeadConfig, s *store.Store, config *Config, start func() error, o Observer) (fitted, error) {
+// trainDescent is trainLBFGS for the recipes of gradient descent; it goes on
+// from an unfinished training's checkpoint.
+func trainDescent(ctx context.Context, c HeadConfig, s *store.Store, config *Config, unfinished bool, o Observer) (fitted, error) {
 	x, f, err := loadExamples(s, c.Taps, trainSplit, c.UseFlip)
 	if err != nil {
 		return fitted{}, err
@@ -180,10 +174,8 @@ func trainDescent(ctx context.Context, c HeadConfig, s *store.Store, config *Con
 	if err != nil {
 		return fitted{}, err
 	}
+	l.unfinished = unfinished
 	o.log("training on %d rows of %d features, %d classes, recipe %s", len(f.labels), x.Dim, len(classes), c.Recipe)
-	if err := start(); err != nil {
-		return fitted{}, err
-	}
 	out, err := l.learn(ctx, o)
 	if err != nil {
 		return out, err
@@ -208,9 +200,10 @@ func headLesson(c HeadConfig, s *store.Store, x fit.Features, f rows, manifest s
 		identity: map[string]string{"embeddings": manifest, "taps": strings.Join(c.Taps, ","), "use flip": strconv.FormatBool(c.UseFlip),
 			"holdout": fmt.Sprint(c.Descent.Holdout)}}
 	if net.(nets.Head).Standardize {
-		l.start = nets.Init(net, c.Seed)
-		if l.start[nets.FeatureMean], l.start[nets.FeatureStd], err = head.Moments(x.X, x.Len(), x.Dim); err != nil {
-			return l, err
+		l.start = func(rows []int) (start map[string][]float32, err error) {
+			start = nets.Init(net, c.Seed)
+			start[nets.FeatureMean], start[nets.FeatureStd], err = head.Moments(x.X, x.Dim, rows)
+			return start, err
 		}
 	}
 	l.data = func(rows []int) (fit.Data, error) {

@@ -14,8 +14,10 @@ import (
 	"strings"
 	"testing"
 
+	"graft/finetune/head"
 	"graft/finetune/metrics"
 	"graft/finetune/nets"
+	"graft/pretrained/store"
 )
 
 func TestTrainHeadLearns(t *testing.T) {
@@ -140,6 +142,47 @@ func TestStudyIsValidatedEachEpoch(t *testing.T) {
 	if r.Run.Config.Head.Standardize || r.Run.Weights[nets.FeatureMean] != nil {
 		t.Error("the study's recipe does not standardise")
 	}
+}
+
+// Mean and deviation are learnt too: rows held out must have no part in them.
+func TestStandardisedOnTheRowsTrainedOn(t *testing.T) {
+	dir := t.TempDir()
+	path := makeStore(t, dir, usual())
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, dim, labels, _, err := s.Matrix(nil, trainSplit, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := HeadDescent(RecipeStrong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Holdout, d.Fit.Epochs = 0.25, 1
+	r := trainUsual(t, HeadConfig{Embeddings: path, Out: filepath.Join(dir, "run"), Recipe: RecipeStrong, Descent: d, Seed: 3})
+	fitted, _, err := head.HoldOut(labels, len(s.Classes()), nil, d.Holdout, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Run.Config.Head.Samples; got != len(fitted) || got == len(labels) {
+		t.Errorf("trained on %d of %d rows, want %d", got, len(labels), len(fitted))
+	}
+	for j := range dim {
+		mean := columnMean(x, dim, j, fitted)
+		if got := float64(r.Run.Weights[nets.FeatureMean][j]); !(math.Abs(got-mean) <= 1e-6) {
+			t.Errorf("feature %d: mean %.7f, want %.7f of the rows trained on (%.7f of all)", j, got, mean, columnMean(x, dim, j, all(len(labels))))
+		}
+	}
+}
+
+func columnMean(x []float32, dim, j int, rows []int) float64 {
+	var sum float64
+	for _, r := range rows {
+		sum += float64(x[r*dim+j])
+	}
+	return sum / float64(len(rows))
 }
 
 func TestEqualSettingsGiveEqualBytes(t *testing.T) {

@@ -107,11 +107,7 @@ func TrainNet(ctx context.Context, c NetConfig, o Observer) (result Result, err 
 		return result, err
 	}
 	o.log("training on %d images, %d classes, recipe %s", len(l.labels), len(d.Classes), c.Recipe)
-	if !unfinished {
-		if err := startFolder(c.Out); err != nil {
-			return result, err
-		}
-	}
+	l.unfinished = unfinished
 	learned, err := l.learn(ctx, o)
 	if err != nil {
 		return result, fmt.Errorf("train %s on %s: %w", c.Kind, d.Path, err)

@@ -27,7 +27,7 @@ func demoCommand() *cli.Command {
 			&cli.StringFlag{Name: "taps", Usage: "features: `TAPS` such as cls,mean,cls_9, or all (default: cls, mean and cls of the last four blocks)"},
 			skipBadFlag(), seedFlag(), jsonFlag(),
 		}, providerFlags()...),
-		Action: runDemo,
+		Action: resumes(runDemo),
 	}
 }
 

@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune"
+	"graft/finetune/nets"
+	"graft/preprocess/dataset"
 )
 
 // evalCommand judges a run.
@@ -38,6 +41,13 @@ func eval(c *cli.Context) error {
 	if err := exactArgs(c, "RUN"); err != nil {
 		return err
 	}
+	kind, err := finetune.Kind(c.Args().First())
+	if err != nil {
+		return err
+	}
+	if err := refuseIdle(c, kind); err != nil {
+		return err
+	}
 	config := finetune.EvalConfig{
 		Run: c.Args().First(), Embeddings: c.String("embeddings"),
 		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"),
@@ -63,4 +73,31 @@ func eval(c *cli.Context) error {
 		}
 	}
 	return writeJSON(c, e.Reports)
+}
+
+// refuseIdle names the flags that would have no effect on a run of that kind.
+func refuseIdle(c *cli.Context, kind string) error {
+	data := c.String("data")
+	var flags []string
+	var why string
+	switch {
+	case kind == nets.KindHead:
+		flags, why = []string{"data", "seed", "per-class", "skip-bad"}, "a head is judged on embeddings, its own or those of --embeddings"
+	case c.IsSet("embeddings"):
+		flags, why = []string{"embeddings"}, "a "+kind+" is judged on images, its own or those of --data"
+	case data == "":
+		flags, why = []string{"seed", "per-class", "skip-bad"}, "without --data a "+kind+" is judged on the dataset it was trained on, read the same way"
+	case data != dataset.SyntheticPath:
+		flags, why = []string{"seed", "per-class"}, "only the "+dataset.SyntheticPath+" dataset is drawn"
+	}
+	var idle []string
+	for _, name := range flags {
+		if c.IsSet(name) {
+			idle = append(idle, "--"+name)
+		}
+	}
+	if idle == nil {
+		return nil
+	}
+	return usageErrorf("eval %s: %s would have no effect: %s", c.Args().First(), strings.Join(idle, ", "), why)
 }

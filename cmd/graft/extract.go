@@ -34,7 +34,7 @@ func extractCommand() *cli.Command {
 			&cli.IntFlag{Name: "shard-rows", Value: extract.DefaultShardRows, Usage: "`SAMPLES` per shard"},
 			&cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"},
 			seedFlag(), jsonFlag()),
-		Action: extractAction,
+		Action: resumes(extractAction),
 	}
 }
 
@@ -136,7 +136,7 @@ func extractAction(c *cli.Context) (err error) {
 		Data: data, Backbone: backbone, Out: c.String("out"),
 		Taps: o.Taps, Splits: splitWords(c.String("split")), Flip: c.Bool("flip"),
 		Batch: c.Int("batch"), ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"),
-		DType: c.String("dtype"), SkipBad: c.Bool("skip-bad"),
+		DType: c.String("dtype"), SkipBad: c.Bool("skip-bad"), Checked: newProgress(c, "checking earlier files"),
 	}, newProgress(c, "extracting"))
 	if err != nil {
 		return err

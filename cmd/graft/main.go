@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string) int {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, context.Canceled) || ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "graft: interrupted; start the same command again to go on")
+		fmt.Fprintln(os.Stderr, "graft: "+interruption(err))
 		return exitInterrupted
 	}
 	fmt.Fprintln(os.Stderr, "graft:", err)
@@ -47,6 +47,31 @@ func run(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// resumable is the error of a command that, started again, goes on where it was
+// interrupted.
+type resumable struct{ error }
+
+func (r resumable) Unwrap() error { return r.error }
+
+// resumes is the action of such a command.
+func resumes(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		err := action(c)
+		if err == nil || c.Context.Err() == nil {
+			return err
+		}
+		return resumable{err}
+	}
+}
+
+// interruption says what to do after Ctrl-C ended a command with err.
+func interruption(err error) string {
+	if errors.As(err, new(resumable)) {
+		return "interrupted; start the same command again to go on"
+	}
+	return "interrupted"
 }
 
 func newApp() *cli.App {

@@ -152,6 +152,8 @@ func checkStatuses(t *testing.T, dir string) {
 		{"existing run", live, []string{"train", "head", "--embeddings", at("embeddings"), "--out", at("run")}, exitFailed},
 		{"no run", live, []string{"eval", at("nothing")}, exitFailed},
 		{"unknown split", live, []string{"eval", at("run"), "--split", "exam"}, exitFailed},
+		{"idle flags of eval", live, []string{"eval", at("run"), "--seed", "3", "--skip-bad"}, exitUsage},
+		{"images for a head", live, []string{"eval", at("run"), "--data", "synthetic"}, exitUsage},
 		{"missing argument", live, []string{"eval"}, exitUsage},
 		{"two runs", live, []string{"eval", at("run"), at("run")}, exitUsage},
 		{"no image", live, []string{"predict", at("run")}, exitUsage},

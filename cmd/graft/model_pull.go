@@ -25,7 +25,7 @@ func modelPullCommand() *cli.Command {
 			&cli.StringFlag{Name: "url", Usage: "download from `ADDRESS`, a mirror; the hash has to be the same"},
 			jsonFlag(),
 		},
-		Action: modelPull,
+		Action: resumes(modelPull),
 	}
 }
 

@@ -47,6 +47,7 @@ func TestNetworks(t *testing.T) {
 		t.Errorf("Markdown %q (%v)", text, err)
 	}
 	checkImported(t, at("cnn"), at("imported"))
+	checkIdleFlags(t, at("cnn"))
 	checkExportedNetwork(t, dir, at("cnn-strong"))
 }
 
@@ -59,6 +60,18 @@ func checkImported(t *testing.T, run, out string) {
 	if a != b {
 		t.Errorf("the imported run is judged\n%s\nits source\n%s", b, a)
 	}
+}
+
+// checkIdleFlags gives eval flags that would change nothing.
+func checkIdleFlags(t *testing.T, run string) {
+	t.Helper()
+	live := context.Background()
+	for _, args := range []string{"--seed 2", "--per-class 4 --skip-bad", "--embeddings e", "--data nowhere.csv --seed 2"} {
+		if code, out := graft(t, live, append([]string{"eval", run}, strings.Fields(args)...)...); code != exitUsage {
+			t.Errorf("eval of a cnn with %s: exit status %d, want %d; output:\n%s", args, code, exitUsage, out)
+		}
+	}
+	must(t, "eval", run, "--data", "synthetic", "--per-class", "4", "--seed", "2", "--skip-bad", "--threads", "1")
 }
 
 func checkExportedNetwork(t *testing.T, dir, run string) {

@@ -27,7 +27,7 @@ library of your own instead.
 			&cli.StringFlag{Name: "from", Value: "auto", Usage: "`SOURCE`: release, npm, or auto, the first that can be had"},
 			jsonFlag(),
 		},
-		Action: runSetup,
+		Action: resumes(runSetup),
 	}
 }
 

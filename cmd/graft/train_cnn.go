@@ -17,6 +17,6 @@ func trainCNNCommand() *cli.Command {
 			"   graft train cnn --data fer2013.csv --out runs/strong --recipe strong\n" +
 			"   graft train cnn --data fer2013.csv --out runs/flipped --augment hflip,vflip",
 		Flags:  networkFlags(nets.KindCNN),
-		Action: trainNetwork(nets.KindCNN),
+		Action: resumes(trainNetwork(nets.KindCNN)),
 	}
 }

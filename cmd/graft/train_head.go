@@ -35,7 +35,12 @@ func trainHeadCommand() *cli.Command {
 			&cli.BoolFlag{Name: "force", Usage: "replace an existing run"},
 			seedFlag(), jsonFlag(),
 		}, descentFlags(), optionFlags(nets.KindHead)),
-		Action: trainHead,
+		Action: func(c *cli.Context) error {
+			if c.String("recipe") == finetune.RecipeLBFGS {
+				return trainHead(c) // which takes seconds, and starts over
+			}
+			return resumes(trainHead)(c)
+		},
 	}
 }
 

@@ -17,6 +17,6 @@ func trainViTCommand() *cli.Command {
 			"   graft train vit --data fer2013.csv --out runs/sane --init sane --depth 4\n" +
 			"   graft train vit --data fer2013.csv --out runs/strong --recipe strong",
 		Flags:  networkFlags(nets.KindViT),
-		Action: trainNetwork(nets.KindViT),
+		Action: resumes(trainNetwork(nets.KindViT)),
 	}
 }

@@ -39,7 +39,7 @@ func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
 	j.say("embeddings", "%s on %s", strings.Join(taps, ","), b.Provider())
 	s, err := extract.Run(ctx, extract.Config{
 		Data: d, Backbone: b, Out: j.result.Embeddings, Taps: taps, Limit: j.Limit, Batch: j.Batch, ShardRows: shardRows,
-		SkipBad: j.Data.SkipBad,
+		SkipBad: j.Data.SkipBad, Checked: j.Progress("checking earlier files"),
 	}, j.Progress("extracting"))
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"graft/finetune/engine/dense"
 	"graft/finetune/graph"
 )
 
@@ -94,7 +95,7 @@ func (c *compiler) fresh(n int) []float32 {
 func (c *compiler) leaf(n *graph.Node) {
 	p := place{n, plain}
 	if shared := c.shared(n); shared != nil {
-		c.buffers[p], c.program.values[n] = backing(shared), shared
+		c.buffers[p], c.program.values[n] = dense.Float32s(shared), shared
 		return
 	}
 	data := c.fresh(p.size())

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"graft/finetune/engine/dense"
 	"graft/finetune/engine/vec"
 	"graft/finetune/graph"
 )
@@ -89,10 +90,11 @@ func (p *Program) diagnose(found *graph.Node) error {
 	}
 	for n, t := range p.values {
 		if to := d.values[n]; isLeaf(n) && to != nil {
-			copy(backing(to), backing(t))
-			if at := firstNotFinite(place{n, plain}, backing(t)); at >= 0 {
+			v := dense.Float32s(t)
+			copy(dense.Float32s(to), v)
+			if at := firstNotFinite(place{n, plain}, v); at >= 0 {
 				return fmt.Errorf("engine: %v is not finite because %s %s holds %v at element %d before the step",
-					found, n.Op(), n.Name(), backing(t)[at], at)
+					found, n.Op(), n.Name(), v[at], at)
 			}
 		}
 	}

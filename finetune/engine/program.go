@@ -9,6 +9,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"graft/finetune/engine/dense"
 	"graft/finetune/graph"
 )
 
@@ -122,7 +123,7 @@ func (p *Program) Set(n *graph.Node, v []float32) error {
 	if t == nil {
 		return fmt.Errorf("engine: set %v: the program does not use it", n)
 	}
-	dst := backing(t)
+	dst := dense.Float32s(t)
 	if len(v) != len(dst) {
 		return fmt.Errorf("engine: set %v: wanted %d values, got %d", n, len(dst), len(v))
 	}
@@ -135,7 +136,7 @@ func (p *Program) Set(n *graph.Node, v []float32) error {
 // saves the copy that Set makes.
 func (p *Program) Value(n *graph.Node) []float32 {
 	if t := p.Tensor(n); t != nil {
-		return backing(t)
+		return dense.Float32s(t)
 	}
 	return nil
 }

@@ -7,18 +7,11 @@ import (
 	"graft/finetune/graph"
 )
 
-// newDense makes a gorgonia tensor over a value's memory. These tensors are never viewed or transposed, so that their
-// data is the elements in order.
+// newDense makes a gorgonia tensor over a value's memory.
 func newDense(s graph.Shape, data []float32) *tensor.Dense {
-	shape := []int(s)
-	if len(shape) == 0 {
-		shape = []int{1} // gorgonia's scalars are not slices
-	}
-	t, err := dense.Of(data, shape...)
+	t, err := dense.Of(data, s...)
 	if err != nil {
 		panic("engine: " + err.Error()) // the compiler sized the memory by the shape
 	}
 	return t
 }
-
-func backing(t *tensor.Dense) []float32 { return t.Data().([]float32) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"graft/finetune/graph"
@@ -94,10 +95,21 @@ func (c Config) checkWeights() error {
 }
 
 func within(name string, v, low, high float64) error {
-	if !(v >= low && v <= high) {
-		return fmt.Errorf("%s %g: want %g to %g", name, v, low, high)
+	switch {
+	case v >= low && v <= high:
+		return nil
+	case high == math.MaxFloat64:
+		return fmt.Errorf("%s %s: want %s or more", name, number(v), number(low))
 	}
-	return nil
+	return fmt.Errorf("%s %s: want %s to %s", name, number(v), number(low), number(high))
+}
+
+// number writes 1048576, not 1.048576e+06.
+func number(v float64) string {
+	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
 func above(name string, v float64) error {

@@ -306,3 +306,23 @@ func TestChecks(t *testing.T) {
 // TestViewsAreAveraged compares the mean over an image and its mirror image with both alone.
 // TestScore checks against hand-made numbers, with a logit whose probability is 0 in float32.
 // TestPixelsAreResizedOnce compares with preprocess.
+
+func TestConfigErrorsAreReadable(t *testing.T) {
+	usual := Config{Epochs: 1, Batch: 1, Optimizer: Adam, LearningRate: 1e-3, Schedule: Constant}
+	if err := usual.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*Config){
+		"epochs 0: want 1 to 1048576":       func(c *Config) { c.Epochs = 0 },
+		"epochs 3000000: want 1 to 1048576": func(c *Config) { c.Epochs = 3e6 },
+		"warm-up NaN: want 0 to 1048576":    func(c *Config) { c.Warmup = math.NaN() },
+		"weight decay -0.5: want 0 to":      func(c *Config) { c.WeightDecay = -0.5 },
+		"clip -1: want 0 or more":           func(c *Config) { c.Clip = -1 },
+	} {
+		c := usual
+		change(&c)
+		if err := c.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}

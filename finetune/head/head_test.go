@@ -290,6 +290,17 @@ func TestMoments(t *testing.T) {
 	if mean[2] != 0.5 || std[2] != 0.5 {
 		t.Errorf("zeros and ones: mean %g, std %g, want ½ and ½", mean[2], std[2])
 	}
+	if mean, std, err = Moments(x, d, []int{1, 3, 5, 8}); err != nil || mean[2] != 0.75 || !(math.Abs(float64(std[2])-math.Sqrt(3)/4) <= 1e-6) {
+		t.Errorf("1, 1, 1, 0: mean %v, std %v (%v), want ¾ and √3/4", mean, std, err)
+	}
+	for _, rows := range [][]int{nil, {0, n}, {-1}} {
+		if _, _, err := Moments(x, d, rows); err == nil {
+			t.Errorf("rows %v of %d: no error", rows, n)
+		}
+	}
+	if _, _, err := Moments(x[1:], d, []int{0}); err == nil {
+		t.Error("a cut-off row: no error")
+	}
 }
 
 // Columns that repeat each other leave the second moments without rank.

@@ -3,6 +3,7 @@ package head
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"graft/finetune/engine/sgemm"
 )
@@ -15,13 +16,21 @@ const chunks = 32
 func chunk(i, n int) (from, to int) { return i * n / chunks, (i + 1) * n / chunks }
 
 // Moments returns mean and standard deviation (of the population, as
-// scikit-learn's StandardScaler has it) of each column of x [n,d]. A column that
-// does not vary beyond float32's rounding of its mean gets 1.
-func Moments(x []float32, n, d int) (mean, std []float32, err error) {
-	if n < 1 || d < 1 || len(x) != n*d {
-		return nil, nil, fmt.Errorf("%d feature values for %d rows of %d", len(x), n, d)
+// scikit-learn's StandardScaler has it) of each column of x [·,d] over the rows
+// with the given numbers. A column that does not vary beyond float32's rounding
+// of its mean gets 1.
+func Moments(x []float32, d int, rows []int) (mean, std []float32, err error) {
+	if d < 1 || len(x)%d != 0 {
+		return nil, nil, fmt.Errorf("%d feature values do not make rows of %d", len(x), d)
 	}
-	return features{x: x, n: n, d: d}.moments()
+	n := len(x) / d
+	if len(rows) == 0 {
+		return nil, nil, fmt.Errorf("mean and deviation of none of %d rows of features", n)
+	}
+	if low, high := slices.Min(rows), slices.Max(rows); low < 0 || high >= n {
+		return nil, nil, fmt.Errorf("rows %d to %d of features that have %d", low, high, n)
+	}
+	return features{x: x, n: n, d: d, rows: rows}.moments()
 }
 
 // features are rows of a matrix: x [·,d], rows nil for all n.
@@ -50,8 +59,8 @@ func (f features) row(i int) []float32 {
 	return f.x[i*f.d : (i+1)*f.d]
 }
 
-// moments is Moments. The deviation of a column that hardly varies is 1 so that
-// it stays harmless.
+// moments is Moments of the features' own rows. The deviation of a column that
+// hardly varies is 1 so that it stays harmless.
 func (f features) moments() (mean, std []float32, err error) {
 	n := float64(f.count())
 	shift := f.row(0)

@@ -56,6 +56,9 @@ type Config struct {
 	Limit     int      // samples per split, 0: all
 	DType     string   // float32 (also "") or float16
 	SkipBad   bool     // leave out images that do not decode, and list them
+	// Checked, which may be nil, is told how many files of the shards that are
+	// there from an earlier run have been compared with their hashes.
+	Checked func(done, total int64)
 }
 
 // Summary says what a run did.
@@ -83,7 +86,7 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summa
 	if err != nil {
 		return Summary{}, err
 	}
-	w, err := store.OpenWriter(ctx, c.Out, manifest)
+	w, err := store.OpenWriter(ctx, c.Out, manifest, c.Checked)
 	if err != nil {
 		return Summary{}, err
 	}

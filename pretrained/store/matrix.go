@@ -15,6 +15,12 @@ import (
 // dataset's order; flip takes those of the mirrored images. Files are streamed
 // straight to their place on all cores, so memory peaks at x itself.
 func (s *Store) Matrix(taps []string, split string, flip bool) (x []float32, dim int, labels []int, ids []string, err error) {
+	return s.AppendMatrix(nil, taps, split, flip)
+}
+
+// AppendMatrix is Matrix with x after the values of to, in the memory of to if
+// its capacity suffices: so several matrices are read into one.
+func (s *Store) AppendMatrix(to []float32, taps []string, split string, flip bool) (x []float32, dim int, labels []int, ids []string, err error) {
 	sel, err := s.choose(taps, split, flip)
 	if err != nil {
 		return nil, 0, nil, nil, err
@@ -23,16 +29,20 @@ func (s *Store) Matrix(taps []string, split string, flip bool) (x []float32, dim
 	for _, p := range sel.parts {
 		n += len(p.rows)
 	}
-	if n > math.MaxInt/4/sel.dim {
+	if n > (math.MaxInt/4-len(to))/sel.dim {
 		return nil, 0, nil, nil, fmt.Errorf("store %s: [%d,%d] does not fit into memory", s.dir, n, sel.dim)
 	}
-	x = make([]float32, n*sel.dim)
+	if size := len(to) + n*sel.dim; size <= cap(to) {
+		x = to[:size]
+	} else {
+		x = append(make([]float32, 0, size), to...)[:size]
+	}
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	at := 0
+	at := len(to)
 	for _, p := range sel.parts {
-		dst := x[at*sel.dim : (at+len(p.rows))*sel.dim]
-		at += len(p.rows)
+		dst := x[at : at+len(p.rows)*sel.dim]
+		at += len(dst)
 		for t := range sel.taps {
 			g.Go(func() error { return s.readTap(sel, p, t, dst) })
 		}

@@ -21,7 +21,7 @@ func Example() {
 	w, err := store.OpenWriter(ctx, filepath.Join(dir, "e"), store.Manifest{
 		Dataset: store.Dataset{Name: "pets", Classes: []string{"cat", "dog"}, Splits: []string{"train"}},
 		Taps:    []store.Tap{{Name: "cls", Dim: 2}}, DType: store.Float32, ShardRows: 2, Samples: 2,
-	})
+	}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -115,7 +115,7 @@ func (f *fixture) at(x [][]float32, i int) [][]float32 {
 
 func (f *fixture) open(t *testing.T, dir string) *store.Writer {
 	t.Helper()
-	w, err := store.OpenWriter(context.Background(), dir, f.m)
+	w, err := store.OpenWriter(context.Background(), dir, f.m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,6 +196,30 @@ func (f *fixture) checkMatrix(t *testing.T, s *store.Store, words []string, spli
 	}
 	if at != len(labels) || len(x) != at*dim || cap(x) != len(x) {
 		t.Errorf("%d labels and %d values (capacity %d), want %d rows of %d and no more", len(labels), len(x), cap(x), at, dim)
+	}
+}
+
+func TestAppendMatrix(t *testing.T) {
+	f := newFixture(10, store.Float32, true)
+	dir := filepath.Join(t.TempDir(), "e")
+	f.write(t, dir)
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, dim, _, _, err := s.Matrix(nil, "val", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, room := range []int{0, len(want) - 1, len(want), len(want) + 9} {
+		to := append(make([]float32, 0, 2+room), 1, 2)
+		x, d, labels, _, err := s.AppendMatrix(to, nil, "val", true)
+		if err != nil || d != dim || len(labels) != 5 || !slices.Equal(x, append([]float32{1, 2}, want...)) {
+			t.Fatalf("room for %d: %v (%v), want 1, 2 and %v", room, x, err, want)
+		}
+		if inPlace := &x[0] == &to[0]; inPlace != (room >= len(want)) {
+			t.Errorf("room for %d of %d values: in place %v", room, len(want), inPlace)
+		}
 	}
 }
 

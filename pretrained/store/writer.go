@@ -26,7 +26,9 @@ type Writer struct {
 // removed, and finished shards are checked against their hashes: damaged ones
 // count as not done. A store made with other settings gives a *MismatchError,
 // a folder with other things in it an error, both without touching anything.
-func OpenWriter(ctx context.Context, dir string, want Manifest) (*Writer, error) {
+// progress, which may be nil, is told the finished shards' files as they are
+// checked, done and in total.
+func OpenWriter(ctx context.Context, dir string, want Manifest, progress func(done, total int64)) (*Writer, error) {
 	want.Format, want.Version, want.Shards = Format, Version, []Shard{}
 	if err := want.check(); err != nil {
 		return nil, fmt.Errorf("embedding store %s: %w", dir, err)
@@ -42,7 +44,7 @@ func OpenWriter(ctx context.Context, dir string, want Manifest) (*Writer, error)
 		return nil, err
 	}
 	w := &Writer{dir: dir, lock: lock, manifest: &want}
-	if err := w.begin(ctx); err != nil {
+	if err := w.begin(ctx, progress); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
@@ -70,7 +72,7 @@ func refuseOther(dir string) error {
 }
 
 // begin reads what is there, or writes the first manifest.
-func (w *Writer) begin(ctx context.Context) error {
+func (w *Writer) begin(ctx context.Context, progress func(done, total int64)) error {
 	old, err := readManifest(w.dir)
 	if errors.Is(err, os.ErrNotExist) {
 		// The manifest comes first: a folder with anything else in it but no
@@ -93,7 +95,7 @@ func (w *Writer) begin(ctx context.Context) error {
 	if err := w.clean(); err != nil {
 		return err
 	}
-	return w.dropDamaged(ctx)
+	return w.dropDamaged(ctx, progress)
 }
 
 func (w *Writer) makeFolders() error {
@@ -134,8 +136,8 @@ func (w *Writer) clean() error {
 
 // dropDamaged takes shards whose files are not what the manifest says off the
 // list of finished ones.
-func (w *Writer) dropDamaged(ctx context.Context) error {
-	faults, err := verifyShards(ctx, w.dir, w.manifest, nil)
+func (w *Writer) dropDamaged(ctx context.Context, progress func(done, total int64)) error {
+	faults, err := verifyShards(ctx, w.dir, w.manifest, progress)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"graft/internal/atomicfile"
@@ -141,7 +142,7 @@ func TestMismatchSaysWhatDiffers(t *testing.T) {
 		before := files(t, dir)
 		m := f.m
 		change(&m)
-		_, err := store.OpenWriter(context.Background(), dir, m)
+		_, err := store.OpenWriter(context.Background(), dir, m, nil)
 		var diff *store.MismatchError
 		if !errors.As(err, &diff) || len(diff.Differences) != 1 || diff.Differences[0].Field != field {
 			t.Errorf("%s changed: error %v", field, err)
@@ -168,11 +169,34 @@ func TestRenamedFilesAreTheSame(t *testing.T) {
 	}
 }
 
+func TestCheckingTellsProgress(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "e")
+	f := newFixture(6, store.Float32, false)
+	f.write(t, dir)
+	var mu sync.Mutex
+	var most int64
+	w, err := store.OpenWriter(context.Background(), dir, f.m, func(done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		most = max(most, done)
+		if total != 6 { // two shards of two taps and metadata
+			t.Errorf("%d of %d files, want 6", done, total)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if most != 6 {
+		t.Errorf("progress ended at %d of 6 files", most)
+	}
+}
+
 func TestOneWriterAtATime(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "e")
 	f := newFixture(6, store.Float32, false)
 	w := f.open(t, dir)
-	if _, err := store.OpenWriter(context.Background(), dir, f.m); err == nil || !strings.Contains(err.Error(), "another process") {
+	if _, err := store.OpenWriter(context.Background(), dir, f.m, nil); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("second writer: %v", err)
 	}
 	w.Close()
@@ -187,7 +211,7 @@ func TestOtherFoldersAreLeftAlone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "thesis.tex"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := store.OpenWriter(context.Background(), dir, newFixture(6, store.Float32, false).m)
+	_, err := store.OpenWriter(context.Background(), dir, newFixture(6, store.Float32, false).m, nil)
 	if err == nil || !strings.Contains(err.Error(), "thesis.tex") {
 		t.Errorf("error %v", err)
 	}

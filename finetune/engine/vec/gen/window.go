@@ -71,10 +71,12 @@ func taps(r int) {
 	RET()
 }
 
+// The tile of dot products that correlate keeps in registers.
+const rowTile, colTile = 3, 4
+
 // correlate emits the tile of 3×4 dot products over a rectangle. All steps are in bytes, at in elements; rows and cols
 // are at least 1.
 func correlate() {
-	const rowTile, colTile = 3, 4
 	TEXT("correlateAVX2", NOSPLIT, "func(out *float32, dy *float32, dyPlane, dyRow int, x *float32, at *int, xRow, xStep, rows, cols int)")
 	Pragma("noescape")
 	dyRow, xRow := Load(Param("dy"), GP64()), Load(Param("x"), GP64())
@@ -98,24 +100,7 @@ func correlate() {
 	MOVQ(xRow, x)
 	Load(Param("cols"), cols)
 	Label("col")
-	for h := range halves {
-		var v [rowTile]reg.VecVirtual
-		for i := range v {
-			v[i] = YMM()
-			m := Mem{Base: d, Disp: 32 * h}
-			if i > 0 {
-				m.Index, m.Scale = plane, uint8(i)
-			}
-			VMOVUPS(m, v[i])
-		}
-		for j := range off {
-			u := YMM()
-			VMOVUPS(Mem{Base: x, Index: off[j], Scale: 4, Disp: 32 * h}, u)
-			for i := range v {
-				VFMADD231PS(u, v[i], acc[i][j])
-			}
-		}
-	}
+	addProducts(&acc, d, plane, x, &off)
 	ADDQ(U32(64), d)
 	ADDQ(xStep, x)
 	DECQ(cols)
@@ -135,6 +120,28 @@ func correlate() {
 	}
 	VZEROUPPER()
 	RET()
+}
+
+// addProducts adds one place's lanes to the tile: d and its two planes on, times x at the four offsets.
+func addProducts(acc *[rowTile][colTile]reg.VecVirtual, d, plane, x reg.Register, off *[colTile]reg.GPVirtual) {
+	for h := range halves {
+		var v [rowTile]reg.VecVirtual
+		for i := range v {
+			v[i] = YMM()
+			m := Mem{Base: d, Disp: 32 * h}
+			if i > 0 {
+				m.Index, m.Scale = plane, uint8(i)
+			}
+			VMOVUPS(m, v[i])
+		}
+		for j := range off {
+			u := YMM()
+			VMOVUPS(Mem{Base: x, Index: off[j], Scale: 4, Disp: 32 * h}, u)
+			for i := range v {
+				VFMADD231PS(u, v[i], acc[i][j])
+			}
+		}
+	}
 }
 
 // maxTaps emits max pooling. xStep is in bytes; n and count are at least 1.

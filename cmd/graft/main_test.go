@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Only commands that keep what they have done may promise to go on.
+func TestInterruptions(t *testing.T) {
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	dir := t.TempDir()
+	for args, goesOn := range map[string]bool{
+		"extract --data synthetic --model DIR/no.onnx --out DIR/x":         true,
+		"train cnn --data synthetic --out DIR/x":                           true,
+		"train vit --data synthetic --out DIR/x":                           true,
+		"train head --embeddings DIR/no --out DIR/x --recipe study":        true,
+		"train head --embeddings DIR/no --out DIR/x":                       false,
+		"model pull nothing":                                               true,
+		"setup --from nowhere":                                             true,
+		"demo --per-class 0":                                               true,
+		"eval DIR/no":                                                      false,
+		"predict DIR/no face.png":                                          false,
+		"export DIR/no --out DIR/x.onnx":                                   false,
+		"compare DIR/no":                                                   false,
+		"data info --data DIR/no.csv":                                      false,
+		"embeddings info DIR/no":                                           false,
+		"model info DIR/no.onnx":                                           false,
+		"import --model cnn --weights DIR/no.pth --out DIR/x":              false,
+		"model export --weights DIR/no.pth --arch vit_b_16 --out DIR/x.on": false,
+	} {
+		app := newApp()
+		words := append([]string{"graft"}, strings.Fields(strings.ReplaceAll(args, "DIR", filepath.ToSlash(dir)))...)
+		err := app.RunContext(cancelled, flagsFirst(app.Commands, words))
+		if err == nil {
+			t.Errorf("%s: no error", args)
+			continue
+		}
+		if got := strings.Contains(interruption(err), "go on"); got != goesOn {
+			t.Errorf("%s: %q after %v", args, interruption(err), err)
+		}
+	}
+}
