@@ -13,32 +13,6 @@ type Normalization struct {
 	Mean, Std [3]float32
 }
 
-// Host is the preprocessing of a model that wants a finished tensor: Square,
-// then gray repeated to RGB, then Normalization.
-type Host struct {
-	Size    int     // side of the model's input in pixels
-	CropPct float64 // share of the resized picture that the crop keeps, in (0,1]; 0 means 1
-	Normalization
-}
-
-// Tensor fills dst, [3,Size,Size], with the normalised pixels of im.
-func (h Host) Tensor(dst []float32, im Image) {
-	sq := Square(im, h.Size, h.CropPct)
-	plane := h.Size * h.Size
-	for c := range 3 {
-		scale := 1 / (255 * h.Std[c])
-		shift := h.Mean[c] / h.Std[c]
-		src := sq.Pix
-		if sq.C == 3 {
-			src = sq.Pix[c*plane:]
-		}
-		out := dst[c*plane : (c+1)*plane]
-		for i := range out {
-			out[i] = float32(src[i])*scale - shift
-		}
-	}
-}
-
 // Square resizes im so that its shorter side is floor(size/cropPct) and cuts
 // the size×size centre, in 8 bits with PIL's antialiased bilinear kernel: what
 // torchvision's Resize and CenterCrop and timm's evaluation transform do with

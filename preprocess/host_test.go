@@ -2,7 +2,6 @@ package preprocess_test
 
 import (
 	"fmt"
-	"math"
 	"testing"
 
 	"graft/preprocess"
@@ -60,22 +59,5 @@ func TestSquareOfNarrowImages(t *testing.T) {
 	}
 	if got := preprocess.Square(long, 2, 1); got.Pix[0] != 49 && got.Pix[0] != 50 {
 		t.Errorf("centre of 0 to 100 is %d", got.Pix[0])
-	}
-}
-
-func TestHostTensor(t *testing.T) {
-	h := preprocess.Host{Size: 4, Normalization: preprocess.Normalization{
-		Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225}}}
-	for _, c := range []int{1, 3} {
-		im := random(7, c, 4, 4)
-		got := make([]float32, 3*4*4)
-		h.Tensor(got, im)
-		for i := range got {
-			k := i / 16
-			want := (float64(im.Pix[i%16+16*(k%c)])/255 - float64(h.Mean[k])) / float64(h.Std[k])
-			if d := math.Abs(float64(got[i]) - want); !(d <= 1e-5) {
-				t.Fatalf("C=%d: element %d is %g, want %g", c, i, got[i], want)
-			}
-		}
 	}
 }

@@ -155,6 +155,29 @@ func TestForeignRefuses(t *testing.T) {
 	}
 }
 
+func TestForeignNormalize(t *testing.T) {
+	a := &foreign{Foreign: Foreign{Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225}}, channels: 3}
+	if err := a.fillTable(); err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, c := range []int{1, 3} {
+		im := preprocess.New(c, 4, 4)
+		for i := range im.Pix {
+			im.Pix[i] = uint8(r.Uint32())
+		}
+		got := make([]float32, 3*4*4)
+		a.normalize(got, im)
+		for i := range got {
+			k := i / 16
+			want := (float64(im.Pix[i%16+16*(k%c)])/255 - float64(a.Mean[k])) / float64(a.Std[k])
+			if d := math.Abs(float64(got[i]) - want); !(d <= 1e-5) {
+				t.Fatalf("C=%d: element %d is %g, want %g", c, i, got[i], want)
+			}
+		}
+	}
+}
+
 func TestLuma(t *testing.T) {
 	im := preprocess.Image{C: 3, H: 1, W: 4, Pix: []uint8{255, 0, 0, 10, 0, 255, 0, 20, 0, 0, 255, 30}}
 	// PIL: Image.merge("RGB", …).convert("L").

@@ -27,9 +27,6 @@ type LBFGSOptions struct {
 // not average 1 count as that many rows.
 func LambdaFromC(c float64, n int) float64 { return 1 / (c * float64(n)) }
 
-// CFromLambda is the inverse of LambdaFromC.
-func CFromLambda(lambda float64, n int) float64 { return 1 / (lambda * float64(n)) }
-
 // Balanced returns weights n/(classes·count) that make classes count alike, as
 // scikit-learn's class_weight="balanced". A class without rows gets 0.
 func Balanced(y []int, classes int) []float64 {

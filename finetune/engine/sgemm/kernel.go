@@ -36,9 +36,6 @@ var current = func() *atomic.Pointer[kernel] {
 	return &p
 }()
 
-// Kernel names the instruction set in use: "avx512", "avx2" or "portable".
-func Kernel() string { return current.Load().name }
-
 // Standardize sets dst[i] to (src[i] − mean[i])·scale[i] for the four slices of
 // dst's length. dst may be src.
 func Standardize(dst, src, mean, scale []float32) {
