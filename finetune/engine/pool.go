@@ -7,19 +7,22 @@ import (
 )
 
 // pool keeps threads-1 helpers that wait for the parts of a step. They first spin, as the next step of a program
-// follows within microseconds, and then sleep.
+// follows within microseconds, and then sleep. Whoever is free takes the next part, so that a helper which the
+// operating system has put aside for another process costs no more than the part it holds.
 type pool struct {
 	threads int
 	spins   int
-	mu      sync.Mutex // one program at a time
-	job     func(part, parts int)
-	parts   int
-	round   atomic.Uint32
-	left    atomic.Int32 // helpers not done
+	mu      sync.Mutex    // one program at a time
+	job     atomic.Value  // of the round under way: func(part, parts int)
+	state   atomic.Uint64 // round, its number of parts, the first part not taken: 32, 16 and 16 bits
+	left    atomic.Int32  // parts not done
 	caller  sleeper
 	idle    func() bool
 	helpers []sleeper
 }
+
+// maxParts is what the pool's state has room for.
+const maxParts = 1<<16 - 1
 
 // sleeper is a goroutine that may wait in its sleep. Whoever takes the flag back owes, or is spared, one wake.
 type sleeper struct {
@@ -85,35 +88,50 @@ func poolOf(threads int) *pool {
 	return p
 }
 
-// do runs job(0,parts) … job(parts-1,parts), part 0 on the caller, and returns when all are done. Which part runs
-// where is fixed.
+// do runs job(0,parts) … job(parts-1,parts), on the caller and the helpers, and returns when all are done. How the work is
+// cut is fixed, and with it every bit; who does which part is not.
 func (p *pool) do(job func(part, parts int), parts int) {
 	if parts <= 1 {
 		job(0, 1)
 		return
 	}
-	p.job, p.parts = job, parts
-	p.left.Store(int32(len(p.helpers)))
-	p.round.Add(1)
-	for i := range p.helpers {
+	round := uint32(p.state.Load()>>32) + 1
+	p.job.Store(job)
+	p.left.Store(int32(parts))
+	p.state.Store(uint64(round)<<32 | uint64(parts)<<16)
+	for i := range min(len(p.helpers), parts-1) {
 		p.helpers[i].rouse()
 	}
-	job(0, parts)
+	p.work(round)
 	p.caller.until(p.idle, p.spins)
+}
+
+// work takes parts of a round until there are none. The job is read only with a part in hand, which keeps its round
+// from ending: a helper that comes late takes nothing.
+func (p *pool) work(round uint32) {
+	for {
+		s := p.state.Load()
+		part, parts := int(s&0xffff), int(s>>16&0xffff)
+		if uint32(s>>32) != round || part >= parts {
+			return
+		}
+		if !p.state.CompareAndSwap(s, s+1) {
+			continue
+		}
+		p.job.Load().(func(part, parts int))(part, parts)
+		if p.left.Add(-1) == 0 {
+			p.caller.rouse()
+		}
+	}
 }
 
 func (p *pool) help(i int) {
 	seen := uint32(0)
-	begun := func() bool { return p.round.Load() != seen }
+	begun := func() bool { return uint32(p.state.Load()>>32) != seen }
 	for {
 		p.helpers[i].until(begun, p.spins)
-		seen++
-		if i+1 < p.parts {
-			p.job(i+1, p.parts)
-		}
-		if p.left.Add(-1) == 0 {
-			p.caller.rouse()
-		}
+		seen = uint32(p.state.Load() >> 32)
+		p.work(seen)
 	}
 }
 

@@ -41,6 +41,20 @@ func TestPool(t *testing.T) {
 	}
 }
 
+// TestPoolWithoutHelpers has helpers that never get a core: the caller must do their parts.
+func TestPoolWithoutHelpers(t *testing.T) {
+	p := &pool{threads: 4, helpers: make([]sleeper, 3)}
+	p.caller.wake = make(chan struct{}, 1)
+	p.idle = func() bool { return p.left.Load() == 0 }
+	for round := range 3 {
+		var done [4]int
+		p.do(func(part, parts int) { done[part]++ }, len(done))
+		if done != [4]int{1, 1, 1, 1} {
+			t.Fatalf("round %d: parts were run %v times, wanted each once", round, done)
+		}
+	}
+}
+
 func TestChunkCoversAll(t *testing.T) {
 	for _, n := range []int{1, 7, 16, 100, 1000} {
 		for _, align := range []int{1, 16} {

@@ -162,7 +162,7 @@ func (p *Program) Memory() int { return p.memory }
 
 func threadsOf(o Options) int {
 	if o.Threads > 0 {
-		return o.Threads
+		return min(o.Threads, maxParts)
 	}
 	return runtime.GOMAXPROCS(0)
 }
