@@ -44,6 +44,7 @@ var networkOptions = map[string][]networkOption{
 		{"hidden", 0, "width of a hidden layer: `N` (0: none)"},
 		{"dropout_in", 0.0, "`P` of the features"},
 		{"dropout", 0.0, "`P` of the hidden layer"},
+		{"members", 0, "networks of their own, logits averaged: `N`"},
 		{"standardize", false, "bring each feature to mean 0 and variance 1"},
 	},
 }

@@ -105,7 +105,7 @@ func (t *trainer) build() error {
 	if j.Config.ClassWeights != nil {
 		o.ClassWeights = g.Constant(j.Config.ClassWeights, j.Net.Classes())
 	}
-	t.loss = g.CrossEntropy(logits, targets, o)
+	t.loss = nets.Loss(g, logits, targets, o)
 	parameters := g.Parameters(false)
 	gradients, err := graph.Gradient(t.loss, parameters)
 	if err != nil {

@@ -2,6 +2,7 @@ package nets
 
 import (
 	"hash/fnv"
+	"slices"
 
 	"graft/finetune/graph"
 )
@@ -23,6 +24,17 @@ type pass struct {
 // linear is x·Wᵀ + b over the last axis: x […,in], weight [out,in], bias [out].
 func (p pass) linear(name string, x *graph.Node) *graph.Node {
 	return p.Add(p.MatMulT(x, p.w(name+".weight"), false, true), p.w(name+".bias"))
+}
+
+// Loss is the mean cross-entropy of a forward pass's logits against targets [N,K], a distribution a row. Logits [M·N,K] of
+// a [Head]'s members are each held against the same targets.
+func Loss(g *graph.Graph, logits, targets *graph.Node, o graph.CrossEntropyOptions) *graph.Node {
+	if logits != nil && targets != nil {
+		if n := logits.Shape()[0] / targets.Shape()[0]; n > 1 {
+			targets = g.Concat(0, slices.Repeat([]*graph.Node{targets}, n)...)
+		}
+	}
+	return g.CrossEntropy(logits, targets, o)
 }
 
 // conv is a convolution with a square kernel; padding keeps the size of 3×3 and 1×1 kernels at stride 1. Its bias is

@@ -1,6 +1,7 @@
 package nets
 
 import (
+	"fmt"
 	"slices"
 
 	"graft/finetune/graph"
@@ -9,12 +10,16 @@ import (
 // Head classifies the features of a frozen backbone: one linear layer, or with Hidden > 0 dropout, linear, GELU, dropout,
 // linear. Weights: head.weight [K,D] and head.bias [K]; with a hidden layer of H also hidden.weight [H,D] and hidden.bias
 // [H], and head.weight is [K,H]; with Standardize also standardize.mean [D] and standardize.std [D].
+//
+// With Members M > 1 it is an ensemble of M such networks side by side, which share only the features' dropout and
+// head.bias: hidden.weight is [M·H,D], head.weight [K,M·H]. Each learns for itself, and their logits are averaged.
 type Head struct {
 	Features  int     `json:"features"`             // D
 	Outputs   int     `json:"outputs"`              // K, the classes
 	Hidden    int     `json:"hidden,omitempty"`     // H, 0 for none
 	DropoutIn float64 `json:"dropout_in,omitempty"` // of the features
 	Dropout   float64 `json:"dropout,omitempty"`    // of the hidden layer
+	Members   int     `json:"members,omitempty"`    // M, 0 as 1
 	// Standardize subtracts the features' mean and divides by their deviation. Both start as 0 and 1; whoever trains
 	// the head measures them on the training data.
 	Standardize bool `json:"standardize,omitempty"`
@@ -38,12 +43,15 @@ func (h Head) Classes() int { return h.Outputs }
 // Check tells what is wrong with the options.
 func (h Head) Check() error {
 	err := checkSpans(KindHead, span{"features", h.Features, 1, maxClasses}, span{"outputs", h.Outputs, 2, maxClasses},
-		span{"hidden", h.Hidden, 0, maxClasses})
+		span{"hidden", h.Hidden, 0, maxClasses}, span{"members", h.Members, 0, maxRepeat})
 	if err == nil {
 		err = checkDropout(KindHead, "dropout_in", h.DropoutIn)
 	}
 	if err == nil {
 		err = checkDropout(KindHead, "dropout", h.Dropout)
+	}
+	if err == nil && h.Members > 1 && h.Hidden == 0 {
+		err = fmt.Errorf("head: %d members without a hidden layer would all learn the same; give them one (hidden)", h.Members)
 	}
 	if err != nil {
 		return err
@@ -61,10 +69,15 @@ func (h Head) Weights() []Weight {
 	if h.Hidden == 0 {
 		return slices.Concat(list, affine("head", h.Outputs, h.Features))
 	}
-	return slices.Concat(list, affine("hidden", h.Hidden, h.Features), affine("head", h.Outputs, h.Hidden))
+	width := h.members() * h.Hidden
+	draw := torchUniform(h.Hidden) // each member starts as if it were alone
+	return slices.Concat(list, affine("hidden", width, h.Features), []Weight{
+		{Name: "head.weight", Shape: []int{h.Outputs, width}, draw: draw}, {Name: "head.bias", Shape: []int{h.Outputs}, draw: draw}})
 }
 
-// Forward builds logits [N,K] from features [N,D].
+func (h Head) members() int { return max(h.Members, 1) }
+
+// Forward builds logits [N,K] from features [N,D]; for training members, [M·N,K], the first member's N rows first.
 func (h Head) Forward(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.Node {
 	p := pass{g, w, m}
 	if h.Standardize {
@@ -75,7 +88,24 @@ func (h Head) Forward(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.No
 		x = p.hidden(x, h.Dropout)
 	}
 	defer g.Scope("head")()
-	return p.linear("head", x)
+	switch {
+	case h.members() == 1:
+		return p.linear("head", x)
+	case m.Train:
+		return p.apart(x, h.members(), h.Hidden)
+	}
+	mean := p.Mul(p.MatMulT(x, p.w("head.weight"), false, true), p.Scalar(1/float64(h.Members)))
+	return p.Add(mean, p.w("head.bias"))
+}
+
+// apart has each member see its own columns of x [N,M·H] alone: [M·N,K].
+func (p pass) apart(x *graph.Node, members, hidden int) *graph.Node {
+	var logits []*graph.Node
+	for from := 0; from < members*hidden; from += hidden {
+		own := p.Slice(p.w("head.weight"), 1, from, from+hidden)
+		logits = append(logits, p.MatMulT(p.Slice(x, 1, from, from+hidden), own, false, true))
+	}
+	return p.Add(p.Concat(0, logits...), p.w("head.bias"))
 }
 
 func (p pass) features(x *graph.Node) *graph.Node {

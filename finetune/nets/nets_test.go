@@ -73,7 +73,8 @@ func TestTableAgrees(t *testing.T) {
 
 func everyNet() map[string]Net {
 	all := map[string]Net{"strong_cnn": StrongCNN(7), "strong_vit": StrongViT(7), "linear": Head{Features: 12, Outputs: 4},
-		"dropout": Head{Features: 12, Outputs: 4, Hidden: 5, DropoutIn: 0.25, Dropout: 0.5}}
+		"dropout": Head{Features: 12, Outputs: 4, Hidden: 5, DropoutIn: 0.25, Dropout: 0.5},
+		"members": Head{Features: 12, Outputs: 4, Hidden: 5, Members: 3}}
 	for name, net := range fixtures {
 		all[name] = net
 	}
@@ -139,6 +140,7 @@ func TestNewRefuses(t *testing.T) {
 		{"vit", `{"side":32,"channels":1,"outputs":7,"patch":16,"width":32,"depth":2,"heads":4,"norm":"","pool":"mean","init":"sane"}`, `norm is ""`},
 		{"head", `{"features":3,"outputs":1}`, "outputs is 1, want 2"},
 		{"head", `{"features":3,"outputs":2,"dropout":1}`, "dropout is 1, want at least 0 and below 1"},
+		{"head", `{"features":3,"outputs":2,"members":2}`, "members without a hidden layer"},
 	} {
 		if _, err := New(c.kind, []byte(c.options)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %s: error %v, want one with %q", c.kind, c.options, err, c.want)

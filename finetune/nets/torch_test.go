@@ -24,7 +24,8 @@ var fixtures = map[string]Net{
 		Norm: NormPre, Pool: PoolClass, Init: InitSane, Stem: []int{4, 6}},
 	"post_vit": ViT{Side: 12, Channels: 1, Outputs: 3, Patch: 4, Width: 8, Depth: 3, Heads: 2, MLP: 12, Tied: true,
 		Norm: NormPost, Pool: PoolMean, Init: InitSane},
-	"head": Head{Features: 10, Outputs: 3, Hidden: 6, Standardize: true},
+	"head":    Head{Features: 10, Outputs: 3, Hidden: 6, Standardize: true},
+	"members": Head{Features: 10, Outputs: 3, Hidden: 4, Members: 3},
 }
 
 // file reads a fixture's tensors by name.
@@ -105,7 +106,7 @@ func newTraining(t testing.TB, name string, m Mode) *training {
 		t.Fatal(err)
 	}
 	s.logits = net.Forward(s.g, s.x, w, m)
-	s.loss = s.g.CrossEntropy(s.logits, s.targets, graph.CrossEntropyOptions{})
+	s.loss = Loss(s.g, s.logits, s.targets, graph.CrossEntropyOptions{})
 	s.parameters = s.g.Parameters(false)
 	if s.gradients, err = graph.Gradient(s.loss, s.parameters); err != nil {
 		t.Fatal(err)
