@@ -6,12 +6,14 @@
 // code: torchvision's Weights enumerations (torchvision/models/
 // vision_transformer.py), timm's default configurations (timm/models/
 // vision_transformer.py), the preprocessor_config.json of the Hugging Face
-// repositories, and the evaluation transforms of the DeiT and DINO
-// repositories. Names such as vit_b_16-c867db91.pth carry the first eight hex
-// digits of the file's SHA-256.
+// repositories, the evaluation transforms of the DeiT, DINO and DINOv2
+// repositories, and OpenAI's clip/clip.py. Names such as vit_b_16-c867db91.pth
+// carry the first eight hex digits of the file's SHA-256, OpenAI's addresses all
+// of it.
 package models
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -27,12 +29,15 @@ type Entry struct {
 	SHA256     string     `json:"sha256"`
 	File       string     `json:"file"`       // its name on disk
 	Arch       string     `json:"arch"`       // vit_b_16, …
-	Family     string     `json:"family"`     // whose tensor names: torchvision, timm, huggingface
+	Family     string     `json:"family"`     // whose tensor names: torchvision, timm, dinov2, openai, huggingface, …
 	License    string     `json:"license"`    // of the weights
 	Source     string     `json:"source"`     // publisher's name, training data
-	Parameters int64      `json:"parameters"` // classifier included
+	Parameters int64      `json:"parameters"` // of the image encoder, classifier included
+	Bytes      int64      `json:"bytes"`      // of the file, where it is not 4 a parameter; else 0
 	Classes    int        `json:"classes"`    // of the classifier, 0 without one
-	Image      int        `json:"image"`      // side of the input in pixels
+	Activation string     `json:"activation"` // of the perceptrons, where not the usual one of the tensor names; else ""
+	Positions  string     `json:"positions"`  // "dino" where the position embedding is resized as DINO's code does, and the tensor names do not tell; else ""
+	Image      int        `json:"image"`      // side of the input in pixels that its publisher evaluates at
 	Mean       [3]float32 `json:"mean"`       // of RGB in [0,1]
 	Std        [3]float32 `json:"std"`
 	// CropPct is the part of the resized image's side that the centre crop
@@ -41,8 +46,9 @@ type Entry struct {
 	Interpolation string  `json:"interpolation"`
 }
 
-// Size is the file's approximate size in bytes: its parameters in float32.
-func (e Entry) Size() int64 { return 4 * e.Parameters }
+// Size is the file's approximate size in bytes: as stated, or that of its
+// parameters in float32.
+func (e Entry) Size() int64 { return cmp.Or(e.Bytes, 4*e.Parameters) }
 
 //go:embed zoo.json
 var zooJSON []byte

@@ -27,8 +27,9 @@ const (
 	maxSide = 1 << 14
 )
 
-// ownTap is the outputs of graft's files that are features; logits are not.
-var ownTap = regexp.MustCompile(`^(cls|mean)(_[0-9]+)?$`)
+// ownTap is the outputs of graft's files that are features; logits are not. The
+// names are explained at vit.Model.Taps.
+var ownTap = regexp.MustCompile(`^((cls|mean)(_[0-9]+)?|pool|dist|proj)$`)
 
 // own is the adapter of files that graft exported.
 type own struct {

@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
-from transformers import ViTConfig, ViTForImageClassification
+from transformers import Dinov2Config, ViTConfig, ViTForImageClassification
+from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
 WIDTH, DEPTH, HEADS, MLP, CLASSES = 32, 3, 4, 48, 5
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -97,7 +98,7 @@ def save_case(folder, name, run, size, stats):
     pixels = images()
     out = {}
     for kind, p in pixels.items():
-        out[f"{kind}.pixels"] = p.float()
+        out[f"{kind}.pixels"] = p.half()  # exact
         for tap, v in run(prepare(p, size, stats)).items():
             out[f"{kind}.{tap}"] = v.contiguous()
     save_file(out, folder / f"{name}.expected.safetensors")
@@ -145,10 +146,19 @@ def positions(folder):
     for m in (2, 3, 7, 9):
         out[f"torchvision.{m}"] = interpolate_embeddings(8 * m, 8, {"encoder.pos_embedding": pos.clone()})["encoder.pos_embedding"]
         out[f"timm.{m}"] = resample_abs_pos_embed(pos, [m, m])
+        out[f"dinov2.{m}"] = dinov2_positions(pos, m)
         grid = pos[:, 1:].reshape(1, 4, 4, 6).permute(0, 3, 1, 2)
         grid = F.interpolate(grid, size=(m, m), mode="bicubic", align_corners=False)
         out[f"huggingface.{m}"] = torch.cat([pos[:, :1], grid.permute(0, 2, 3, 1).reshape(1, m * m, 6)], 1)
     save_file({k: v.contiguous() for k, v in out.items()}, folder / "positions.safetensors")
+
+
+@torch.no_grad()
+def dinov2_positions(pos, m):
+    """Meta's convention, which transformers 4.36 has for DINOv2: the size, plus 0.1, tells the scale."""
+    model = Dinov2Embeddings(Dinov2Config(hidden_size=6, image_size=4, patch_size=1))
+    model.position_embeddings.copy_(pos)
+    return model.interpolate_pos_encoding(torch.zeros(1, 1 + m * m, 6), m, m)
 
 
 def resized_cases(folder, tv, tm):

@@ -51,16 +51,21 @@ func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
 	return nil
 }
 
-// defaultTaps are cls and mean after the final norm and cls of the last four
-// blocks, as far as the backbone has them: six taps know more than one, and
-// cost little beside the network itself.
+// defaultTaps are cls (or, without a class token, pool) and mean after the
+// final norm and cls (or mean) of the last four blocks, as far as the backbone
+// has them: six taps know more than one, and cost little beside the network
+// itself.
 func defaultTaps(known []string) []string {
+	block := "cls_"
+	if !slices.Contains(known, "cls") {
+		block = "mean_"
+	}
 	var blocks, out []string
 	for _, t := range known {
 		switch {
-		case t == "cls" || t == "mean":
+		case t == "cls" || t == "mean" || t == "pool":
 			out = append(out, t)
-		case strings.HasPrefix(t, "cls_"):
+		case strings.HasPrefix(t, block):
 			blocks = append(blocks, t)
 		}
 	}

@@ -19,6 +19,10 @@
 // first because it is the network that DINO evaluates). Everything else at
 // those levels, such as epochs, arguments and optimiser states, is left out.
 //
+// A TorchScript archive (torch.jit.save, as OpenAI published CLIP) is read for
+// its modules' parameters and buffers, named as in a state dict; its code is
+// not looked at.
+//
 // # Names
 //
 // Where every tensor's name starts with "module." (DataParallel's wrapping),

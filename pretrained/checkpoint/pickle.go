@@ -69,6 +69,9 @@ func findClass(module, name string) (any, error) {
 			return storageClass{dtypes[dt]}, nil
 		}
 	}
+	if module == "__torch__" || strings.HasPrefix(module, "__torch__.") {
+		return scriptClass{}, nil
+	}
 	if slices.Contains(inertNames[module], name) {
 		return inert{}, nil
 	}
@@ -89,7 +92,9 @@ var inertNames = map[string][]string{
 	"numpy.core.multiarray":  {"scalar"},
 	"numpy._core.multiarray": {"scalar"},
 	"_codecs":                {"encode"},
-	"pathlib":                {"PosixPath", "PurePosixPath", "WindowsPath"},
+	// Lists among the attributes of TorchScript modules.
+	"torch.jit._pickle": {"build_intlist", "build_tensorlist", "build_doublelist", "build_boollist", "restore_type_tag"},
+	"pathlib":           {"PosixPath", "PurePosixPath", "WindowsPath"},
 }
 
 // inert stands for an object whose content is of no interest: it swallows

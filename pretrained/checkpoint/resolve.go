@@ -5,7 +5,7 @@ import "fmt"
 // resolve finds the state dict in an unpickled value and checks every tensor
 // against its storage, which lookup finds by key.
 func resolve(value any, lookup func(key string) (storage, error)) (*contents, error) {
-	refs, ignored, err := findStateDict(value)
+	refs, ignored, err := findTensors(value)
 	if err != nil {
 		return nil, err
 	}

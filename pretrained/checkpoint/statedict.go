@@ -15,6 +15,15 @@ var wrapperKeys = []string{"teacher", "student", "state_dict", "model", "model_s
 // maxWrappers is how many dictionaries deep a state dict may lie.
 const maxWrappers = 3
 
+// findTensors finds the tensors of an unpickled value and what it left out.
+func findTensors(value any) (map[string]*tensorRef, []string, error) {
+	if m, ok := value.(*scriptModule); ok {
+		tensors, err := m.stateDict()
+		return tensors, nil, err
+	}
+	return findStateDict(value)
+}
+
 // findStateDict unwraps value. It returns the tensors by name and the names,
 // with a path, of what it left out.
 func findStateDict(value any) (map[string]*tensorRef, []string, error) {

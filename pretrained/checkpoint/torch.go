@@ -76,15 +76,11 @@ func openZip(r io.ReaderAt, size int64) (*zipArchive, error) {
 	if !found {
 		return nil, errors.New("a zip file without data.pkl, so none that torch.save wrote")
 	}
-	return a, a.checkKind()
+	return a, a.checkByteOrder()
 }
 
-// checkKind refuses archives that hold more than a pickle and its storages.
-func (a *zipArchive) checkKind() error {
-	if a.members[a.root+"constants.pkl"] != nil {
-		return errors.New("a TorchScript archive (torch.jit.save), not a state dict; save the weights alone: " +
-			"torch.save(torch.jit.load(F).state_dict(), NEW)")
-	}
+// checkByteOrder refuses archives whose numbers lie in another order.
+func (a *zipArchive) checkByteOrder() error {
 	f := a.members[a.root+"byteorder"]
 	if f == nil {
 		return nil // before torch 2.1, little-endian in practice

@@ -165,7 +165,6 @@ func TestTorchArchives(t *testing.T) {
 		{"wrapped three deep", []zipMember{{"archive/data.pkl", pkFile(pkDict(pkText("model"), pkDict(pkText("model"), pkDict(pkText("module"), sd))))}, data}, ""},
 		{"wrapped four deep", []zipMember{{"archive/data.pkl", pkFile(pkDict(pkText("model"), pkDict(pkText("model"), pkDict(pkText("module"), pkDict(pkText("model"), sd)))))}, data}, "more than 3"},
 		{"big-endian", []zipMember{pkl, data, {"archive/byteorder", "big"}}, "byte order"},
-		{"TorchScript", []zipMember{pkl, data, {"archive/constants.pkl", ""}}, "TorchScript"},
 		{"no pickle", []zipMember{data}, "without data.pkl"},
 		{"two pickles", []zipMember{pkl, data, {"b/data.pkl", pkFile(sd)}}, "two files in one"},
 		{"member twice", []zipMember{pkl, data, data}, "twice"},

@@ -1,22 +1,27 @@
 // Package vit turns pretrained vision transformers into ONNX files.
 //
 // There is one definition of the network (Dosovitskiy et al. 2020, pre-norm
-// blocks, class token, learned positions) with options, and one table of
-// tensor names per source of checkpoints: torchvision, timm (whose names DeiT
-// and DINO use too) and Hugging Face's ViTModel. Load reads the sizes from the
-// tensors and checks every tensor by name and shape; Random draws a network
-// from a seed; Export writes a graph that starts at uint8 pixels.
+// blocks, learned positions) with options for what CLIP, DINOv2, DeiT and
+// SigLIP add to it, and one table of tensor names per source of checkpoints:
+// torchvision, timm (whose names DeiT and DINO use too), OpenAI's CLIP, Meta's
+// DINOv2, and Hugging Face's ViT, CLIP, SigLIP and DINOv2. Load reads the sizes
+// and options from the tensors and checks every tensor by name and shape;
+// Random draws a network from a seed; Export writes a graph that starts at
+// uint8 pixels.
 //
 // Weights are read one tensor at a time when they are needed, so a model of
 // any size costs the memory of its largest tensor.
 package vit
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
-// Config is the shape of one vision transformer.
+// Config is the shape of one vision transformer. The zero values of the
+// options, below Eps, are the plain one.
 type Config struct {
 	Image   int     // side of the square input, pixels; a multiple of Patch
 	Patch   int     // side of a patch, pixels
@@ -26,6 +31,41 @@ type Config struct {
 	MLP     int     // hidden size of a block's two-layer perceptron
 	Classes int     // outputs of the classifier; 0 is none
 	Eps     float32 // of every layer norm
+
+	Activation   Activation // of the perceptrons; "" is GELU
+	Gated        bool       // SwiGLU perceptrons: fc1 has twice MLP outputs, SiLU of one half scales the other (DINOv2 giant)
+	LayerScale   bool       // a trained factor for each number that a block adds (CaiT, DINOv2)
+	PreNorm      bool       // a norm before the blocks (CLIP)
+	NoPatchBias  bool       // patches are projected without a bias (CLIP)
+	NoClass      bool       // no class token (SigLIP)
+	Distilled    bool       // a second class token, with a classifier of its own (DeiT)
+	Registers    int        // tokens that stand for nothing (DINOv2)
+	NoClassPos   bool       // the class tokens have no position
+	AttnPool     bool       // attention pooling by a trained query (SigLIP)
+	Projection   int        // size of the projection of the class token (CLIP); 0 is none
+	ClassifyMean bool       // the classifier sees cls and mean, one after the other (DINOv2)
+}
+
+// Activation is the function inside a perceptron.
+type Activation string
+
+// The activations in use. They are not shown by tensors, and one taken for
+// another still gives features, only worse ones.
+const (
+	GELU      Activation = "gelu"       // x·Φ(x), by the error function
+	TanhGELU  Activation = "gelu_tanh"  // its approximation by tanh (Hendrycks & Gimpel 2016), big_vision's
+	QuickGELU Activation = "quick_gelu" // x·sigmoid(1.702x), that of OpenAI's CLIP
+)
+
+// Activations lists them.
+func Activations() []Activation { return []Activation{GELU, TanhGELU, QuickGELU} }
+
+// act is the activation with the default put in.
+func (c Config) act() Activation {
+	if c.Activation == "" {
+		return GELU
+	}
+	return c.Activation
 }
 
 // Limits that no published vision transformer comes near; they bound what a
@@ -36,22 +76,41 @@ const (
 	maxWidth   = 1 << 14
 	maxDepth   = 256
 	maxClasses = 1 << 20
+
+	maxRegisters = 256
 )
 
 // Grid is the number of patches along one side.
 func (c Config) Grid() int { return c.Image / c.Patch }
 
-// Tokens is the length of the sequence: the class token and the patches.
-func (c Config) Tokens() int { return 1 + c.Grid()*c.Grid() }
-
-// Params is the number of trained parameters.
-func (c Config) Params() int64 {
-	total := int64(0)
-	for _, s := range layout(c) {
-		total += int64(elements(s.shape))
+// classTokens is how many class tokens there are.
+func (c Config) classTokens() int {
+	switch {
+	case c.NoClass:
+		return 0
+	case c.Distilled:
+		return 2
 	}
-	return total
+	return 1
 }
+
+// prefix is the number of tokens before the patches.
+func (c Config) prefix() int { return c.classTokens() + c.Registers }
+
+// Tokens is the length of the sequence: class tokens, registers and patches.
+func (c Config) Tokens() int { return c.prefix() + c.Grid()*c.Grid() }
+
+// posPrefix is the number of rows before the patches' in the position
+// embedding; registers have none.
+func (c Config) posPrefix() int {
+	if c.NoClassPos {
+		return 0
+	}
+	return c.classTokens()
+}
+
+// positions is the number of rows of the position embedding.
+func (c Config) positions() int { return c.posPrefix() + c.Grid()*c.Grid() }
 
 // Validate reports the first size that cannot be.
 func (c Config) Validate() error {
@@ -62,6 +121,7 @@ func (c Config) Validate() error {
 		{"patch size", c.Patch, 1, maxImage}, {"image size", c.Image, 1, maxImage}, {"width", c.Width, 1, maxWidth},
 		{"number of blocks", c.Depth, 1, maxDepth}, {"number of heads", c.Heads, 1, maxWidth},
 		{"width of the perceptron", c.MLP, 1, 16 * maxWidth}, {"number of classes", c.Classes, 0, maxClasses},
+		{"number of registers", c.Registers, 0, maxRegisters}, {"width of the projection", c.Projection, 0, maxWidth},
 	} {
 		if v.n < v.min || v.n > v.mx {
 			return fmt.Errorf("%s is %d, want %d to %d", v.what, v.n, v.min, v.mx)
@@ -78,11 +138,33 @@ func (c Config) Validate() error {
 	case !(c.Eps > 0 && c.Eps < 1):
 		return fmt.Errorf("layer norm epsilon is %g, want more than 0 and less than 1", c.Eps)
 	}
+	return c.validateOptions()
+}
+
+// validateOptions reports options that exclude each other.
+func (c Config) validateOptions() error {
+	if !slices.Contains(Activations(), c.act()) {
+		return fmt.Errorf("activation is %q, want one of %v", c.Activation, Activations())
+	}
+	if c.Gated && c.AttnPool {
+		return errors.New("SwiGLU together with attention pooling is not supported")
+	}
+	if !c.NoClass {
+		return nil
+	}
+	switch {
+	case c.Distilled || c.Projection > 0 || c.ClassifyMean:
+		return errors.New("without a class token there can be no distillation token, projection or classifier of it")
+	case c.Classes > 0 && !c.AttnPool:
+		return errors.New("a classifier on the mean of the tokens is not supported: without a class token there has to be attention pooling")
+	}
 	return nil
 }
 
 // size is a published size: the paper's Base, Large and Huge (table 1), DeiT's
-// Tiny and Small, and Giant and gigantic of Zhai et al. 2021 (table 2).
+// Tiny and Small, Giant and gigantic of Zhai et al. 2021 (table 2), DeiT III's
+// Medium, the shape-optimised 400M of Alabdulmohsin et al. 2023, and DINOv2's
+// own giant.
 type size struct {
 	name                     string
 	width, depth, heads, mlp int
@@ -91,6 +173,7 @@ type size struct {
 var sizes = []size{
 	{"ti", 192, 12, 3, 768}, {"s", 384, 12, 6, 1536}, {"b", 768, 12, 12, 3072}, {"l", 1024, 24, 16, 4096},
 	{"h", 1280, 32, 16, 5120}, {"g", 1408, 40, 16, 6144}, {"gg", 1664, 48, 16, 8192},
+	{"m", 512, 12, 8, 2048}, {"so400m", 1152, 27, 16, 4304}, {"g2", 1536, 40, 24, 4096},
 }
 
 // Arch is a short name: vit_b_16 for a published size, else one that spells
@@ -117,39 +200,6 @@ func headsOf(width int) (int, error) {
 		return width / 64, nil
 	}
 	return 0, fmt.Errorf("the number of attention heads cannot be told from a width of %d: name it (--heads)", width)
-}
-
-// spec names one tensor of the network and its shape in row-major order,
-// linear weights being [out, in].
-type spec struct {
-	name  string
-	shape []int
-}
-
-// layout lists every tensor of a network under graft's own names, in the order
-// of use.
-func layout(c Config) []spec {
-	list := []spec{
-		{"patch.weight", []int{c.Width, 3, c.Patch, c.Patch}}, {"patch.bias", []int{c.Width}},
-		{"cls", []int{1, 1, c.Width}}, {"pos", []int{1, c.Tokens(), c.Width}},
-	}
-	pair := func(name string, shape ...int) {
-		list = append(list, spec{name + ".weight", shape}, spec{name + ".bias", shape[:1]})
-	}
-	for i := range c.Depth {
-		b := fmt.Sprintf("blocks.%d.", i)
-		pair(b+"norm1", c.Width)
-		pair(b+"qkv", 3*c.Width, c.Width)
-		pair(b+"proj", c.Width, c.Width)
-		pair(b+"norm2", c.Width)
-		pair(b+"fc1", c.MLP, c.Width)
-		pair(b+"fc2", c.Width, c.MLP)
-	}
-	pair("norm", c.Width)
-	if c.Classes > 0 {
-		pair("head", c.Classes, c.Width)
-	}
-	return list
 }
 
 // elements is the product of a shape, or MaxInt where that overflows.

@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,23 +10,26 @@ import (
 	"time"
 
 	"graft/models"
+	"graft/onnx/precision"
 	"graft/pretrained/checkpoint"
 )
 
 // ConvertOptions describes one ONNX file to be made.
 type ConvertOptions struct {
-	Weights   string  // checkpoint file; empty for a random model
-	Name      string  // the zoo's entry that the checkpoint is, for its preprocessing; may be empty
-	Heads     int     // attention heads of the checkpoint; 0: by the width
-	Random    bool    // draw the weights instead of reading them
-	Seed      uint64  // of a random model
-	Arch      string  // of a random model: one of Archs
-	Classes   int     // of a random model; 0 is no classifier
-	Out       string  // the ONNX file
-	ImageSize int     // pixels; 0: the checkpoint's
-	Normalize string  // see ParseNormalization; empty: by the zoo or the family
-	CropPct   float64 // (0,1]; 0: by the zoo or the family
-	Version   string  // of the tool
+	Weights    string         // checkpoint file; empty for a random model
+	Name       string         // the zoo's entry that the checkpoint is, for its preprocessing; may be empty
+	Heads      int            // attention heads of the checkpoint; 0: by the width
+	Activation Activation     // of the checkpoint; "": by the zoo or the family
+	Random     bool           // draw the weights instead of reading them
+	Seed       uint64         // of a random model
+	Arch       string         // of a random model: one of Archs
+	Classes    int            // of a random model; 0 is no classifier
+	Out        string         // the ONNX file
+	ImageSize  int            // pixels; 0: the zoo's, else the checkpoint's
+	Normalize  string         // see ParseNormalization; empty: by the zoo or the family
+	CropPct    float64        // (0,1]; 0: by the zoo or the family
+	Version    string         // of the tool
+	Precision  precision.Kind // "" is Float32
 }
 
 // Validate reports options that contradict each other.
@@ -33,8 +37,8 @@ func (o ConvertOptions) Validate() error {
 	switch {
 	case o.Out == "":
 		return errors.New("no output file named (--out)")
-	case o.Random && (o.Weights != "" || o.Name != "" || o.Heads != 0):
-		return errors.New("a random model has no weights file, no name in the zoo and a number of heads of its own: leave --weights, --name and --heads out")
+	case o.Random && (o.Weights != "" || o.Name != "" || o.Heads != 0 || o.Activation != ""):
+		return errors.New("a random model has no weights file, no name in the zoo and heads and activation of its own: leave --weights, --name, --heads and --activation out")
 	case o.Random && archs[o.Arch].name == "":
 		return errArch(o.Arch)
 	case !o.Random && o.Weights == "":
@@ -43,6 +47,8 @@ func (o ConvertOptions) Validate() error {
 		return errors.New("architecture and classes come from the weights file: --arch and --classes are for --random-init")
 	case o.ImageSize < 0 || o.Heads < 0 || o.Classes < 0:
 		return errors.New("image size, heads and classes cannot be negative")
+	case o.Activation != "" && !slices.Contains(Activations(), o.Activation):
+		return fmt.Errorf("activation %q (--activation): want one of %v", o.Activation, Activations())
 	case !(o.CropPct >= 0 && o.CropPct <= 1):
 		return fmt.Errorf("crop is %g, want more than 0 and at most 1", o.CropPct)
 	}
@@ -70,25 +76,31 @@ func (o ConvertOptions) checkOut() error {
 
 // Summary tells what Convert wrote.
 type Summary struct {
-	Out        string     `json:"out"`
-	Bytes      int64      `json:"bytes"`
-	Arch       string     `json:"arch"`
-	Family     string     `json:"family"`
-	Source     string     `json:"source"`
-	SHA256     string     `json:"source_sha256,omitempty"`
-	Parameters int64      `json:"parameters"`
-	Image      int        `json:"image_size"`
-	Patch      int        `json:"patch"`
-	Width      int        `json:"width"`
-	Depth      int        `json:"depth"`
-	Heads      int        `json:"heads"`
-	Classes    int        `json:"classes"`
-	Taps       []string   `json:"taps"`
-	Mean       [3]float32 `json:"mean"`
-	Std        [3]float32 `json:"std"`
-	CropPct    float64    `json:"crop_pct"`
-	Seconds    float64    `json:"seconds"`
-	Notes      []string   `json:"notes"`
+	Out        string         `json:"out"`
+	Bytes      int64          `json:"bytes"`
+	Arch       string         `json:"arch"`
+	Family     string         `json:"family"`
+	Source     string         `json:"source"`
+	SHA256     string         `json:"source_sha256,omitempty"`
+	Parameters int64          `json:"parameters"`
+	Image      int            `json:"image_size"`
+	Patch      int            `json:"patch"`
+	Width      int            `json:"width"`
+	Depth      int            `json:"depth"`
+	Heads      int            `json:"heads"`
+	Classes    int            `json:"classes"`
+	Activation Activation     `json:"activation"`
+	Variant    string         `json:"variant"` // what sets it apart from the plain network
+	Precision  precision.Kind `json:"precision"`
+	Taps       []string       `json:"taps"`
+	Mean       [3]float32     `json:"mean"`
+	Std        [3]float32     `json:"std"`
+	CropPct    float64        `json:"crop_pct"`
+	// Interpolation is the resize of the publisher's own pipeline, "" if not
+	// known; graft's graph resizes bilinearly.
+	Interpolation string   `json:"source_interpolation"`
+	Seconds       float64  `json:"seconds"`
+	Notes         []string `json:"notes"`
 }
 
 // Convert reads a checkpoint, or draws a random model, and writes it as ONNX;
@@ -109,10 +121,11 @@ func Convert(ctx context.Context, o ConvertOptions, progress func(done, total in
 	if err := o.adjust(m); err != nil {
 		return Summary{}, err
 	}
-	if err := m.Export(ctx, o.Out, ExportOptions{Version: o.Version, Progress: progress}); err != nil {
+	if err := m.Export(ctx, o.Out, ExportOptions{Version: o.Version, Precision: o.Precision, Progress: progress}); err != nil {
 		return Summary{}, err
 	}
 	s, err := m.summary(o.Out)
+	s.Precision = cmp.Or(o.Precision, precision.Float32)
 	s.Seconds = time.Since(start).Seconds()
 	return s, err
 }
@@ -127,7 +140,7 @@ func (o ConvertOptions) model() (m *Model, done func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err = Load(f, LoadOptions{Heads: o.Heads, Name: o.Name})
+	m, err = Load(f, LoadOptions{Heads: o.Heads, Activation: o.Activation, Name: o.Name})
 	if err != nil {
 		_ = f.Close()
 		return nil, nil, err
@@ -137,9 +150,9 @@ func (o ConvertOptions) model() (m *Model, done func(), err error) {
 
 // adjust applies what the user set to what the model came with.
 func (o ConvertOptions) adjust(m *Model) error {
-	if o.ImageSize != 0 && o.ImageSize != m.Config.Image {
-		m.Notes = append(m.Notes, fmt.Sprintf("position embedding interpolated from %d to %d pixels (bicubic)", m.Config.Image, o.ImageSize))
-		if err := m.SetImageSize(o.ImageSize); err != nil {
+	if size := cmp.Or(o.ImageSize, m.usual); size != 0 && size != m.Config.Image {
+		m.Notes = append(m.Notes, fmt.Sprintf("position embedding interpolated from %d to %d pixels (bicubic)", m.Config.Image, size))
+		if err := m.SetImageSize(size); err != nil {
 			return err
 		}
 	}
@@ -167,7 +180,7 @@ func (m *Model) summary(path string) (Summary, error) {
 	return Summary{
 		Out: path, Bytes: stat.Size(), Arch: c.Arch(), Family: m.Family, Source: m.Source, SHA256: m.SHA256,
 		Parameters: c.Params(), Image: c.Image, Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads,
-		Classes: c.Classes, Taps: m.Taps(), Mean: m.Preprocess.Mean, Std: m.Preprocess.Std, CropPct: m.Preprocess.CropPct,
-		Notes: m.Notes,
+		Classes: c.Classes, Activation: c.act(), Variant: c.Variant(), Taps: m.Taps(), Mean: m.Preprocess.Mean, Std: m.Preprocess.Std, CropPct: m.Preprocess.CropPct,
+		Interpolation: m.Preprocess.Interpolation, Notes: m.Notes,
 	}, nil
 }

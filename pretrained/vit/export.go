@@ -7,12 +7,14 @@ import (
 	"strconv"
 
 	"graft/onnx"
+	"graft/onnx/precision"
 )
 
 // ExportOptions says how an ONNX file is written.
 type ExportOptions struct {
-	Version  string                  // of the tool, for the file's metadata
-	Progress func(done, total int64) // bytes of weights written; may be nil
+	Version   string                  // of the tool, for the file's metadata
+	Precision precision.Kind          // "" is Float32
+	Progress  func(done, total int64) // bytes of weights written; may be nil
 }
 
 // opset is the ONNX operator set of the files: 17 brought LayerNormalization,
@@ -25,12 +27,18 @@ const opset = 18
 // Input: pixels, uint8 [N,C,H,W], C 1 (gray) or 3 (RGB), any H and W. The graph
 // stretches it to Image×Image (bilinear, half-pixel centres, no antialias, as
 // torch's F.interpolate with align_corners=False), divides by 255, normalises
-// and repeats gray to RGB. Outputs: the taps, each float32 [N,Width], and
-// logits [N,Classes] where there is a classifier, which sees cls. Every shape
+// and repeats gray to RGB. Outputs: the taps (see Taps), float32, and logits
+// [N,Classes] where there is a classifier, which sees cls, or what stands for it
+// in the network. Every shape
 // but the input's is static, and no operator computes shapes, so that a
 // provider can take the whole graph.
 func (m *Model) Export(ctx context.Context, path string, o ExportOptions) error {
 	g := m.graph(ctx, o)
+	if o.Precision != "" {
+		if _, err := precision.Rewrite(g, o.Precision); err != nil {
+			return fmt.Errorf("%s: %w", m.Source, err)
+		}
+	}
 	return g.WriteFile(path)
 }
 
@@ -67,6 +75,12 @@ func (m *Model) metadata(version string) map[string]string {
 		"graft.precision":     "float32",
 		"graft.version":       version,
 	}
+	if v := c.Variant(); v != "" {
+		md["graft.variant"] = v
+	}
+	if p := m.Preprocess.Interpolation; p != "" && p != md["graft.interpolation"] {
+		md["graft.source_interpolation"] = p // of the checkpoint's own pipeline
+	}
 	if m.SHA256 != "" {
 		md["graft.source_sha256"] = m.SHA256
 	}
@@ -89,15 +103,41 @@ func (w *writer) param(name string) string {
 
 // linear adds a linear layer's matrix, [out,in] in checkpoints, as the [in,out]
 // that MatMul wants.
-func (w *writer) linear(name string) string {
+// Its rows are multiplied by the numbers of the tensor called scale.
+func (w *writer) linear(name, scale string) string {
 	s := w.weights[name].shape
 	return w.lazy(name, []int{s[1], s[0]}, func() ([]float32, error) {
-		v, err := w.tensor(name)
+		v, err := w.product(name, scale)
 		if err != nil {
 			return nil, err
 		}
 		return transpose(v, s[0], s[1]), nil
 	})
+}
+
+// scaled adds the tensor of graft's name with its rows multiplied likewise.
+func (w *writer) scaled(name, scale string) string {
+	return w.lazy(name, w.weights[name].shape, func() ([]float32, error) { return w.product(name, scale) })
+}
+
+// product is a tensor with its rows multiplied by the numbers of the tensor
+// called scale; "" leaves it as it is.
+func (m *Model) product(name, scale string) ([]float32, error) {
+	v, err := m.tensor(name)
+	if err != nil || scale == "" {
+		return v, err
+	}
+	factors, err := m.tensor(scale)
+	if err != nil {
+		return nil, err
+	}
+	cols := len(v) / len(factors)
+	for r, f := range factors {
+		for i := r * cols; i < (r+1)*cols; i++ {
+			v[i] *= f
+		}
+	}
+	return v, nil
 }
 
 // lazy adds an initialiser that is read when it is written.

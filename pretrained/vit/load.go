@@ -11,17 +11,19 @@ import (
 
 // LoadOptions are what a checkpoint's tensors do not tell.
 type LoadOptions struct {
-	Heads int    // attention heads; 0 takes the published number for the width, or width/64
-	Name  string // the zoo's entry that the file is; empty asks the zoo by the file's hash
+	Heads      int        // attention heads; 0 takes the published number for the width, or width/64
+	Activation Activation // of the perceptrons; "" takes the zoo's or the family's
+	Name       string     // the zoo's entry that the file is; empty asks the zoo by the file's hash
 }
 
 // Load recognises the source of a checkpoint by its names, reads the sizes from
 // its tensors and checks every tensor by name and shape: one that is missing,
-// unexpected or misshapen is an error that names it. f must stay open while the
-// model is in use: weights are read when they are exported.
+// unexpected or misshapen is an error that names it. Tensors that have no part
+// in the features, such as CLIP's text encoder, are told in Notes. f must stay
+// open while the model is in use: weights are read when they are exported.
 //
-// The layer norm's epsilon comes from the family, preprocessing from the zoo or
-// the family; Notes says what was assumed.
+// The layer norm's epsilon comes from the family, activation and preprocessing
+// from the zoo or the family; Notes says what was assumed.
 func Load(f *checkpoint.File, o LoadOptions) (*Model, error) {
 	m, err := load(f, o)
 	if err != nil {
@@ -31,13 +33,12 @@ func Load(f *checkpoint.File, o LoadOptions) (*Model, error) {
 }
 
 func load(f *checkpoint.File, o LoadOptions) (*Model, error) {
-	has := func(name string) bool { _, ok := f.Info(name); return ok }
-	fam, prefix, err := recognise(has)
+	fam, prefix, err := recognise(f.Names())
 	if err != nil {
 		return nil, err
 	}
 	l := &loader{file: f, family: fam, prefix: prefix}
-	cfg, err := l.config(o.Heads)
+	cfg, err := l.config(o)
 	if err != nil {
 		return nil, fmt.Errorf("%s names: %w", fam.name, err)
 	}
@@ -51,7 +52,10 @@ func load(f *checkpoint.File, o LoadOptions) (*Model, error) {
 	}
 	m := &Model{
 		Config: cfg, Source: filepath.Base(f.Path()), SHA256: hash, Family: fam.name,
-		weights: weights, resample: fam.resample, trained: positions{weights["pos"], cfg.Grid()},
+		weights: weights, resample: fam.resample, trained: positions{weights["pos"], cfg.Grid()}, Notes: l.notes(),
+	}
+	if cfg.Registers > 0 && fam.registered != (resampling{}) {
+		m.resample = fam.registered
 	}
 	return m, m.describe(fam, o)
 }
@@ -61,98 +65,61 @@ type loader struct {
 	file   *checkpoint.File
 	family *family
 	prefix string
+	unused map[string]int // tensors left out, by what they are
 }
 
-// find returns the names under which the file holds the tensor ours: those of
-// the first spelling that is there, or the first spelling of all.
-func (l *loader) find(ours string) (names []string, ok bool) {
+// find returns how the file holds the tensor ours: the first spelling that is
+// there, or the first spelling of all. There is none for what the family never
+// has.
+func (l *loader) find(ours string) (n named, ok bool) {
 	list := l.family.spellings(ours, l.prefix)
-	for _, names := range list {
-		if _, ok := l.file.Info(names[0]); ok {
-			return names, true
+	for _, n := range list {
+		if slices.ContainsFunc(n.names, l.has) {
+			return n, true
 		}
 	}
+	if len(list) == 0 {
+		return named{}, false
+	}
 	return list[0], false
+}
+
+func (l *loader) has(name string) bool { _, ok := l.file.Info(name); return ok }
+
+// any tells whether the file has one of the tensors: half of a part is an
+// error later on, and not a network without that part.
+func (l *loader) any(ours ...string) bool {
+	return slices.ContainsFunc(ours, func(name string) bool { _, ok := l.find(name); return ok })
 }
 
 // alternatives lists how part i of the tensor ours may be called.
 func (l *loader) alternatives(ours string, i int) string {
 	var names []string
 	for _, s := range l.family.spellings(ours, l.prefix) {
-		names = append(names, fmt.Sprintf("%q", s[i]))
+		names = append(names, fmt.Sprintf("%q", s.names[min(i, len(s.names)-1)]))
 	}
 	return strings.Join(names, " or ")
 }
 
-// shape returns the shape of a tensor that the sizes are read from.
+// shape returns the shape, as graft has it, of a tensor that sizes are read
+// from.
 func (l *loader) shape(ours string, rank int) ([]int, error) {
-	names, ok := l.find(ours)
-	if !ok {
+	n, _ := l.find(ours)
+	if len(n.names) == 0 || !l.has(n.names[0]) {
 		return nil, fmt.Errorf("missing tensor %s", l.alternatives(ours, 0))
 	}
-	info, _ := l.file.Info(names[0])
-	if len(info.Shape) != rank {
-		return nil, fmt.Errorf("tensor %q: want %d dimensions, got %v", names[0], rank, info.Shape)
+	info, _ := l.file.Info(n.names[0])
+	shape := slices.Clone(info.Shape)
+	if n.transposed {
+		slices.Reverse(shape)
 	}
-	return info.Shape, nil
-}
-
-// config reads the sizes.
-func (l *loader) config(heads int) (Config, error) {
-	patch, err := l.shape("patch.weight", 4)
-	if err != nil {
-		return Config{}, err
+	for n.flat && len(shape) < rank {
+		shape = slices.Insert(shape, 0, 1)
 	}
-	c := Config{Width: patch[0], Patch: patch[2], Depth: l.depth(), Heads: heads, Eps: l.family.eps}
-	grid, err := l.grid()
-	if err != nil {
-		return Config{}, err
+	if len(shape) != rank {
+		return nil, fmt.Errorf("tensor %q: want %d dimensions, got %v", n.names[0], rank, info.Shape)
 	}
-	c.Image = grid * c.Patch
-	fc1, err := l.shape("blocks.0.fc1.weight", 2)
-	if err != nil {
-		return Config{}, err
-	}
-	c.MLP = fc1[0]
-	if _, ok := l.find("head.weight"); ok {
-		head, err := l.shape("head.weight", 2)
-		if err != nil {
-			return Config{}, err
-		}
-		c.Classes = head[0]
-	}
-	if c.Heads == 0 {
-		if c.Heads, err = headsOf(c.Width); err != nil {
-			return Config{}, err
-		}
-	}
-	return c, c.Validate()
-}
-
-// depth is one more than the highest number of a block.
-func (l *loader) depth() int {
-	depth := 0
-	for _, name := range l.file.Names() {
-		if i, ok := l.family.blockNumber(name, l.prefix); ok {
-			depth = max(depth, i+1)
-		}
-	}
-	return depth
-}
-
-// grid reads the patches along one side from the position embedding.
-func (l *loader) grid() (int, error) {
-	shape, err := l.shape("pos", 3)
-	if err != nil {
-		return 0, err
-	}
-	for g := 1; g <= maxGrid; g++ {
-		if 1+g*g == shape[1] {
-			return g, nil
-		}
-	}
-	names, _ := l.find("pos")
-	return 0, fmt.Errorf("tensor %q: %v is not one class token and a square grid of at most %d by %d patches", names[0], shape, maxGrid, maxGrid)
+	return shape, nil
 }
 
 // weights pairs every tensor of the layout with the file's, and complains about
@@ -162,45 +129,57 @@ func (l *loader) weights(c Config) (map[string]weight, error) {
 	known := map[string]bool{}
 	var bad mismatch
 	for _, s := range layout(c) {
-		names, _ := l.find(s.name)
-		part := slices.Clone(s.shape)
-		part[0] /= len(names)
-		for i, name := range names {
+		n, _ := l.find(s.name)
+		if len(n.names) == 0 {
+			return nil, fmt.Errorf("these names have no %s", s.name)
+		}
+		for i, name := range n.names {
 			known[name] = true
+			want := n.shape(s.shape, i)
 			if info, ok := l.file.Info(name); !ok {
 				bad.missing = append(bad.missing, l.alternatives(s.name, i))
-			} else if !slices.Equal(info.Shape, part) {
-				bad.misshapen = append(bad.misshapen, fmt.Sprintf("%q (want %v, got %v)", name, part, info.Shape))
+			} else if !slices.Equal(info.Shape, want) {
+				bad.misshapen = append(bad.misshapen, fmt.Sprintf("%q (want %v, got %v)", name, want, info.Shape))
 			}
 		}
-		out[s.name] = weight{shape: s.shape, read: func() ([]float32, error) { return l.read(names) }}
+		out[s.name] = weight{shape: s.shape, read: func() ([]float32, error) { return l.read(n, s.shape) }}
 	}
+	l.unused = map[string]int{}
 	for _, name := range l.file.Names() {
-		if !known[name] && !l.ignores(name) {
+		if known[name] {
+			continue
+		}
+		if what := l.unusedAs(name); what != "" {
+			l.unused[what]++
+		} else {
 			bad.unexpected = append(bad.unexpected, fmt.Sprintf("%q", name)+l.why(name))
 		}
 	}
 	return out, bad.err()
 }
 
-// read stacks the named tensors along their first axis.
-func (l *loader) read(names []string) ([]float32, error) {
-	if len(names) == 1 {
-		return l.file.Float32(names[0])
-	}
-	var all []float32
-	for _, name := range names {
-		v, err := l.file.Float32(name)
-		if err != nil {
-			return nil, err
+// unusedAs tells what a tensor is that the network does not need, else "".
+func (l *loader) unusedAs(name string) string {
+	for _, u := range l.family.unused {
+		for _, start := range u.starts {
+			whole := strings.HasPrefix(start, "^")
+			if (!whole || l.prefix != "") && strings.HasPrefix(name, place(l.prefix, start)) {
+				return u.what
+			}
 		}
-		all = append(all, v...)
 	}
-	return all, nil
+	return ""
 }
 
-func (l *loader) ignores(name string) bool {
-	return slices.ContainsFunc(l.family.ignored, func(start string) bool { return strings.HasPrefix(name, l.prefix+start) })
+// notes tells which tensors were left out, in the order of the table.
+func (l *loader) notes() []string {
+	var out []string
+	for _, u := range l.family.unused {
+		if n := l.unused[u.what]; n > 0 {
+			out = append(out, fmt.Sprintf("not used: %s (tensors: %d)", u.what, n))
+		}
+	}
+	return out
 }
 
 // why explains an unexpected tensor of a network that graft does not build.
@@ -210,9 +189,6 @@ func (l *loader) why(name string) string {
 		if strings.HasPrefix(rest, r.start) {
 			return " (" + r.why + ")"
 		}
-	}
-	if strings.Contains(rest, ".ls1.") || strings.Contains(rest, ".ls2.") {
-		return " (layer scale, as in DeiT III and DINOv2, is not supported)"
 	}
 	return ""
 }

@@ -11,6 +11,9 @@ import (
 type Preprocess struct {
 	preprocess.Normalization
 	CropPct float64 // side of the centre crop over the shorter side of the resized photograph, (0,1]
+	// Interpolation is the resize of the publisher's own pipeline, bilinear or
+	// bicubic, "" where it is not known. graft's graph resizes bilinearly.
+	Interpolation string
 }
 
 // Model is a vision transformer whose weights are read when they are needed.
@@ -19,16 +22,18 @@ type Model struct {
 	Preprocess Preprocess
 	Source     string   // base name of the file, or random:SEED
 	SHA256     string   // of the file, lower-case hex; empty for a random model
-	Family     string   // whose tensor names: torchvision, timm, huggingface
+	Family     string   // whose tensor names: torchvision, timm, huggingface, …
 	Notes      []string // what was assumed, a sentence each, for people to read
 
 	assumed  string            // the one of Notes that tells the preprocessing
+	usual    int               // side of the input that the publisher's own pipeline makes; 0 is unknown
 	weights  map[string]weight // by graft's name
 	resample resampling
 	trained  positions // as the checkpoint has them
 }
 
-// positions is a position embedding [1, 1+grid·grid, width].
+// positions is a position embedding [1, rows, width], the last grid·grid rows
+// being the patches'.
 type positions struct {
 	pos  weight
 	grid int
@@ -56,12 +61,36 @@ func (m *Model) tensor(name string) ([]float32, error) {
 	return v, nil
 }
 
-// Taps names the features that Export writes, in order: cls and mean after the
-// final norm, then cls_k and mean_k after block k = 1…depth. Each is [N,Width].
-func (m *Model) Taps() []string {
-	taps := []string{"cls", "mean"}
-	for k := 1; k <= m.Config.Depth; k++ {
-		taps = append(taps, fmt.Sprintf("cls_%d", k), fmt.Sprintf("mean_%d", k))
+// Taps names the features that Export writes, in order. After the final norm:
+// cls, the class token; pool, the result of attention pooling; mean, over the
+// patches; dist, DeiT's distillation token; proj, CLIP's projection of cls.
+// Then cls_k and mean_k after block k = 1…depth. Each is [N,Width], proj
+// [N,Projection]. A network without a class token (SigLIP) has no cls and cls_k.
+func (m *Model) Taps() []string { return m.Config.taps() }
+
+func (c Config) taps() []string {
+	var taps []string
+	add := func(there bool, name string) {
+		if there {
+			taps = append(taps, name)
+		}
+	}
+	add(!c.NoClass, "cls")
+	add(c.AttnPool, "pool")
+	add(true, "mean")
+	add(c.Distilled, "dist")
+	add(c.Projection > 0, "proj")
+	for k := 1; k <= c.Depth; k++ {
+		add(!c.NoClass, fmt.Sprintf("cls_%d", k))
+		add(true, fmt.Sprintf("mean_%d", k))
 	}
 	return taps
+}
+
+// tapWidth is how many numbers a tap has.
+func (c Config) tapWidth(tap string) int {
+	if tap == "proj" {
+		return c.Projection
+	}
+	return c.Width
 }

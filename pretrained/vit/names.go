@@ -2,65 +2,126 @@ package vit
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"graft/preprocess"
 )
 
 // family is one source of checkpoints: how it names the tensors and what it
 // leaves unsaid. Names are templates: {i} is the number of a block, {p} is
-// weight or bias.
+// weight or bias; one that starts with ^ takes no prefix.
 type family struct {
 	name     string
-	eps      float32
 	prefixes []string   // put before every name, depending on who saved it
+	sign     string     // start of a name that tells it from families with the same patch embedding; "": none
 	names    []spelling // one or several for each tensor of layout
-	// ignored are starts of names that the network does not need for its
-	// features; refused are starts of names that make it another network.
-	ignored []string
+	always   Config     // the options that all its networks have
+	// classless families have networks without a class token, and some whose
+	// class token has no position.
+	classless bool
+	gated     bool // there are networks with SwiGLU
+	// unused are tensors that the network does not need for its features;
+	// refused are starts of names that make it another network.
+	unused  []unused
 	refused []refusal
 	defaults
 }
 
 // defaults is what tensors cannot tell.
 type defaults struct {
+	eps        float32
+	activation Activation
 	preprocess Preprocess
 	note       string // says what was assumed
-	resample   resampling
+	// known are networks under the same names that want another normalisation.
+	known    []known
+	resample resampling
+	// registered is resample for networks with registers, where it differs.
+	registered resampling
+}
+
+// known is a network that its options give away.
+type known struct {
+	is     func(Config) bool
+	wants  preprocess.Normalization
+	assume string // the note
+}
+
+// assume is the preprocessing that a network wants as far as its tensors tell,
+// and the note that says so.
+func (f *family) assume(c Config) (Preprocess, string) {
+	p := f.preprocess
+	for _, k := range f.known {
+		if k.is(c) {
+			p.Normalization = k.wants
+			return p, k.assume
+		}
+	}
+	return p, f.note
 }
 
 // spelling maps a tensor of layout onto the checkpoint's: one name, or several
-// that are stacked along the first axis. A name that starts with ^ takes no
-// prefix.
+// that are stacked along the first axis, in equal parts unless shares says
+// otherwise.
 type spelling struct {
 	ours   string
 	theirs []string
+	form
+}
+
+// form is how a checkpoint's tensor differs from graft's.
+type form struct {
+	shares     []int // parts that each of theirs has of the first axis
+	flat       bool  // leading axes of 1 are left out
+	transposed bool  // [in,out]
+	third      int   // ours is a part of theirs, which is q, k and v: 1 is q, 2 is k and v
+}
+
+// unused tells of tensors that are left out on purpose: their names' starts and
+// what they are, for the notes. Starts with ^ take no prefix, and count only
+// where there is one: without, the file is not the whole model's.
+type unused struct {
+	what   string
+	starts []string
 }
 
 type refusal struct{ start, why string }
 
 // families in the order of detection; each is recognised by its patch
-// embedding's weight.
-var families = []*family{&torchvision, &timm, &huggingFace}
+// embedding's weight and its sign.
+var families = []*family{&torchvision, &dinov2, &timm, &huggingFaceDINOv2, &huggingFace, &openAI, &huggingFaceCLIP, &huggingFaceSigLIP}
+
+// named is a spelling with its values put in.
+type named struct {
+	names []string
+	form
+}
 
 // spellings lists the ways in which the tensor ours can be named in a file.
-func (f *family) spellings(ours, prefix string) [][]string {
+func (f *family) spellings(ours, prefix string) []named {
 	key, fill := generalise(ours)
-	var out [][]string
+	var out []named
 	for _, s := range f.names {
 		if s.ours != key {
 			continue
 		}
 		names := make([]string, len(s.theirs))
 		for i, t := range s.theirs {
-			if rest, bare := strings.CutPrefix(t, "^"); bare {
-				names[i] = fill.Replace(rest)
-			} else {
-				names[i] = prefix + fill.Replace(t)
-			}
+			names[i] = place(prefix, fill.Replace(t))
 		}
-		out = append(out, names)
+		out = append(out, named{names, s.form})
 	}
 	return out
+}
+
+// place puts the prefix before a name, unless that starts with ^.
+func place(prefix, name string) string {
+	if bare, ok := strings.CutPrefix(name, "^"); ok {
+		return bare
+	}
+	return prefix + name
 }
 
 // generalise turns blocks.3.fc1.bias into blocks.{i}.fc1.{p} and what puts the
@@ -95,17 +156,25 @@ func (f *family) blockNumber(name, prefix string) (int, bool) {
 	return 0, false
 }
 
-// recognise tells the family and the prefix of a checkpoint's names.
-func recognise(has func(name string) bool) (*family, string, error) {
+// recognise tells the family and the prefix of a checkpoint's sorted names.
+func recognise(names []string) (*family, string, error) {
 	var wanted []string
 	for _, f := range families {
-		probe := f.spellings("patch.weight", "")[0][0]
+		probe := f.spellings("patch.weight", "")[0].names[0]
 		for _, prefix := range f.prefixes {
-			if has(prefix + probe) {
+			if _, ok := slices.BinarySearch(names, prefix+probe); ok && (f.sign == "" || startIn(names, prefix+f.sign)) {
 				return f, prefix, nil
 			}
 		}
-		wanted = append(wanted, fmt.Sprintf("%q (%s)", probe, f.name))
+		if probe = fmt.Sprintf("%q", probe); !slices.Contains(wanted, probe) {
+			wanted = append(wanted, probe)
+		}
 	}
-	return nil, "", fmt.Errorf("no vision transformer that graft knows by name: it has none of %s", strings.Join(wanted, ", "))
+	return nil, "", fmt.Errorf("no vision transformer that graft knows by name: it has no patch embedding called %s", strings.Join(wanted, ", "))
+}
+
+// startIn tells whether one of the sorted names starts with start.
+func startIn(names []string, start string) bool {
+	i, _ := slices.BinarySearch(names, start)
+	return i < len(names) && strings.HasPrefix(names[i], start)
 }

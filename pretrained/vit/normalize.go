@@ -9,14 +9,18 @@ import (
 )
 
 // Normalisations by name, of pixels in [0,1]. The ImageNet values are
-// torchvision's; timm calls those of 0.5 "inception".
+// torchvision's; timm calls those of 0.5 "inception"; clip's
+// are those of clip/clip.py.
 var (
 	imageNet = preprocess.Normalization{Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225}}
 	half     = preprocess.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
+	clipNorm = preprocess.Normalization{
+		Mean: [3]float32{0.48145466, 0.4578275, 0.40821073}, Std: [3]float32{0.26862954, 0.26130258, 0.27577711},
+	}
 	identity = preprocess.Normalization{Std: [3]float32{1, 1, 1}}
 )
 
-// ParseNormalization reads imagenet, half (mean and std 0.5), none (pixels stay
+// ParseNormalization reads imagenet, half (mean and std 0.5), clip, none (pixels stay
 // in [0,1]) or m,m,m/s,s,s: a mean and a standard deviation for red, green and
 // blue.
 func ParseNormalization(s string) (preprocess.Normalization, error) {
@@ -25,11 +29,13 @@ func ParseNormalization(s string) (preprocess.Normalization, error) {
 		return imageNet, nil
 	case "half":
 		return half, nil
+	case "clip":
+		return clipNorm, nil
 	case "none":
 		return identity, nil
 	}
 	fail := func(why string) (preprocess.Normalization, error) {
-		return preprocess.Normalization{}, fmt.Errorf("normalisation %q: %s: want imagenet, half, none or three means and three deviations like 0.5,0.5,0.5/0.5,0.5,0.5", s, why)
+		return preprocess.Normalization{}, fmt.Errorf("normalisation %q: %s: want imagenet, half, clip, none or three means and three deviations like 0.5,0.5,0.5/0.5,0.5,0.5", s, why)
 	}
 	mean, std, ok := strings.Cut(s, "/")
 	if !ok {

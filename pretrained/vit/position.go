@@ -5,15 +5,16 @@ import (
 	"math"
 )
 
-// resampling is a convention of bicubic interpolation. Three are in use, one
-// for each family, and they differ by a few percent at the border; each family
-// keeps its own, so that a resized model equals what its own library makes.
+// resampling is a convention of bicubic interpolation. Four are in use, and
+// they differ by a few percent at the border; each family keeps its own, so
+// that a resized model equals what its own library makes.
 // HuggingFace's is its current one, F.interpolate to a size; versions before
 // 4.45 added 0.1 to the grid's size first, a workaround for a rounding error.
 type resampling struct {
 	a            float64 // of the cubic kernel (Keys 1981): -0.75 in PyTorch, -0.5 with antialias
 	alignCorners bool    // corners keep their place; otherwise the outer edges do
 	antialias    bool    // the kernel widens when shrinking, and is renormalised at the border
+	offset       float64 // added to the new size when the scale is computed (DINO, DINOv2)
 }
 
 // cubic is the Keys kernel at distance x.
@@ -46,7 +47,7 @@ func (r resampling) matrix(n, m int) []float64 {
 // repeat the last one (ATen/native/UpSample.h: get_cubic_upsample_coefficients).
 func (r resampling) fill(row []float64, m, i int) {
 	n := len(row)
-	x := (float64(i)+0.5)*float64(n)/float64(m) - 0.5
+	x := (float64(i)+0.5)*float64(n)/(float64(m)+r.offset) - 0.5
 	if r.alignCorners {
 		x = 0
 		if m > 1 {
@@ -78,20 +79,21 @@ func (r resampling) fillWide(row []float64, scale float64, i int) {
 	}
 }
 
-// positions resamples a position embedding [1+n·n, width] to [1+m·m, width].
-// The first row belongs to the class token and stays.
-func (r resampling) positions(pos []float32, width, n, m int) []float32 {
+// positions resamples a position embedding [prefix+n·n, width] to
+// [prefix+m·m, width]. The first rows belong to the class tokens and stay.
+func (r resampling) positions(pos []float32, width, prefix, n, m int) []float32 {
+	head, pos := pos[:prefix*width], pos[prefix*width:]
 	w := r.matrix(n, m)
 	rows := make([]float64, m*n*width) // the grid after its first axis
 	for y := range m {
 		for v := range n {
 			if w[y*n+v] != 0 {
-				addScaled(rows[y*n*width:(y+1)*n*width], pos[(1+v*n)*width:(1+(v+1)*n)*width], w[y*n+v])
+				addScaled(rows[y*n*width:(y+1)*n*width], pos[v*n*width:(v+1)*n*width], w[y*n+v])
 			}
 		}
 	}
-	out := make([]float32, (1+m*m)*width)
-	copy(out[:width], pos)
+	out := make([]float32, (prefix+m*m)*width)
+	copy(out, head)
 	sum := make([]float64, width)
 	for p := range m * m {
 		y, x := p/m, p%m
@@ -100,7 +102,7 @@ func (r resampling) positions(pos []float32, width, n, m int) []float32 {
 			addScaled(sum, rows[(y*n+u)*width:(y*n+u+1)*width], w[x*n+u])
 		}
 		for i, s := range sum {
-			out[(1+p)*width+i] = float32(s)
+			out[(prefix+p)*width+i] = float32(s)
 		}
 	}
 	return out
@@ -125,12 +127,12 @@ func (m *Model) SetImageSize(n int) error {
 	from := m.trained
 	pos := from.pos
 	if c.Grid() != from.grid {
-		pos = weight{shape: []int{1, c.Tokens(), c.Width}, read: func() ([]float32, error) {
+		pos = weight{shape: []int{1, c.positions(), c.Width}, read: func() ([]float32, error) {
 			v, err := from.pos.read()
 			if err != nil {
 				return nil, err
 			}
-			return m.resample.positions(v, c.Width, from.grid, c.Grid()), nil
+			return m.resample.positions(v, c.Width, c.posPrefix(), from.grid, c.Grid()), nil
 		}}
 	}
 	m.weights["pos"], m.Config = pos, c

@@ -16,14 +16,26 @@ func TestPositionsEqualLibraries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, fam := range families {
+	for _, c := range []struct {
+		name, library string
+		r             resampling
+	}{
+		{"torchvision", "torchvision", torchvision.resample}, {"timm", "timm", timm.resample}, {"openai", "timm", openAI.resample},
+		{"huggingface", "huggingface", huggingFace.resample}, {"huggingface-clip", "huggingface", huggingFaceCLIP.resample},
+		{"huggingface-siglip", "huggingface", huggingFaceSigLIP.resample}, {"dinov2", "dinov2", dinoResample},
+		{"dinov2 with registers", "timm", dinov2Registered},
+	} {
 		for _, m := range []int{2, 3, 7, 9} {
-			want, err := f.Float32(fmt.Sprintf("%s.%d", fam.name, m))
+			want, err := f.Float32(fmt.Sprintf("%s.%d", c.library, m))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e := relativeError(fam.resample.positions(pos, 6, 4, m), want); !(e <= 1e-6) {
-				t.Errorf("%s 4 to %d: relative error %g", fam.name, m, e)
+			if e := relativeError(c.r.positions(pos, 6, 1, 4, m), want); !(e <= 1e-6) {
+				t.Errorf("%s 4 to %d: relative error %g", c.name, m, e)
+			}
+			// Without a class token the patches are the same.
+			if e := relativeError(c.r.positions(pos[6:], 6, 0, 4, m), want[6:]); !(e <= 1e-6) {
+				t.Errorf("%s 4 to %d without a class token: relative error %g", c.name, m, e)
 			}
 		}
 	}
@@ -39,7 +51,7 @@ func TestResamplingMatrix(t *testing.T) {
 				sum := 0.0
 				for j := range n {
 					sum += w[i*n+j]
-					if n == m && !(math.Abs(w[i*n+j]-map[bool]float64{true: 1}[i == j]) <= 1e-12) {
+					if n == m && fam.resample.offset == 0 && !(math.Abs(w[i*n+j]-map[bool]float64{true: 1}[i == j]) <= 1e-12) {
 						t.Errorf("%s %d to %d: weight %d,%d is %g", fam.name, n, m, i, j, w[i*n+j])
 					}
 				}

@@ -52,9 +52,10 @@ func RandomConfig(c Config, seed uint64) (*Model, error) {
 // draw fills one tensor from a generator of its own, so that tensors can be
 // drawn in any order. The distributions are those of VisionTransformer.__init__
 // and of nn.MultiheadAttention; torchvision leaves the classifier at zero. The
-// position embedding alone is drawn wider, 1 instead of 0.02: torchvision's is
+// position embedding is drawn wider, 1 instead of 0.02: torchvision's is
 // made to grow in training, which a frozen network never sees, and beside
 // patches of deviation 1 it would leave the features blind to where a thing lies.
+// Tokens that torchvision has not are drawn alike.
 func draw(s spec, seed uint64) []float32 {
 	h := fnv.New64a()
 	h.Write([]byte(s.name))
@@ -69,23 +70,23 @@ func draw(s spec, seed uint64) []float32 {
 		if !bias {
 			normal(v, rng, math.Sqrt(1/fanIn))
 		}
-	case "pos":
+	case "pos", "registers", "dist", "pool.query":
 		normal(v, rng, 1)
-	case "blocks.{i}.qkv.{p}":
+	case "blocks.{i}.qkv.{p}", "pool.q.{p}", "pool.kv.{p}", "proj.{p}":
 		if !bias {
 			uniform(v, rng, math.Sqrt(6/(fanIn+fanOut))) // Xavier, of the stacked matrix
 		}
-	case "blocks.{i}.proj.{p}":
+	case "blocks.{i}.proj.{p}", "pool.proj.{p}":
 		if !bias {
 			uniform(v, rng, math.Sqrt(1/fanIn)) // nn.Linear's own
 		}
-	case "blocks.{i}.fc1.{p}", "blocks.{i}.fc2.{p}":
+	case "blocks.{i}.fc1.{p}", "blocks.{i}.fc2.{p}", "pool.fc1.{p}", "pool.fc2.{p}":
 		if bias {
 			normal(v, rng, 1e-6)
 		} else {
 			uniform(v, rng, math.Sqrt(6/(fanIn+fanOut)))
 		}
-	case "blocks.{i}.norm1.{p}", "blocks.{i}.norm2.{p}", "norm.{p}":
+	case "blocks.{i}.norm1.{p}", "blocks.{i}.norm2.{p}", "norm.{p}", "norm_pre.{p}", "pool.norm.{p}", "blocks.{i}.ls1", "blocks.{i}.ls2":
 		if !bias {
 			fill(v, 1)
 		}

@@ -1,42 +1,105 @@
 package vit
 
+import "slices"
+
 // timm names the tensors of timm's vit_* and deit_* models, and of the
 // checkpoints that the DeiT and DINO authors published, which name theirs
-// alike (timm/models/vision_transformer.py). DINO's have no head.
+// alike (timm/models/vision_transformer.py). DINO's have no head. open_clip puts
+// "visual.trunk." before those of its models that are timm's, as SigLIP.
 var timm = family{
-	name:     "timm",
-	eps:      1e-6,
-	prefixes: []string{""},
-	names: []spelling{
-		{"patch.{p}", []string{"patch_embed.proj.{p}"}},
-		{"cls", []string{"cls_token"}},
-		{"pos", []string{"pos_embed"}},
-		{"blocks.{i}.norm1.{p}", []string{"blocks.{i}.norm1.{p}"}},
-		{"blocks.{i}.qkv.{p}", []string{"blocks.{i}.attn.qkv.{p}"}},
-		{"blocks.{i}.proj.{p}", []string{"blocks.{i}.attn.proj.{p}"}},
-		{"blocks.{i}.norm2.{p}", []string{"blocks.{i}.norm2.{p}"}},
-		{"blocks.{i}.fc1.{p}", []string{"blocks.{i}.mlp.fc1.{p}"}},
-		{"blocks.{i}.fc2.{p}", []string{"blocks.{i}.mlp.fc2.{p}"}},
-		{"norm.{p}", []string{"norm.{p}"}},
-		{"head.{p}", []string{"head.{p}"}},
+	name:      "timm",
+	prefixes:  []string{"", "visual.trunk."},
+	classless: true,
+	gated:     true,
+	names: slices.Concat(timmBlocks, []spelling{
+		{ours: "patch.{p}", theirs: []string{"patch_embed.proj.{p}"}},
+		{ours: "cls", theirs: []string{"cls_token"}},
+		{ours: "dist", theirs: []string{"dist_token"}},
+		{ours: "registers", theirs: []string{"reg_token"}},
+		{ours: "pos", theirs: []string{"pos_embed"}},
+		{ours: "norm_pre.{p}", theirs: []string{"norm_pre.{p}"}},
+		{ours: "norm.{p}", theirs: []string{"norm.{p}"}},
+		{ours: "pool.query", theirs: []string{"attn_pool.latent"}},
+		{ours: "pool.q.{p}", theirs: []string{"attn_pool.q.{p}"}},
+		{ours: "pool.kv.{p}", theirs: []string{"attn_pool.kv.{p}"}},
+		{ours: "pool.proj.{p}", theirs: []string{"attn_pool.proj.{p}"}},
+		{ours: "pool.norm.{p}", theirs: []string{"attn_pool.norm.{p}"}},
+		{ours: "pool.fc1.{p}", theirs: []string{"attn_pool.mlp.fc1.{p}"}},
+		{ours: "pool.fc2.{p}", theirs: []string{"attn_pool.mlp.fc2.{p}"}},
+		{ours: "head.{p}", theirs: []string{"head.{p}"}},
+		{ours: "head_dist.{p}", theirs: []string{"head_dist.{p}"}},
+	}),
+	unused: []unused{
+		{"the text encoder", []string{"^text."}},
+		{"the scale of similarities", []string{"^logit_scale", "^logit_bias"}},
 	},
 	refused: []refusal{
-		{"dist_token", "a distilled DeiT has a second class token, which is not supported: use the checkpoint without \"distilled\" in its name"},
-		{"head_dist.", "a distilled DeiT has a second class token, which is not supported: use the checkpoint without \"distilled\" in its name"},
-		{"reg_token", "register tokens are not supported"},
-		{"register_tokens", "register tokens (DINOv2) are not supported"},
-		{"mask_token", "a mask token (DINOv2, BEiT) is not supported"},
-		{"norm_pre.", "a norm before the blocks (CLIP) is not supported"},
 		{"fc_norm.", "a classifier on the mean of the tokens is not supported"},
-		{"attn_pool.", "attention pooling (SigLIP) is not supported"},
 		{"pre_logits.", "a representation layer before the classifier is not supported"},
 	},
 	defaults: defaults{
-		preprocess: Preprocess{half, 0.9},
-		note: "timm's names: mean and std of 0.5 assumed, as the augreg models want; " +
+		eps:        1e-6,
+		activation: GELU,
+		preprocess: Preprocess{Normalization: half, CropPct: 0.9},
+		note: "timm's names: mean and std of 0.5 assumed, as the augreg models and SigLIP want; " +
 			"DeiT and DINO have the same names and want --normalize imagenet",
+		known: []known{
+			{func(c Config) bool { return c.PreNorm }, clipNorm,
+				"timm's names with a norm before the blocks: CLIP's mean and std, and GELU, assumed; OpenAI's weights want --activation quick_gelu"},
+			{func(c Config) bool { return c.Distilled || c.LayerScale }, imageNet,
+				"timm's names with a distillation token or layer scale: ImageNet mean and std assumed, as DeiT and DINOv2 want"},
+		},
 		// timm.layers.resample_abs_pos_embed; PyTorch's antialiased bicubic
 		// kernel has a = -0.5.
 		resample: resampling{a: -0.5, antialias: true},
 	},
 }
+
+// timmBlocks names the tensors of a block; DINOv2 kept timm's names.
+var timmBlocks = []spelling{
+	{ours: "blocks.{i}.norm1.{p}", theirs: []string{"blocks.{i}.norm1.{p}"}},
+	{ours: "blocks.{i}.qkv.{p}", theirs: []string{"blocks.{i}.attn.qkv.{p}"}},
+	{ours: "blocks.{i}.proj.{p}", theirs: []string{"blocks.{i}.attn.proj.{p}"}},
+	{ours: "blocks.{i}.ls1", theirs: []string{"blocks.{i}.ls1.gamma"}},
+	{ours: "blocks.{i}.norm2.{p}", theirs: []string{"blocks.{i}.norm2.{p}"}},
+	{ours: "blocks.{i}.fc1.{p}", theirs: []string{"blocks.{i}.mlp.fc1.{p}"}},
+	{ours: "blocks.{i}.fc2.{p}", theirs: []string{"blocks.{i}.mlp.fc2.{p}"}},
+	{ours: "blocks.{i}.ls2", theirs: []string{"blocks.{i}.ls2.gamma"}},
+}
+
+// dinov2 names the tensors of the backbones that Meta published as DINOv2
+// (dinov2/models/vision_transformer.py). The mask token, used in training only,
+// tells them from timm's. Published for 518 pixels, they are evaluated at 224.
+var dinov2 = family{
+	name:     "dinov2",
+	prefixes: []string{""},
+	sign:     "mask_token",
+	always:   Config{LayerScale: true},
+	gated:    true,
+	names: slices.Concat(timmBlocks, []spelling{
+		{ours: "patch.{p}", theirs: []string{"patch_embed.proj.{p}"}},
+		{ours: "cls", theirs: []string{"cls_token"}},
+		{ours: "registers", theirs: []string{"register_tokens"}},
+		{ours: "pos", theirs: []string{"pos_embed"}},
+		{ours: "norm.{p}", theirs: []string{"norm.{p}"}},
+		{ours: "blocks.{i}.fc1.{p}", theirs: []string{"blocks.{i}.mlp.w12.{p}"}},
+		{ours: "blocks.{i}.fc2.{p}", theirs: []string{"blocks.{i}.mlp.w3.{p}"}},
+	}),
+	unused: []unused{{"the mask token of pretraining", []string{"mask_token"}}},
+	defaults: defaults{
+		eps:        1e-6,
+		activation: GELU,
+		preprocess: Preprocess{Normalization: imageNet, CropPct: 224. / 256},
+		note:       "DINOv2's names: ImageNet mean and std assumed; published for 518 pixels, it is usually run at 224 (--image-size 224)",
+		resample:   dinoResample,
+		registered: dinov2Registered,
+	},
+}
+
+// DINO's VisionTransformer.interpolate_pos_encoding, and DINOv2's with the
+// settings of its hub (dinov2/hub/backbones.py): interpolate_offset 0.1 and no
+// antialias, or with registers no offset and antialias.
+var (
+	dinoResample     = resampling{a: -0.75, offset: 0.1}
+	dinov2Registered = resampling{a: -0.5, antialias: true}
+)

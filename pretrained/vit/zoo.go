@@ -15,12 +15,12 @@ func (m *Model) describe(fam *family, o LoadOptions) error {
 	if o.Name == "" {
 		for _, e := range models.List() {
 			if e.SHA256 != "" && strings.HasPrefix(m.SHA256, e.SHA256) && m.fits(e) == nil {
-				m.adopt(e, "by its hash")
+				m.adopt(e, o, "by its hash")
 				return nil
 			}
 		}
-		m.Preprocess, m.assumed = fam.preprocess, fam.note
-		m.Notes = append(m.Notes, fam.note)
+		m.Preprocess, m.assumed = fam.assume(m.Config)
+		m.Notes = append(m.Notes, m.assumed)
 		if o.Heads == 0 {
 			m.Notes = append(m.Notes, fmt.Sprintf("%d attention heads assumed from the width %d; --heads changes that", m.Config.Heads, m.Config.Width))
 		}
@@ -33,7 +33,7 @@ func (m *Model) describe(fam *family, o LoadOptions) error {
 	if err := m.fits(e); err != nil {
 		return err
 	}
-	m.adopt(e, "by its name")
+	m.adopt(e, o, "by its name")
 	return nil
 }
 
@@ -46,7 +46,14 @@ func (m *Model) fits(e models.Entry) error {
 	return nil
 }
 
-func (m *Model) adopt(e models.Entry, how string) {
-	m.Preprocess = Preprocess{preprocess.Normalization{Mean: e.Mean, Std: e.Std}, e.CropPct}
+func (m *Model) adopt(e models.Entry, o LoadOptions, how string) {
+	m.Preprocess = Preprocess{preprocess.Normalization{Mean: e.Mean, Std: e.Std}, e.CropPct, e.Interpolation}
+	m.usual = e.Image
+	if e.Positions == "dino" {
+		m.resample = dinoResample
+	}
+	if e.Activation != "" && o.Activation == "" {
+		m.Config.Activation = Activation(e.Activation)
+	}
 	m.Notes = append(m.Notes, fmt.Sprintf("known %s as the zoo's %s; mean, std and crop are its publisher's", how, e.Name))
 }

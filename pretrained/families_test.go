@@ -1,0 +1,58 @@
+package pretrained
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"graft/onnx/ort/orttest"
+	"graft/preprocess"
+	"graft/pretrained/vit"
+	"graft/pretrained/vit/vittest"
+)
+
+// TestTapsOfFamilies: networks without a class token have a first tap too, and
+// taps may differ in width.
+func TestTapsOfFamilies(t *testing.T) {
+	orttest.Require(t)
+	for _, tc := range []struct {
+		name   string
+		change func(*vit.Config)
+		all    string // in order, the default first
+		proj   int
+	}{
+		{"clip", func(c *vit.Config) { c.PreNorm, c.NoPatchBias, c.Projection = true, true, 24 }, "cls,mean,proj,cls_1,mean_1,cls_2,mean_2", 24},
+		{"deit", func(c *vit.Config) { c.Distilled = true }, "cls,mean,dist,cls_1,mean_1,cls_2,mean_2", 0},
+		{"dinov2", func(c *vit.Config) { c.LayerScale, c.Registers = true, 4 }, "cls,mean,cls_1,mean_1,cls_2,mean_2", 0},
+		{"siglip", func(c *vit.Config) { c.NoClass, c.AttnPool = true, true }, "pool,mean,mean_1,mean_2", 0},
+	} {
+		c := vittest.Config
+		tc.change(&c)
+		b, err := Open(vittest.Write(t, t.TempDir(), c, 1), Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", tc.name, err)
+		}
+		taps, err := b.ResolveTaps([]string{"all"})
+		if err != nil || !slices.Equal(taps, strings.Split(tc.all, ",")) {
+			t.Errorf("%s: all taps are %v, %v; want %s", tc.name, taps, err, tc.all)
+		}
+		if first, err := b.ResolveTaps(nil); err != nil || !slices.Equal(first, taps[:1]) {
+			t.Errorf("%s: the default is %v, %v; want %s", tc.name, first, err, taps[0])
+		}
+		if b.Dim("proj") != tc.proj {
+			t.Errorf("%s: proj has %d numbers, want %d", tc.name, b.Dim("proj"), tc.proj)
+		}
+		if _, err := b.ResolveTaps([]string{"cls"}); (err == nil) != strings.HasPrefix(tc.all, "cls") {
+			t.Errorf("%s: asking for cls gives %v", tc.name, err)
+		}
+		batch := []preprocess.Image{b.Prepare(randomImage(rand.New(rand.NewPCG(1, 2)), 1, 24, 24))}
+		if err := b.Run(context.Background(), batch, taps, outputs(b, 1, taps)); err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
