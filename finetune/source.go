@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -66,7 +67,9 @@ type DataOptions struct {
 // recorded is what config.json holds: paths from the root, and only what the
 // dataset depends on.
 func (o DataOptions) recorded() DataOptions {
-	if o.Path != dataset.SyntheticPath {
+	if list, ok := strings.CutPrefix(o.Path, dataset.ListPrefix); ok {
+		o.Path, o.Seed, o.PerClass = dataset.ListPrefix+absolute(list), 0, 0
+	} else if o.Path != dataset.SyntheticPath {
 		o.Path, o.Seed, o.PerClass = absolute(o.Path), 0, 0
 	}
 	if o.FERPlus != "" {
@@ -95,11 +98,16 @@ func (r *Run) openData(ctx context.Context, given DataOptions, progress func(lab
 	if err != nil {
 		return nil, err
 	}
-	if had, want := strings.Join(d.Classes, ", "), strings.Join(r.Config.Classes, ", "); had != want {
-		_ = d.Close() // the error is told already
-		return nil, fmt.Errorf("dataset %s has the classes %s, run %s wants %s", d.Path, had, r.Dir, want)
+	return d, closeUnlike(d, r.Config.Classes, "run "+r.Dir)
+}
+
+// closeUnlike closes a dataset of other classes than who wants, and says so.
+func closeUnlike(d *dataset.Dataset, classes []string, who string) error {
+	had, want := strings.Join(d.Classes, ", "), strings.Join(classes, ", ")
+	if had == want {
+		return nil
 	}
-	return d, nil
+	return errors.Join(fmt.Errorf("dataset %s has the classes %s, %s wants %s", d.Path, had, who, want), d.Close())
 }
 
 // label makes a progress function, nil without a maker of them.

@@ -2,74 +2,154 @@ package preprocess
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
+	_ "image/gif" // the formats of Decode
+	_ "image/jpeg"
+	_ "image/png"
 	"io"
+	"sync"
 
-	// The formats of Decode. imaging registers gif, jpeg, png, bmp and tiff.
-	"github.com/disintegration/imaging"
-	_ "golang.org/x/image/webp"
+	_ "golang.org/x/image/bmp"
+	_ "golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
+	"golang.org/x/sync/semaphore"
 )
 
 // What Decode refuses before it allocates anything of that size: a file of a
 // few bytes can announce a picture of gigabytes.
 const (
-	// MaxPixels is the largest width×height decoded, above any phone's 50
-	// megapixels.
-	MaxPixels = 64 << 20
+	// MaxPixels is the largest width×height decoded: the count from which PIL
+	// warns of a decompression bomb (Image.MAX_IMAGE_PIXELS, a quarter of a GiB
+	// of RGB; it refuses at twice that). A progressive JPEG of that size takes
+	// 1.6 GB while it is decoded. It is also what all calls of Decode together
+	// have under way at a time, so that more cores need no more memory.
+	MaxPixels = 89_478_485
 	// MaxFileBytes is the longest image file read.
 	MaxFileBytes = 256 << 20
 )
 
 // Extensions are the file names' endings, lower case, of what Decode reads.
-var Extensions = []string{".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
+var Extensions = []string{".jpg", ".jpeg", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 
-// Decode reads a JPEG, PNG, GIF (first frame), BMP, WebP or TIFF image and
-// turns it upright where EXIF says how the camera was held. The format is told
-// by the content. Gray files give C = 1, all others C = 3.
+// underWay counts the pixels that are being decoded.
+var underWay = semaphore.NewWeighted(MaxPixels)
+
+// buffers are of files being decoded. The rare large one is not kept.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const maxKeptBuffer = 4 << 20
+
+// Decode reads a JPEG, PNG, GIF, BMP, WebP or TIFF image, told by its content,
+// the first picture of those that hold several, and turns it upright where EXIF
+// says how the camera was held. Gray files give C = 1, all others C = 3.
 //
-// It fails on files longer than MaxFileBytes and, before decoding, on pictures
-// of more than MaxPixels.
+// Colours are those of PIL's convert("RGB"): transparency is dropped, not
+// blended; CMYK is converted without a colour profile; 16-bit samples keep
+// their upper byte (16-bit gray too, which PIL clips to white).
+//
+// All faults of the file are a *BadImageError: a file longer than MaxFileBytes
+// and, before decoding, a picture of more than MaxPixels; one that is cut short,
+// because half a picture gives the features of another; and valid kinds that
+// the decoders lack, such as arithmetic JPEG, RLE BMP or CMYK TIFF. Other errors
+// are r's.
 func Decode(r io.Reader) (Image, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxFileBytes+1))
-	if err != nil {
+	b := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if b.Cap() <= maxKeptBuffer {
+			b.Reset()
+			buffers.Put(b)
+		}
+	}()
+	n, err := b.ReadFrom(io.LimitReader(r, MaxFileBytes+1))
+	switch {
+	case err != nil:
 		return Image{}, fmt.Errorf("read image: %w", err)
+	case n > MaxFileBytes:
+		return Image{}, badImage(nil, "image file is longer than %d bytes", MaxFileBytes)
+	case n == 0:
+		return Image{}, badImage(nil, "image file is empty")
 	}
-	if len(data) > MaxFileBytes {
-		return Image{}, fmt.Errorf("image file is longer than %d bytes", MaxFileBytes)
-	}
-	return decodeBytes(data)
+	return decodeBytes(b.Bytes())
 }
 
+// decodeBytes may change data.
 func decodeBytes(data []byte) (im Image, err error) {
 	// The decoders are not ours; one that gives up by panicking on a broken
 	// file must not take the program with it.
 	defer func() {
 		if p := recover(); p != nil {
-			im, err = Image{}, fmt.Errorf("decode image: decoder failed: %v", p)
+			im, err = Image{}, badImage(nil, "decode image: decoder failed: %v", p)
 		}
 	}()
 	cfg, format, err := image.DecodeConfig(bytes.NewReader(data))
 	if errors.Is(err, image.ErrFormat) {
-		return Image{}, fmt.Errorf("decode image: not a jpeg, png, gif, bmp, webp or tiff file")
+		return Image{}, badImage(err, "decode image: not a jpeg, png, gif, bmp, webp or tiff file")
 	}
 	if err != nil {
-		return Image{}, fmt.Errorf("decode image: %w", err)
+		return Image{}, badImage(err, "decode image: %v", err)
 	}
+	if err := checkSize(format, cfg); err != nil {
+		return Image{}, err
+	}
+	pixels := int64(cfg.Width) * int64(cfg.Height)
+	if err := underWay.Acquire(context.Background(), pixels); err != nil {
+		return Image{}, err
+	}
+	defer underWay.Release(pixels)
+	if im, err = decodeFormat(format, cfg, data); err != nil {
+		return Image{}, badImage(err, "decode %s: %v", format, err)
+	}
+	return im.upright(orientation(format, data)), nil
+}
+
+func checkSize(format string, cfg image.Config) error {
 	if cfg.Width <= 0 || cfg.Height <= 0 {
-		return Image{}, fmt.Errorf("decode image: %s of %d×%d pixels is empty", format, cfg.Width, cfg.Height)
+		return badImage(nil, "decode image: %s of %d×%d pixels is empty", format, cfg.Width, cfg.Height)
 	}
-	if int64(cfg.Width)*int64(cfg.Height) > MaxPixels {
-		return Image{}, fmt.Errorf("decode image: %s of %d×%d pixels exceeds the limit of %d", format, cfg.Width, cfg.Height, MaxPixels)
+	if int64(cfg.Width) > MaxPixels/int64(cfg.Height) {
+		return badImage(nil, "decode image: %s of %d×%d pixels exceeds the limit of %d", format, cfg.Width, cfg.Height, MaxPixels)
 	}
-	img, err := imaging.Decode(bytes.NewReader(data), imaging.AutoOrientation(true))
+	return nil
+}
+
+// decodeFormat gives the pixels as they are stored, before turning.
+func decodeFormat(format string, cfg image.Config, data []byte) (Image, error) {
+	switch format {
+	case "jpeg":
+		return decodeJPEG(data)
+	case "gif":
+		return decodeGIF(cfg, data)
+	case "webp":
+		if frame := webpFrame(data); frame != nil {
+			return frame.decode(cfg)
+		}
+		img, err := webp.Decode(bytes.NewReader(data))
+		if err != nil {
+			return Image{}, err
+		}
+		return fromWebP(img), nil
+	}
+	img, _, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
-		return Image{}, fmt.Errorf("decode %s: %w", format, err)
+		return Image{}, err
 	}
-	// imaging turns images as NRGBA; a gray photograph stays gray all the same.
-	if n, ok := img.(*image.NRGBA); ok && isGray(cfg.ColorModel) {
-		return fromNRGBA(n, 1), nil
+	im := FromImage(img)
+	if format == "tiff" && isBlackFax(data) {
+		for i := range im.Pix {
+			im.Pix[i] = ^im.Pix[i]
+		}
 	}
-	return FromImage(img), nil
+	return im, nil
+}
+
+// isBlackFax tells TIFF files in a fax coding whose ink is the light colour
+// (TIFF 6.0, section 11): Go's decoder takes the ink for black all the same.
+func isBlackFax(data []byte) bool {
+	const compression, group3, group4 = 259, 3, 4
+	const photometric, blackIsZero = 262, 1
+	c := tiffShort(data, compression)
+	return (c == group3 || c == group4) && tiffShort(data, photometric) == blackIsZero
 }

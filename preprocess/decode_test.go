@@ -94,7 +94,7 @@ func TestDecodeRefuses(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":     {nil, "not a jpeg"},
+		"empty":     {nil, "file is empty"},
 		"text":      {[]byte("emotion,pixels,Usage\n"), "not a jpeg"},
 		"truncated": {whole[:len(whole)/2], "decode png"},
 		"huge":      {hugePNG(1<<16, 1<<16), "exceeds the limit"},
@@ -163,7 +163,12 @@ func FuzzDecode(f *testing.F) {
 			f.Add(data)
 		}
 	}
-	f.Add(hugePNG(1<<16, 1<<16))
+	for _, data := range wildFiles(f) {
+		f.Add([]byte(data))
+	}
+	for _, data := range bombs() {
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// Valid pictures of the largest size would make every round slow.
 		if cfg, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil && cfg.Width*cfg.Height > 1<<20 && cfg.Width*cfg.Height <= preprocess.MaxPixels {
@@ -171,6 +176,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		im, err := preprocess.Decode(bytes.NewReader(data))
 		if err != nil {
+			wantBad(t, "decode", err, "")
 			return
 		}
 		if im.C != 1 && im.C != 3 || im.H <= 0 || im.W <= 0 || len(im.Pix) != im.C*im.H*im.W {

@@ -3,6 +3,8 @@ package preprocess
 import (
 	"image"
 	"math"
+	"slices"
+	"sync"
 
 	"github.com/disintegration/imaging"
 )
@@ -34,10 +36,42 @@ func Square(im Image, size int, cropPct float64) Image {
 	if im.W == size && im.H == size && short == size {
 		return im
 	}
-	resized := imaging.Resize(im.nrgba(), w, h, imaging.Linear)
 	left := int(math.RoundToEven(float64(w-size) / 2))
 	top := int(math.RoundToEven(float64(h-size) / 2))
-	return fromNRGBA(imaging.Crop(resized, image.Rect(left, top, left+size, top+size)), im.C)
+	return im.resizeCut(w, h, image.Rect(left, top, left+size, top+size))
+}
+
+// bands holds the pixels of a band between calls.
+var bands = sync.Pool{New: func() any { return new([]uint8) }}
+
+// bandBytes is the size of a band, which stays in a core's cache.
+const bandBytes = 1 << 20
+
+// resizeCut is the part cut of im resized to w×h. It makes the same calls of
+// imaging as resizing whole would, rows first, but leaves out rows and columns
+// that do not count, and holds no second copy of a large picture.
+func (im Image) resizeCut(w, h int, cut image.Rectangle) Image {
+	scale := float64(im.H) / float64(h)
+	reach := math.Ceil(max(scale, 1)) + 1 // of the filter, to either side
+	first := max(int(float64(cut.Min.Y)*scale-reach), 0)
+	last := min(int(float64(cut.Max.Y)*scale+reach)+1, im.H)
+
+	narrow := image.NewNRGBA(image.Rect(0, 0, cut.Dx(), im.H))
+	buf := bands.Get().(*[]uint8)
+	defer bands.Put(buf)
+	step := max(bandBytes/(4*im.W), 1)
+	for y := first; y < last; y += step {
+		n := min(step, last-y)
+		*buf = slices.Grow((*buf)[:0], 4*n*im.W)[:4*n*im.W]
+		band := &image.NRGBA{Pix: *buf, Stride: 4 * im.W, Rect: image.Rect(0, 0, im.W, n)}
+		im.interleave(band.Pix, y)
+		wide := imaging.Resize(band, w, n, imaging.Linear)
+		for r := range n {
+			copy(narrow.Pix[(y+r)*narrow.Stride:][:narrow.Stride], wide.Pix[r*wide.Stride+4*cut.Min.X:])
+		}
+	}
+	tall := imaging.Resize(narrow, cut.Dx(), h, imaging.Linear)
+	return fromPixels(image.Rect(0, 0, cut.Dx(), cut.Dy()), tall.Pix[cut.Min.Y*tall.Stride:], tall.Stride, im.C)
 }
 
 // maxAspect bounds the resized picture: only its centre is kept, and a line of

@@ -1,8 +1,13 @@
 package preprocess_test
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	"math"
 	"testing"
+
+	"github.com/disintegration/imaging"
 
 	"graft/preprocess"
 )
@@ -59,5 +64,30 @@ func TestSquareOfNarrowImages(t *testing.T) {
 	}
 	if got := preprocess.Square(long, 2, 1); got.Pix[0] != 49 && got.Pix[0] != 50 {
 		t.Errorf("centre of 0 to 100 is %d", got.Pix[0])
+	}
+}
+
+// Leaving out what the crop does not keep changes no bit of imaging's result,
+// also where the picture is worked on in several bands.
+func TestSquareIsImagingsResizeAndCrop(t *testing.T) {
+	for _, c := range []struct {
+		c, h, w, size int
+		crop          float64
+	}{{3, 375, 500, 224, 0.9}, {3, 500, 375, 224, 0.875}, {1, 90, 61, 48, 0.7}, {3, 1200, 700, 100, 0.9}, {3, 40, 60, 64, 0.8}, {1, 7, 3, 5, 0.5}, {3, 248, 300, 224, 0.9}} {
+		im := random(uint64(c.h), c.c, c.h, c.w)
+		short := int(math.Floor(float64(c.size) / c.crop))
+		w, h := short, short
+		if c.w > c.h {
+			w = int(float64(short) * float64(c.w) / float64(c.h))
+		} else {
+			h = int(float64(short) * float64(c.h) / float64(c.w))
+		}
+		left, top := int(math.RoundToEven(float64(w-c.size)/2)), int(math.RoundToEven(float64(h-c.size)/2))
+		whole := imaging.Resize(im.ToImage(), w, h, imaging.Linear)
+		want := preprocess.FromImage(imaging.Crop(whole, image.Rect(left, top, left+c.size, top+c.size)))
+		got := preprocess.Square(im, c.size, c.crop)
+		if n := len(got.Pix); !bytes.Equal(got.Pix, want.Pix[:n]) {
+			t.Errorf("%+v: pixels differ", c)
+		}
 	}
 }

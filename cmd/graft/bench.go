@@ -16,14 +16,21 @@ import (
 	extractbench "graft/pretrained/extract/bench"
 )
 
-// extractWord is the case that measures extraction; the others are finetunebench's.
-const extractWord = "extract"
+// The cases that measure extraction, of faces and of photographs; the others are
+// finetunebench's.
+const (
+	extractWord = "extract"
+	photosWord  = "extract-jpeg"
+)
 
 // What extraction is measured on.
 const (
 	extractBatch  = 8
 	extractImages = 64
+	photosImages  = 256 // enough that filling the pipeline does not count
 )
+
+var defaultImages = map[string]int{extractWord: extractImages, photosWord: photosImages}
 
 // benchCommand measures throughput on this machine.
 func benchCommand() *cli.Command {
@@ -32,7 +39,9 @@ func benchCommand() *cli.Command {
 		Usage: "throughput of extraction, heads and training on this machine",
 		Description: "Measures the cases named, on random data:\n\n" +
 			"   extract  from a dataset to a store on disk, against a bare ONNX Runtime session on the same graph,\n" +
-			"            batch and threads, in turns\n" +
+			"            pixels, batch and threads, in turns\n" +
+			"   extract-jpeg  the same from a folder of 500×375 JPEG photographs, and decoding on one core; says which side\n" +
+			"            is the bottleneck (--threads N leaves the other cores to decoding)\n" +
 			"   head     whole fits of a logistic regression to features\n" +
 			"   cnn, vit passes of the study's recipe over images in memory\n" +
 			"   sgemm    matrix products against ONNX Runtime's on the same threads, in turns\n\n" +
@@ -45,7 +54,7 @@ func benchCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "random-init", Value: 1, Usage: "`SEED` of random data and, without --model, of a random network"},
 			&cli.StringFlag{Name: "arch", Value: "vit_b_16", Usage: "extract: `NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
 			&cli.IntFlag{Name: "batch", DefaultText: fmt.Sprintf("%d for extract, the study's 32 for cnn and vit", extractBatch), Usage: "`IMAGES` per inference or training step"},
-			&cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, an epoch of %d for cnn and vit", extractImages, finetunebench.DefaultRows), Usage: "`IMAGES` per round"},
+			&cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, %d for extract-jpeg, an epoch of %d for cnn and vit", extractImages, photosImages, finetunebench.DefaultRows), Usage: "`IMAGES` per round"},
 			&cli.IntFlag{Name: "rows", Value: finetunebench.DefaultRows, Usage: "head: `ROWS` of features"},
 			&cli.IntFlag{Name: "dim", Value: finetunebench.DefaultDim, Usage: "head: `FEATURES` of a row"},
 			&cli.IntFlag{Name: "rounds", Value: 3, Usage: "`NUMBER` of rounds; medians are reported"},
@@ -54,7 +63,9 @@ func benchCommand() *cli.Command {
 	}
 }
 
-func benchWords() []string { return append([]string{extractWord}, finetunebench.Words()...) }
+func benchWords() []string {
+	return append([]string{extractWord, photosWord}, finetunebench.Words()...)
+}
 
 func benchAction(c *cli.Context) error {
 	if err := exactArgs(c); err != nil {
@@ -111,10 +122,10 @@ func benchCases(c *cli.Context) ([]string, error) {
 
 func benchCase(c *cli.Context, word string, provider ort.Provider) ([]bench.Case, error) {
 	progress := newProgress(c, "measuring "+word)
-	if word == extractWord {
+	if word == extractWord || word == photosWord {
 		return extractbench.Run(c.Context, extractbench.Config{
-			Model: c.String("model"), Arch: c.String("arch"), Seed: c.Uint64("random-init"),
-			Batch: cmp.Or(c.Int("batch"), extractBatch), Images: cmp.Or(c.Int("images"), extractImages), Rounds: c.Int("rounds"),
+			Model: c.String("model"), Arch: c.String("arch"), Seed: c.Uint64("random-init"), Photos: word == photosWord,
+			Batch: cmp.Or(c.Int("batch"), extractBatch), Images: cmp.Or(c.Int("images"), defaultImages[word]), Rounds: c.Int("rounds"),
 			Runtime: ort.Options{Provider: provider, Device: c.Int("device"), Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback")},
 		}, progress)
 	}
@@ -134,5 +145,13 @@ func printCases(out io.Writer, cases []bench.Case) error {
 		}
 		fmt.Fprintf(w, "%s\t%.2f %s/s\t%.3g\t%d\t%s\t%s\t%s\n", k.Name, k.ItemsPerSecond, k.Unit, k.Seconds, k.Batch, k.Provider, k.Precision, ratio)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, k := range cases {
+		if k.Note != "" {
+			fmt.Fprintf(out, "%s: %s\n", k.Name, k.Note)
+		}
+	}
+	return nil
 }

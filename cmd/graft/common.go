@@ -139,7 +139,7 @@ func versionOf(info *debug.BuildInfo) string {
 
 // Flags that mean the same in every command that has them.
 func dataFlag() cli.Flag {
-	return &cli.StringFlag{Name: "data", Required: true, Usage: "`DATASET`: fer2013.csv (also .gz, .tar.gz, .zip), an image folder or its .zip, or the word synthetic"}
+	return &cli.StringFlag{Name: "data", Required: true, Usage: "`DATASET`: fer2013.csv (also .gz, .tar.gz, .zip), an image folder or its .zip, list:FILE with path[,label[,split]] a line, or the word synthetic"}
 }
 
 func jsonFlag() cli.Flag {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -18,8 +19,10 @@ func dataCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "info", Usage: "images per split and class, and what is wrong with them",
-				Description: "Counts a data set's images and checks it: every row of a CSV, every image of a folder.\n\n" +
-					"Example:\n   graft data info --data fer2013.tar.gz --ferplus fer2013new.csv",
+				Description: "Counts a data set's images and checks it: every row of a CSV, every image of a folder or list.\n" +
+					"Bad ones are all listed, with reasons; without --skip-bad the exit status tells of them too.\n\n" +
+					"Example:\n   graft data info --data fer2013.tar.gz --ferplus fer2013new.csv\n" +
+					"   graft data info --data list:photos.csv --skip-bad --json -",
 				Flags: append(datasetFlags(), seedFlag(), jsonFlag(),
 					&cli.BoolFlag{Name: "no-verify", Usage: "do not decode the images of folders"},
 					&cli.BoolFlag{Name: "fingerprint", Usage: "also hash what decides pixels, labels and order"}),
@@ -68,14 +71,15 @@ func datasetFlags() []cli.Flag {
 // of what was left out go to stderr. Images of folders are decoded only when
 // they are used.
 func openDataset(c *cli.Context) (*dataset.Dataset, error) {
-	return openVerified(c, false)
+	return openVerified(c, false, c.Bool("skip-bad"))
 }
 
-// openVerified is openDataset that can decode every image of a folder first.
-func openVerified(c *cli.Context, verify bool) (*dataset.Dataset, error) {
+// openVerified is openDataset that can decode every image of a folder first, and
+// leave out what is bad whatever the flags say.
+func openVerified(c *cli.Context, verify, skipBad bool) (*dataset.Dataset, error) {
 	o := dataset.Options{
 		FERPlus:  c.String("ferplus"),
-		SkipBad:  c.Bool("skip-bad"),
+		SkipBad:  skipBad,
 		Seed:     c.Uint64("seed"),
 		PerClass: c.Int("per-class"),
 		Verify:   verify,
@@ -100,7 +104,7 @@ func dataInfo(c *cli.Context) error {
 	if err := exactArgs(c); err != nil {
 		return err
 	}
-	d, err := openVerified(c, !c.Bool("no-verify"))
+	d, err := openVerified(c, !c.Bool("no-verify"), true)
 	if err != nil {
 		return err
 	}
@@ -111,10 +115,13 @@ func dataInfo(c *cli.Context) error {
 			return err
 		}
 	}
-	if err := printInfo(humanOut(c), info); err != nil {
+	if err := cmp.Or(printInfo(humanOut(c), info), writeJSON(c, info)); err != nil {
 		return err
 	}
-	return writeJSON(c, info)
+	if n := len(info.Bad); n > 0 && !c.Bool("skip-bad") {
+		return fmt.Errorf("%s: %s; the first: %s: %s", d.Path, badEntries(n), info.Bad[0].Where, info.Bad[0].Reason)
+	}
+	return nil
 }
 
 // printInfo prints the table of splits and classes, then what was left out.
@@ -178,7 +185,7 @@ func dataConvert(c *cli.Context) error {
 		return err
 	}
 	// Bad images must be known before the first one is written.
-	d, err := openVerified(c, c.Bool("skip-bad"))
+	d, err := openVerified(c, c.Bool("skip-bad"), c.Bool("skip-bad"))
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ type Case struct {
 	Baseline string    `json:"baseline,omitempty"`
 	Ratio    float64   `json:"ratio,omitempty"`
 	Ratios   []float64 `json:"ratios,omitempty"` // of each pair
+	// Note is what the numbers mean, in a sentence.
+	Note string `json:"note,omitempty"`
 }
 
 // Report is the cases of one run of graft bench.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"slices"
@@ -172,9 +173,11 @@ func findCSV(files []*zip.File) (known *zip.File, all []*zip.File) {
 	return nil, all
 }
 
+var errEncrypted = errors.New("member is encrypted; unpack the archive first")
+
 func openMember(m *zip.File) (io.ReadCloser, error) {
 	if m.Flags&1 != 0 {
-		return nil, errors.New("member is encrypted; unpack the archive first")
+		return nil, errEncrypted
 	}
 	return m.Open()
 }
@@ -187,9 +190,21 @@ type zipTree struct {
 
 func (t *zipTree) Close() error { return t.f.Close() }
 
-func (t *zipTree) open(e entry) (io.ReadCloser, error) { return openMember(e.member) }
+func (t *zipTree) open(e entry) (io.ReadCloser, error) {
+	if _, err := t.size(e); err != nil {
+		return nil, err
+	}
+	r, err := openMember(e.member)
+	if err != nil {
+		return nil, memberFault(err)
+	}
+	return memberReader{r}, nil
+}
 
-func (t *zipTree) size(e entry) (int64, error) { return int64(e.member.UncompressedSize64), nil }
+func (t *zipTree) size(e entry) (int64, error) {
+	n := int64(min(e.member.UncompressedSize64, math.MaxInt64))
+	return n, checkLength(n)
+}
 
 // entries lists regular files and folders. Members whose name points outside
 // the archive are returned with an error for each; nothing is ever unpacked to

@@ -23,8 +23,9 @@ import (
 // A CSV takes sets of 48×48 gray images with FER2013's classes and splits.
 // A folder of such a set has Kaggle's layout and names, with the row in the
 // name (train/happy/Training_00042.png), so that converting back gives the
-// same CSV rows; of any other set it is <split>/<class>/<name>.png. FER+ votes
-// are not written: their file goes on fitting.
+// same CSV rows; of any other set it is <split>/<class>/<name>.png, with the
+// index before the name for lists. FER+ votes are not written: their file goes on
+// fitting.
 //
 // The output appears whole or not at all. An existing CSV is replaced; a folder
 // must be absent or empty.
@@ -112,6 +113,11 @@ func checkEmpty(out string) error {
 }
 
 func (d *Dataset) fillFolder(ctx context.Context, dir string, progress func(done, total int64)) error {
+	for _, c := range d.Classes { // a list's labels may be any text
+		if c == "." || !filepath.IsLocal(c) || strings.ContainsAny(c, `/\`) {
+			return fmt.Errorf("%s: class %q cannot be a folder's name", d.Path, c)
+		}
+	}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
@@ -142,6 +148,9 @@ func (d *Dataset) memberName(i int) string {
 	class := d.Classes[s.Label]
 	if !d.isFER() {
 		name := path.Base(s.ID)
+		if d.Kind == KindList { // whose names may come again
+			name = fmt.Sprintf("%07d-%s", i, path.Base(filepath.ToSlash(s.ID)))
+		}
 		if !strings.EqualFold(path.Ext(name), ".png") {
 			name += ".png" // on top of .jpg: two files may differ in that alone
 		}

@@ -1,7 +1,7 @@
 // Package dataset reads image classification data sets in the forms they are
 // found in: FER2013's CSV files, bare or packed, Kaggle's image folders,
-// generic {train,val,test}/<class>/ folders and their .zip files, and the
-// synthetic faces that need no download.
+// generic {train,val,test}/<class>/ folders and their .zip files, lists of
+// images anywhere, and the synthetic faces that need no download.
 //
 // Whatever the form, a Dataset is a list of samples with split and label, and
 // pixels on demand. Opening one checks it: what is wrong is an error that
@@ -24,12 +24,12 @@ type Options struct {
 	SkipBad  bool   // list bad rows and images in Bad and leave them out instead of failing
 	Seed     uint64 // of the synthetic set
 	PerClass int    // synthetic training images a class; 0 means DefaultPerClass
-	Verify   bool   // decode every image of a folder or .zip at Open; CSV files are always checked whole
+	Verify   bool   // decode every image of a folder, .zip or list at Open; CSV files are always checked whole
 }
 
 // Sample is one image's place in the set.
 type Sample struct {
-	ID    string  // unique in the set: Training_00042 (zero-based row) for CSV files, the member's path for folders
+	ID    string  // Training_00042 (zero-based row) for CSV files, the member's path for folders, both unique; for lists the path as listed, which may come again
 	Split string  // one of Dataset.Splits
 	Label int     // index into Dataset.Classes
 	Votes []uint8 // FER+: the ten votes in the order of FERPlusVotes; nil without FER+
@@ -46,6 +46,7 @@ const (
 	KindCSV       = "fer2013-csv"
 	KindKaggle    = "fer2013-folder"
 	KindFolder    = "folder"
+	KindList      = "list"
 	KindSynthetic = "synthetic"
 )
 
@@ -62,6 +63,14 @@ type Dataset struct {
 	src   source
 	rows  []int // zero-based row of the CSV by sample; nil where unknown
 	total int   // rows of the CSV, good and bad
+}
+
+// Photos tells sets of image files (folders, archives of images, lists), where
+// bad ones are to be expected. FER2013's CSV files, checked whole at Open, and the
+// synthetic set are none.
+func (d *Dataset) Photos() bool {
+	_, files := d.src.(fileSource)
+	return files
 }
 
 // source hands out the pixels of a set's samples.

@@ -5,13 +5,22 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
+	"sync/atomic"
+
+	"graft/preprocess"
 )
 
-// maxHashed is the size up to which the bytes of image files go into the
-// fingerprint, a second's reading; above it their sizes must do.
-const maxHashed = 2 << 30
+// How much of image files goes into the fingerprint, about a second's work:
+// their bytes where all together are no longer than maxHashed, else the sizes of
+// up to maxSized files. Asking a shared disk for a million sizes takes minutes,
+// in every process anew.
+const (
+	maxHashed = 2 << 30
+	maxSized  = 1 << 17
+)
 
 // Fingerprint hashes what decides pixels, labels, splits and order, as
 // "sha256:" and 64 hex digits. Two sets with the same fingerprint give the same
@@ -20,10 +29,12 @@ const maxHashed = 2 << 30
 // A CSV is covered whole, by its decoded pixels: bare or in any archive, with
 // other column order, quotes or line ends, its fingerprint is the same. So is
 // the synthetic set. Of a folder or its .zip, which share a fingerprint, the
-// paths below the split folders' parent are covered, and the files' bytes; in
-// a set of more than 2 GiB instead of the bytes only their number, so that
-// there a file changed without changing its size goes unnoticed. Never
-// covered: dates, what is left out, and where the set lies.
+// paths below the split folders' parent are covered, and the files' bytes; of a
+// list the paths as they are written, and the files' bytes. In a set of more than
+// 2 GiB sizes stand for bytes, so that there a file changed without changing its
+// size goes unnoticed; of more than 131,072 images neither is looked at, only
+// names, labels, splits and order count. Never covered: dates, what is left out,
+// and where the set lies.
 func (d *Dataset) Fingerprint() (string, error) {
 	if d.src == nil {
 		return "", ErrClosed
@@ -37,8 +48,8 @@ func (d *Dataset) Fingerprint() (string, error) {
 		writeInts(h, s.Label)
 	}
 	var err error
-	if t, ok := d.src.(*treeSource); ok {
-		err = t.hash(h)
+	if src, ok := d.src.(fileSource); ok {
+		err = d.hashFiles(h, src)
 	} else {
 		err = d.hashPixels(h)
 	}
@@ -77,35 +88,57 @@ func (d *Dataset) hashPixels(h hash.Hash) error {
 	return nil
 }
 
-// hash covers the names of the files, and their bytes or sizes.
-func (s *treeSource) hash(h hash.Hash) error {
-	var total int64
-	sizes := make([]int64, len(s.images))
-	for i, im := range s.images {
-		var err error
-		if sizes[i], err = s.tree.size(im.entry); err != nil {
-			return err
-		}
-		total += sizes[i]
-		writeStrings(h, im.id)
+// hashFiles covers the names of the files, and their bytes or sizes. Of a file
+// that cannot be read its fault stands for both.
+func (d *Dataset) hashFiles(h hash.Hash, src fileSource) error {
+	for i := range d.Samples {
+		writeStrings(h, d.Samples[i].ID)
 	}
-	if total > maxHashed {
+	if len(d.Samples) > maxSized {
+		return nil
+	}
+	sizes := make([]int64, len(d.Samples))
+	var total atomic.Int64
+	err := d.eachFile(func(i int) (err error) {
+		if sizes[i], err = src.size(i); err == nil {
+			total.Add(sizes[i])
+		}
+		return err
+	}, func(i int, reason string) { sizes[i] = -1 })
+	if err != nil {
+		return err
+	}
+	if total.Load() > maxHashed {
 		for _, n := range sizes {
 			writeInts(h, int(n))
 		}
 		return nil
 	}
-	sums := make([][sha256.Size]byte, len(s.images))
-	err := each(context.Background(), len(s.images), func(i int) error {
-		data, err := s.bytes(i)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.images[i].id, err)
-		}
+	sums := make([][sha256.Size]byte, len(d.Samples))
+	err = d.eachFile(func(i int) error {
+		data, err := fileBytes(src, i)
 		sums[i] = sha256.Sum256(data)
-		return nil
-	})
+		return err
+	}, func(i int, reason string) { sums[i] = sha256.Sum256([]byte("graft-bad-image: " + reason)) })
 	for i := range sums {
 		h.Write(sums[i][:])
 	}
 	return err
+}
+
+// eachFile runs f for every sample on all cores. A bad image is told to bad; other
+// errors end it.
+func (d *Dataset) eachFile(f func(i int) error, bad func(i int, reason string)) error {
+	return each(context.Background(), len(d.Samples), func(i int) error {
+		err := f(i)
+		var fault *preprocess.BadImageError
+		if errors.As(err, &fault) {
+			bad(i, fault.Reason)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.Samples[i].ID, err)
+		}
+		return nil
+	})
 }

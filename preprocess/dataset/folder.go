@@ -1,13 +1,15 @@
 package dataset
 
 import (
-	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -21,32 +23,11 @@ type treeSource struct {
 	images []imageFile // by sample
 }
 
-func (s *treeSource) image(i int) (preprocess.Image, error) {
-	r, err := s.tree.open(s.images[i].entry)
-	if err != nil {
-		return preprocess.Image{}, err
-	}
-	im, err := preprocess.Decode(r)
-	if closeErr := r.Close(); err == nil {
-		err = closeErr // an archive's checksum fault, unless decoding failed already
-	}
-	return im, err
-}
+func (s *treeSource) image(i int) (preprocess.Image, error) { return decode(s, i) }
 
-// bytes reads the image's file as it is, for the fingerprint.
-func (s *treeSource) bytes(i int) ([]byte, error) {
-	r, err := s.tree.open(s.images[i].entry)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	var b bytes.Buffer
-	n, err := io.Copy(&b, io.LimitReader(r, preprocess.MaxFileBytes+1))
-	if n > preprocess.MaxFileBytes {
-		return nil, fmt.Errorf("image file is longer than %d bytes", preprocess.MaxFileBytes)
-	}
-	return b.Bytes(), err
-}
+func (s *treeSource) open(i int) (io.ReadCloser, error) { return s.tree.open(s.images[i].entry) }
+
+func (s *treeSource) size(i int) (int64, error) { return s.tree.size(s.images[i].entry) }
 
 func (s *treeSource) keep(samples []int) {
 	for to, from := range samples {
@@ -95,6 +76,7 @@ func (d *Dataset) loadTree(ctx context.Context, t tree, o Options, progress func
 	if l.stray > 0 {
 		d.warn("%s: %d image files lie outside {train,val,test}/<class>/ and are left out", d.Path, l.stray)
 	}
+	d.warnOthers(l.others)
 	if l.isKaggle() {
 		src.images, err = d.kaggle(l, o.SkipBad)
 	} else {
@@ -104,6 +86,24 @@ func (d *Dataset) loadTree(ctx context.Context, t tree, o Options, progress func
 		return err
 	}
 	return d.verify(ctx, o.SkipBad, progress)
+}
+
+// warnOthers tells of files left out by their names' endings: most are notes, but
+// some may be images of a kind that is not read.
+func (d *Dataset) warnOthers(others map[string]int) {
+	const most = 5
+	var kinds []string
+	total := 0
+	for _, ext := range slices.Sorted(maps.Keys(others)) {
+		total += others[ext]
+		kinds = append(kinds, cmp.Or(ext, "no ending"))
+	}
+	if len(kinds) > most {
+		kinds = append(kinds[:most], "…")
+	}
+	if total > 0 {
+		d.warn("%s: %d files in class folders are not read as images (%s)", d.Path, total, strings.Join(kinds, ", "))
+	}
 }
 
 // unique leaves out images whose path came before: archives may hold a name
@@ -124,13 +124,15 @@ func (d *Dataset) unique(images []imageFile, skipBad bool) ([]imageFile, error) 
 	return kept, nil
 }
 
-// verify decodes every image on all cores.
+// verify decodes every image on all cores. Faults of others than the images end
+// it in any case.
 func (d *Dataset) verify(ctx context.Context, skipBad bool, progress func(done, total int64)) error {
 	faults := make([]error, len(d.Samples))
 	var done atomic.Int64
 	err := each(ctx, len(d.Samples), func(i int) error {
 		_, faults[i] = d.src.image(i)
-		if faults[i] != nil && !skipBad {
+		var bad *preprocess.BadImageError
+		if faults[i] != nil && !(skipBad && errors.As(faults[i], &bad)) {
 			return fmt.Errorf("%s: %s: %w", d.Path, d.Samples[i].ID, faults[i])
 		}
 		progress(done.Add(1), int64(len(faults)))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -100,6 +101,30 @@ func FuzzArchive(f *testing.F) {
 		}
 		d.Info()
 		fingerprint(t, d)
+	})
+}
+
+// FuzzList: no list panics, or gives samples that contradict it.
+func FuzzList(f *testing.F) {
+	f.Add([]byte("train/cat/a.png,cat,train\n\"a \"\"b\"\"\",dog, val\n"))
+	f.Add([]byte("\xef\xbb\xbfSplit,Path\r\n# x\r\n\r\ntest,../x.png\r\n"))
+	f.Add(gzipped(f, []byte("a.png\nb.png\n")))
+	path := filepath.Join(f.TempDir(), "list")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		d, err := Open(context.Background(), ListPrefix+path, Options{SkipBad: true}, nil)
+		if err != nil {
+			return
+		}
+		defer d.Close()
+		for _, s := range d.Samples {
+			if s.ID == "" || s.Label < 0 || s.Label >= len(d.Classes) || !slices.Contains(d.Splits, s.Split) {
+				t.Fatalf("sample %+v of classes %q, splits %q", s, d.Classes, d.Splits)
+			}
+		}
+		d.Info()
 	})
 }
 

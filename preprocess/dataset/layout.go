@@ -35,6 +35,7 @@ type layout struct {
 	images []imageFile
 	folder map[string]int // images by class folder, split/class
 	stray  int            // image files elsewhere
+	others map[string]int // files in class folders that are no images by their name, by its ending
 }
 
 // findLayout looks for split folders at the root, or below one or two wrapping
@@ -71,7 +72,7 @@ func cutSplit(name string, depth int) (root, split string, ok bool) {
 
 // readLayout sorts the entries below root.
 func readLayout(list []entry, root string, depth int) (layout, error) {
-	l := layout{folder: map[string]int{}}
+	l := layout{folder: map[string]int{}, others: map[string]int{}}
 	named := map[string]string{} // split → the folder's own name
 	for _, e := range list {
 		r, split, ok := cutSplit(e.name, depth)
@@ -96,6 +97,7 @@ func readLayout(list []entry, root string, depth int) (layout, error) {
 				l.images = append(l.images, imageFile{entry: e, split: split, class: parts[1], id: id})
 			} else {
 				l.folder[folder] += 0
+				l.others[strings.ToLower(path.Ext(e.name))]++
 			}
 		case !e.dir && isImage(e.name):
 			l.stray++

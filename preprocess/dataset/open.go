@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -17,8 +18,8 @@ import (
 const SyntheticPath = "synthetic"
 
 // Open opens the set at path: a fer2013.csv or icml_face_data.csv, bare or in
-// .gz, .tar, .tar.gz or .zip; an image folder or its .zip; or the word
-// "synthetic". Files are told by their content, not their name. progress,
+// .gz, .tar, .tar.gz or .zip; an image folder or its .zip; "list:" and the path
+// of a list of images, see ListPrefix; or the word "synthetic". Files are told by their content, not their name. progress,
 // which may be nil, is told bytes of the file read or images verified, and
 // their total.
 func Open(ctx context.Context, path string, o Options, progress func(done, total int64)) (*Dataset, error) {
@@ -61,7 +62,7 @@ func (d *Dataset) open(ctx context.Context, o Options, progress func(done, total
 	if len(d.Samples) == 0 {
 		return fmt.Errorf("%s: no usable image (%d bad entries left out, %d warnings)%s", d.Path, len(d.Bad), len(d.Warnings), d.firstComplaint())
 	}
-	if d.Kind != KindFolder {
+	if d.Kind != KindFolder && d.Kind != KindList {
 		d.warnCounts()
 	}
 	return nil
@@ -78,11 +79,14 @@ func (d *Dataset) firstComplaint() string {
 	return ""
 }
 
-// load opens a folder, an archive or a CSV.
+// load opens a list, a folder, an archive or a CSV.
 func (d *Dataset) load(ctx context.Context, o Options, progress func(done, total int64)) error {
+	if path, ok := strings.CutPrefix(d.Path, ListPrefix); ok {
+		return d.loadList(ctx, path, o, progress)
+	}
 	info, err := os.Stat(d.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w (data is a CSV, an archive, an image folder or the word %s)", err, SyntheticPath)
+		return fmt.Errorf("%w (data is a CSV, an archive, an image folder, %sFILE or the word %s)", err, ListPrefix, SyntheticPath)
 	}
 	if err != nil {
 		return err

@@ -36,17 +36,11 @@ type dirTree struct{ root string }
 
 func (t dirTree) Close() error { return nil }
 
-func (t dirTree) open(e entry) (io.ReadCloser, error) {
-	return os.Open(filepath.Join(t.root, filepath.FromSlash(e.name)))
-}
+func (t dirTree) path(e entry) string { return filepath.Join(t.root, filepath.FromSlash(e.name)) }
 
-func (t dirTree) size(e entry) (int64, error) {
-	info, err := os.Stat(filepath.Join(t.root, filepath.FromSlash(e.name)))
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
-}
+func (t dirTree) open(e entry) (io.ReadCloser, error) { return openRegular(t.path(e)) }
+
+func (t dirTree) size(e entry) (int64, error) { return regularSize(t.path(e)) }
 
 // maxDepth is the deepest level looked at: wrapper, split, class, file. It also
 // ends walks in circles of links.

@@ -1,5 +1,6 @@
 // Package synthetic draws 48×48 gray faces in seven expressions: a data set
-// that needs no download, in the shape of FER2013.
+// that needs no download, in the shape of FER2013. It also draws what stands for
+// photographs in measurements.
 //
 // A face is a handful of shapes in a coordinate system of its own: head, hair,
 // brows, eyes, nose, mouth. The expression moves brows, lids and mouth, to a

@@ -1,9 +1,11 @@
 package synthetic_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"image/jpeg"
 	"runtime"
 	"testing"
 
@@ -88,5 +90,25 @@ func BenchmarkFace(b *testing.B) {
 	for b.Loop() {
 		synthetic.Face(1, i, synthetic.Emotion(i%7))
 		i++
+	}
+}
+
+// A photograph compresses to the length that photographs have, and every stream
+// is another picture.
+func TestPhotosAreLikePhotographs(t *testing.T) {
+	seen := map[string]bool{}
+	for stream := range uint64(6) {
+		im := synthetic.Photo(1, stream, 375, 500)
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, im.ToImage(), &jpeg.Options{Quality: 92}); err != nil {
+			t.Fatal(err)
+		}
+		if n := b.Len(); n < 40_000 || n > 100_000 {
+			t.Errorf("stream %d: %d bytes of JPEG, want 40 to 100 kB", stream, n)
+		}
+		seen[b.String()] = true
+	}
+	if len(seen) != 6 || !bytes.Equal(synthetic.Photo(2, 3, 20, 30).Pix, synthetic.Photo(2, 3, 20, 30).Pix) {
+		t.Errorf("%d different pictures, want 6, and equal ones of equal seeds", len(seen))
 	}
 }

@@ -1,17 +1,17 @@
 // Package bench measures what extraction costs beside the network itself: the
 // whole pipeline, from a dataset to a store on disk, against a bare ONNX Runtime
-// session on the same graph, batch and threads.
+// session on the same graph, pixels, batch and threads.
+//
+// The dataset is faces in a FER2013 file, which cost next to nothing to read, or
+// a folder of photographs, whose decoding may take as long as the network.
 package bench
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"graft/internal/bench"
@@ -22,14 +22,15 @@ import (
 	"graft/pretrained/vit"
 )
 
-// The names of the cases.
+// The names of the cases, those of photographs with "-jpeg" behind the first word.
 const (
 	CaseSession = "extract/bare-session"
 	CaseExtract = "extract/pipeline"
-)
 
-// side is that of the random images: FER2013's.
-const side = 48
+	CasePhotoSession = "extract-jpeg/bare-session"
+	CasePhotoDecode  = "extract-jpeg/decode-one-core"
+	CasePhotoExtract = "extract-jpeg/pipeline"
+)
 
 // Config says what to measure.
 type Config struct {
@@ -37,7 +38,8 @@ type Config struct {
 	Arch    string // of the random backbone, "" for vit_b_16
 	Seed    uint64
 	Batch   int
-	Images  int // per round, rounded up to whole batches
+	Images  int  // per round, rounded up to whole batches
+	Photos  bool // a folder of JPEG photographs instead of faces
 	Rounds  int
 	Runtime ort.Options // Outputs are settled here
 	Dir     string      // where temporary files go, "" for the system's place
@@ -60,10 +62,10 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (cases
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	pairs, err := r.measure(ctx, progress)
-	if err != nil {
-		return nil, err
+	if err != nil || !c.Photos {
+		return r.cases(pairs, CaseSession, CaseExtract), err
 	}
-	return r.cases(pairs), nil
+	return r.photoCases(ctx, pairs)
 }
 
 // rig is what both sides need, set up before the clock starts.
@@ -88,7 +90,11 @@ func open(ctx context.Context, c Config) (r *rig, err error) {
 			return r, err
 		}
 	}
-	if r.data, err = r.randomImages(ctx); err != nil {
+	draw := r.drawFaces
+	if r.Photos {
+		draw = r.drawPhotos
+	}
+	if r.data, err = draw(ctx); err != nil {
 		return r, err
 	}
 	// No word is the first tap.
@@ -114,59 +120,45 @@ func (r *rig) randomModel(ctx context.Context) (string, error) {
 	return path, m.Export(ctx, path, vit.ExportOptions{})
 }
 
-// randomImages writes seeded random faces as a FER2013 file and opens that, so
-// that the measured pipeline begins with a real reader.
-func (r *rig) randomImages(ctx context.Context) (*dataset.Dataset, error) {
-	path := filepath.Join(r.Dir, "random.csv")
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	w := bufio.NewWriter(f)
-	rng := rand.New(rand.NewPCG(r.Seed, 0))
-	fmt.Fprint(w, "emotion,pixels,Usage\n")
-	for i := range r.Images {
-		fmt.Fprintf(w, "%d,", i%7)
-		line := make([]byte, 0, 4*side*side)
-		for p := range side * side {
-			if p > 0 {
-				line = append(line, ' ')
-			}
-			line = strconv.AppendUint(line, uint64(rng.Uint32N(256)), 10)
-		}
-		w.Write(line)
-		fmt.Fprint(w, ",Training\n")
-	}
-	if err := errors.Join(w.Flush(), f.Close()); err != nil {
-		return nil, err
-	}
-	return dataset.Open(ctx, path, dataset.Options{}, nil)
-}
-
 // measure warms both sides up, then takes turns.
 func (r *rig) measure(ctx context.Context, progress func(done, total int64)) (bench.Pairs, error) {
-	for _, warm := range []bench.Work{r.session(1), r.pipeline(r.Batch)} {
+	in, err := r.input()
+	if err != nil {
+		return bench.Pairs{}, err
+	}
+	for _, warm := range []bench.Work{r.session(in, 1), r.pipeline(r.Batch)} {
 		if _, err := warm(ctx); err != nil {
 			return bench.Pairs{}, err
 		}
 	}
-	return bench.Alternate(ctx, r.Rounds, r.session(r.Images/r.Batch), r.pipeline(r.Images), progress)
+	return bench.Alternate(ctx, r.Rounds, r.session(in, r.Images/r.Batch), r.pipeline(r.Images), progress)
 }
 
-// session runs batches of random pixels through the bare session.
-func (r *rig) session(batches int) bench.Work {
-	rng := rand.New(rand.NewPCG(r.Seed, 1))
-	pixels := make([]uint8, r.Batch*side*side)
-	for i := range pixels {
-		pixels[i] = uint8(rng.Uint32())
+// input is the first batch as the pipeline would feed it.
+func (r *rig) input() (ort.Tensor, error) {
+	in := ort.Tensor{Name: "pixels"}
+	var pixels []uint8
+	for i := range r.Batch {
+		im, err := r.data.Image(i)
+		if err != nil {
+			return in, err
+		}
+		im = r.backbone.Prepare(im)
+		in.Shape = []int64{int64(r.Batch), int64(im.C), int64(im.H), int64(im.W)}
+		pixels = append(pixels, im.Pix...)
 	}
+	in.Data = pixels
+	return in, nil
+}
+
+// session runs batches of equal pixels through the bare session.
+func (r *rig) session(in ort.Tensor, batches int) bench.Work {
 	n, dim := int64(r.Batch), r.backbone.Dim(r.tap)
-	in := []ort.Tensor{{Name: "pixels", Shape: []int64{n, 1, side, side}, Data: pixels}}
 	out := []ort.Tensor{{Name: r.tap, Shape: []int64{n, int64(dim)}, Data: make([]float32, r.Batch*dim)}}
 	return func(ctx context.Context) (time.Duration, error) {
 		start := time.Now()
 		for range batches {
-			if err := r.bare.Run(ctx, in, out); err != nil {
+			if err := r.bare.Run(ctx, []ort.Tensor{in}, out); err != nil {
 				return 0, err
 			}
 		}
@@ -186,18 +178,22 @@ func (r *rig) pipeline(images int) bench.Work {
 	}
 }
 
-func (r *rig) cases(p bench.Pairs) []bench.Case {
-	one := func(name string, d []time.Duration) bench.Case {
-		s := bench.Median(bench.Seconds(d))
-		return bench.Case{
-			Name: name, Unit: "images", Seconds: s, ItemsPerSecond: float64(r.Images) / s,
-			Provider: string(r.backbone.Provider()), Precision: r.backbone.Precision(), Batch: r.Batch,
-		}
+func (r *rig) cases(p bench.Pairs, session, pipeline string) []bench.Case {
+	if len(p.A) == 0 {
+		return nil
 	}
-	bare, pipe := one(CaseSession, p.A), one(CaseExtract, p.B)
-	pipe.Baseline, pipe.Ratios = CaseSession, p.Ratios()
+	bare, pipe := r.oneCase(session, p.A), r.oneCase(pipeline, p.B)
+	pipe.Baseline, pipe.Ratios = session, p.Ratios()
 	pipe.Ratio = bench.Median(pipe.Ratios)
 	return []bench.Case{bare, pipe}
+}
+
+func (r *rig) oneCase(name string, d []time.Duration) bench.Case {
+	s := bench.Median(bench.Seconds(d))
+	return bench.Case{
+		Name: name, Unit: "images", Seconds: s, ItemsPerSecond: float64(r.Images) / s,
+		Provider: string(r.backbone.Provider()), Precision: r.backbone.Precision(), Batch: r.Batch,
+	}
 }
 
 func (r *rig) close() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,35 @@ func TestRun(t *testing.T) {
 	}
 	if cases[1].Baseline != bench.CaseSession || !(cases[1].Ratio > 0) || cases[0].Baseline != "" {
 		t.Errorf("ratio %v over %q", cases[1].Ratio, cases[1].Baseline)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// Photographs are decoded, squared, and compared on the same pixels.
+func TestRunPhotos(t *testing.T) {
+	orttest.Require(t)
+	dir := t.TempDir()
+	cases, err := bench.Run(context.Background(), bench.Config{
+		Model: vittest.WriteTiny(t, t.TempDir()), Seed: 1, Batch: 2, Images: 3, Rounds: 1, Photos: true, Dir: dir,
+		Runtime: ort.Options{Provider: ort.CPU, Threads: 1},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range cases {
+		names = append(names, c.Name)
+		if got := c.ItemsPerSecond * c.Seconds; !(got > 3.99 && got < 4.01) {
+			t.Errorf("%+v: %v images, want 4", c, got)
+		}
+	}
+	if want := []string{bench.CasePhotoSession, bench.CasePhotoDecode, bench.CasePhotoExtract}; !slices.Equal(names, want) {
+		t.Fatalf("cases %v, want %v", names, want)
+	}
+	if c := cases[2]; c.Baseline != bench.CasePhotoSession || !(c.Ratio > 0) || !strings.Contains(c.Note, "is the bottleneck: to keep up") {
+		t.Errorf("%+v", c)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("left %v, %v", left, err)

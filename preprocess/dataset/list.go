@@ -1,0 +1,243 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+
+	"graft/preprocess"
+)
+
+// ListPrefix opens a list: "list:" and the path of a text file, plain or in
+// gzip, with one image a line, path[,label[,split]]. Fields follow CSV's rules of
+// quotes; empty lines and those that start with # do not count. The first line
+// may be a header of these names in any order.
+//
+// Relative paths start at the list's folder. The order is the list's, and a path
+// may come again. Lists without labels have the one class Unlabelled, lists
+// without splits the one split train; but what the first image has, all must
+// have. Classes are sorted by name, by number where all are numbers.
+//
+// Opening does not look at the images: one that is missing or broken is a
+// *preprocess.BadImageError of Dataset.Image, or found by Options.Verify.
+const ListPrefix = "list:"
+
+// Unlabelled is the class of a list without labels.
+const Unlabelled = "unlabelled"
+
+// Bounds of a list.
+const (
+	maxListLine    = 16 << 10
+	maxListClasses = 1 << 16
+	maxListSplits  = 64
+)
+
+// listSource opens the files that the samples' IDs name.
+type listSource struct {
+	root string
+	d    *Dataset
+}
+
+func (s *listSource) path(i int) string {
+	p := filepath.FromSlash(s.d.Samples[i].ID)
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(s.root, p)
+}
+
+func (s *listSource) image(i int) (preprocess.Image, error) { return decode(s, i) }
+
+func (s *listSource) open(i int) (io.ReadCloser, error) { return openRegular(s.path(i)) }
+
+func (s *listSource) size(i int) (int64, error) { return regularSize(s.path(i)) }
+
+// keep has nothing to do: all that the source knows are the samples' IDs.
+func (s *listSource) keep([]int) {}
+
+func (s *listSource) Close() error { return nil }
+
+// loadList fills d from the list at path. It is read twice: the number of lines
+// tells the index's size, which growing would double for a while.
+func (d *Dataset) loadList(ctx context.Context, path string, o Options, progress func(done, total int64)) error {
+	d.Kind, d.src = KindList, &listSource{filepath.Dir(path), d}
+	lines := 0
+	if err := readList(ctx, path, func(int64, int64) {}, func(int, []byte) error { lines++; return nil }); err != nil {
+		return fmt.Errorf("%s: %w", d.Path, err)
+	}
+	if lines > maxMembers {
+		return fmt.Errorf("%s: list has more than %d lines", d.Path, maxMembers)
+	}
+	d.Samples = make([]Sample, 0, lines)
+	l := &listReader{d: d, skipBad: o.SkipBad, labels: map[string]int{}, splits: map[string]string{}}
+	err := readList(ctx, path, progress, l.line)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.Path, err)
+	}
+	l.settle()
+	if o.Verify {
+		return d.verify(ctx, o.SkipBad, progress)
+	}
+	return nil
+}
+
+// readList calls f with every line that counts and its number from 1, without
+// line end. The bytes are f's until it returns.
+func readList(ctx context.Context, path string, progress func(done, total int64), f func(n int, line []byte) error) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("list is not a regular file")
+	}
+	stream, err := unpacked(bufio.NewReader(&countingReader{ctx: ctx, r: file, total: info.Size(), progress: progress}))
+	if err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(&cappedReader{r: stream, left: maxCSVBytes})
+	lines.Buffer(make([]byte, maxListLine), maxListLine)
+	n := 0
+	for lines.Scan() {
+		n++
+		line := lines.Bytes()
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+		}
+		if len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
+			continue
+		}
+		if err := f(n, line); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("line %d is longer than %d bytes; is it a list of images?", n+1, maxListLine)
+	} else if err != nil {
+		return listFault(n+1, err)
+	}
+	return nil
+}
+
+// unpacked undoes gzip.
+func unpacked(r *bufio.Reader) (io.Reader, error) {
+	if head, err := r.Peek(2); err != nil || !bytes.Equal(head, []byte{0x1f, 0x8b}) {
+		return r, nil // what cannot be read is told by reading
+	}
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w (file is truncated or damaged)", err)
+	}
+	return z, nil
+}
+
+// listReader makes samples of lines. What samples share is stored once.
+type listReader struct {
+	d       *Dataset
+	skipBad bool
+	columns []int // of path, label and split, -1 for none; nil before the first line
+	fields  [][]byte
+	ids     arena
+	labels  map[string]int // in the order of their coming
+	names   []string
+	splits  map[string]string // as written → as called here
+}
+
+// arena keeps many short strings in few blocks.
+type arena struct{ block strings.Builder }
+
+func (a *arena) keep(s []byte) string {
+	const size = 1 << 20
+	if a.block.Cap()-a.block.Len() < len(s) {
+		a.block = strings.Builder{}
+		a.block.Grow(max(size, len(s)))
+	}
+	at := a.block.Len()
+	a.block.Write(s)
+	return a.block.String()[at:]
+}
+
+func (l *listReader) line(n int, line []byte) error {
+	var err error
+	if l.fields, err = splitLine(line, l.fields[:0]); err == nil {
+		if l.columns == nil {
+			var header bool
+			if header, err = l.start(); header || err != nil {
+				return listFault(n, err)
+			}
+		}
+		err = l.add()
+	}
+	var fault lineError
+	if errors.As(err, &fault) {
+		return l.d.listBad(l.skipBad, n, fault)
+	}
+	return listFault(n, err)
+}
+
+func listFault(n int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("line %d: %w", n, err)
+}
+
+// listBad is Dataset.bad without the path, which loadList adds.
+func (d *Dataset) listBad(skipBad bool, n int, fault error) error {
+	if !skipBad {
+		return listFault(n, fault)
+	}
+	return d.leaveOut("line "+strconv.Itoa(n), fault.Error())
+}
+
+// settle orders classes and splits.
+func (l *listReader) settle() {
+	d := l.d
+	d.Classes = slices.Clone(l.names)
+	slices.SortFunc(d.Classes, compareLabels(l.names))
+	at := make([]int, len(l.names))
+	for label, name := range d.Classes {
+		at[l.labels[name]] = label
+	}
+	for i := range d.Samples {
+		d.Samples[i].Label = at[d.Samples[i].Label]
+	}
+	known := append(slices.Clone(folderSplits), FERSplits[1:]...)
+	place := func(s string) int {
+		if i := slices.Index(known, s); i >= 0 {
+			return i
+		}
+		return len(known)
+	}
+	slices.SortStableFunc(d.Splits, func(a, b string) int { return cmp.Compare(place(a), place(b)) })
+}
+
+// compareLabels compares by number if all are whole numbers, else by name.
+func compareLabels(all []string) func(a, b string) int {
+	for _, s := range all {
+		if _, err := strconv.ParseInt(s, 10, 64); err != nil {
+			return strings.Compare
+		}
+	}
+	return func(a, b string) int {
+		x, _ := strconv.ParseInt(a, 10, 64)
+		y, _ := strconv.ParseInt(b, 10, 64)
+		return cmp.Or(cmp.Compare(x, y), strings.Compare(a, b))
+	}
+}

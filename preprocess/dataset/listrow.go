@@ -1,0 +1,162 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A lineError is a fault of one line, which may be left out.
+type lineError string
+
+func (e lineError) Error() string { return string(e) }
+
+// splitLine appends the fields of a CSV line to fields. They are cut out of line,
+// which is changed where quotes were doubled.
+func splitLine(line []byte, fields [][]byte) ([][]byte, error) {
+	for {
+		if len(line) == 0 || line[0] != '"' {
+			field, rest, more := bytes.Cut(line, []byte{','})
+			if fields = append(fields, field); !more {
+				return fields, nil
+			}
+			line = rest
+			continue
+		}
+		field, rest, closed := cutQuotedField(line)
+		if !closed {
+			return fields, lineError("quotation mark is not closed")
+		}
+		if fields = append(fields, field); len(rest) == 0 {
+			return fields, nil
+		}
+		if rest[0] != ',' {
+			return fields, lineError("text behind a closing quotation mark")
+		}
+		line = rest[1:]
+	}
+}
+
+// cutQuotedField takes a quoted field off the start of line, in place.
+func cutQuotedField(line []byte) (field, rest []byte, closed bool) {
+	field = line[:0]
+	for i := 1; i < len(line); i++ {
+		if line[i] == '"' {
+			if i+1 == len(line) || line[i+1] != '"' {
+				return field, line[i+1:], true
+			}
+			i++
+		}
+		field = append(field, line[i])
+	}
+	return nil, nil, false
+}
+
+// listColumns are a header's names, in the order of a list without one.
+var listColumns = []string{"path", "label", "split"}
+
+// start learns the columns from the first line, a header or an image.
+func (l *listReader) start() (header bool, err error) {
+	names := make([]string, len(l.fields))
+	for i, f := range l.fields {
+		names[i] = strings.ToLower(string(bytes.TrimSpace(f)))
+	}
+	header = slices.Contains(names, listColumns[0])
+	if !header {
+		names = listColumns[:min(len(l.fields), len(listColumns))]
+	}
+	l.columns = []int{-1, -1, -1}
+	for i, name := range names {
+		c := slices.Index(listColumns, name)
+		if c < 0 || l.columns[c] >= 0 {
+			return header, fmt.Errorf("header %q: want path, label and split, each once", name)
+		}
+		l.columns[c] = i
+	}
+	return header, nil
+}
+
+// add makes a sample of the fields.
+func (l *listReader) add() error {
+	width := 0
+	for _, c := range l.columns {
+		width = max(width, c+1)
+	}
+	if len(l.fields) != width {
+		return lineError(fmt.Sprintf("%d fields, wanted %d as in the first line (a path with a comma goes in quotation marks)", len(l.fields), width))
+	}
+	path := l.fields[l.columns[0]]
+	switch {
+	case len(path) == 0:
+		return lineError("path is empty")
+	case !utf8.Valid(path) || bytes.ContainsFunc(path, unicode.IsControl):
+		return lineError("path is not printable UTF-8 text")
+	}
+	label, err := l.label(l.column(1, Unlabelled))
+	if err != nil {
+		return err
+	}
+	split, err := l.split(l.column(2, folderSplits[0]))
+	if err != nil {
+		return err
+	}
+	l.d.Samples = append(l.d.Samples, Sample{ID: l.ids.keep(path), Split: split, Label: label})
+	return nil
+}
+
+// column is field c, or what stands for it in a list without that column.
+func (l *listReader) column(c int, without string) []byte {
+	if l.columns[c] < 0 {
+		return []byte(without)
+	}
+	return bytes.TrimSpace(l.fields[l.columns[c]])
+}
+
+// maxLabel bounds a label's bytes.
+const maxLabel = 256
+
+func (l *listReader) label(name []byte) (int, error) {
+	if i, known := l.labels[string(name)]; known {
+		return i, nil
+	}
+	switch {
+	case len(name) == 0:
+		return 0, lineError("label is empty, and other lines have one")
+	case len(name) > maxLabel || !utf8.Valid(name) || bytes.ContainsFunc(name, unicode.IsControl):
+		return 0, lineError(fmt.Sprintf("label is not printable UTF-8 text of at most %d bytes", maxLabel))
+	case len(l.names) == maxListClasses:
+		return 0, fmt.Errorf("more than %d labels; is the second column the label?", maxListClasses)
+	}
+	l.labels[string(name)] = len(l.names)
+	l.names = append(l.names, string(name))
+	return len(l.names) - 1, nil
+}
+
+// splitName is what may be part of a file's name everywhere.
+var splitName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func (l *listReader) split(name []byte) (string, error) {
+	if s, known := l.splits[string(name)]; known {
+		return s, nil
+	}
+	called, known := splitWords[strings.ToLower(string(name))]
+	if !known {
+		called = string(name)
+	}
+	switch {
+	case !splitName.MatchString(called):
+		return "", lineError(fmt.Sprintf("split %q: want letters, digits, dots, dashes and underscores", called))
+	case len(l.splits) == maxListSplits:
+		return "", errors.New("too many splits; is the third column the split?")
+	}
+	l.splits[string(name)] = called
+	if !slices.Contains(l.d.Splits, called) {
+		l.d.Splits = append(l.d.Splits, called)
+	}
+	return called, nil
+}

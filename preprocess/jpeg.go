@@ -1,0 +1,76 @@
+package preprocess
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image/jpeg"
+	"io"
+)
+
+// JPEG markers: the second byte, after 0xff.
+const (
+	markSOF0, markSOF2 = 0xc0, 0xc2
+	markSOI, markEOI   = 0xd8, 0xd9
+	markSOS            = 0xda
+	markAPP1           = 0xe1
+	markAPP14          = 0xee
+)
+
+// maxScans bounds a progressive JPEG's passes over the whole picture, each a few
+// bytes where nothing changes: a small file could ask for hours. Encoders write
+// about ten.
+const maxScans = 1000
+
+func decodeJPEG(data []byte) (Image, error) {
+	if n := bytes.Count(data, []byte{0xff, markSOS}); n > maxScans {
+		return Image{}, fmt.Errorf("%d scans, at most %d are read", n, maxScans)
+	}
+	parts := []io.Reader{bytes.NewReader(data)}
+	if jpegWithoutAdobe(data) {
+		// Go's decoder asks for Adobe's marker; libjpeg takes four components
+		// without one as CMYK, and PIL as inverted, which is what this adds.
+		app14 := []byte("\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00")
+		parts = []io.Reader{bytes.NewReader(data[:2]), bytes.NewReader(app14), bytes.NewReader(data[2:])}
+	}
+	// Some cameras forget the end marker. A second one does no harm, and what is
+	// cut within a scan stays an error.
+	img, err := jpeg.Decode(io.MultiReader(append(parts, bytes.NewReader([]byte{0xff, markEOI}))...))
+	if err != nil {
+		return Image{}, err
+	}
+	return FromImage(img), nil
+}
+
+// jpegSegments calls f with every segment before the picture's data until f
+// returns false.
+func jpegSegments(data []byte, f func(mark byte, body []byte) bool) {
+	for p := 2; p+4 <= len(data); {
+		if data[p] != 0xff {
+			return
+		}
+		mark := data[p+1]
+		if mark == 0xff { // padding
+			p++
+			continue
+		}
+		n := int(binary.BigEndian.Uint16(data[p+2:]))
+		if mark == markSOS || mark == markEOI || n < 2 || p+2+n > len(data) || !f(mark, data[p+4:p+2+n]) {
+			return
+		}
+		p += 2 + n
+	}
+}
+
+// jpegWithoutAdobe tells four components without Adobe's marker.
+func jpegWithoutAdobe(data []byte) bool {
+	four, adobe := false, false
+	jpegSegments(data, func(mark byte, body []byte) bool {
+		if mark >= markSOF0 && mark <= markSOF2 && len(body) > 5 {
+			four = body[5] == 4
+		}
+		adobe = adobe || mark == markAPP14 && bytes.HasPrefix(body, []byte("Adobe"))
+		return true
+	})
+	return four && !adobe
+}

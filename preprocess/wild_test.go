@@ -1,0 +1,68 @@
+package preprocess_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"graft/preprocess"
+)
+
+// lossy is how far formats that lose may differ from PIL, in steps of 255: the
+// cosine transforms round differently. All others give the same bytes.
+const lossy = 4
+
+// isLossy tells the fixtures that went through a cosine transform.
+func isLossy(name string) bool {
+	return strings.HasSuffix(name, ".jpg") && name != "png_inside.jpg" || strings.Contains(name, "lossy")
+}
+
+// Every kind of file met in the wild gives PIL's pixels.
+func TestDecodeWildAgainstPIL(t *testing.T) {
+	files := wildFiles(t)
+	for name, data := range files {
+		im, err := preprocess.Decode(strings.NewReader(data))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := im.Pix
+		if im.C == 1 {
+			got = slices.Concat(got, got, got)
+		}
+		want := readBytes(t, filepath.Join("wild", name+".u8"), 3*im.H*im.W)
+		most := 0.0
+		if isLossy(name) {
+			most = lossy
+		}
+		if d := maxDiff(got, want); !(d <= most) {
+			t.Errorf("%s: [%d,%d,%d] differs from PIL by %g, want at most %g", name, im.C, im.H, im.W, d, most)
+		}
+	}
+}
+
+// wildFiles reads the fixtures of scripts/fixtures_images.py.
+func wildFiles(t testing.TB) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join("testdata", "wild"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".u8") {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join("testdata", "wild", e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = string(data)
+	}
+	if len(files) < 40 {
+		t.Fatalf("%d fixtures of files in the wild", len(files))
+	}
+	return files
+}
