@@ -47,7 +47,7 @@ func makeStore(t testing.TB, dir string, s storeSpec) string {
 			Precision: "fp32", Provider: "cpu", Runtime: "1.0"},
 		Dataset: store.Dataset{Name: "made-up", Fingerprint: s.data, Classes: s.classes, Splits: s.order},
 		Taps:    testTaps, Flip: s.flip, DType: store.Float32, ShardRows: 64, Samples: total,
-	}, nil)
+	}, store.WriterOptions{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +55,9 @@ func makeStore(t testing.TB, dir string, s storeSpec) string {
 	rows, feats, flips := makeRows(s)
 	for _, m := range w.Missing() {
 		writeShard(t, w, s, rows, feats, flips, m[0], m[1])
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

@@ -1,7 +1,8 @@
 package main
 
 import (
-	"fmt"
+	"errors"
+	"io"
 
 	"github.com/urfave/cli/v2"
 
@@ -12,10 +13,11 @@ import (
 func embeddingsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "embeddings",
-		Usage: "what an embedding store holds; export to npy, parquet, csv",
-		Description: "   graft embeddings info E --verify\n" +
+		Usage: "what an embedding store holds; check it; export to npy, parquet, csv",
+		Description: "   graft embeddings info E\n" +
+			"   graft embeddings verify E\n" +
 			"   graft embeddings export E --out features.parquet --taps cls,mean --split train",
-		Subcommands: []*cli.Command{embeddingsInfoCommand(), embeddingsExportCommand()},
+		Subcommands: []*cli.Command{embeddingsInfoCommand(), embeddingsVerifyCommand(), embeddingsExportCommand()},
 	}
 }
 
@@ -26,10 +28,23 @@ func embeddingsInfoCommand() *cli.Command {
 		ArgsUsage:   "STORE",
 		Description: "   graft embeddings info E --verify --json -",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "verify", Usage: "compare every file with its hash"},
+			&cli.BoolFlag{Name: "verify", Usage: "also compare every file with its hash, as embeddings verify does"},
 			jsonFlag(),
 		},
 		Action: embeddingsInfo,
+	}
+}
+
+func embeddingsVerifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "check a store: every shard, every file, every hash",
+		ArgsUsage: "STORE",
+		Description: "   graft embeddings verify E --json -\n\n" +
+			"Names every missing, damaged and unexpected file with its shard, and the command that mends the store. Exit status 1\n" +
+			"when the store is not sound. It may run beside an extraction: what is not made yet is reported as missing.",
+		Flags:  []cli.Flag{jsonFlag()},
+		Action: embeddingsVerify,
 	}
 }
 
@@ -64,12 +79,31 @@ func embeddingsInfo(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("verify") {
-		if err := s.Verify(c.Context, newProgress(c, "verifying files")); err != nil {
+		if _, err := verifyStore(c, out); err != nil {
 			return err
 		}
-		fmt.Fprintln(out, "every file has the hash that the manifest says")
 	}
 	return writeJSON(c, s.Info())
+}
+
+func embeddingsVerify(c *cli.Context) error {
+	if err := exactArgs(c, "STORE"); err != nil {
+		return err
+	}
+	r, err := verifyStore(c, humanOut(c))
+	if r.Store == "" { // no store to report on
+		return err
+	}
+	return errors.Join(writeJSON(c, r), err)
+}
+
+// verifyStore checks the store that the command names and prints what it found.
+func verifyStore(c *cli.Context, out io.Writer) (store.Report, error) {
+	r, err := store.Verify(c.Context, c.Args().First(), newProgress(c, "verifying files"))
+	if err == nil {
+		err = errors.Join(r.Print(out), r.Err())
+	}
+	return r, err
 }
 
 func embeddingsExport(c *cli.Context) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 
@@ -10,6 +9,7 @@ import (
 	"graft/onnx/ort"
 	"graft/pretrained"
 	"graft/pretrained/extract"
+	"graft/pretrained/store"
 )
 
 // extractCommand turns a dataset and a backbone into an embedding store.
@@ -22,16 +22,24 @@ func extractCommand() *cli.Command {
 			"   graft extract --data fer2013.csv --model vit_b_16.onnx --out embeddings --taps cls,mean,cls_9 --flip\n" +
 			"   graft extract --data photos/ --model resnet.onnx --input-size 224 --mean 0.485,0.456,0.406 \\\n" +
 			"      --std 0.229,0.224,0.225 --output features --out embeddings\n\n" +
-			"The second form runs an ONNX model that graft did not export, its input float32 [N,C,H,W].",
+			"The second form runs an ONNX model that graft did not export, its input float32 [N,C,H,W].\n\n" +
+			"Many machines that share a folder make one store, each its part, without knowing of each other; the store is the\n" +
+			"same whatever their number, and whoever comes last completes it (scripts for Slurm and Kubernetes: deploy/):\n\n" +
+			"   graft extract --data photos/ --model vit_b_16.onnx --out /shared/embeddings --shard 0/4    # to 3/4\n" +
+			"   graft embeddings verify /shared/embeddings\n\n" +
+			"Image files that are truncated, malformed, too large or missing are left out and listed, with the reason, in the\n" +
+			"store's meta/errors.parquet.",
 		Flags: append(append(datasetFlags(), append(providerFlags(), foreignFlags()...)...),
 			&cli.StringFlag{Name: "model", Required: true, Usage: "backbone: an ONNX `FILE`"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "`FOLDER` of the embedding store"},
 			&cli.StringFlag{Name: "taps", Usage: "features to keep: `TAPS` such as cls,mean,cls_9, or all (default: the model's first, cls)"},
 			&cli.StringFlag{Name: "split", Usage: "only these `SPLITS`, separated by commas (default: all)"},
 			&cli.BoolFlag{Name: "flip", Usage: "also keep the features of every image mirrored left to right"},
-			&cli.IntFlag{Name: "batch", Value: extract.DefaultBatch, Usage: "`IMAGES` per inference"},
+			&cli.IntFlag{Name: "batch", Value: extract.DefaultBatch, Usage: "`IMAGES` per inference; a store that was begun keeps its own unless this flag says otherwise"},
 			&cli.StringFlag{Name: "dtype", Value: "float32", Usage: "`TYPE` on disk: float32 or float16"},
 			&cli.IntFlag{Name: "shard-rows", Value: extract.DefaultShardRows, Usage: "`SAMPLES` per shard"},
+			&cli.StringFlag{Name: "shard", Usage: "make only part `I/N` of the store's shards, I from 0 to N-1 (default: all)"},
+			&cli.BoolFlag{Name: "strict", Usage: "stop at a bad image file instead of leaving it out"},
 			&cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"},
 			seedFlag(), jsonFlag()),
 		Action: resumes(extractAction),
@@ -117,6 +125,13 @@ func extractAction(c *cli.Context) (err error) {
 	if err := atLeast(c, 0, "limit", "threads", "device"); err != nil {
 		return err
 	}
+	if c.Bool("strict") && c.Bool("skip-bad") {
+		return usageErrorf("--strict and --skip-bad contradict each other")
+	}
+	part, err := store.ParsePart(c.String("shard"))
+	if err != nil {
+		return usageErrorf("--shard: %v", err)
+	}
 	o, err := backboneOptions(c)
 	if err != nil {
 		return err
@@ -135,32 +150,14 @@ func extractAction(c *cli.Context) (err error) {
 	sum, err := extract.Run(c.Context, extract.Config{
 		Data: data, Backbone: backbone, Out: c.String("out"),
 		Taps: o.Taps, Splits: splitWords(c.String("split")), Flip: c.Bool("flip"),
-		Batch: c.Int("batch"), ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"),
-		DType: c.String("dtype"), SkipBad: c.Bool("skip-bad"), Checked: newProgress(c, "checking earlier files"),
+		Batch: c.Int("batch"), KeepBatch: c.IsSet("batch"), ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"), Part: part,
+		DType: c.String("dtype"), SkipBad: c.Bool("skip-bad"), Strict: c.Bool("strict"), Checked: newProgress(c, "checking earlier files"),
 	}, newProgress(c, "extracting"))
 	if err != nil {
 		return err
 	}
-	printExtract(humanOut(c), sum)
+	printExtract(humanOut(c), sum, part)
 	return writeJSON(c, sum)
-}
-
-// printExtract says what a run did.
-func printExtract(out io.Writer, s extract.Summary) {
-	fmt.Fprintf(out, "%s: %d rows of %d taps on %s", s.Store, s.Rows, len(s.Taps), s.Provider)
-	if s.ImagesPerSecond > 0 {
-		fmt.Fprintf(out, ", %.1f images/s in %.1f s", s.ImagesPerSecond, s.Seconds)
-	}
-	fmt.Fprintln(out)
-	if s.Resumed > 0 {
-		fmt.Fprintf(out, "%d samples were there from an earlier run\n", s.Resumed)
-	}
-	if s.Redone > 0 {
-		fmt.Fprintf(out, "%d samples of damaged shards were made again\n", s.Redone)
-	}
-	if len(s.Bad) > 0 {
-		fmt.Fprintf(out, "%d bad images left out; first: %s: %s\n", len(s.Bad), s.Bad[0].ID, s.Bad[0].Reason)
-	}
 }
 
 // closeInto closes what a command opened and reports a failure of that alone.

@@ -24,20 +24,44 @@ type File struct {
 }
 
 // Create opens a temporary beside path. The folder of path must exist.
-func Create(path string) (*File, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), TempPrefix+filepath.Base(path)+"-*")
+func Create(path string) (*File, error) { return CreateIn(filepath.Dir(path), path) }
+
+// CreateIn is Create with the temporary in folder dir, which must exist and lie
+// on the same file system as path.
+func CreateIn(dir, path string) (*File, error) {
+	f, err := os.CreateTemp(dir, TempPrefix+filepath.Base(path)+"-*")
 	if err != nil {
 		var named *os.PathError
 		if errors.As(err, &named) {
 			err = named.Err // the temporary's name would only puzzle
 		}
-		return nil, fmt.Errorf("create %s in folder %s: %w", filepath.Base(path), filepath.Dir(path), err)
+		return nil, fmt.Errorf("create %s in folder %s: %w", filepath.Base(path), dir, err)
 	}
 	return &File{File: f, target: path}, nil
 }
 
 // Commit syncs the temporary to disk and gives it its final name.
-func (f *File) Commit() error {
+func (f *File) Commit() error { return f.commit(os.Rename) }
+
+// CommitNew is Commit for a file that nobody may have made before: if there is
+// one by that name, it stays and the error wraps os.ErrExist. Of many processes
+// at once, on one machine or on several that share the file system, one wins.
+func (f *File) CommitNew() error { return f.commit(linkNew) }
+
+// linkNew gives a file its name unless that is taken. Where the file system has
+// no hard links, a look and a rename have to do.
+func linkNew(from, to string) error {
+	err := os.Link(from, to)
+	if err == nil {
+		return os.Remove(from)
+	}
+	if _, taken := os.Lstat(to); taken == nil || errors.Is(err, os.ErrExist) {
+		return &os.LinkError{Op: "link", Old: from, New: to, Err: os.ErrExist}
+	}
+	return os.Rename(from, to)
+}
+
+func (f *File) commit(name func(from, to string) error) error {
 	if f.done {
 		return errors.New("atomicfile: already committed or aborted")
 	}
@@ -46,7 +70,7 @@ func (f *File) Commit() error {
 	// is ordinary output.
 	err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), f.target)
+		err = name(f.Name(), f.target)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", f.target, err), ignoreMissing(os.Remove(f.Name())))

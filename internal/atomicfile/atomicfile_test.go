@@ -1,9 +1,12 @@
 package atomicfile_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"graft/internal/atomicfile"
@@ -62,5 +65,47 @@ func TestCommitReplaces(t *testing.T) {
 	}
 	if info.Mode().Perm()&0o444 != 0o444 {
 		t.Errorf("mode %v is not readable by all", info.Mode())
+	}
+}
+
+// Of many that begin one file at once, one wins, and all see its bytes.
+func TestCommitNewHasOneWinner(t *testing.T) {
+	dir, temps := t.TempDir(), t.TempDir()
+	path := filepath.Join(dir, "a")
+	var won, lost atomic.Int64
+	var first atomic.Value
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			f, err := atomicfile.CreateIn(temps, path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer f.Abort()
+			text := fmt.Sprint("writer ", i)
+			if _, err := f.WriteString(text); err != nil {
+				t.Error(err)
+			}
+			switch err := f.CommitNew(); {
+			case err == nil:
+				won.Add(1)
+				first.Store(text)
+			case errors.Is(err, os.ErrExist):
+				lost.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 || lost.Load() != 15 {
+		t.Errorf("%d won and %d lost, want 1 and 15", won.Load(), lost.Load())
+	}
+	if got, _ := os.ReadFile(path); string(got) != first.Load() {
+		t.Errorf("the file holds %q, the winner wrote %q", got, first.Load())
+	}
+	if left, _ := os.ReadDir(temps); len(left) != 0 {
+		t.Errorf("temporaries stayed: %v", left)
 	}
 }

@@ -17,7 +17,8 @@ var ErrLocked = errors.New("locked")
 type Lock struct{ f *os.File }
 
 // Acquire takes the lock whose file is path, making the file, or fails at once
-// with an error that wraps ErrLocked. The folder of path must exist.
+// with an error that wraps ErrLocked, or errors.ErrUnsupported on a file system
+// that has no locks. The folder of path must exist.
 func Acquire(path string) (*Lock, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)

@@ -15,6 +15,8 @@ func lockFile(f *os.File) error {
 		switch {
 		case errors.Is(err, unix.EWOULDBLOCK):
 			return ErrLocked
+		case errors.Is(err, unix.ENOLCK): // a network file system without a lock service
+			return errors.Join(errors.ErrUnsupported, err)
 		case !errors.Is(err, unix.EINTR):
 			return err
 		}

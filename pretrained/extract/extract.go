@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"graft/onnx/ort"
@@ -51,11 +52,18 @@ type Config struct {
 	Taps      []string // as Backbone.ResolveTaps takes them
 	Splits    []string // none: all
 	Flip      bool     // also the features of the mirrored images
-	Batch     int      // images per inference
+	Batch     int      // images per inference; a store that was begun keeps its own
+	KeepBatch bool     // refuse a store that was begun with another Batch
 	ShardRows int      // samples per shard
 	Limit     int      // samples per split, 0: all
 	DType     string   // float32 (also "") or float16
-	SkipBad   bool     // leave out images that do not decode, and list them
+	// Part is this process's share of the shards; the zero Part makes them all.
+	Part store.Part
+	// SkipBad leaves out every image that cannot be had, whatever the dataset.
+	// Without it that is so for bad files of a set of photos alone: their
+	// *preprocess.BadImageError is put on record, and the run goes on. Strict
+	// makes an error of these too.
+	SkipBad, Strict bool
 	// Checked, which may be nil, is told how many files of the shards that are
 	// there from an earlier run have been compared with their hashes.
 	Checked func(done, total int64)
@@ -64,11 +72,15 @@ type Config struct {
 // Summary says what a run did.
 type Summary struct {
 	Store   string         `json:"store"`
-	Rows    int            `json:"rows"`    // in the finished store
+	Part    string         `json:"part"`    // I/N: this process's share, 0/1 for all
+	Rows    int            `json:"rows"`    // of the part
 	Resumed int            `json:"resumed"` // samples that earlier runs had finished
 	Redone  int            `json:"redone"`  // samples of shards found damaged and made again
-	Bad     []store.BadRow `json:"bad"`     // left out
+	Bad     []store.BadRow `json:"bad"`     // left out by the part
 	Taps    []store.Tap    `json:"taps"`
+	Batch   int            `json:"batch"` // images per inference
+	// State is of the whole store, all parts together.
+	State store.State `json:"state"`
 	// Provider is the execution provider that really ran.
 	Provider string  `json:"provider"`
 	Seconds  float64 `json:"seconds"`
@@ -79,25 +91,34 @@ type Summary struct {
 // Run extracts, or goes on with, the store at c.Out. progress, which may be nil,
 // is told samples done and in total. When ctx ends or an error comes, finished
 // shards stay; a later Run goes on from them. A store made with other settings gives
-// a *store.MismatchError.
+// a *store.MismatchError. Where other parts have shards left to make the store is
+// unfinished, which is no error: Summary.State tells.
 func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summary, error) {
 	start := time.Now()
 	indices, manifest, err := c.plan()
 	if err != nil {
 		return Summary{}, err
 	}
-	w, err := store.OpenWriter(ctx, c.Out, manifest, c.Checked)
+	w, err := store.OpenWriter(ctx, c.Out, manifest, store.WriterOptions{Part: c.Part, KeepBatch: c.KeepBatch}, c.Checked)
 	if err != nil {
 		return Summary{}, err
+	}
+	if n := w.Manifest().Batch; n > 0 {
+		c.Batch = n
 	}
 	p := newPipeline(&c, w, indices, progress)
 	if err := errors.Join(c.refuseBad(w.Finished()), ctx.Err()); err != nil {
 		return Summary{}, errors.Join(err, w.Close())
 	}
-	if err := errors.Join(p.run(ctx), w.Close()); err != nil {
+	err = p.run(ctx)
+	var state store.State
+	if err == nil {
+		state, err = w.Finish()
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
 		return Summary{}, fmt.Errorf("extract to %s: %w", c.Out, err)
 	}
-	return p.summary(time.Since(start)), nil
+	return p.summary(state, time.Since(start)), nil
 }
 
 // plan settles everything that is fixed before the first image.
@@ -127,15 +148,23 @@ func (c *Config) plan() ([]int, store.Manifest, error) {
 			Provider: string(c.Backbone.Provider()), Runtime: c.Backbone.RuntimeVersion(),
 		},
 		Dataset: store.Dataset{
-			Name: filepath.Base(c.Data.Path), Fingerprint: fingerprint,
+			Name: dataName(c.Data.Path), Fingerprint: fingerprint,
 			Classes: c.Data.Classes, Splits: c.splits(), Limit: c.Limit,
 		},
-		Flip: c.Flip, DType: store.DType(c.DType), ShardRows: c.ShardRows, Samples: len(indices),
+		Flip: c.Flip, DType: store.DType(c.DType), Batch: c.Batch, ShardRows: c.ShardRows, Samples: len(indices),
 	}
 	for _, t := range taps {
 		m.Taps = append(m.Taps, store.Tap{Name: t, Dim: c.Backbone.Dim(t)})
 	}
 	return indices, m, nil
+}
+
+// dataName is what --data would be beside the dataset.
+func dataName(path string) string {
+	if list, ok := strings.CutPrefix(path, dataset.ListPrefix); ok {
+		return dataset.ListPrefix + filepath.Base(list)
+	}
+	return filepath.Base(path)
 }
 
 // defaults fills in what was left open and checks the rest.
@@ -169,12 +198,20 @@ func (c *Config) splits() []string {
 	return out
 }
 
+// tolerates tells whether an image that failed with err is left out.
+func (c *Config) tolerates(err error) bool {
+	return c.SkipBad || !c.Strict && c.Data.Photos() && errors.As(err, new(*preprocess.BadImageError))
+}
+
 // refuseBad stops a run that must not leave images out from going on with a store
 // that did.
-func (c *Config) refuseBad(finished []store.Shard) error {
+func (c *Config) refuseBad(finished []store.Record) error {
+	if c.SkipBad || !c.Strict && c.Data.Photos() {
+		return nil
+	}
 	for _, s := range finished {
-		if len(s.Bad) > 0 && !c.SkipBad {
-			return fmt.Errorf("store %s leaves out %s (%s); go on with it by skipping bad images (--skip-bad), or mend the dataset and use another folder",
+		if len(s.Bad) > 0 {
+			return fmt.Errorf("store %s leaves out %s (%s); go on with it by skipping bad images (--skip-bad, not --strict), or mend the dataset and use another folder",
 				c.Out, s.Bad[0].ID, s.Bad[0].Reason)
 		}
 	}

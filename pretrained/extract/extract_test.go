@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"image/png"
 	"math/rand/v2"
 	"os"
@@ -249,67 +248,5 @@ func TestBadConfig(t *testing.T) {
 	if _, err := os.Stat("x"); err == nil {
 		t.Error("a refused run left a folder")
 		os.RemoveAll("x")
-	}
-}
-
-// picture writes one PNG, or something that is none.
-func picture(t *testing.T, dir, name string, good bool) {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if !good {
-		fmt.Fprint(f, "\x89PNG\r\n\x1a\nnot really")
-		return
-	}
-	im := image.NewRGBA(image.Rect(0, 0, 6, 5))
-	for i := range im.Pix {
-		im.Set(i%6, i/6%5, color.RGBA{uint8(i), uint8(len(name)), 7, 255})
-	}
-	if err := png.Encode(f, im); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestBadImages(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "pictures")
-	for i := range 9 {
-		picture(t, dir, fmt.Sprintf("train/%s/%d.png", []string{"cat", "dog"}[i%2], i), i != 4 && i != 7)
-	}
-	data := openData(t, dir, dataset.Options{SkipBad: true})
-	out := filepath.Join(t.TempDir(), "e")
-	c := extract.Config{Data: data, Backbone: &fake{}, Out: out, Batch: 2, ShardRows: 4}
-	if _, err := extract.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "4.png") {
-		t.Fatalf("without SkipBad: %v", err)
-	}
-	c.SkipBad = true
-	sum, err := extract.Run(context.Background(), c, nil)
-	if err != nil || sum.Rows != 7 || len(sum.Bad) != 2 {
-		t.Fatalf("with SkipBad: %+v, %v", sum, err)
-	}
-	for _, b := range sum.Bad {
-		if data.Samples[b.Index].ID != b.ID || b.Reason == "" || strings.Contains(b.Reason, dir) {
-			t.Errorf("bad %+v", b)
-		}
-	}
-	s, err := store.Open(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := s.Manifest().Shards[0].Bad; len(got) == 0 {
-		t.Error("the manifest does not list the bad image with its shard")
-	}
-	if x, _, labels, _, err := s.Matrix(nil, "train", false); err != nil || len(labels) != 7 || len(x) != 14 {
-		t.Errorf("%d labels, %d values, %v", len(labels), len(x), err)
-	}
-	c.SkipBad = false
-	if _, err := extract.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "--skip-bad") {
-		t.Errorf("going on without SkipBad: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package extract
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
@@ -28,7 +29,7 @@ type pipeline struct {
 	names    []string
 	progress func(done, total int64)
 
-	resumed, redone, made int // samples
+	resumed, made, total int // samples of the part
 }
 
 func newPipeline(c *Config, w *store.Writer, indices []int, progress func(done, total int64)) *pipeline {
@@ -43,8 +44,9 @@ func newPipeline(c *Config, w *store.Writer, indices []int, progress func(done, 
 	for _, s := range w.Finished() {
 		p.resumed += s.Count
 	}
-	for _, s := range w.Damaged() {
-		p.redone += s.Count
+	p.total = p.resumed
+	for _, r := range w.Missing() {
+		p.total += r[1]
 	}
 	return p
 }
@@ -148,11 +150,13 @@ func (p *pipeline) infer(ctx context.Context, batches <-chan *batch, results cha
 func (p *pipeline) collect(b *batch) (images, mirrors []preprocess.Image, err error) {
 	for i, s := range b.slots {
 		sample := p.c.Data.Samples[b.indices[i]]
-		if s.err != nil && !p.c.SkipBad {
+		if s.err != nil && !p.c.tolerates(s.err) {
 			return nil, nil, s.err
 		}
 		if s.err != nil {
-			b.bad = append(b.bad, store.BadRow{Index: b.indices[i], ID: sample.ID, Reason: reason(s.err)})
+			b.bad = append(b.bad, store.BadRow{
+				Index: b.indices[i], ID: sample.ID, Split: sample.Split, Label: sample.Label, Reason: reason(s.err),
+			})
 			continue
 		}
 		images, mirrors = append(images, s.image), append(mirrors, s.mirror)
@@ -172,7 +176,7 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 			shard.Abort()
 		}
 	}()
-	total := int64(len(p.indices))
+	total := int64(p.total)
 	p.progress(int64(p.resumed), total)
 	for b := range results {
 		if shard == nil {
@@ -188,6 +192,9 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 		}
 		free.take(b)
 		if b.last {
+			if err := p.refuseEmpty(b, shard.Rows()); err != nil {
+				return err
+			}
 			if err := shard.Commit(); err != nil {
 				return err
 			}
@@ -199,21 +206,38 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 	return ctx.Err()
 }
 
-func (p *pipeline) summary(d time.Duration) Summary {
+// refuseEmpty stops a run that finds nothing good in a whole shard: that is no
+// shard of bad images, but a folder that is gone.
+func (p *pipeline) refuseEmpty(last *batch, rows int) error {
+	if rows > 0 || last.count < p.c.ShardRows && last.count < len(p.indices) {
+		return nil
+	}
+	bad := last.bad[len(last.bad)-1]
+	return fmt.Errorf("shard %d: every one of its %d images is bad (the last: %s: %s); is %s still whole, and mounted? Nothing of this shard was kept",
+		last.first/p.c.ShardRows, last.count, bad.ID, bad.Reason, p.c.Data.Path)
+}
+
+func (p *pipeline) summary(state store.State, d time.Duration) Summary {
 	m := p.w.Manifest()
 	s := Summary{
-		Store: p.c.Out, Rows: m.Rows(), Resumed: p.resumed, Redone: p.redone, Taps: m.Taps, Bad: []store.BadRow{},
+		Store: p.c.Out, Part: p.c.Part.String(), Resumed: p.resumed, Redone: p.w.Damaged(), Taps: m.Taps, Bad: []store.BadRow{},
+		Batch: p.c.Batch, State: state,
 		Provider: m.Backbone.Provider, Seconds: d.Seconds(), ImagesPerSecond: float64(p.made) / d.Seconds(),
 	}
-	for _, sh := range m.Shards {
-		s.Bad = append(s.Bad, sh.Bad...)
+	for _, r := range p.w.Finished() {
+		s.Rows += r.Rows
+		s.Bad = append(s.Bad, r.Bad...)
 	}
 	return s
 }
 
-// reason is the innermost message: those around it name the sample and the
-// dataset's path, which may differ between equal runs.
+// reason is a bad image's own, else the innermost message: those around it name
+// the sample and the dataset's path, which may differ between equal runs.
 func reason(err error) string {
+	var bad *preprocess.BadImageError
+	if errors.As(err, &bad) {
+		return bad.Reason
+	}
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {

@@ -80,7 +80,7 @@ func TestStopAndGoOn(t *testing.T) {
 		if err := run(broken, b); !errors.Is(err, stop) {
 			t.Fatalf("stop at batch %d: %v", at, err)
 		}
-		if left, _ := filepath.Glob(filepath.Join(broken, "*", atomicfile.TempPrefix+"*")); len(left) > 0 {
+		if left, _ := filepath.Glob(filepath.Join(broken, atomicfile.TempPrefix+"*")); len(left) > 0 {
 			t.Errorf("stop at batch %d left %v", at, left)
 		}
 	}
@@ -140,6 +140,7 @@ const (
 	childData  = "GRAFT_TEST_CHILD_DATA"
 	childModel = "GRAFT_TEST_CHILD_MODEL" // "" for the fake
 	childOut   = "GRAFT_TEST_CHILD_OUT"
+	childPart  = "GRAFT_TEST_CHILD_PART" // as store.ParsePart takes it
 )
 
 func TestMain(m *testing.M) {
@@ -160,6 +161,9 @@ func child() error {
 		return err
 	}
 	c := extract.Config{Data: data, Backbone: &fake{delay: time.Millisecond}, Out: os.Getenv(childOut), Taps: []string{"cls", "mean"}, Flip: true, Batch: 3, ShardRows: 8}
+	if c.Part, err = store.ParsePart(os.Getenv(childPart)); err != nil {
+		return err
+	}
 	if path := os.Getenv(childModel); path != "" {
 		b, err := pretrained.Open(path, pretrained.Options{})
 		if err != nil {
@@ -220,12 +224,17 @@ type process struct {
 // startChild starts an extraction and returns when it is about to begin.
 func startChild(t *testing.T, data, model, out string) *process {
 	t.Helper()
+	return startPart(t, data, model, out, "")
+}
+
+func startPart(t *testing.T, data, model, out, part string) *process {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{Cmd: exec.Command(exe)}
-	p.Env = append(os.Environ(), childData+"="+data, childModel+"="+model, childOut+"="+out)
+	p.Env = append(os.Environ(), childData+"="+data, childModel+"="+model, childOut+"="+out, childPart+"="+part)
 	p.Stderr = &p.stderr
 	stdout, err := p.StdoutPipe()
 	if err != nil {

@@ -28,8 +28,8 @@ func (e *MismatchError) Error() string {
 }
 
 // differences lists the settings in which m and want differ, in the manifest's
-// order.
-func (m *Manifest) differences(want *Manifest) []Difference {
+// order; the batch counts only if it has to be kept.
+func (m *Manifest) differences(want *Manifest, keepBatch bool) []Difference {
 	var out []Difference
 	add := func(field string, had, wants any) {
 		h, w := fmt.Sprint(had), fmt.Sprint(wants)
@@ -50,6 +50,9 @@ func (m *Manifest) differences(want *Manifest) []Difference {
 	add("taps", tapWords(m.Taps), tapWords(want.Taps))
 	add("flip", m.Flip, want.Flip)
 	add("dtype", m.DType, want.DType)
+	if keepBatch && m.Batch != 0 {
+		add("batch", m.Batch, want.Batch)
+	}
 	add("shard rows", m.ShardRows, want.ShardRows)
 	add("samples", m.Samples, want.Samples)
 	return out

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -22,16 +25,19 @@ type Info struct {
 	Backbone  Backbone       `json:"backbone"`
 	Dataset   Dataset        `json:"dataset"`
 	ShardRows int            `json:"shard_rows"`
-	Bad       []BadRow       `json:"bad"`
+	Batch     int            `json:"batch"` // images per inference, 0 where it was not recorded
+	Bad       int            `json:"bad"`   // samples left out
+	Reasons   map[string]int `json:"reasons"`
 }
 
 // Info sums the store up.
 func (s *Store) Info() Info {
 	m := s.manifest
 	in := Info{
-		Path: s.dir, Complete: m.Complete(), Rows: m.Rows(), Samples: m.Samples, Shards: len(m.Shards),
+		Path: s.dir, Complete: s.finished, Rows: m.Rows(), Samples: m.Samples, Shards: len(m.Shards),
 		DType: m.DType, Flip: m.Flip, Taps: m.Taps, Splits: map[string]int{},
-		Backbone: m.Backbone, Dataset: m.Dataset, ShardRows: m.ShardRows, Bad: []BadRow{},
+		Backbone: m.Backbone, Dataset: m.Dataset, ShardRows: m.ShardRows, Batch: m.Batch,
+		Bad: len(s.bad), Reasons: map[string]int{},
 	}
 	for _, t := range m.folders() {
 		in.Bytes += int64(m.Rows()) * int64(t.Dim) * int64(m.DType.Size())
@@ -42,8 +48,8 @@ func (s *Store) Info() Info {
 	for _, r := range s.rows {
 		in.Splits[r.Split]++
 	}
-	for _, sh := range m.Shards {
-		in.Bad = append(in.Bad, sh.Bad...)
+	for _, b := range s.bad {
+		in.Reasons[b.Reason]++
 	}
 	return in
 }
@@ -61,8 +67,13 @@ func (in Info) Print(out io.Writer) error {
 	for _, name := range in.Dataset.Splits {
 		row("", "%s %d", name, in.Splits[name])
 	}
-	if len(in.Bad) > 0 {
-		row("left out", "%d; first: %s: %s", len(in.Bad), in.Bad[0].ID, in.Bad[0].Reason)
+	if in.Bad > 0 {
+		row("left out", "%d bad images, listed in %s", in.Bad, errorsPath)
+	}
+	for _, reason := range slices.SortedFunc(maps.Keys(in.Reasons), func(a, b string) int {
+		return cmp.Or(in.Reasons[b]-in.Reasons[a], strings.Compare(a, b))
+	}) {
+		row("", "%d: %s", in.Reasons[reason], reason)
 	}
 	row("features", "%s, %.1f MB%s", in.DType, float64(in.Bytes)/1e6, map[bool]string{true: ", also of mirrored images"}[in.Flip])
 	row("taps", "%s", strings.Trim(tapWords(in.Taps), "[]"))
@@ -72,6 +83,9 @@ func (in Info) Print(out io.Writer) error {
 		row("", "from %s", in.Backbone.Source)
 	}
 	row("", "%s on %s, ONNX Runtime %s", in.Backbone.Precision, in.Backbone.Provider, in.Backbone.Runtime)
+	if in.Batch > 0 {
+		row("", "in batches of %d", in.Batch)
+	}
 	row("preprocessing", "%s", in.Backbone.Preprocessing)
 	row("dataset", "%s", in.Dataset.Name)
 	row("", "%s", in.Dataset.Fingerprint)

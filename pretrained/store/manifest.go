@@ -8,8 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-
-	"graft/internal/atomicfile"
+	"slices"
 )
 
 const (
@@ -19,6 +18,7 @@ const (
 
 	manifestName = "manifest.json"
 	metaFolder   = "meta"
+	recordFolder = "shards"
 	flipSuffix   = ".flip"
 
 	// maxManifest caps the manifest's size: ten thousand shards of 52 files are 60 MB.
@@ -32,21 +32,29 @@ const (
 	maxSamples = 1 << 40
 )
 
-// Manifest is what manifest.json holds. Everything but Shards is settled when the
-// store is begun; nothing in it depends on when or how often a run was broken off.
+// Manifest is what manifest.json holds. Everything but Shards and Errors is settled
+// when the store is begun, by whichever process comes first; the two are filled in
+// when every shard is there. Nothing in it depends on how many processes made the
+// store, or on when or how often one was broken off.
 type Manifest struct {
-	Format    string   `json:"format"`
-	Version   int      `json:"version"`
-	Backbone  Backbone `json:"backbone"`
-	Dataset   Dataset  `json:"dataset"`
-	Taps      []Tap    `json:"taps"`
-	Flip      bool     `json:"flip"`
-	DType     DType    `json:"dtype"`
-	ShardRows int      `json:"shard_rows"`
+	Format   string   `json:"format"`
+	Version  int      `json:"version"`
+	Backbone Backbone `json:"backbone"`
+	Dataset  Dataset  `json:"dataset"`
+	Taps     []Tap    `json:"taps"`
+	Flip     bool     `json:"flip"`
+	DType    DType    `json:"dtype"`
+	// Batch is the number of images per inference, which can change the last
+	// bits of the features; 0 in stores of before it was recorded.
+	Batch     int `json:"batch,omitempty"`
+	ShardRows int `json:"shard_rows"`
 	// Samples is the number of samples selected; a finished store has that many
 	// rows and bad rows together.
-	Samples int     `json:"samples"`
-	Shards  []Shard `json:"shards"`
+	Samples int `json:"samples"`
+	// Shards is empty until the store is finished.
+	Shards []Shard `json:"shards"`
+	// Errors is the SHA-256 of meta/errors.parquet, "" where nothing was left out.
+	Errors string `json:"errors,omitempty"`
 }
 
 // Backbone says what computed the features.
@@ -75,24 +83,6 @@ type Tap struct {
 	Dim  int    `json:"dim"`
 }
 
-// Shard is one range of the selected samples, finished.
-type Shard struct {
-	First int `json:"first"` // position among the selected samples
-	Count int `json:"count"` // samples in the range
-	Rows  int `json:"rows"`  // rows written: Count less the bad ones
-	// Files maps each file of the shard, by slash-separated path below the
-	// store, to its SHA-256.
-	Files map[string]string `json:"files"`
-	Bad   []BadRow          `json:"bad,omitempty"`
-}
-
-// BadRow is a sample that was left out.
-type BadRow struct {
-	Index  int    `json:"index"` // position in the dataset
-	ID     string `json:"id"`
-	Reason string `json:"reason"`
-}
-
 // Rows counts the rows of the finished shards.
 func (m *Manifest) Rows() int {
 	n := 0
@@ -104,6 +94,28 @@ func (m *Manifest) Rows() int {
 
 // Complete tells whether every shard is there.
 func (m *Manifest) Complete() bool { return len(m.Shards) == m.shardCount() }
+
+// begun is the manifest as it was before the first shard.
+func (m *Manifest) begun() *Manifest {
+	c := *m
+	c.Shards, c.Errors = []Shard{}, ""
+	return &c
+}
+
+// listed is a shard, by number, as a finished manifest has it, or nil.
+func (m *Manifest) listed(shard int) *Shard {
+	at, found := slices.BinarySearchFunc(m.Shards, shard*m.ShardRows, func(s Shard, first int) int { return s.First - first })
+	if !found {
+		return nil
+	}
+	return &m.Shards[at]
+}
+
+// span is the first sample of a shard and the number of its samples.
+func (m *Manifest) span(shard int) (first, count int) {
+	first = shard * m.ShardRows
+	return first, min(m.ShardRows, m.Samples-first)
+}
 
 // shardCount is the number of shards of the finished store.
 func (m *Manifest) shardCount() int { return (m.Samples + m.ShardRows - 1) / m.ShardRows }
@@ -123,6 +135,15 @@ func (m *Manifest) folders() []Tap {
 	return out
 }
 
+// shardFiles are the files of a shard, as paths like those below.
+func (m *Manifest) shardFiles(first int) []string {
+	list := []string{m.metaPath(first)}
+	for _, t := range m.folders() {
+		list = append(list, m.npyPath(t.Name, first))
+	}
+	return list
+}
+
 // npyPath and metaPath are slash-separated paths below the store.
 func (m *Manifest) npyPath(folder string, first int) string {
 	return folder + "/" + m.shardName(first) + ".npy"
@@ -130,6 +151,16 @@ func (m *Manifest) npyPath(folder string, first int) string {
 
 func (m *Manifest) metaPath(first int) string {
 	return metaFolder + "/" + m.shardName(first) + ".parquet"
+}
+
+// Begun returns the manifest of the store in dir, or nil where there is none: what
+// a run that goes on with it has to keep to, such as Batch.
+func Begun(dir string) (*Manifest, error) {
+	m, err := readManifest(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return m, err
 }
 
 // readManifest reads and checks dir's manifest.
@@ -182,22 +213,24 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("dtype %q; known are %s and %s", m.DType, Float32, Float16)
 	case m.ShardRows < 1 || m.ShardRows > maxShardRows:
 		return fmt.Errorf("shard_rows is %d, wanted 1 to %d", m.ShardRows, maxShardRows)
+	case m.Batch < 0:
+		return fmt.Errorf("batch is %d", m.Batch)
 	case m.Samples < 0 || m.Samples > maxSamples:
 		return fmt.Errorf("samples is %d, wanted 0 to %d", m.Samples, int64(maxSamples))
 	case len(m.Taps) == 0:
 		return errors.New("no taps")
 	}
-	seen := map[string]bool{metaFolder: true}
+	seen := map[string]bool{metaFolder: true, recordFolder: true}
 	for _, t := range m.Taps {
 		if !tapName.MatchString(t.Name) || seen[t.Name] {
-			return fmt.Errorf("tap %q: names are letters, digits, _ and -, each once, and not %q", t.Name, metaFolder)
+			return fmt.Errorf("tap %q: names are letters, digits, _ and -, each once, and not %q or %q", t.Name, metaFolder, recordFolder)
 		}
 		if t.Dim < 1 || t.Dim > maxDim {
 			return fmt.Errorf("tap %q has %d values a row, wanted 1 to %d", t.Name, t.Dim, maxDim)
 		}
 		seen[t.Name] = true
 	}
-	next := 0
+	next, left := 0, 0
 	for i := range m.Shards {
 		if m.Shards[i].First < next {
 			return fmt.Errorf("shard at %d: shards must come in order, each once", m.Shards[i].First)
@@ -206,6 +239,10 @@ func (m *Manifest) check() error {
 			return fmt.Errorf("shard at %d: %w", m.Shards[i].First, err)
 		}
 		next = m.Shards[i].First + m.ShardRows
+		left += m.Shards[i].Count - m.Shards[i].Rows
+	}
+	if (left > 0) != (m.Errors != "") || m.Errors != "" && len(m.Errors) != 64 {
+		return fmt.Errorf("%d samples were left out, and the SHA-256 of %s is %q", left, errorsPath, m.Errors)
 	}
 	return nil
 }
@@ -215,13 +252,10 @@ func (m *Manifest) checkShard(s *Shard) error {
 	if s.First%m.ShardRows != 0 || s.First >= m.Samples || s.Count != min(m.ShardRows, m.Samples-s.First) {
 		return fmt.Errorf("covers %d samples; wanted ranges of %d within %d", s.Count, m.ShardRows, m.Samples)
 	}
-	if s.Rows < 0 || s.Rows+len(s.Bad) != s.Count {
-		return fmt.Errorf("%d rows and %d bad ones do not make %d samples", s.Rows, len(s.Bad), s.Count)
+	if s.Rows < 0 || s.Rows > s.Count {
+		return fmt.Errorf("%d rows of %d samples", s.Rows, s.Count)
 	}
-	want := []string{m.metaPath(s.First)}
-	for _, t := range m.folders() {
-		want = append(want, m.npyPath(t.Name, s.First))
-	}
+	want := m.shardFiles(s.First)
 	for _, p := range want {
 		if len(s.Files[p]) != 64 {
 			return fmt.Errorf("no SHA-256 of %s", p)
@@ -233,11 +267,8 @@ func (m *Manifest) checkShard(s *Shard) error {
 	return nil
 }
 
-// write replaces dir's manifest. Equal manifests give equal bytes.
-func (m *Manifest) write(dir string) error {
+// encode gives equal manifests equal bytes.
+func (m *Manifest) encode() ([]byte, error) {
 	data, err := json.MarshalIndent(m, "", " ")
-	if err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(filepath.Join(dir, manifestName), append(data, '\n'))
+	return append(data, '\n'), err
 }

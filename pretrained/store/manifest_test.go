@@ -13,7 +13,8 @@ func validManifest() *Manifest {
 	return &Manifest{
 		Format: Format, Version: Version, Dataset: Dataset{Classes: []string{"a"}, Splits: []string{"train"}},
 		Taps: []Tap{{"cls", 4}}, Flip: true, DType: Float32, ShardRows: 8, Samples: 12,
-		Shards: []Shard{{First: 8, Count: 4, Rows: 3, Bad: []BadRow{{9, "x", "y"}},
+		Errors: sum,
+		Shards: []Shard{{First: 8, Count: 4, Rows: 3,
 			Files: map[string]string{"cls/00001.npy": sum, "cls.flip/00001.npy": sum, "meta/00001.parquet": sum}}},
 	}
 }
@@ -38,7 +39,11 @@ func TestParseManifest(t *testing.T) {
 		"dim":            {func(m *Manifest) { m.Taps[0].Dim = 1 << 30 }, "values a row"},
 		"shard twice":    {func(m *Manifest) { m.Shards = append(m.Shards, m.Shards[0]) }, "in order"},
 		"shard range":    {func(m *Manifest) { m.Shards[0].Count = 5 }, "covers 5"},
-		"rows":           {func(m *Manifest) { m.Shards[0].Rows = 4 }, "do not make"},
+		"rows":           {func(m *Manifest) { m.Shards[0].Rows = 5 }, "5 rows of 4"},
+		"no errors":      {func(m *Manifest) { m.Errors = "" }, "1 samples were left out"},
+		"idle errors":    {func(m *Manifest) { m.Shards[0].Rows = 4 }, "0 samples were left out"},
+		"batch":          {func(m *Manifest) { m.Batch = -1 }, "batch"},
+		"records as tap": {func(m *Manifest) { m.Taps[0].Name = "shards" }, `tap "shards"`},
 		"file missing":   {func(m *Manifest) { delete(m.Shards[0].Files, "meta/00001.parquet") }, "meta/00001.parquet"},
 		"file elsewhere": {func(m *Manifest) { m.Shards[0].Files["../x"] = strings.Repeat("0", 64) }, "4 files"},
 	} {
@@ -72,6 +77,54 @@ func FuzzManifest(f *testing.F) {
 				if !filepath.IsLocal(filepath.FromSlash(path)) || strings.Count(path, "/") != 1 {
 					t.Errorf("accepted a file at %q", path)
 				}
+			}
+		}
+	})
+}
+
+func validRecord() Record {
+	s := validManifest().Shards[0]
+	return Record{Plan: "p", Shard: s, Bad: []BadRow{{9, "x", "train", 0, "y"}}}
+}
+
+func TestParseRecord(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Record)
+		want   string
+	}{
+		"valid":     {func(*Record) {}, ""},
+		"another":   {func(r *Record) { r.First = 0 }, "wanted 8"},
+		"range":     {func(r *Record) { r.Count = 5 }, "covers 5"},
+		"rows":      {func(r *Record) { r.Rows = 4 }, "do not make"},
+		"elsewhere": {func(r *Record) { r.Files["../x"] = strings.Repeat("0", 64) }, "4 files"},
+	} {
+		r := validRecord()
+		c.change(&r)
+		data, err := r.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = parseRecord(data, validManifest(), 1)
+		if (c.want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// FuzzRecord: whatever is accepted names only files of its shard.
+func FuzzRecord(f *testing.F) {
+	r := validRecord()
+	data, _ := r.encode()
+	f.Add(data)
+	f.Add([]byte(`{"first":8}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := parseRecord(data, validManifest(), 1)
+		if err != nil {
+			return
+		}
+		for path := range r.Files {
+			if !strings.Contains(path, "/00001.") || strings.Contains(path, "..") {
+				t.Errorf("accepted a file at %q", path)
 			}
 		}
 	})

@@ -73,9 +73,9 @@ type part struct {
 
 // choose checks a request and finds its rows.
 func (s *Store) choose(taps []string, split string, flip bool) (*selection, error) {
-	if !s.manifest.Complete() {
-		return nil, fmt.Errorf("store %s is unfinished: %d of %d shards are there; run the same graft extract again to finish it",
-			s.dir, len(s.manifest.Shards), s.manifest.shardCount())
+	if !s.finished {
+		return nil, fmt.Errorf("store %s is unfinished: %d of %d shards are there; run the same graft extract again to finish it (graft embeddings verify %s says more)",
+			s.dir, len(s.manifest.Shards), s.manifest.shardCount(), s.dir)
 	}
 	if flip && !s.manifest.Flip {
 		return nil, fmt.Errorf("store %s has no features of mirrored images; extract with --flip", s.dir)

@@ -32,6 +32,28 @@ func (r Row) record() metaRow {
 	return metaRow{int64(r.Index), r.ID, r.Split, int32(r.Label), r.LabelName}
 }
 
+// BadRow is a sample that was left out.
+type BadRow struct {
+	Index  int    `json:"index"` // position in the dataset
+	ID     string `json:"id"`
+	Split  string `json:"split"`
+	Label  int    `json:"label"`
+	Reason string `json:"reason"` // short, the same on every machine
+}
+
+// errorsPath is the file of the samples that were left out; a store that holds
+// all has none.
+const errorsPath = metaFolder + "/errors.parquet"
+
+// badRecord is a BadRow as a parquet record.
+type badRecord struct {
+	Index  int64  `parquet:"index"`
+	ID     string `parquet:"id"`
+	Split  string `parquet:"split,dict"`
+	Label  int32  `parquet:"label"`
+	Reason string `parquet:"reason,dict"`
+}
+
 // writerOptions give the same bytes for the same rows, whatever build wrote them.
 func writerOptions() []parquet.WriterOption {
 	return []parquet.WriterOption{
@@ -46,7 +68,20 @@ func writeMeta(w io.Writer, rows []Row) error {
 	for i, r := range rows {
 		records[i] = r.record()
 	}
-	pw := parquet.NewGenericWriter[metaRow](w, writerOptions()...)
+	return writeParquet(w, records)
+}
+
+// writeBad writes meta/errors.parquet.
+func writeBad(w io.Writer, bad []BadRow) error {
+	records := make([]badRecord, len(bad))
+	for i, b := range bad {
+		records[i] = badRecord{int64(b.Index), b.ID, b.Split, int32(b.Label), b.Reason}
+	}
+	return writeParquet(w, records)
+}
+
+func writeParquet[T any](w io.Writer, records []T) error {
+	pw := parquet.NewGenericWriter[T](w, writerOptions()...)
 	if _, err := pw.Write(records); err != nil {
 		return err
 	}
@@ -54,11 +89,40 @@ func writeMeta(w io.Writer, rows []Row) error {
 }
 
 // readMeta reads what writeMeta wrote: exactly want rows, labels within classes.
-// The parquet library may panic on damaged bytes, which is turned into an error.
-func readMeta(data []byte, want int, classes []string) (rows []Row, err error) {
+func readMeta(data []byte, want int, classes []string) ([]Row, error) {
+	records, err := readParquet[metaRow](data, want)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]Row, want)
+	for i, m := range records {
+		if m.Label < 0 || int(m.Label) >= len(classes) || classes[m.Label] != m.LabelName {
+			return nil, fmt.Errorf("row %d has label %d (%q), which is not one of the %d classes", i, m.Label, m.LabelName, len(classes))
+		}
+		rows[i] = Row{int(m.Index), m.ID, m.Split, int(m.Label), classes[m.Label]}
+	}
+	return rows, nil
+}
+
+// readBad reads what writeBad wrote: exactly want rows.
+func readBad(data []byte, want int) ([]BadRow, error) {
+	records, err := readParquet[badRecord](data, want)
+	if err != nil {
+		return nil, err
+	}
+	bad := make([]BadRow, want)
+	for i, r := range records {
+		bad[i] = BadRow{int(r.Index), r.ID, r.Split, int(r.Label), r.Reason}
+	}
+	return bad, nil
+}
+
+// readParquet reads exactly want records. The parquet library may panic on damaged
+// bytes, which is turned into an error.
+func readParquet[T any](data []byte, want int) (records []T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			rows, err = nil, fmt.Errorf("malformed parquet file: %v", p)
+			records, err = nil, fmt.Errorf("malformed parquet file: %v", p)
 		}
 	}()
 	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
@@ -68,21 +132,14 @@ func readMeta(data []byte, want int, classes []string) (rows []Row, err error) {
 	if f.NumRows() != int64(want) {
 		return nil, fmt.Errorf("%d rows, wanted %d", f.NumRows(), want)
 	}
-	if !parquet.EqualNodes(f.Schema(), parquet.SchemaOf(metaRow{})) {
-		return nil, fmt.Errorf("columns are %v; wanted %v", f.Schema(), parquet.SchemaOf(metaRow{}))
+	if schema := parquet.SchemaOf(*new(T)); !parquet.EqualNodes(f.Schema(), schema) {
+		return nil, fmt.Errorf("columns are %v; wanted %v", f.Schema(), schema)
 	}
-	r := parquet.NewGenericReader[metaRow](f)
+	r := parquet.NewGenericReader[T](f)
 	defer r.Close()
-	records := make([]metaRow, want)
+	records = make([]T, want)
 	if n, err := r.Read(records); n != want || (err != nil && !errors.Is(err, io.EOF)) {
 		return nil, fmt.Errorf("%d rows could be read, wanted %d: %w", n, want, err)
 	}
-	rows = make([]Row, want)
-	for i, m := range records {
-		if m.Label < 0 || int(m.Label) >= len(classes) || classes[m.Label] != m.LabelName {
-			return nil, fmt.Errorf("row %d has label %d (%q), which is not one of the %d classes", i, m.Label, m.LabelName, len(classes))
-		}
-		rows[i] = Row{int(m.Index), m.ID, m.Split, int(m.Label), classes[m.Label]}
-	}
-	return rows, nil
+	return records, nil
 }

@@ -1,12 +1,10 @@
 package store
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,7 +20,7 @@ const syncLimit = 8
 // Abort after Commit does nothing.
 type ShardWriter struct {
 	w     *Writer
-	shard Shard
+	shard Record
 	files []*atomicfile.File // one per folder of features
 	rows  []Row
 	buf   []byte
@@ -30,9 +28,9 @@ type ShardWriter struct {
 
 // Shard begins the shard that covers the count samples from first on.
 func (w *Writer) Shard(first, count int) (*ShardWriter, error) {
-	s := &ShardWriter{w: w, shard: Shard{First: first, Count: count, Files: map[string]string{}}}
+	s := &ShardWriter{w: w, shard: Record{Plan: w.plan, Shard: Shard{First: first, Count: count, Files: map[string]string{}}}}
 	for _, t := range w.manifest.folders() {
-		f, err := atomicfile.Create(w.path(w.manifest.npyPath(t.Name, first)))
+		f, err := atomicfile.CreateIn(w.work.dir, w.path(w.manifest.npyPath(t.Name, first)))
 		if err != nil {
 			s.Abort()
 			return nil, err
@@ -47,8 +45,6 @@ func (w *Writer) Shard(first, count int) (*ShardWriter, error) {
 	}
 	return s, nil
 }
-
-func (w *Writer) path(slash string) string { return filepath.Join(w.dir, filepath.FromSlash(slash)) }
 
 // Append adds rows: feats[t] is [len(rows), Dim] of the manifest's tap t, flips
 // likewise of the mirrored images (nil where the store has none). Values that are
@@ -93,8 +89,11 @@ func (s *ShardWriter) appendTap(file int, tap Tap, rows []Row, x []float32) erro
 // Drop notes a sample that is left out.
 func (s *ShardWriter) Drop(b BadRow) { s.shard.Bad = append(s.shard.Bad, b) }
 
-// Commit syncs the files, gives them their names, and then adds the shard to the
-// manifest: a shard that the manifest lists is whole.
+// Rows is the number of rows appended so far.
+func (s *ShardWriter) Rows() int { return len(s.rows) }
+
+// Commit syncs the files, gives them their names, and then writes the shard's
+// record: a shard that has one is whole.
 func (s *ShardWriter) Commit() error {
 	defer s.Abort()
 	s.shard.Rows = len(s.rows)
@@ -110,7 +109,7 @@ func (s *ShardWriter) Commit() error {
 	}
 	meta := s.w.manifest.metaPath(s.shard.First)
 	g.Go(func() (err error) {
-		hashes[len(s.files)], err = writeHashed(s.w.path(meta), s.rows)
+		hashes[len(s.files)], err = s.writeMeta(meta)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -141,18 +140,13 @@ func (s *ShardWriter) commitFile(f *atomicfile.File, t Tap) (string, error) {
 	return sum, f.Commit()
 }
 
-// writeHashed writes the metadata file of a shard and returns its hash.
-func writeHashed(path string, rows []Row) (string, error) {
-	f, err := atomicfile.Create(path)
-	if err != nil {
-		return "", err
+// writeMeta writes the shard's metadata file and returns its hash.
+func (s *ShardWriter) writeMeta(slash string) (string, error) {
+	var b bytes.Buffer
+	if err := writeMeta(&b, s.rows); err != nil {
+		return "", fmt.Errorf("%s: %w", slash, err)
 	}
-	defer f.Abort()
-	h := sha256.New()
-	if err := writeMeta(io.MultiWriter(f, h), rows); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), f.Commit()
+	return hashOf(b.Bytes()), s.w.replace(slash, b.Bytes())
 }
 
 // Abort removes what was written.

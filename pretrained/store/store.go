@@ -2,18 +2,23 @@
 // per tap and shard, and one parquet file per shard that says which image each row
 // is of.
 //
-//	manifest.json            what made the store, and its finished shards with hashes
+//	manifest.json            what made the store; when finished, its shards with hashes
 //	<tap>/00000.npy          float32 or float16 [rows, D], C order, memory-mappable
 //	<tap>.flip/00000.npy     the same of the images mirrored left to right
 //	meta/00000.parquet       index, id, split, label, label_name
+//	meta/errors.parquet      index, id, split, label, reason of the images left out, if any
+//	shards/00000.json        the shard's rows and hashes, written when the shard is whole
 //
 // Shards cover fixed ranges of the selected samples and are whole or absent, so a
 // broken-off extraction goes on where it stopped and ends with the bytes of one that
-// was never stopped.
+// was never stopped. The manifest is settled when the store is begun and completed
+// when the last shard is there; in between each shard stands in a file of its own. So
+// several processes, on machines that share the folder, write to one store without
+// knowing of each other, and nothing relies on more than that a rename is atomic.
 package store
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,8 +29,10 @@ import (
 // Store is a store open for reading. It keeps no files open.
 type Store struct {
 	dir      string
-	manifest *Manifest
+	manifest *Manifest // of an unfinished store with the shards that are there
+	finished bool
 	rows     []Row
+	bad      []BadRow
 }
 
 // Open reads a store's manifest and the metadata of its rows, and checks the sizes
@@ -36,7 +43,15 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, manifest: m}
+	s := &Store{dir: dir, manifest: m, finished: m.Complete()}
+	if s.finished {
+		err = s.readErrors()
+	} else {
+		err = s.readRecords()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("embedding store: %w", err)
+	}
 	for i := range m.Shards {
 		if err := s.openShard(&m.Shards[i]); err != nil {
 			return nil, fmt.Errorf("embedding store: %w", err)
@@ -45,31 +60,77 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// maxMetaBytes caps a shard's metadata file: names of 1,000 bytes in the largest
-// shard need as much.
+// readErrors reads which samples a finished store left out.
+func (s *Store) readErrors() (err error) {
+	if s.manifest.Errors == "" {
+		return nil
+	}
+	data, err := s.readHashed(errorsPath, s.manifest.Errors)
+	if err != nil {
+		return err
+	}
+	if s.bad, err = readBad(data, s.manifest.Samples-s.manifest.Rows()); err != nil {
+		return fmt.Errorf("%s: %w", errorsPath, err)
+	}
+	return nil
+}
+
+// readRecords finds the shards of an unfinished store; those with a damaged record
+// count as not made.
+func (s *Store) readRecords() error {
+	plan, err := s.manifest.plan()
+	if err != nil {
+		return err
+	}
+	listed := *s.manifest
+	s.manifest = s.manifest.begun()
+	for k := range listed.shardCount() {
+		r, ok, _, damage := known(s.dir, &listed, plan, k)
+		if errors.As(damage, new(*MismatchError)) {
+			return damage
+		}
+		if ok {
+			s.manifest.Shards = append(s.manifest.Shards, r.Shard)
+			s.bad = append(s.bad, r.Bad...)
+		}
+	}
+	return nil
+}
+
+// maxMetaBytes caps a file of metadata: names of 1,000 bytes in the largest shard
+// need as much.
 const maxMetaBytes = 1 << 30
+
+// readHashed reads a file of metadata that must have the hash.
+func (s *Store) readHashed(slash, sum string) ([]byte, error) {
+	path := filepath.Join(s.dir, filepath.FromSlash(slash))
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxMetaBytes {
+		return nil, fmt.Errorf("%s has %d bytes, over the limit of %d", path, info.Size(), maxMetaBytes)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if got := hashOf(data); got != sum {
+		return nil, fmt.Errorf("%s: SHA-256 is %s, wanted %s: the file was changed or damaged; run the same extraction again to repair it", path, got, sum)
+	}
+	return data, nil
+}
 
 // openShard reads a shard's metadata and checks the sizes of its features.
 func (s *Store) openShard(sh *Shard) error {
 	meta := s.manifest.metaPath(sh.First)
-	path := filepath.Join(s.dir, filepath.FromSlash(meta))
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if info.Size() > maxMetaBytes {
-		return fmt.Errorf("%s has %d bytes, over the limit of %d", path, info.Size(), maxMetaBytes)
-	}
-	if err := verifyFile(s.dir, meta, sh.Files[meta]); err != nil {
-		return err
-	}
-	data, err := os.ReadFile(path)
+	data, err := s.readHashed(meta, sh.Files[meta])
 	if err != nil {
 		return err
 	}
 	rows, err := readMeta(data, sh.Rows, s.manifest.Dataset.Classes)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", filepath.Join(s.dir, filepath.FromSlash(meta)), err)
 	}
 	s.rows = append(s.rows, rows...)
 	for _, t := range s.manifest.folders() {
@@ -101,11 +162,15 @@ func (s *Store) npyFile(folder string, sh *Shard) string {
 // Dir is the store's folder.
 func (s *Store) Dir() string { return s.dir }
 
-// Manifest is a copy of the manifest.
+// Manifest is a copy of the manifest; of an unfinished store it lists the shards
+// that are there.
 func (s *Store) Manifest() Manifest { return *s.manifest }
 
 // Rows says which sample each row is, in the order of Matrix over all splits.
 func (s *Store) Rows() []Row { return s.rows }
+
+// Bad says which samples were left out, in the dataset's order.
+func (s *Store) Bad() []BadRow { return s.bad }
 
 // Classes are the names of the labels.
 func (s *Store) Classes() []string { return s.manifest.Dataset.Classes }
@@ -152,18 +217,4 @@ func (s *Store) ResolveTaps(words []string) ([]Tap, error) {
 		out = s.manifest.Taps
 	}
 	return out, nil
-}
-
-// Verify compares every file with its hash; the first fault is returned.
-func (s *Store) Verify(ctx context.Context, progress func(done, total int64)) error {
-	faults, err := verifyShards(ctx, s.dir, s.manifest, progress)
-	if err != nil {
-		return err
-	}
-	for i := range s.manifest.Shards {
-		if f := faults[s.manifest.Shards[i].First]; f != nil {
-			return fmt.Errorf("embedding store: %w; run the same extraction again to repair it", f)
-		}
-	}
-	return nil
 }

@@ -2,59 +2,214 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path"
 	"path/filepath"
+	"reflect"
 	"runtime"
-	"sync"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"graft/internal/atomicfile"
 	"graft/internal/filehash"
 )
 
-// verifyShards checks every file of every finished shard: for features that the
-// header fits the manifest and the size fits the header, and for all the hash. It
-// returns the first fault of each damaged shard, by the shard's first sample.
-func verifyShards(ctx context.Context, dir string, m *Manifest, progress func(done, total int64)) (map[int]error, error) {
-	var mu sync.Mutex
-	var done atomic.Int64
-	faults := map[int]error{}
-	total := int64(len(m.Shards) * (len(m.folders()) + 1))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range m.Shards {
-		s := &m.Shards[i]
-		for path, sum := range s.Files {
-			g.Go(func() error {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				err := verifyFile(dir, path, sum)
-				mu.Lock()
-				defer mu.Unlock()
-				if err != nil && faults[s.First] == nil {
-					faults[s.First] = err
-				}
-				if n := done.Add(1); progress != nil {
-					progress(n, total)
-				}
-				return nil
-			})
-		}
-	}
-	return faults, g.Wait()
+// check is a file and the hash that it has to have.
+type check struct {
+	file  string // slash-separated, below the store
+	sum   string
+	shard int // noShard for files of the whole store
 }
 
-// verifyFile compares a file with its hash.
-func verifyFile(dir, slash, sum string) error {
-	path := filepath.Join(dir, filepath.FromSlash(slash))
-	got, err := filehash.File(path)
-	if err != nil {
-		return err
+// noShard marks files that belong to no one shard.
+const noShard = -1
+
+func checksOf(shard int, s *Shard) []check {
+	var out []check
+	for file, sum := range s.Files {
+		out = append(out, check{file, sum, shard})
 	}
-	if got != sum {
-		return fmt.Errorf("%s: SHA-256 is %s, the manifest says %s: the file was changed or damaged", path, got, sum)
+	return out
+}
+
+// checkFiles compares files with their hashes, on all cores, and returns the
+// faults in the order of list.
+func checkFiles(ctx context.Context, dir string, list []check, progress func(done, total int64)) ([]Fault, error) {
+	found := make([]*Fault, len(list))
+	var done atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, c := range list {
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			found[i] = c.fault(dir)
+			if n := done.Add(1); progress != nil {
+				progress(n, int64(len(list)))
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []Fault
+	for _, f := range slices.DeleteFunc(found, func(f *Fault) bool { return f == nil }) {
+		out = append(out, *f)
+	}
+	return out, nil
+}
+
+// fault is what is wrong with the file, or nil.
+func (c check) fault(dir string) *Fault {
+	got, err := filehash.File(filepath.Join(dir, filepath.FromSlash(c.file)))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return &Fault{Missing, c.file, c.shard, ""}
+	case err != nil:
+		return &Fault{Damaged, c.file, c.shard, err.Error()}
+	case got != c.sum:
+		return &Fault{Damaged, c.file, c.shard, fmt.Sprintf("SHA-256 is %s, the manifest says %s", got, c.sum)}
 	}
 	return nil
+}
+
+// Verify checks a whole store: that every shard is there, that every file has its
+// hash, and that there is nothing else. Faults are in the report; the error is for
+// a folder that holds no readable store, and for ctx. progress, which may be nil, is
+// told files, done and in total.
+func Verify(ctx context.Context, dir string, progress func(done, total int64)) (Report, error) {
+	m, err := readManifest(dir)
+	if err != nil {
+		return Report{}, err
+	}
+	plan, err := m.plan()
+	if err != nil {
+		return Report{}, err
+	}
+	v := &verifier{dir: dir, m: m, plan: plan, r: Report{
+		Store: dir, Complete: m.Complete(), Shards: m.shardCount(), Files: 1, Faults: []Fault{}, Mend: []string{},
+	}}
+	if v.found, v.top, err = listFiles(dir, m); err != nil {
+		return Report{}, err
+	}
+	v.shards()
+	if m.Errors != "" {
+		v.list = append(v.list, check{errorsPath, m.Errors, noShard})
+	}
+	faults, err := checkFiles(ctx, dir, v.list, progress)
+	if err != nil {
+		return Report{}, err
+	}
+	v.r.Faults = append(v.r.Faults, faults...)
+	v.r.Files += len(v.list)
+	v.strays()
+	v.r.conclude(m)
+	return v.r, nil
+}
+
+// verifier gathers what Verify has to check.
+type verifier struct {
+	dir, plan string
+	m         *Manifest
+	found     []string // files in the store's folders, slash-separated
+	top       []string // entries of the folder itself
+	list      []check
+	r         Report
+}
+
+// listFiles lists what lies in the store's own folders, and in the folder itself.
+func listFiles(dir string, m *Manifest) (found, top []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	folders := map[string]bool{metaFolder: true, recordFolder: true}
+	for _, t := range m.folders() {
+		folders[t.Name] = true
+	}
+	for _, e := range entries {
+		if !e.IsDir() || !folders[e.Name()] {
+			top = append(top, e.Name())
+			continue
+		}
+		inside, err := os.ReadDir(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, f := range inside {
+			found = append(found, e.Name()+"/"+f.Name())
+		}
+	}
+	return found, top, nil
+}
+
+// shards checks the records and lists the files that they and the manifest name.
+func (v *verifier) shards() {
+	records := slices.ContainsFunc(v.found, func(f string) bool { return strings.HasPrefix(f, recordFolder+"/") })
+	missing := len(v.r.Faults)
+	for k := range v.m.shardCount() {
+		listed, path := v.m.listed(k), v.m.recordPath(k)
+		r, err := readRecord(v.dir, v.m, v.plan, k)
+		switch {
+		case err == nil && listed != nil && !reflect.DeepEqual(*listed, r.Shard):
+			v.fault(Damaged, path, k, "does not say what the manifest says")
+		case errors.Is(err, os.ErrNotExist) && listed == nil:
+			v.fault(Missing, path, k, "the shard is not made yet")
+		case errors.Is(err, os.ErrNotExist) && records:
+			v.fault(Missing, path, k, "")
+		case err != nil && !errors.Is(err, os.ErrNotExist):
+			v.fault(Damaged, path, k, err.Error())
+		}
+		if err == nil {
+			v.r.Files++
+			v.list = append(v.list, checksOf(k, &r.Shard)...)
+		} else if listed != nil {
+			v.list = append(v.list, checksOf(k, listed)...)
+		}
+	}
+	if len(v.r.Faults) == missing && !v.r.Complete {
+		v.fault(Missing, manifestName, noShard, "lists no shards yet, although all are there")
+	}
+}
+
+func (v *verifier) fault(kind Kind, file string, shard int, detail string) {
+	v.r.Faults = append(v.r.Faults, Fault{kind, file, shard, detail})
+}
+
+// strays finds what has no business in the store. Files of a shard without a
+// record have: its process may just be at work, or was killed between them.
+func (v *verifier) strays() {
+	expected := map[string]bool{errorsPath: v.m.Errors != "" || !v.r.Complete}
+	for _, c := range v.list {
+		expected[c.file] = true
+	}
+	for k := range v.m.shardCount() {
+		expected[v.m.recordPath(k)] = true
+		for _, f := range v.m.shardFiles(k * v.m.ShardRows) {
+			expected[f] = true
+		}
+	}
+	for _, f := range v.found {
+		switch {
+		case strings.HasPrefix(path.Base(f), atomicfile.TempPrefix):
+			v.fault(Leftover, f, noShard, "")
+		case !expected[f]:
+			v.fault(Unexpected, f, noShard, "")
+		}
+	}
+	for _, f := range v.top {
+		switch {
+		case strings.HasPrefix(f, atomicfile.TempPrefix):
+			v.fault(Leftover, f, noShard, "")
+		case f != manifestName && f != v.m.Backbone.Name: // a backbone may lie beside its features
+			v.fault(Unexpected, f, noShard, "")
+		}
+	}
 }

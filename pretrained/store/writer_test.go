@@ -54,12 +54,23 @@ func TestResumeGivesSameBytes(t *testing.T) {
 	w := f.open(t, broken)
 	f.writeShard(t, w, 4, 4) // out of order
 	if _, err := w.Shard(0, 4); err != nil {
-		t.Fatal(err) // left half-written, as a killed process does
+		t.Fatal(err)
+	}
+	// What a process that is killed now leaves: its folder, without the lock.
+	alive, _ := filepath.Glob(filepath.Join(broken, atomicfile.TempPrefix+"*"))
+	if len(alive) != 1 || len(files(t, alive[0])) != 5 {
+		t.Fatalf("work folders %v, want one of four temporaries and a lock", alive)
+	}
+	if err := os.CopyFS(alive[0]+"dead", os.DirFS(alive[0])); err != nil {
+		t.Fatal(err)
+	}
+	if f.open(t, broken).Close(); len(files(t, alive[0])) != 5 {
+		t.Fatal("another writer swept a living one's files away")
+	}
+	if left, _ := filepath.Glob(filepath.Join(broken, atomicfile.TempPrefix+"*")); len(left) != 1 {
+		t.Fatalf("%v stayed, want the living writer's folder only", left)
 	}
 	w.Close()
-	if left, _ := filepath.Glob(filepath.Join(broken, "*", atomicfile.TempPrefix+"*")); len(left) != 4 {
-		t.Fatalf("%d temporaries, want 4: the test does not test what it says", len(left))
-	}
 	w = f.open(t, broken)
 	if got := w.Missing(); len(got) != 2 || got[0] != [2]int{0, 4} || got[1] != [2]int{8, 3} {
 		t.Fatalf("missing %v", got)
@@ -67,7 +78,7 @@ func TestResumeGivesSameBytes(t *testing.T) {
 	for _, r := range w.Missing() {
 		f.writeShard(t, w, r[0], r[1])
 	}
-	w.Close()
+	finish(t, w)
 	sameFiles(t, whole, broken)
 }
 
@@ -85,19 +96,12 @@ func TestDamagedShardIsMadeAgain(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(broken)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Verify(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "00001.npy") {
-		t.Errorf("Verify: %v, want the damaged file named", err)
-	}
 	w := f.open(t, broken)
-	if len(w.Damaged()) != 1 || len(w.Missing()) != 1 || w.Missing()[0] != [2]int{4, 4} {
-		t.Fatalf("damaged %v, missing %v", w.Damaged(), w.Missing())
+	if w.Damaged() != 4 || len(w.Missing()) != 1 || w.Missing()[0] != [2]int{4, 4} {
+		t.Fatalf("%d damaged samples, missing %v", w.Damaged(), w.Missing())
 	}
 	f.writeShard(t, w, 4, 4)
-	w.Close()
+	finish(t, w)
 	sameFiles(t, whole, broken)
 }
 
@@ -133,6 +137,7 @@ func TestMismatchSaysWhatDiffers(t *testing.T) {
 		"taps":          func(m *store.Manifest) { m.Taps = m.Taps[:1] },
 		"flip":          func(m *store.Manifest) { m.Flip = true },
 		"dtype":         func(m *store.Manifest) { m.DType = store.Float16 },
+		"batch":         func(m *store.Manifest) { m.Batch = 3 },
 		"shard rows":    func(m *store.Manifest) { m.ShardRows = 5 },
 		"samples":       func(m *store.Manifest) { m.Samples = 7 },
 	} {
@@ -142,7 +147,7 @@ func TestMismatchSaysWhatDiffers(t *testing.T) {
 		before := files(t, dir)
 		m := f.m
 		change(&m)
-		_, err := store.OpenWriter(context.Background(), dir, m, nil)
+		_, err := store.OpenWriter(context.Background(), dir, m, store.WriterOptions{KeepBatch: true}, nil)
 		var diff *store.MismatchError
 		if !errors.As(err, &diff) || len(diff.Differences) != 1 || diff.Differences[0].Field != field {
 			t.Errorf("%s changed: error %v", field, err)
@@ -175,7 +180,7 @@ func TestCheckingTellsProgress(t *testing.T) {
 	f.write(t, dir)
 	var mu sync.Mutex
 	var most int64
-	w, err := store.OpenWriter(context.Background(), dir, f.m, func(done, total int64) {
+	w, err := store.OpenWriter(context.Background(), dir, f.m, store.WriterOptions{}, func(done, total int64) {
 		mu.Lock()
 		defer mu.Unlock()
 		most = max(most, done)
@@ -192,26 +197,12 @@ func TestCheckingTellsProgress(t *testing.T) {
 	}
 }
 
-func TestOneWriterAtATime(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "e")
-	f := newFixture(6, store.Float32, false)
-	w := f.open(t, dir)
-	if _, err := store.OpenWriter(context.Background(), dir, f.m, nil); err == nil || !strings.Contains(err.Error(), "another process") {
-		t.Errorf("second writer: %v", err)
-	}
-	w.Close()
-	f.open(t, dir).Close()
-	if _, err := os.Stat(filepath.Join(dir, ".graft-lock")); err == nil {
-		t.Error("the lock file stayed")
-	}
-}
-
 func TestOtherFoldersAreLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "thesis.tex"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := store.OpenWriter(context.Background(), dir, newFixture(6, store.Float32, false).m, nil)
+	_, err := store.OpenWriter(context.Background(), dir, newFixture(6, store.Float32, false).m, store.WriterOptions{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "thesis.tex") {
 		t.Errorf("error %v", err)
 	}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"graft/pretrained/extract"
+	"graft/pretrained/store"
+)
+
+// printExtract says what a run did, and how far the store is.
+func printExtract(out io.Writer, s extract.Summary, p store.Part) {
+	fmt.Fprintf(out, "%s: %d rows of %d taps on %s", s.Store, s.Rows, len(s.Taps), s.Provider)
+	if s.ImagesPerSecond > 0 {
+		fmt.Fprintf(out, ", %.1f images/s in %.1f s", s.ImagesPerSecond, s.Seconds)
+	}
+	fmt.Fprintln(out)
+	if s.Resumed > 0 {
+		fmt.Fprintf(out, "%d samples were there from an earlier run\n", s.Resumed)
+	}
+	if s.Redone > 0 {
+		fmt.Fprintf(out, "%d samples of damaged shards were made again\n", s.Redone)
+	}
+	if len(s.Bad) > 0 {
+		fmt.Fprintf(out, "%d bad images left out; first: %s: %s\n", len(s.Bad), s.Bad[0].ID, s.Bad[0].Reason)
+	}
+	if !p.Whole() {
+		printState(out, s.State, p)
+	}
+}
+
+// maxNamed is how many shards are named one by one.
+const maxNamed = 12
+
+// printState says what a store that several processes make still lacks.
+func printState(out io.Writer, s store.State, p store.Part) {
+	if s.Complete() {
+		fmt.Fprintf(out, "part %s is done, and with it the store: %d rows in %d shards\n", p, s.Rows, s.Shards)
+		return
+	}
+	var shards, parts []string
+	for _, k := range s.Missing {
+		shards, parts = append(shards, fmt.Sprint(k)), append(parts, p.Of(k).String())
+	}
+	slices.Sort(parts)
+	fmt.Fprintf(out, "part %s is done; the store still lacks %d of %d shards (%s), of the parts %s\n",
+		p, len(shards), s.Shards, some(shards), some(slices.Compact(parts)))
+	if s.Shards < p.N {
+		fmt.Fprintf(out, "the store has %d shards: parts from %d/%d on have nothing to make; smaller --shard-rows would give them some\n", s.Shards, s.Shards, p.N)
+	}
+}
+
+// some joins the first of many words.
+func some(words []string) string {
+	if len(words) > maxNamed {
+		words = append(slices.Clone(words[:maxNamed]), "…")
+	}
+	return strings.Join(words, ", ")
+}

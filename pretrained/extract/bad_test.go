@@ -1,0 +1,127 @@
+package extract_test
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"image"
+	"image/png"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"graft/preprocess/dataset"
+	"graft/pretrained/extract"
+	"graft/pretrained/store"
+)
+
+// picture writes one PNG of pixels that depend on its name, or something that is none.
+func picture(t *testing.T, dir, name string, good bool) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if !good {
+		fmt.Fprint(f, "\x89PNG\r\n\x1a\nnot really")
+		return
+	}
+	h := fnv.New64()
+	fmt.Fprint(h, name)
+	rng := rand.New(rand.NewPCG(h.Sum64(), 0))
+	im := image.NewRGBA(image.Rect(0, 0, 6, 5))
+	for i := range im.Pix {
+		im.Pix[i] = uint8(rng.Uint32()) | uint8(i%4/3*255) // opaque
+	}
+	if err := png.Encode(f, im); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pictures writes n images of two classes, those in bad no images at all.
+func pictures(t *testing.T, n int, bad ...int) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "pictures")
+	for i := range n {
+		picture(t, dir, fmt.Sprintf("train/%s/%03d.png", []string{"cat", "dog"}[i%2], i), !slices.Contains(bad, i))
+	}
+	return dir
+}
+
+func TestBadPhotosAreRecorded(t *testing.T) {
+	dir := pictures(t, 9, 4, 7)
+	data := openData(t, dir, dataset.Options{})
+	out := filepath.Join(t.TempDir(), "e")
+	c := extract.Config{Data: data, Backbone: &fake{}, Out: out, Batch: 2, ShardRows: 4, Strict: true}
+	if _, err := extract.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "4.png") {
+		t.Fatalf("strict: %v", err)
+	}
+	c.Strict = false
+	sum, err := extract.Run(context.Background(), c, nil)
+	if err != nil || sum.Rows != 7 || sum.State.Rows != 7 || sum.State.Bad != 2 || len(sum.Bad) != 2 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	for _, b := range sum.Bad {
+		s := data.Samples[b.Index]
+		if b != (store.BadRow{Index: b.Index, ID: s.ID, Split: s.Split, Label: s.Label, Reason: b.Reason}) || b.Reason == "" || strings.Contains(b.Reason, dir) {
+			t.Errorf("bad %+v of sample %+v", b, s)
+		}
+	}
+	s, err := store.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(s.Bad(), sum.Bad) {
+		t.Errorf("the store says %v were left out, the run %v", s.Bad(), sum.Bad)
+	}
+	if x, _, labels, _, err := s.Matrix(nil, "train", false); err != nil || len(labels) != 7 || len(x) != 14 {
+		t.Errorf("%d labels, %d values, %v", len(labels), len(x), err)
+	}
+	c.Strict = true
+	if _, err := extract.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "--strict") {
+		t.Errorf("going on strictly: %v", err)
+	}
+}
+
+// What fails for another reason than its bytes stops the run, photos or not.
+func TestOtherFaultsStop(t *testing.T) {
+	data := openData(t, pictures(t, 6), dataset.Options{})
+	if err := data.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := extract.Config{Data: data, Backbone: &fake{}, Out: filepath.Join(t.TempDir(), "e")}
+	if _, err := extract.Run(context.Background(), c, nil); err == nil {
+		t.Error("a closed dataset gave a store")
+	}
+}
+
+// A folder that is gone is no folder of bad images.
+func TestVanishedFolderStops(t *testing.T) {
+	dir := pictures(t, 12)
+	data := openData(t, dir, dataset.Options{})
+	out := filepath.Join(t.TempDir(), "e")
+	b := &fake{}
+	b.fail = func(batch int) error {
+		if batch == 2 { // the next images of this shard are decoded already, or gone too
+			return os.Rename(dir, dir+".away")
+		}
+		return nil
+	}
+	c := extract.Config{Data: data, Backbone: b, Out: out, Batch: 2, ShardRows: 4}
+	_, err := extract.Run(context.Background(), c, nil)
+	if err == nil || !strings.Contains(err.Error(), "every one of its 4 images is bad") || !strings.Contains(err.Error(), dir) {
+		t.Fatalf("error %v", err)
+	}
+	s, err := store.Open(out)
+	if err != nil || s.Info().Complete || s.Info().Rows == 0 {
+		t.Errorf("%+v, %v; want what was there to be kept", s.Info(), err)
+	}
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// Kind is a kind of fault.
+type Kind string
+
+// The kinds of faults.
+const (
+	Missing    Kind = "missing"
+	Damaged    Kind = "damaged"
+	Unexpected Kind = "unexpected"
+	Leftover   Kind = "leftover" // of a killed run, or being written just now
+)
+
+// Fault is something wrong with a store.
+type Fault struct {
+	Kind   Kind   `json:"kind"`
+	File   string `json:"file"`  // slash-separated, below the store
+	Shard  int    `json:"shard"` // its number, -1 for what belongs to none
+	Detail string `json:"detail,omitempty"`
+}
+
+// Report is what Verify found.
+type Report struct {
+	Store    string   `json:"store"`
+	Sound    bool     `json:"sound"`    // complete, and no faults but leftovers
+	Complete bool     `json:"complete"` // the manifest lists every shard
+	Shards   int      `json:"shards"`   // of the finished store
+	Files    int      `json:"files"`    // checked
+	Faults   []Fault  `json:"faults"`
+	Mend     []string `json:"mend"` // what to do about them
+}
+
+// conclude orders the faults and says what mends them.
+func (r *Report) conclude(m *Manifest) {
+	slices.SortFunc(r.Faults, func(a, b Fault) int { return cmp.Or(a.Shard-b.Shard, strings.Compare(a.File, b.File)) })
+	has := map[Kind]bool{}
+	for _, f := range r.Faults {
+		has[f.Kind] = true
+	}
+	r.Sound = r.Complete && !has[Missing] && !has[Damaged] && !has[Unexpected]
+	if has[Missing] || has[Damaged] {
+		r.Mend = append(r.Mend, m.command(r.Store)+"   # with the paths of your files, and --seed, --per-class, --ferplus or a foreign model's flags as before")
+	}
+	if has[Unexpected] {
+		r.Mend = append(r.Mend, "remove or move away the unexpected files")
+	}
+	if has[Leftover] {
+		r.Mend = append(r.Mend, "leftovers do no harm, and the next graft extract here removes them; on a file system without locks remove them when none is at work")
+	}
+}
+
+// command is the graft extract that goes on with the store.
+func (m *Manifest) command(dir string) string {
+	words := []string{"graft", "extract", "--data", m.Dataset.Name, "--model", m.Backbone.Name, "--out", dir}
+	var taps []string
+	for _, t := range m.Taps {
+		taps = append(taps, t.Name)
+	}
+	words = append(words, "--taps", strings.Join(taps, ","), "--split", strings.Join(m.Dataset.Splits, ","), "--dtype", string(m.DType),
+		"--shard-rows", strconv.Itoa(m.ShardRows), "--provider", m.Backbone.Provider)
+	if m.Flip {
+		words = append(words, "--flip")
+	}
+	if m.Dataset.Limit > 0 {
+		words = append(words, "--limit", strconv.Itoa(m.Dataset.Limit))
+	}
+	for i, w := range words {
+		words[i] = quote(w)
+	}
+	return strings.Join(words, " ")
+}
+
+// quote makes a word safe for a shell.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'A' && r <= 'z' && !strings.ContainsRune("[\\]^`", r) || strings.ContainsRune("/.,_-+=:@%", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// Err is nil for a sound store.
+func (r Report) Err() error {
+	if r.Sound {
+		return nil
+	}
+	n := 0
+	for _, f := range r.Faults {
+		if f.Kind != Leftover {
+			n++
+		}
+	}
+	return fmt.Errorf("store %s is not sound: faults: %d", r.Store, n)
+}
+
+// Print writes the report for people.
+func (r Report) Print(out io.Writer) error {
+	if r.Sound {
+		fmt.Fprintf(out, "%s: sound: %d shards, %d files, every one with its hash\n", r.Store, r.Shards, r.Files)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, f := range r.Faults {
+		shard := ""
+		if f.Shard != noShard {
+			shard = fmt.Sprintf("shard %d", f.Shard)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Kind, f.File, shard, f.Detail)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, line := range r.Mend {
+		fmt.Fprintln(out, "to mend:", line)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"graft/internal/atomicfile"
+	"graft/internal/filelock"
+)
+
+// work is a writer's own folder below the store. Its files are made there and
+// renamed to their places, so that two processes never write to one file. The lock
+// in it tells whether the owner lives; nothing but the sweeping of what killed
+// processes left depends on it, since network file systems may have no locks.
+type work struct {
+	dir  string
+	lock *filelock.Lock // nil where the file system has none
+}
+
+const (
+	workPrefix   = atomicfile.TempPrefix + "part-"
+	workLockName = "lock"
+	// workTries is how often a folder may be swept away in the moment before
+	// its lock is taken.
+	workTries = 100
+)
+
+// prefix starts the names of the folders of a part's writers.
+func (p Part) prefix() string { return fmt.Sprintf("%s%d-of-%d-", workPrefix, p.I, max(p.N, 1)) }
+
+func newWork(store string, p Part) (*work, error) {
+	var err error
+	for range workTries {
+		var w work
+		if w.dir, err = os.MkdirTemp(store, p.prefix()+"*"); err != nil {
+			return nil, err
+		}
+		w.lock, err = filelock.Acquire(filepath.Join(w.dir, workLockName))
+		if err == nil || errors.Is(err, errors.ErrUnsupported) {
+			return &w, nil
+		}
+		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, filelock.ErrLocked) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("begin to write in %s: %w", store, err)
+}
+
+// close removes the folder.
+func (w *work) close() error {
+	if w == nil {
+		return nil
+	}
+	var err error
+	if w.lock != nil {
+		err = w.lock.Release()
+	}
+	return errors.Join(err, os.RemoveAll(w.dir))
+}
+
+// sweep removes the work folders, by the start of their names, whose owners are
+// dead. Where that cannot be told they stay.
+func sweep(store, prefix string) error {
+	entries, err := os.ReadDir(store)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
+			continue
+		}
+		dir := filepath.Join(store, e.Name())
+		lock, err := filelock.Acquire(filepath.Join(dir, workLockName))
+		if err != nil {
+			continue // alive, just gone, or on a file system without locks
+		}
+		if err := errors.Join(os.RemoveAll(dir), lock.Release()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
