@@ -10,6 +10,6 @@
 //	checkpoint.safetensors   only while a training by gradient descent is under way: it goes on from there
 //
 // TrainHead makes a run from an embedding store, TrainNet from a dataset, Import from a PyTorch checkpoint. Evaluate judges a
-// run on further splits, Compare puts several into one table, a Predictor classifies image files, and Export writes one
-// ONNX file from pixels to probabilities.
+// run on further splits or straight from images, EvaluateNearest a store without training anything, Compare puts several
+// runs into one table, a Predictor classifies image files, and Export writes one ONNX file from pixels to probabilities.
 package finetune

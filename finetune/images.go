@@ -79,10 +79,7 @@ func loadPixels(ctx context.Context, d *dataset.Dataset, splits []string, limit 
 	if len(indices) == 0 {
 		return nil, f, fmt.Errorf("dataset %s: split %v has no images", d.Path, splits)
 	}
-	for _, i := range indices {
-		s := d.Samples[i]
-		f.labels, f.ids, f.indices = append(f.labels, s.Label), append(f.ids, s.ID), append(f.indices, i)
-	}
+	f.add(d, indices)
 	pixels := fit.NewPixels(len(indices), shape[0], p.Side, p.kept(shape))
 	return pixels, f, eachImage(ctx, d, indices, progress, func(i int, im preprocess.Image) error {
 		return pixels.Set(i, fitImage(im, shape[0], p.Side))
@@ -91,34 +88,41 @@ func loadPixels(ctx context.Context, d *dataset.Dataset, splits []string, limit 
 
 // eachImage decodes images on all cores.
 func eachImage(ctx context.Context, d *dataset.Dataset, indices []int, progress func(done, total int64), keep func(i int, im preprocess.Image) error) error {
+	return onAllCores(ctx, len(indices), progress, func(i int) error {
+		im, err := d.Image(indices[i])
+		if err != nil {
+			return err
+		}
+		return keep(i, im)
+	})
+}
+
+// onAllCores does work for every i below n; after a failure no more is begun.
+func onAllCores(ctx context.Context, n int, progress func(done, total int64), work func(i int) error) error {
 	var next, done atomic.Int64
 	var mu sync.Mutex
 	var failed error
 	var wait sync.WaitGroup
-	work := func() error {
+	loop := func() error {
 		for {
 			i := int(next.Add(1)) - 1
-			if i >= len(indices) || ctx.Err() != nil {
+			if i >= n || ctx.Err() != nil {
 				return ctx.Err()
 			}
-			im, err := d.Image(indices[i])
-			if err == nil {
-				err = keep(i, im)
-			}
-			if err != nil {
-				next.Store(int64(len(indices))) // the others stop
+			if err := work(i); err != nil {
+				next.Store(int64(n)) // the others stop
 				return err
 			}
-			if n := done.Add(1); progress != nil {
+			if at := done.Add(1); progress != nil {
 				mu.Lock()
-				progress(n, int64(len(indices)))
+				progress(at, int64(n))
 				mu.Unlock()
 			}
 		}
 	}
 	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
-			if err := work(); err != nil {
+			if err := loop(); err != nil {
 				mu.Lock()
 				failed = err
 				mu.Unlock()

@@ -17,7 +17,7 @@ type pipeline struct {
 	head     *fit.Evaluator
 }
 
-func openPipeline(r *Run, o PredictorOptions) (*pipeline, error) {
+func openPipeline(r *Run, o PredictorOptions, batch int) (*pipeline, error) {
 	path, err := findModel(o.Model, r.Config.Backbone.SHA256, r.modelPlaces())
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func openPipeline(r *Run, o PredictorOptions) (*pipeline, error) {
 			return nil, errors.Join(fmt.Errorf("backbone %s: tap %s has %d features, the run wants %d", path, tap, had, want), b.Close())
 		}
 	}
-	e, err := r.evaluator(1, o.Runtime.Threads)
+	e, err := r.evaluator(batch, o.Runtime.Threads)
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -48,34 +48,48 @@ func openPipeline(r *Run, o PredictorOptions) (*pipeline, error) {
 
 func (p *pipeline) Close() error { return p.backbone.Close() }
 
-// classify averages the logits of the image and of its mirror where the run
-// does.
-func (p *pipeline) classify(ctx context.Context, im preprocess.Image, probs []float32) error {
-	c := p.run.Config
-	batch := []preprocess.Image{p.backbone.Prepare(im)}
-	if c.Head.UseFlip {
-		batch = append(batch, batch[0].Mirror())
-	}
-	out := make([][]float32, len(c.Head.Taps))
-	for t, tap := range c.Head.Taps {
-		out[t] = make([]float32, len(batch)*c.Backbone.Dims[tap])
-	}
-	if err := p.backbone.Run(ctx, batch, c.Head.Taps, out); err != nil {
+func (p *pipeline) prepare(im preprocess.Image) preprocess.Image { return p.backbone.Prepare(im) }
+
+// classify averages the logits of the images and of their mirror images where
+// the run does.
+func (p *pipeline) classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
+	f := fit.Features{Dim: p.run.Config.Head.Dim}
+	var err error
+	if f.X, err = p.features(ctx, images); err != nil {
 		return err
 	}
-	sides := make([][]float32, 2)
-	for i := range batch {
-		for _, tap := range out {
-			d := len(tap) / len(batch)
-			sides[i] = append(sides[i], tap[i*d:(i+1)*d]...)
+	if p.run.Config.Head.UseFlip {
+		mirrored := make([]preprocess.Image, len(images))
+		for i, im := range images {
+			mirrored[i] = im.Mirror()
+		}
+		if f.Mirrored, err = p.features(ctx, mirrored); err != nil {
+			return err
 		}
 	}
-	logits, err := p.head.Logits(ctx, fit.Features{X: sides[0], Mirrored: sides[1], Dim: c.Head.Dim}, nil)
-	if err != nil {
-		return err
+	out, err := p.head.Logits(ctx, f, nil)
+	copy(logits, out)
+	return err
+}
+
+// features is [len(images),Dim], the taps side by side.
+func (p *pipeline) features(ctx context.Context, images []preprocess.Image) ([]float32, error) {
+	c := p.run.Config
+	out := make([][]float32, len(c.Head.Taps))
+	for t, tap := range c.Head.Taps {
+		out[t] = make([]float32, len(images)*c.Backbone.Dims[tap])
 	}
-	copy(probs, fit.Probabilities(logits, len(probs)))
-	return nil
+	if err := p.backbone.Run(ctx, images, c.Head.Taps, out); err != nil {
+		return nil, err
+	}
+	x := make([]float32, 0, len(images)*c.Head.Dim)
+	for i := range images {
+		for _, tap := range out {
+			d := len(tap) / len(images)
+			x = append(x, tap[i*d:(i+1)*d]...)
+		}
+	}
+	return x, nil
 }
 
 // evaluator is the run's network with its weights, for batches of a size.
@@ -93,30 +107,33 @@ type network struct {
 	net *fit.Evaluator
 }
 
-func openNetwork(r *Run, o PredictorOptions) (*network, error) {
+func openNetwork(r *Run, o PredictorOptions, batch int) (*network, error) {
 	if o.Model != "" || o.Foreign != nil {
 		return nil, fmt.Errorf("run %s is a %s and has no backbone; leave out the settings for one", r.Dir, r.Config.Kind)
 	}
-	e, err := r.evaluator(1, o.Runtime.Threads)
+	e, err := r.evaluator(batch, o.Runtime.Threads)
 	return &network{r, e}, err
 }
 
 func (n *network) Close() error { return nil }
 
-func (n *network) classify(ctx context.Context, im preprocess.Image, probs []float32) error {
+func (n *network) prepare(im preprocess.Image) preprocess.Image {
+	return fitImage(im, n.run.Net.InputShape()[0], n.run.Config.Pixels.Side)
+}
+
+func (n *network) classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
 	p, shape := n.run.Config.Pixels, n.run.Net.InputShape()
-	pixels := fit.NewPixels(1, shape[0], p.Side, p.kept(shape))
-	if err := pixels.Set(0, fitImage(im, shape[0], p.Side)); err != nil {
-		return err
+	pixels := fit.NewPixels(len(images), shape[0], p.Side, p.kept(shape))
+	for i, im := range images {
+		if err := pixels.Set(i, im); err != nil {
+			return err
+		}
 	}
-	samples, err := pixels.Plain([]int{0}, shape[1], p.Mirror)
+	samples, err := pixels.Plain(all(len(images)), shape[1], p.Mirror)
 	if err != nil {
 		return err
 	}
-	logits, err := n.net.Logits(ctx, samples, nil)
-	if err != nil {
-		return err
-	}
-	copy(probs, fit.Probabilities(logits, len(probs)))
-	return nil
+	out, err := n.net.Logits(ctx, samples, nil)
+	copy(logits, out)
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"graft/finetune/fit"
 	"graft/finetune/nets"
 	"graft/onnx/ort"
 	"graft/preprocess"
@@ -26,9 +27,12 @@ type Predictor struct {
 	model  classifier
 }
 
-// classifier turns one image into a row of probabilities.
+// classifier turns images into rows of logits.
 type classifier interface {
-	classify(ctx context.Context, im preprocess.Image, probs []float32) error
+	// prepare brings an image to what classify takes; it may run beside it.
+	prepare(im preprocess.Image) preprocess.Image
+	// classify fills logits, [len(images),classes].
+	classify(ctx context.Context, images []preprocess.Image, logits []float32) error
 	Close() error
 }
 
@@ -45,11 +49,17 @@ func OpenPredictor(path string, o PredictorOptions) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.predictor(o, 1)
+}
+
+// predictor is a run as a Predictor whose network takes batches of a size.
+func (r *Run) predictor(o PredictorOptions, batch int) (*Predictor, error) {
 	var model classifier
+	var err error
 	if r.Config.Kind == nets.KindHead {
-		model, err = openPipeline(r, o)
+		model, err = openPipeline(r, o, batch)
 	} else {
-		model, err = openNetwork(r, o)
+		model, err = openNetwork(r, o, batch)
 	}
 	if err != nil {
 		return nil, err
@@ -69,11 +79,11 @@ func (p *Predictor) Close() error { return p.model.Close() }
 
 // Image returns the probability of every class, in the order of Labels.
 func (p *Predictor) Image(ctx context.Context, im preprocess.Image) ([]float32, error) {
-	probs := make([]float32, len(p.labels))
-	if err := p.model.classify(ctx, im, probs); err != nil {
+	logits := make([]float32, len(p.labels))
+	if err := p.model.classify(ctx, []preprocess.Image{p.model.prepare(im)}, logits); err != nil {
 		return nil, err
 	}
-	return probs, nil
+	return fit.Probabilities(logits, len(logits)), nil
 }
 
 // Score is one class's probability.

@@ -3,6 +3,7 @@ package finetune
 import (
 	"context"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,11 +15,15 @@ import (
 	"graft/pretrained/vit/vittest"
 )
 
-// fixed is a classifier that always says the same.
+// fixed is a classifier whose logits are always the same.
 type fixed []float32
 
-func (f fixed) classify(_ context.Context, _ preprocess.Image, probs []float32) error {
-	copy(probs, f)
+func (f fixed) prepare(im preprocess.Image) preprocess.Image { return im }
+
+func (f fixed) classify(_ context.Context, images []preprocess.Image, logits []float32) error {
+	for i := range images {
+		copy(logits[i*len(f):], f)
+	}
 	return nil
 }
 
@@ -46,7 +51,7 @@ func TestFilesGoesOnAfterAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := filepath.Join(dir, "missing.png")
-	p := &Predictor{labels: []string{"a", "b", "c"}, model: fixed{0.25, 0.5, 0.25}}
+	p := &Predictor{labels: []string{"a", "b", "c"}, model: fixed{0, float32(math.Ln2), 0}}
 	told := 0
 	list, err := p.Files(context.Background(), []string{good, dir, text, missing, last}, 2, func(Prediction) { told++ })
 	wantError(t, err, "3 of 5 files")

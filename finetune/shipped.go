@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,7 +39,7 @@ func openShipped(path string, o PredictorOptions) (*Predictor, error) {
 }
 
 func openShippedModel(path string, meta map[string]string, classes int, o ort.Options) (classifier, error) {
-	o.Outputs = []string{outProbabilities}
+	o.Outputs = []string{outLogits}
 	if meta[keyForeign] == "" {
 		return openOwnShipped(path, meta, classes, o)
 	}
@@ -46,23 +47,25 @@ func openShippedModel(path string, meta map[string]string, classes int, o ort.Op
 	if err := json.Unmarshal([]byte(meta[keyForeign]), f); err != nil {
 		return nil, fmt.Errorf("%s: metadata %s: %w", path, keyForeign, err)
 	}
-	f.Output, f.Pool = outProbabilities, pretrained.PoolNone
+	f.Output, f.Pool = outLogits, pretrained.PoolNone
 	b, err := pretrained.Open(path, pretrained.Options{Runtime: o, Foreign: f})
 	if err != nil {
 		return nil, err
 	}
 	if got := b.Dim(pretrained.FeaturesTap); got != classes {
-		return nil, errors.Join(fmt.Errorf("%s: %d probabilities for %d labels", path, got, classes), b.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %d logits for %d labels", path, got, classes), b.Close())
 	}
 	return foreignShipped{b}, nil
 }
 
 // foreignShipped is an exported file whose pixels are prepared on the host: to
-// pretrained it is a foreign model with probabilities for features.
+// pretrained it is a foreign model with logits for features.
 type foreignShipped struct{ *pretrained.Backbone }
 
-func (f foreignShipped) classify(ctx context.Context, im preprocess.Image, probs []float32) error {
-	return f.Run(ctx, []preprocess.Image{f.Prepare(im)}, []string{pretrained.FeaturesTap}, [][]float32{probs})
+func (f foreignShipped) prepare(im preprocess.Image) preprocess.Image { return f.Prepare(im) }
+
+func (f foreignShipped) classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
+	return f.Run(ctx, images, []string{pretrained.FeaturesTap}, [][]float32{logits})
 }
 
 // ownShipped is an exported file that takes uint8 pixels.
@@ -114,7 +117,7 @@ func checkShipped(s *ort.Session, classes int) error {
 		return fmt.Errorf("inputs %v, want one of uint8 [N,C,H,W]", in)
 	}
 	for _, v := range s.Outputs() {
-		if v.Name != outProbabilities {
+		if v.Name != outLogits {
 			continue
 		}
 		if v.Type != onnx.Float32 || len(v.Dims) != 2 || v.Dims[1].Value != int64(classes) {
@@ -122,21 +125,40 @@ func checkShipped(s *ort.Session, classes int) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("no output %q", outProbabilities)
+	return fmt.Errorf("no output %q", outLogits)
 }
 
 func (s *ownShipped) Close() error { return s.session.Close() }
 
-// classify leaves small square images to the graph, which resizes them, as
+// prepare leaves small square images to the graph, which resizes them, as
 // pretrained.Backbone.Prepare does.
-func (s *ownShipped) classify(ctx context.Context, im preprocess.Image, probs []float32) error {
+func (s *ownShipped) prepare(im preprocess.Image) preprocess.Image {
 	switch {
 	case s.channels > 0:
-		im = fitImage(im, s.channels, s.size)
+		return fitImage(im, s.channels, s.size)
 	case im.H != im.W || im.H > s.size:
-		im = preprocess.Square(im, s.size, s.crop)
+		return preprocess.Square(im, s.size, s.crop)
 	}
-	in := ort.Tensor{Name: s.input, Shape: []int64{1, int64(im.C), int64(im.H), int64(im.W)}, Data: im.Pix}
-	out := ort.Tensor{Name: outProbabilities, Shape: []int64{1, int64(len(probs))}, Data: probs}
-	return s.session.Run(ctx, []ort.Tensor{in}, []ort.Tensor{out})
+	return im
+}
+
+// classify runs neighbours of one shape together.
+func (s *ownShipped) classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
+	k := len(logits) / len(images)
+	for from := 0; from < len(images); {
+		first, to := images[from], from+1
+		pixels := slices.Clone(first.Pix)
+		for to < len(images) && images[to].C == first.C && images[to].H == first.H && images[to].W == first.W {
+			pixels = append(pixels, images[to].Pix...)
+			to++
+		}
+		n := int64(to - from)
+		in := ort.Tensor{Name: s.input, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: pixels}
+		out := ort.Tensor{Name: outLogits, Shape: []int64{n, int64(k)}, Data: logits[from*k : to*k]}
+		if err := s.session.Run(ctx, []ort.Tensor{in}, []ort.Tensor{out}); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"graft/finetune/nets"
+	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
@@ -68,7 +69,7 @@ func TestNetRuns(t *testing.T) {
 				t.Fatalf("reports %+v, want 28 faces of both test splits", r.Reports)
 			}
 			checkNetFolder(t, out, r)
-			e, err := Evaluate(context.Background(), EvalConfig{Run: out, Splits: []string{"private-test", "train"}, Threads: 1})
+			e, err := Evaluate(context.Background(), EvalConfig{Run: out, Splits: []string{"private-test", "train"}, Options: PredictorOptions{Runtime: ort.Options{Threads: 1}}})
 			if err != nil {
 				t.Fatal(err)
 			}

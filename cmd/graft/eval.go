@@ -2,61 +2,69 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune"
-	"graft/finetune/nets"
-	"graft/preprocess/dataset"
+	"graft/finetune/engine/sgemm"
+	"graft/finetune/knn"
+	"graft/pretrained/extract"
 )
 
-// evalCommand judges a run.
+// evalCommand judges a run, an exported file or a store.
 func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
 		Usage:     "judge a run: accuracy per class and in all, with 95% intervals, calibration, confusion",
 		ArgsUsage: "RUN",
-		Description: "A head is judged on the run's own embeddings, or on others made with the same backbone; a cnn or vit on the\n" +
-			"run's own dataset, or on another of the same classes:\n\n" +
+		Description: "A head is judged on the run's own embeddings, on others made with the same backbone, or straight from images\n" +
+			"(--data: backbone and head, nothing is kept). A cnn or vit is judged on the run's own dataset or on another of\n" +
+			"the same classes, a file that graft export wrote on a dataset:\n\n" +
 			"   graft eval runs/head --split public-test,private-test --confusion\n" +
 			"   graft eval runs/head --embeddings others --json -\n" +
-			"   graft eval runs/cnn --data faces.zip",
-		Flags: []cli.Flag{
+			"   graft eval runs/head --data faces.zip --model vit_b_16.onnx\n" +
+			"   graft eval runs/cnn --data faces.zip\n" +
+			"   graft eval faces.onnx --data faces.zip\n\n" +
+			"With --knn nothing is trained: every image of a store takes the label of its K nearest neighbours in train, by\n" +
+			"the cosine of their features. A neighbour's vote weighs exp(cosine/0.07), as in DINO's evaluation; with --vote\n" +
+			"equal each counts as one. Probabilities are shares of the votes:\n\n" +
+			"   graft eval --knn 20 --embeddings embeddings --taps cls --split public-test,private-test",
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "split", Usage: "`SPLITS`, separated by commas (default: public-test; all but train where there is none)"},
-			&cli.StringFlag{Name: "embeddings", Usage: "`FOLDER` of another embedding store than the run's own"},
-			&cli.StringFlag{Name: "data", Usage: "`DATASET` other than the one that a cnn or vit was trained on"},
+			&cli.StringFlag{Name: "embeddings", Usage: "`FOLDER` of an embedding store; of a head: another than the run's own"},
+			&cli.IntFlag{Name: "knn", Usage: "judge the store of --embeddings by `K` nearest neighbours, without a run"},
+			&cli.StringFlag{Name: "vote", Value: string(knn.Weighted), Usage: "with --knn: how neighbours count, `VOTE` weighted or equal"},
+			&cli.StringFlag{Name: "taps", Usage: "with --knn: `TAPS` side by side, such as cls,mean, or all (default: all of the store)"},
+			&cli.BoolFlag{Name: "use-flip", Usage: "with --knn: mirrored images are neighbours too, and the votes of both views of an image are averaged"},
+			&cli.StringFlag{Name: "data", Usage: "`DATASET` other than the one that a cnn or vit was trained on; the images for a head or an exported file"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the synthetic set"},
 			perClassFlag(), skipBadFlag(),
-			&cli.IntFlag{Name: "threads", Usage: "CPU `THREADS` (0: all cores)"},
+			&cli.StringFlag{Name: "model", Usage: "with --data, of a head: the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
+			&cli.IntFlag{Name: "batch", Value: extract.DefaultBatch, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"},
 			&cli.BoolFlag{Name: "confusion", Usage: "print the confusion matrices too"},
 			&cli.StringFlag{Name: "predictions", Usage: "`FOLDER` for predictions-<split>.csv (default: the run, for its own data; none for other)"},
 			jsonFlag(),
-		},
+		}, providerFlags()...),
 		Action: eval,
 	}
 }
 
 func eval(c *cli.Context) error {
-	if err := exactArgs(c, "RUN"); err != nil {
-		return err
-	}
-	kind, err := finetune.Kind(c.Args().First())
+	mode, err := evalModeOf(c)
 	if err != nil {
 		return err
 	}
-	if err := refuseIdle(c, kind); err != nil {
+	if err := mode.refuseIdle(c); err != nil {
 		return err
 	}
-	config := finetune.EvalConfig{
-		Run: c.Args().First(), Embeddings: c.String("embeddings"),
-		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"),
-		Data: dataOptions(c), Threads: c.Int("threads"), Progress: observer(c).Progress,
+	if err := evalNumbers(c); err != nil {
+		return err
 	}
-	if config.Embeddings == "" && config.Data.Path == "" && config.Predictions == "" {
-		config.Predictions = config.Run
+	judge := evalRun
+	if c.IsSet("knn") {
+		judge = evalNearest
 	}
-	e, err := finetune.Evaluate(c.Context, config)
+	e, err := judge(c)
 	if err != nil {
 		return err
 	}
@@ -75,29 +83,43 @@ func eval(c *cli.Context) error {
 	return writeJSON(c, e.Reports)
 }
 
-// refuseIdle names the flags that would have no effect on a run of that kind.
-func refuseIdle(c *cli.Context, kind string) error {
-	data := c.String("data")
-	var flags []string
-	var why string
-	switch {
-	case kind == nets.KindHead:
-		flags, why = []string{"data", "seed", "per-class", "skip-bad"}, "a head is judged on embeddings, its own or those of --embeddings"
-	case c.IsSet("embeddings"):
-		flags, why = []string{"embeddings"}, "a "+kind+" is judged on images, its own or those of --data"
-	case data == "":
-		flags, why = []string{"seed", "per-class", "skip-bad"}, "without --data a "+kind+" is judged on the dataset it was trained on, read the same way"
-	case data != dataset.SyntheticPath:
-		flags, why = []string{"seed", "per-class"}, "only the "+dataset.SyntheticPath+" dataset is drawn"
+func evalNumbers(c *cli.Context) error {
+	if err := atLeast(c, 1, "batch"); err != nil {
+		return err
 	}
-	var idle []string
-	for _, name := range flags {
-		if c.IsSet(name) {
-			idle = append(idle, "--"+name)
-		}
+	return atLeast(c, 0, "threads", "device")
+}
+
+func evalRun(c *cli.Context) (finetune.Evaluation, error) {
+	o, err := backboneOptions(c)
+	if err != nil {
+		return finetune.Evaluation{}, err
 	}
-	if idle == nil {
-		return nil
+	config := finetune.EvalConfig{
+		Run: c.Args().First(), Embeddings: c.String("embeddings"), Data: dataOptions(c),
+		Options: finetune.PredictorOptions{Runtime: o.Runtime, Model: c.String("model")}, Batch: c.Int("batch"),
+		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"), Progress: observer(c).Progress,
 	}
-	return usageErrorf("eval %s: %s would have no effect: %s", c.Args().First(), strings.Join(idle, ", "), why)
+	if config.Embeddings == "" && config.Data.Path == "" && config.Predictions == "" {
+		config.Predictions = config.Run
+	}
+	return finetune.Evaluate(c.Context, config)
+}
+
+func evalNearest(c *cli.Context) (finetune.Evaluation, error) {
+	vote, err := knn.ParseVote(c.String("vote"))
+	if err != nil {
+		return finetune.Evaluation{}, usageErrorf("--vote: %v", err)
+	}
+	if c.String("embeddings") == "" {
+		return finetune.Evaluation{}, usageErrorf("eval --knn wants --embeddings, the store to judge")
+	}
+	if err := atLeast(c, 1, "knn"); err != nil {
+		return finetune.Evaluation{}, err
+	}
+	sgemm.SetThreads(c.Int("threads"))
+	return finetune.EvaluateNearest(c.Context, finetune.NearestConfig{
+		Embeddings: c.String("embeddings"), Taps: splitWords(c.String("taps")), K: c.Int("knn"), Vote: vote, UseFlip: c.Bool("use-flip"),
+		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"), Progress: observer(c).Progress,
+	})
 }

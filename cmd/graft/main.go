@@ -94,6 +94,7 @@ func commands() []*cli.Command {
 		doctorCommand(),
 		dataCommand(),
 		modelCommand(),
+		rankCommand(),
 		extractCommand(),
 		embeddingsCommand(),
 		trainCommand(),

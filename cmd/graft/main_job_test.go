@@ -107,6 +107,8 @@ func TestMainJob(t *testing.T) {
 		}
 	}
 	checkShipping(t, dir)
+	checkStraight(t, dir, reports)
+	checkNearest(t, at("embeddings"))
 	checkStatuses(t, dir)
 }
 
@@ -136,6 +138,39 @@ func checkShipping(t *testing.T, dir string) {
 	}
 }
 
+// checkStraight judges the run, and the file made of it, straight from images.
+func checkStraight(t *testing.T, dir string, want []metrics.Report) {
+	t.Helper()
+	data := []string{"--data", "synthetic", "--per-class", "16", "--split", "public-test,private-test", "--provider", "cpu", "--json", "-"}
+	for _, model := range []string{"run", "whole.onnx"} {
+		got := decode[[]metrics.Report](t, must(t, append([]string{"eval", filepath.Join(dir, model)}, data...)...))
+		if len(got) != len(want) {
+			t.Fatalf("%s: %d reports, want %d", model, len(got), len(want))
+		}
+		for i := range got {
+			if d := got[i].Loss - want[i].Loss; !(d <= 1e-4 && d >= -1e-4) || got[i].Total != want[i].Total || got[i].Split != want[i].Split {
+				t.Errorf("%s straight from the images: %+v, from the embeddings: %+v", model, got[i], want[i])
+			}
+		}
+	}
+}
+
+// checkNearest judges the store by its neighbours.
+func checkNearest(t *testing.T, embeddings string) {
+	t.Helper()
+	for _, args := range []string{"--taps cls", "--vote equal --use-flip --split train,private-test --threads 1"} {
+		got := decode[[]metrics.Report](t, must(t, append([]string{"eval", "--knn", "5", "--embeddings", embeddings, "--json", "-"}, strings.Fields(args)...)...))
+		for _, r := range got {
+			if want := map[string]int{"train": 112}[r.Split]; r.Total != max(28, want) || len(r.Classes) != 7 || !strings.Contains(r.Run, "5 nearest neighbours") {
+				t.Errorf("%s: %+v, want all images of seven classes", args, r)
+			}
+		}
+		if want := 1 + strings.Count(args, "train"); len(got) != want {
+			t.Errorf("%s: %d reports, want %d", args, len(got), want)
+		}
+	}
+}
+
 func checkStatuses(t *testing.T, dir string) {
 	t.Helper()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -153,7 +188,15 @@ func checkStatuses(t *testing.T, dir string) {
 		{"no run", live, []string{"eval", at("nothing")}, exitFailed},
 		{"unknown split", live, []string{"eval", at("run"), "--split", "exam"}, exitFailed},
 		{"idle flags of eval", live, []string{"eval", at("run"), "--seed", "3", "--skip-bad"}, exitUsage},
-		{"images for a head", live, []string{"eval", at("run"), "--data", "synthetic"}, exitUsage},
+		{"another backbone", live, []string{"eval", at("run"), "--data", "synthetic", "--model", at("whole.onnx")}, exitFailed},
+		{"embeddings and images", live, []string{"eval", at("run"), "--data", "synthetic", "--embeddings", at("embeddings")}, exitUsage},
+		{"exported file without images", live, []string{"eval", at("whole.onnx")}, exitFailed},
+		{"exported file and taps", live, []string{"eval", at("whole.onnx"), "--data", "synthetic", "--taps", "cls"}, exitUsage},
+		{"neighbours and a run", live, []string{"eval", at("run"), "--knn", "5", "--embeddings", at("embeddings")}, exitUsage},
+		{"neighbours of nothing", live, []string{"eval", "--knn", "5"}, exitUsage},
+		{"no neighbours", live, []string{"eval", "--knn", "0", "--embeddings", at("embeddings")}, exitUsage},
+		{"more neighbours than rows", live, []string{"eval", "--knn", "1000", "--embeddings", at("embeddings")}, exitFailed},
+		{"unknown vote", live, []string{"eval", "--knn", "5", "--embeddings", at("embeddings"), "--vote", "loud"}, exitUsage},
 		{"missing argument", live, []string{"eval"}, exitUsage},
 		{"two runs", live, []string{"eval", at("run"), at("run")}, exitUsage},
 		{"no image", live, []string{"predict", at("run")}, exitUsage},

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/finetune"
+	"graft/finetune/nets"
+	"graft/preprocess/dataset"
+)
+
+// evalMode is a way of judging: the flags that have an effect in it and what
+// the others would need.
+type evalMode struct {
+	flags []string
+	why   string
+}
+
+// evalAlways are the flags that every way of judging heeds.
+var evalAlways = []string{"split", "threads", "confusion", "predictions", "json"}
+
+// Flags that go together.
+var (
+	evalRuntime = []string{"batch", "provider", "device", "allow-fallback"}
+	evalDrawn   = []string{"data", "skip-bad", "seed", "per-class"}
+	evalRead    = []string{"data", "skip-bad"}
+)
+
+// evalModeOf finds the way of judging that the arguments ask for.
+func evalModeOf(c *cli.Context) (evalMode, error) {
+	if c.IsSet("knn") {
+		if c.NArg() > 0 {
+			return evalMode{}, usageErrorf("eval --knn judges the store of --embeddings and takes no RUN, got %q", c.Args().Slice())
+		}
+		return evalMode{[]string{"knn", "embeddings", "vote", "taps", "use-flip"}, "neighbours are those of a store, that of --embeddings"}, nil
+	}
+	if err := exactArgs(c, "RUN"); err != nil {
+		return evalMode{}, err
+	}
+	images, why := evalRead, "only the "+dataset.SyntheticPath+" dataset is drawn"
+	if c.String("data") == dataset.SyntheticPath {
+		images, why = evalDrawn, ""
+	}
+	if info, err := os.Stat(c.Args().First()); err == nil && !info.IsDir() {
+		return evalMode{slices.Concat(images, evalRuntime), join(why, "an exported file is judged on the images of --data, with the backbone in it")}, nil
+	}
+	kind, err := finetune.Kind(c.Args().First())
+	if err != nil {
+		return evalMode{}, err
+	}
+	switch {
+	case kind == nets.KindHead && c.String("data") == "":
+		return evalMode{[]string{"embeddings"}, "without --data a head is judged on embeddings, its own or those of --embeddings, by their taps"}, nil
+	case kind == nets.KindHead:
+		return evalMode{slices.Concat(images, evalRuntime, []string{"model"}), join(why, "with --data a head is judged on images, by the run's own taps")}, nil
+	case c.String("data") == "":
+		return evalMode{nil, "without --data a " + kind + " is judged on the dataset it was trained on, read the same way"}, nil
+	}
+	return evalMode{images, join(why, "a "+kind+" is judged on images, with no backbone")}, nil
+}
+
+func join(reasons ...string) string {
+	return strings.Join(slices.DeleteFunc(reasons, func(r string) bool { return r == "" }), ", and ")
+}
+
+// refuseIdle names the flags that would have no effect.
+func (m evalMode) refuseIdle(c *cli.Context) error {
+	var idle []string
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		if c.IsSet(name) && !slices.Contains(m.flags, name) && !slices.Contains(evalAlways, name) {
+			idle = append(idle, "--"+name)
+		}
+	}
+	if idle == nil {
+		return nil
+	}
+	return usageErrorf("eval: %s would have no effect: %s", strings.Join(idle, ", "), m.why)
+}

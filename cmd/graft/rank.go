@@ -1,0 +1,83 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/finetune/engine/sgemm"
+	"graft/finetune/rank"
+	"graft/pretrained/extract"
+)
+
+// rankCommand compares backbones on a sample.
+func rankCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "rank",
+		Usage:     "compare backbones on a sample: accuracy of neighbours and of a quick probe, speed, size",
+		ArgsUsage: "BACKBONE...",
+		Description: "Draws a sample from train, every class by its share, runs each backbone over it and judges each tap: by the 20\n" +
+			"nearest of the other images, and by a linear probe in 5-fold cross-validation. A BACKBONE is an ONNX file or a\n" +
+			"name of the zoo that was pulled. The test splits are not touched unless --split names them:\n\n" +
+			"   graft rank --data fer2013.csv vit_tiny.onnx vit_b_16 dino_vits16\n" +
+			"   graft rank --data photos/ --sample 500 --taps all vit_tiny.onnx --json -\n" +
+			"   graft rank --data photos/ vit_b_16 resnet.onnx --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225\n\n" +
+			"The last line recommends one: backbones whose best probe lies within the 95% interval of the very best count as\n" +
+			"equal, and of equals the fastest is taken. Features lie in the system's folder for temporary files meanwhile.",
+		Flags: slices.Concat([]cli.Flag{dataFlag(), skipBadFlag(), perClassFlag()}, providerFlags(), foreignFlags(), []cli.Flag{
+			&cli.IntFlag{Name: "sample", Value: rank.DefaultSample, Usage: "`IMAGES` to draw (0: all)"},
+			&cli.StringFlag{Name: "split", Value: "train", Usage: "`SPLITS` to draw from, separated by commas"},
+			&cli.StringFlag{Name: "taps", Usage: "features to judge: `TAPS` such as cls,mean,cls_9, or all (default: those at the end, and after half and three quarters of the blocks)"},
+			&cli.IntFlag{Name: "batch", Value: extract.DefaultBatch, Usage: "`IMAGES` per inference"},
+			modelsDirFlag(), seedFlag(), jsonFlag(),
+		}),
+		Action: rankAction,
+	}
+}
+
+func rankAction(c *cli.Context) (err error) {
+	config, err := rankConfig(c)
+	if err != nil {
+		return err
+	}
+	if config.Data, err = openDataset(c); err != nil {
+		return err
+	}
+	defer closeInto(&err, config.Data)
+	sgemm.SetThreads(c.Int("threads"))
+	r, err := rank.Run(c.Context, config)
+	if err != nil {
+		return err
+	}
+	if err := r.WriteTable(humanOut(c)); err != nil {
+		return err
+	}
+	return writeJSON(c, r)
+}
+
+// rankConfig reads all flags but the dataset's.
+func rankConfig(c *cli.Context) (rank.Config, error) {
+	if c.NArg() == 0 {
+		return rank.Config{}, usageErrorf("rank wants at least one BACKBONE; see '%s --help'", commandName(c))
+	}
+	if err := atLeast(c, 1, "batch", "per-class"); err != nil {
+		return rank.Config{}, err
+	}
+	if err := atLeast(c, 0, "sample", "threads", "device"); err != nil {
+		return rank.Config{}, err
+	}
+	o, err := backboneOptions(c)
+	if err != nil {
+		return rank.Config{}, err
+	}
+	files, err := rank.Find(c.Args().Slice(), c.String("dir"))
+	if err != nil {
+		return rank.Config{}, err
+	}
+	watch := observer(c)
+	return rank.Config{
+		Backbones: files, Foreign: o.Foreign, Runtime: o.Runtime, Taps: splitWords(c.String("taps")), Splits: splitWords(c.String("split")),
+		Sample: c.Int("sample"), Seed: c.Uint64("seed"), Batch: c.Int("batch"), SkipBad: c.Bool("skip-bad"),
+		Log: watch.Log, Progress: watch.Progress,
+	}, nil
+}

@@ -1,0 +1,123 @@
+package finetune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"graft/finetune/knn"
+	"graft/pretrained/store"
+)
+
+// NearestConfig says how to judge embeddings by their nearest neighbours.
+type NearestConfig struct {
+	Embeddings  string   // the store's folder
+	Taps        []string // words as the store's ResolveTaps takes them; none: all it holds
+	K           int      // neighbours that vote
+	Vote        knn.Vote // how they are counted; empty: knn.Weighted
+	UseFlip     bool     // mirrored images are neighbours too, and the votes of an image and its mirror image are averaged
+	Splits      []string // none: public-test, and where there is none, all but train
+	Predictions string   // folder for predictions-<split>.csv; empty for none
+	Progress    func(label string) func(done, total int64)
+}
+
+// EvaluateNearest judges a store without training anything: every image gets
+// the labels of its K nearest neighbours in train, by the cosine of their
+// features, the taps side by side. Probabilities are shares of the votes, so
+// that a class without a vote has 0 (which the loss counts as 2^-52). Images of
+// train are judged by the others of train.
+func EvaluateNearest(ctx context.Context, c NearestConfig) (e Evaluation, err error) {
+	if c.Vote == "" {
+		c.Vote = knn.Weighted
+	}
+	if c.K < 1 {
+		return e, fmt.Errorf("%d nearest neighbours, want 1 or more", c.K)
+	}
+	s, err := store.Open(c.Embeddings)
+	if err != nil {
+		return e, err
+	}
+	table := storeSplits(s)
+	splits, err := table.judged(c.Splits)
+	if err != nil {
+		return e, err
+	}
+	if table.rows[trainSplit] == 0 {
+		return e, fmt.Errorf("%s has no rows of %s, whose labels the neighbours have", table.where, trainSplit)
+	}
+	n := nearest{NearestConfig: c, store: s}
+	if err := n.index(); err != nil {
+		return e, fmt.Errorf("store %s: %w", s.Dir(), err)
+	}
+	if note := randomNote(s.Manifest().Backbone.Source); note != "" {
+		e.Notes = append(e.Notes, note)
+	}
+	e.Notes = append(e.Notes, absentClasses(n.train.labels, s.Classes())...)
+	name := fmt.Sprintf("%s: %d nearest neighbours, %s votes", runName(s.Dir()), c.K, c.Vote)
+	e.Reports, err = judge(name, s.Classes(), splits, c.Predictions, func(split string) (answers, error) {
+		a, err := n.answers(ctx, split)
+		if err != nil {
+			err = fmt.Errorf("store %s, split %s: %w", s.Dir(), split, err)
+		}
+		return a, err
+	})
+	return e, err
+}
+
+// nearest is an evaluation under way.
+type nearest struct {
+	NearestConfig
+	store *store.Store
+	train features
+	found *knn.Index
+}
+
+// load reads a split, with UseFlip the mirrored rows below the others.
+func (n *nearest) load(split string) (features, error) {
+	if n.UseFlip {
+		return loadBoth(n.store, n.Taps, split)
+	}
+	return loadFeatures(n.store, n.Taps, split)
+}
+
+func (n *nearest) index() (err error) {
+	if n.UseFlip && !n.store.HasFlip() {
+		return errors.New("no features of mirrored images; extract with --flip")
+	}
+	if n.train, err = n.load(trainSplit); err != nil {
+		return err
+	}
+	n.found, err = knn.New(n.train.x, n.train.dim, n.train.labels, len(n.store.Classes()))
+	return err
+}
+
+// answers are the votes on a split's images.
+func (n *nearest) answers(ctx context.Context, split string) (a answers, err error) {
+	progress := label(n.Progress, "comparing "+split)
+	var nb knn.Neighbours
+	f := n.train
+	if split == trainSplit {
+		// An image and its mirrored twin share an index, and neither votes for the other.
+		nb, err = n.found.LeaveOneOut(ctx, n.K, f.indices, progress)
+	} else if f, err = n.load(split); err == nil {
+		nb, err = n.found.Search(ctx, f.x, n.K, progress)
+	}
+	if err != nil {
+		return a, err
+	}
+	a.rows, a.probs = f.rows, n.found.Shares(nb, n.Vote)
+	if n.UseFlip {
+		a.halve()
+	}
+	return a, nil
+}
+
+// halve averages the second half, of the mirrored images, into the first.
+func (a *answers) halve() {
+	n, values := len(a.labels)/2, len(a.probs)/2
+	for i, p := range a.probs[values:] {
+		a.probs[i] = (a.probs[i] + p) / 2
+	}
+	a.probs = a.probs[:values]
+	a.labels, a.ids, a.indices = a.labels[:n], a.ids[:n], a.indices[:n]
+}

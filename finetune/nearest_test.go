@@ -1,0 +1,160 @@
+package finetune
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"graft/finetune/knn"
+	"graft/finetune/metrics"
+	"graft/pretrained/store"
+)
+
+// slowShares is what EvaluateNearest says, in float64 and by sorting: the shares
+// of the votes for one view of one image. own is its index in the dataset, which
+// may not vote.
+func slowShares(train features, x []float32, own, k, classes int) []float64 {
+	cosine := make([]float64, len(train.labels))
+	order := []int{}
+	for i := range train.labels {
+		var dot, a, b float64
+		for j, v := range x {
+			w := float64(train.x[i*train.dim+j])
+			dot, a, b = dot+float64(v)*w, a+float64(v)*float64(v), b+w*w
+		}
+		cosine[i] = dot / math.Sqrt(a*b)
+		if train.indices[i] != own {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return int(math.Copysign(1, cosine[b]-cosine[a])) })
+	shares, total := make([]float64, classes), 0.0
+	for _, i := range order[:k] {
+		w := math.Exp(cosine[i] / knn.Temperature)
+		shares[train.labels[i]] += w
+		total += w
+	}
+	for c := range shares {
+		shares[c] /= total
+	}
+	return shares
+}
+
+func TestEvaluateNearest(t *testing.T) {
+	const k = 7
+	dir := makeStore(t, t.TempDir(), usual())
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		split string
+		flip  bool
+	}{{"test", "private-test", false}, {"flip", "private-test", true}, {"train", "train", false}, {"train, flip", "train", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			predictions := t.TempDir()
+			e, err := EvaluateNearest(context.Background(), NearestConfig{Embeddings: dir, Taps: []string{"mean", "cls"}, K: k,
+				UseFlip: c.flip, Splits: []string{c.split}, Predictions: predictions})
+			if err != nil {
+				t.Fatal(err)
+			}
+			load := loadFeatures
+			if c.flip {
+				load = loadBoth
+			}
+			train, err := load(s, []string{"mean", "cls"}, "train")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, labels := slowReport(t, s, train, c.split, c.flip, k)
+			got := e.Reports[0]
+			if got.Correct != want.Correct || !(math.Abs(got.Loss-want.Loss) <= 1e-5) || !(math.Abs(got.ECE-want.ECE) <= 1e-5) {
+				t.Errorf("%d correct, loss %g, ECE %g; the slow way says %d, %g, %g", got.Correct, got.Loss, got.ECE, want.Correct, want.Loss, want.ECE)
+			}
+			if got.Split != c.split || got.Total != len(labels) || !strings.Contains(got.Run, "7 nearest neighbours, weighted votes") {
+				t.Errorf("report %+v", got)
+			}
+			if rows := readCSV(t, predictionsPath(predictions, c.split)); len(rows) != 1+got.Total {
+				t.Errorf("%d lines of predictions for %d images", len(rows), got.Total)
+			}
+		})
+	}
+}
+
+func slowReport(t *testing.T, s *store.Store, train features, split string, flip bool, k int) (metrics.Report, []int) {
+	t.Helper()
+	f, err := loadFeatures(s, []string{"mean", "cls"}, split)
+	if err != nil {
+		t.Fatal(err)
+	}
+	views := [][]float32{f.x}
+	if flip {
+		mirrored, err := loadMirrored(s, []string{"mean", "cls"}, split)
+		if err != nil {
+			t.Fatal(err)
+		}
+		views = append(views, mirrored)
+	}
+	var probs []float32
+	for i := range f.labels {
+		sum := make([]float64, len(s.Classes()))
+		for _, x := range views {
+			own := -1
+			if split == trainSplit {
+				own = f.indices[i]
+			}
+			for c, v := range slowShares(train, x[i*f.dim:(i+1)*f.dim], own, k, len(sum)) {
+				sum[c] += v / float64(len(views))
+			}
+		}
+		for _, v := range sum {
+			probs = append(probs, float32(v))
+		}
+	}
+	r, err := metrics.Evaluate(probs, f.labels, s.Classes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, f.labels
+}
+
+func TestEvaluateNearestRefuses(t *testing.T) {
+	spec := usual()
+	spec.flip = false
+	plain := makeStore(t, t.TempDir(), spec)
+	spec.order, spec.splits = []string{"val"}, map[string]int{"val": 20}
+	noTrain := makeStore(t, t.TempDir(), spec)
+	for _, c := range []struct {
+		config NearestConfig
+		want   []string
+	}{
+		{NearestConfig{Embeddings: plain}, []string{"0 nearest"}},
+		{NearestConfig{Embeddings: filepath.Join(plain, "none"), K: 1}, []string{"none"}},
+		{NearestConfig{Embeddings: plain, K: 1, UseFlip: true}, []string{"--flip"}},
+		{NearestConfig{Embeddings: plain, K: 1, Taps: []string{"cls_9"}}, []string{"cls_9", "cls, mean"}},
+		{NearestConfig{Embeddings: plain, K: 1, Splits: []string{"exam"}}, []string{"exam", "public-test"}},
+		{NearestConfig{Embeddings: plain, K: 241}, []string{"241 neighbours", "240 rows"}},
+		{NearestConfig{Embeddings: noTrain, K: 1}, []string{"no rows of train"}},
+	} {
+		_, err := EvaluateNearest(context.Background(), c.config)
+		wantError(t, err, c.want...)
+	}
+}
+
+func TestEvaluateNearestNotes(t *testing.T) {
+	spec := usual()
+	spec.source, spec.classes = "random:3", append(spec.classes, "bored")
+	spec.splits = map[string]int{"train": 3, "public-test": 4, "private-test": 1}
+	e, err := EvaluateNearest(context.Background(), NearestConfig{Embeddings: makeStore(t, t.TempDir(), spec), K: 2, Vote: knn.Equal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(e.Notes, " ")
+	if !strings.Contains(text, "No pretrained weights") || !strings.Contains(text, "no training sample") {
+		t.Errorf("notes %q, want one on random weights and one on a class that train lacks", e.Notes)
+	}
+}

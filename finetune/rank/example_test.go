@@ -1,0 +1,37 @@
+package rank_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"graft/finetune/rank"
+	"graft/preprocess/dataset"
+)
+
+// Two backbones are compared on 500 images of a folder's train split.
+func ExampleRun() {
+	ctx := context.Background()
+	data, err := dataset.Open(ctx, "photos", dataset.Options{}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer data.Close()
+	files, err := rank.Find([]string{"vit_tiny.onnx", "vit_b_16"}, "models")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := rank.Run(ctx, rank.Config{Data: data, Backbones: files, Sample: 500, Seed: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_ = report.WriteTable(os.Stdout)
+}
+
+func ExampleDefaultTaps() {
+	fmt.Println(rank.DefaultTaps([]string{"cls", "mean", "cls_1", "cls_2", "cls_3", "cls_4"}))
+	// Output: [cls mean cls_2 cls_3]
+}

@@ -1,0 +1,91 @@
+package rank
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"graft/models"
+	"graft/onnx"
+	"graft/pretrained"
+)
+
+// keyArch is in the metadata of backbones that graft exported.
+const keyArch = "graft.arch"
+
+// File is a backbone's ONNX file.
+type File struct {
+	Name string // as it was asked for
+	Path string
+
+	bytes, parameters int64
+	arch              string
+}
+
+// Find turns words into files: each is the path of an ONNX file, or a name of
+// the zoo that was pulled into dir. What is not there, or no ONNX model, is an
+// error: found now, and not after the backbones before it have run.
+func Find(words []string, dir string) ([]File, error) {
+	var out []File
+	for _, w := range words {
+		f, err := find(w, dir)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func find(word, dir string) (File, error) {
+	f := File{Name: word, Path: word}
+	info, err := os.Stat(word)
+	if entry, unknown := models.Get(word); os.IsNotExist(err) && unknown == nil {
+		f.Path, f.parameters = entry.ONNXPath(dir), entry.Parameters
+		if info, err = os.Stat(f.Path); os.IsNotExist(err) {
+			return f, fmt.Errorf("%s of the zoo is not at %s; fetch it with graft model pull %s", word, f.Path, word)
+		}
+	}
+	if os.IsNotExist(err) {
+		return f, fmt.Errorf("%s is neither an ONNX file nor a name of the zoo (graft model list)", word)
+	}
+	if err != nil {
+		return f, err
+	}
+	m, err := onnx.Open(f.Path)
+	if err != nil {
+		return f, err
+	}
+	f.bytes, f.arch = info.Size(), m.Metadata[keyArch]
+	if f.parameters == 0 {
+		f.parameters = parameters(m)
+	}
+	return f, m.Close()
+}
+
+// parameters is the number of a file's weights: the elements of its tensors of
+// numbers, but for those too small to be learned in bulk and those that hold
+// shapes and indices.
+func parameters(m *onnx.Model) (n int64) {
+	for _, t := range m.Initializers {
+		if t.Type == onnx.Int64 || t.Type == onnx.Int32 || t.Type == onnx.Bool {
+			continue
+		}
+		size := int64(1)
+		for _, d := range t.Dims {
+			size *= d
+		}
+		if size > 3 { // mean and std of colours, and single numbers, are no weights
+			n += size
+		}
+	}
+	return n
+}
+
+func (f File) own() bool { return f.arch != "" }
+
+// describe is what is known of a backbone before it has run.
+func (f File) describe(p *pretrained.Backbone) Backbone {
+	return Backbone{Name: f.Name, File: f.Path, SHA256: p.Hash(), Arch: f.arch, Source: p.Source(), Random: strings.HasPrefix(p.Source(), "random:"),
+		Precision: p.Precision(), Bytes: f.bytes, Parameters: f.parameters}
+}

@@ -1,0 +1,78 @@
+package rank
+
+import (
+	"strings"
+	"testing"
+)
+
+// backbone is one whose best tap's probe got so many of 1000 right.
+func backbone(name string, rate float64, correct int) Backbone {
+	return Backbone{Name: name, Images: 1000, ImagesPerSecond: rate, Seconds: 1000 / rate, Parameters: 5.7e6, Bytes: 23e6, Taps: []Tap{
+		{Name: "cls", Dim: 192, KNN: newScore(correct-40, 1000), Probe: newScore(correct-100, 1000)},
+		{Name: "mean", Dim: 192, KNN: newScore(correct-50, 1000), Probe: newScore(correct, 1000)},
+		{Name: "mean_9", Dim: 192, KNN: newScore(correct-60, 1000), Probe: newScore(correct-5, 1000)},
+	}}
+}
+
+func TestConclude(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		list             []Backbone
+		take, order      string
+		equal            int
+		inText, notIntxt string
+	}{
+		{"alone", []Backbone{backbone("a", 50, 500)}, "a", "a", 1, "Take a with tap mean (another is as good): probe 50.0% (46.9–53.1).", "next"},
+		{"clear", []Backbone{backbone("a", 50, 500), backbone("b", 5, 600)}, "b", "b a", 1, "the next, a with 50.0%, is below", "told"},
+		{"equal, the best is fastest", []Backbone{backbone("a", 50, 600), backbone("b", 5, 590), backbone("c", 99, 300)}, "a", "a b c", 2, "b is not to be told from it on 1000 images", "c"},
+		{"equal, another is faster", []Backbone{backbone("slow", 5, 600), backbone("fast", 50, 590), backbone("middle", 20, 595)}, "fast", "slow middle fast", 3,
+			"slow, middle are not to be told from it on 1000 images, and it is the fastest of them (50 images/s, slow 5)", "below"},
+		{"tie", []Backbone{backbone("slow", 5, 600), backbone("fast", 50, 600)}, "fast", "fast slow", 2, "slow is not to be told from it", "below"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := Report{Backbones: c.list}
+			r.conclude()
+			var order []string
+			for _, b := range r.Backbones {
+				order = append(order, b.Name)
+			}
+			got := r.Recommendation
+			if got.Backbone != c.take || got.Tap != "mean" || len(got.Equal) != c.equal || strings.Join(order, " ") != c.order {
+				t.Errorf("recommends %+v, in the order %v", got, order)
+			}
+			if !strings.Contains(got.Text, c.inText) || strings.Contains(got.Text, c.notIntxt) {
+				t.Errorf("says %q, want %q and not %q", got.Text, c.inText, c.notIntxt)
+			}
+		})
+	}
+}
+
+func TestWriteTable(t *testing.T) {
+	random := backbone("dice.onnx", 48, 200)
+	random.Random, random.BadImages = true, 3
+	r := Report{Data: "faces.zip", Splits: []string{"train"}, Images: 1000, Neighbours: neighbours, Folds: folds,
+		Backbones: []Backbone{random, backbone("vit.onnx", 52.04, 500)}}
+	r.conclude()
+	var b strings.Builder
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := `1000 images of faces.zip (train), every class by its share; 95% intervals
+k-NN: 20 nearest of the other images, weighted votes; probe: logistic regression, 5-fold cross-validation
+
+backbone   weights  file   images/s  seconds  tap     width  k-NN               probe
+vit.onnx   5.7M     23 MB  52.0      19.2     mean    192    45.0% (41.9–48.1)  50.0% (46.9–53.1)
+                                              mean_9  192    44.0% (41.0–47.1)  49.5% (46.4–52.6)
+                                              cls     192    46.0% (42.9–49.1)  40.0% (37.0–43.1)
+dice.onnx  5.7M     23 MB  48.0      20.8     mean    192    15.0% (12.9–17.3)  20.0% (17.6–22.6)
+                                              mean_9  192    14.0% (12.0–16.3)  19.5% (17.2–22.1)
+                                              cls     192    16.0% (13.9–18.4)  10.0% (8.3–12.0)
+
+note: dice.onnx has no pretrained weights: they were drawn at random.
+note: 3 of the drawn images could not be read.
+Take vit.onnx with tap mean (another is as good): probe 50.0% (46.9–53.1); the next, dice.onnx with 20.0%, is below that interval.
+`
+	if got := b.String(); got != want {
+		t.Errorf("table:\n%s\nwant:\n%s", got, want)
+	}
+}

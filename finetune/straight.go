@@ -1,0 +1,205 @@
+package finetune
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"graft/preprocess"
+	"graft/preprocess/dataset"
+	"graft/pretrained/extract"
+)
+
+// evaluateImages judges a head straight from a dataset's images: backbone and
+// head, without embeddings on disk.
+func (r *Run) evaluateImages(ctx context.Context, c EvalConfig) (e Evaluation, err error) {
+	if c.Embeddings != "" {
+		return e, errors.New("embeddings and a dataset were both given; a head is judged on one of them")
+	}
+	p, err := r.predictor(c.Options, c.batch())
+	if err != nil {
+		return e, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	return p.evaluate(ctx, c, func(d *dataset.Dataset) ([]string, error) {
+		fingerprint, err := d.Fingerprint()
+		return r.otherData(datasetName(d), fingerprint, err)
+	})
+}
+
+// evaluateShipped judges a file that Export wrote. It does not say which images
+// it was made with.
+func evaluateShipped(ctx context.Context, c EvalConfig) (e Evaluation, err error) {
+	switch {
+	case c.Embeddings != "":
+		return e, fmt.Errorf("%s is a model from pixels: it is judged on images (--data), not on embeddings", c.Run)
+	case c.Data.Path == "":
+		return e, fmt.Errorf("%s does not say which dataset it was trained on; name one with --data", c.Run)
+	}
+	p, err := openShipped(c.Run, c.Options)
+	if err != nil {
+		return e, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	return p.evaluate(ctx, c, func(*dataset.Dataset) ([]string, error) { return nil, nil })
+}
+
+func (c EvalConfig) batch() int { return cmp.Or(c.Batch, extract.DefaultBatch) }
+
+// evaluate judges the predictor on c.Data; notes says what is to be noted about
+// the dataset.
+func (p *Predictor) evaluate(ctx context.Context, c EvalConfig, notes func(*dataset.Dataset) ([]string, error)) (e Evaluation, err error) {
+	d, err := c.Data.open(ctx, label(c.Progress, "reading "+c.Data.Path))
+	if err != nil {
+		return e, err
+	}
+	if err := closeUnlike(d, p.labels, c.Run); err != nil {
+		return e, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	splits, err := datasetSplits(d).judged(c.Splits)
+	if err != nil {
+		return e, err
+	}
+	e.Notes = p.Notes()
+	e.Reports, err = judge(runName(c.Run), p.labels, splits, c.Predictions, func(split string) (answers, error) {
+		s := stream{p.model, d, c.batch(), c.Data.SkipBad, len(p.labels), label(c.Progress, "classifying "+split)}
+		a, bad, err := s.answers(ctx, split)
+		if bad != "" {
+			e.Notes = append(e.Notes, bad)
+		}
+		return a, err
+	})
+	if err != nil {
+		return e, err
+	}
+	other, err := notes(d)
+	e.Notes = append(e.Notes, other...)
+	return e, err
+}
+
+// stream passes a dataset's images through a model, batch after batch: while
+// one is in the network, the next is read on all cores.
+type stream struct {
+	model    classifier
+	data     *dataset.Dataset
+	batch    int
+	skipBad  bool // leave out bad images, of what are no photos too
+	classes  int
+	progress func(done, total int64) // may be nil
+}
+
+// pass is a batch on its way: images and their places in the dataset.
+type pass struct {
+	indices []int
+	images  []preprocess.Image
+	bad     []error // one by image, nil for those that were read
+}
+
+// answers classifies a split; bad is a note on the images left out, if any.
+func (s stream) answers(ctx context.Context, split string) (a answers, bad string, err error) {
+	indices, err := s.data.Select([]string{split}, 0)
+	if err != nil {
+		return a, "", err
+	}
+	passes := make(chan *pass, 1)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(passes)
+		return s.read(ctx, indices, passes)
+	})
+	var logits []float32
+	var first error
+	left := 0
+	g.Go(func() error {
+		for p := range passes {
+			n, failed := p.drop()
+			first, left = cmp.Or(first, failed), left+n
+			if len(p.images) > 0 {
+				at := len(logits)
+				logits = append(logits, make([]float32, len(p.images)*s.classes)...)
+				if err := s.model.classify(ctx, p.images, logits[at:]); err != nil {
+					return err
+				}
+			}
+			a.add(s.data, p.indices)
+			if s.progress != nil {
+				s.progress(int64(len(a.labels)+left), int64(len(indices)))
+			}
+		}
+		return ctx.Err()
+	})
+	if err := g.Wait(); err != nil {
+		return a, "", err
+	}
+	if len(a.labels) == 0 {
+		return a, "", fmt.Errorf("dataset %s, split %s: none of %d images could be read: %w", s.data.Path, split, left, first)
+	}
+	if left > 0 {
+		bad = fmt.Sprintf("%d of the %d images of %s could not be read and are left out; the first: %v", left, len(indices), split, first)
+	}
+	return a.ofLogits(logits, s.classes), bad, nil
+}
+
+// read decodes and prepares the images, batch after batch.
+func (s stream) read(ctx context.Context, indices []int, passes chan<- *pass) error {
+	for from := 0; from < len(indices); from += s.batch {
+		part := indices[from:min(from+s.batch, len(indices))]
+		p := &pass{part, make([]preprocess.Image, len(part)), make([]error, len(part))}
+		err := onAllCores(ctx, len(part), nil, func(i int) error {
+			im, err := s.data.Image(part[i])
+			if err != nil {
+				p.bad[i] = err
+				return s.bearable(err)
+			}
+			p.images[i] = s.model.prepare(im)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		select {
+		case passes <- p:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// bearable is nil for what may be left out, by the same rule as extraction:
+// images that are bad themselves, of photos without being asked.
+func (s stream) bearable(err error) error {
+	if (s.skipBad || s.data.Photos()) && errors.As(err, new(*preprocess.BadImageError)) {
+		return nil
+	}
+	return err
+}
+
+// drop takes out the images that could not be read, and returns how many there
+// were and the first's error.
+func (p *pass) drop() (n int, first error) {
+	kept := &pass{}
+	for i, err := range p.bad {
+		if err == nil {
+			kept.indices, kept.images = append(kept.indices, p.indices[i]), append(kept.images, p.images[i])
+			continue
+		}
+		if n++; first == nil {
+			first = err
+		}
+	}
+	*p = *kept
+	return n, first
+}
+
+// add notes the samples at indices.
+func (r *rows) add(d *dataset.Dataset, indices []int) {
+	for _, i := range indices {
+		s := d.Samples[i]
+		r.labels, r.ids, r.indices = append(r.labels, s.Label), append(r.ids, s.ID), append(r.indices, i)
+	}
+}
