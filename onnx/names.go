@@ -6,9 +6,9 @@ import (
 	"graft/onnx/onnxpb"
 )
 
-// needs are the names that a node reads: its inputs, and what the graphs in its
-// attributes take from outside.
-func needs(n Node) map[string]bool {
+// Reads are the names of the values that a node reads: its inputs, and what the
+// graphs in its attributes take from outside.
+func (n Node) Reads() map[string]bool {
 	out := map[string]bool{}
 	for _, name := range n.Inputs {
 		if name != "" {

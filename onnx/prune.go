@@ -19,7 +19,7 @@ func (m *Model) Prune() {
 			keep[i] = keep[i] || out != "" && needed[out]
 		}
 		if keep[i] {
-			maps.Copy(needed, needs(m.Nodes[i]))
+			maps.Copy(needed, m.Nodes[i].Reads())
 		}
 	}
 	nodes := make([]Node, 0, len(m.Nodes))

@@ -71,7 +71,7 @@ func (m *Model) validateNode(n Node, defined map[string]bool, define func(what, 
 	if _, ok := m.Domains[n.Domain]; !ok && n.Domain != "" {
 		return fmt.Errorf("domain %q is not among the model's operator sets", n.Domain)
 	}
-	for name := range needs(n) {
+	for name := range n.Reads() {
 		if !defined[name] {
 			return fmt.Errorf("input %q is not defined before it", name)
 		}

@@ -10,6 +10,7 @@ package pretrained
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -73,7 +74,8 @@ type Backbone struct {
 	runs      chan struct{} // a semaphore of one: Run reuses buffers
 }
 
-// Open loads the ONNX file at path and starts a session on it.
+// Open loads the ONNX file at path and starts a session on it. Files in float16
+// are refused where the CPU would run them.
 func Open(path string, o Options) (*Backbone, error) {
 	header, err := onnx.OpenHeader(path)
 	if err != nil {
@@ -83,6 +85,9 @@ func Open(path string, o Options) (*Backbone, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPrecision(b.precision, o.Runtime.Provider, nil); err != nil {
+		return nil, fmt.Errorf("backbone %s: %w", path, err)
+	}
 	if b.hash, err = filehash.File(path); err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
@@ -90,9 +95,14 @@ func Open(path string, o Options) (*Backbone, error) {
 	for _, t := range b.open {
 		o.Runtime.Outputs = append(o.Runtime.Outputs, b.adapter.output(t.name))
 	}
-	if b.session, err = ort.Open(path, o.Runtime); err != nil {
+	s, err := ort.Open(path, o.Runtime)
+	if err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
+	if err := checkPrecision(b.precision, s.Provider(), s.PassedOver()); err != nil {
+		return nil, errors.Join(fmt.Errorf("backbone %s: %w", path, err), s.Close())
+	}
+	b.session = s
 	return b, nil
 }
 

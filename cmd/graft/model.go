@@ -19,6 +19,7 @@ func modelCommand() *cli.Command {
 			modelPullCommand(),
 			modelExportCommand(),
 			modelInfoCommand(),
+			modelCheckCommand(),
 		},
 	}
 }

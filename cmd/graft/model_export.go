@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
+	"graft/onnx/precision"
 	"graft/pretrained/vit"
 )
 
@@ -15,18 +17,23 @@ func modelExportCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "export",
 		Usage: "turn a vision transformer's checkpoint into ONNX",
-		Description: "Reads a PyTorch .pth or .safetensors file with the tensor names of torchvision, timm (also DeiT,\n" +
-			"DINO) or Hugging Face's ViTModel, and writes an ONNX file from uint8 pixels to features:\n\n" +
+		Description: "Reads a PyTorch file (.pth, .pt; of TorchScript too) or a .safetensors file with the tensor names of\n" +
+			"torchvision, timm (also DeiT, DINO), OpenAI's CLIP and open_clip, Meta's DINOv2, or Hugging Face's ViT, DeiT,\n" +
+			"CLIP, SigLIP and DINOv2, and writes an ONNX file from uint8 pixels to features:\n\n" +
 			"   graft model export --weights vit_b_16-c867db91.pth --out vit_b_16.onnx\n" +
 			"   graft model export --weights dino_vitbase16_pretrain.pth --normalize imagenet --image-size 96 --out dino.onnx\n" +
+			"   graft model export --weights ViT-B-16.pt --out clip.onnx\n" +
+			"   graft model export --weights vit_b_16.onnx --precision int8 --out vit_b_16.int8.onnx\n" +
 			"   graft model export --random-init 1 --arch vit_ti_16 --out random.onnx",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "weights", Usage: "checkpoint `FILE`, .pth or .safetensors"},
+			&cli.StringFlag{Name: "weights", Usage: "checkpoint `FILE`, .pth or .safetensors, or a float32 .onnx file for another --precision"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "ONNX `FILE` to write"},
-			&cli.IntFlag{Name: "image-size", DefaultText: "the checkpoint's", Usage: "side of the network's input in `PIXELS`; another than the checkpoint's interpolates the position embedding"},
+			&cli.StringFlag{Name: "precision", Value: "fp32", Usage: "`FORMAT` of the linear layers: fp32, int8 for CPUs, or fp16 for GPUs"},
+			&cli.IntFlag{Name: "image-size", DefaultText: "the zoo's, else the checkpoint's", Usage: "side of the network's input in `PIXELS`; another than the checkpoint's interpolates the position embedding"},
 			&cli.IntFlag{Name: "heads", DefaultText: "by the width", Usage: "`NUMBER` of attention heads, which tensors do not show"},
-			&cli.StringFlag{Name: "name", Usage: "the zoo's `NAME` for the checkpoint, which decides mean, std and crop"},
-			&cli.StringFlag{Name: "normalize", DefaultText: "by the zoo, else by the names of the tensors", Usage: "mean and std of pixels in [0,1]: imagenet, half, none or `M,M,M/S,S,S`"},
+			&cli.StringFlag{Name: "activation", DefaultText: "by the zoo, else by the names", Usage: "`FUNCTION` of the perceptrons, which tensors do not show: gelu, gelu_tanh or quick_gelu"},
+			&cli.StringFlag{Name: "name", Usage: "the zoo's `NAME` for the checkpoint, which decides activation, image size, mean, std and crop"},
+			&cli.StringFlag{Name: "normalize", DefaultText: "by the zoo, else by the names of the tensors", Usage: "mean and std of pixels in [0,1]: imagenet, half, clip, none or `M,M,M/S,S,S`"},
 			&cli.Float64Flag{Name: "crop-pct", DefaultText: "by the zoo, else by the names", Usage: "`PART` of a photograph's shorter side that the centre crop keeps"},
 			&cli.Uint64Flag{Name: "random-init", DefaultText: "none", Usage: "draw random weights from `SEED` instead of reading a checkpoint"},
 			&cli.StringFlag{Name: "arch", Usage: "`NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
@@ -46,11 +53,18 @@ func modelExport(c *cli.Context) error {
 			return usageErrorf("--%s is 0, want more; leave it out for its default", name)
 		}
 	}
+	kind, err := precision.Parse(c.String("precision"))
+	if err != nil {
+		return usageErrorf("--precision: %v", err)
+	}
+	if strings.HasSuffix(c.String("weights"), ".onnx") {
+		return modelRewrite(c, kind)
+	}
 	o := vit.ConvertOptions{
-		Weights: c.String("weights"), Name: c.String("name"), Heads: c.Int("heads"),
+		Weights: c.String("weights"), Name: c.String("name"), Heads: c.Int("heads"), Activation: vit.Activation(c.String("activation")),
 		Random: c.IsSet("random-init"), Seed: c.Uint64("random-init"), Arch: c.String("arch"), Classes: c.Int("classes"),
 		Out: c.String("out"), ImageSize: c.Int("image-size"), Normalize: c.String("normalize"), CropPct: c.Float64("crop-pct"),
-		Version: version(),
+		Precision: kind, Version: version(),
 	}
 	if err := o.Validate(); err != nil {
 		return usageErrorf("%v", err)
@@ -69,11 +83,19 @@ func printExport(out io.Writer, s vit.Summary) {
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	row("file", "%s (%.1f MB, %.1f s)", s.Out, float64(s.Bytes)/1e6, s.Seconds)
 	row("architecture", "%s: width %d, %d blocks, %d heads", s.Arch, s.Width, s.Depth, s.Heads)
+	if s.Variant != "" {
+		row("variant", "%s", s.Variant)
+	}
 	row("parameters", "%d", s.Parameters)
 	row("source", "%s (%s names)", s.Source, s.Family)
+	row("precision", "%s", s.Precision)
 	row("image", "%d×%d pixels, patches of %d", s.Image, s.Image, s.Patch)
 	row("preprocessing", "bilinear, mean %v, std %v, crop %.3g", s.Mean, s.Std, s.CropPct)
-	row("taps", "%d of %d numbers: cls, mean, cls_1, mean_1 … cls_%d, mean_%d", len(s.Taps), s.Width, s.Depth, s.Depth)
+	if s.Interpolation != "" && s.Interpolation != "bilinear" {
+		row("", "its publisher resizes photographs by %s", s.Interpolation)
+	}
+	last := max(0, len(s.Taps)-2)
+	row("taps", "%d of %d numbers: %s … %s", len(s.Taps), s.Width, strings.Join(s.Taps[:min(4, last)], ", "), strings.Join(s.Taps[last:], ", "))
 	if s.Classes > 0 {
 		row("logits", "%d classes", s.Classes)
 	}

@@ -1,0 +1,95 @@
+package check
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// Report is the outcome of a comparison.
+type Report struct {
+	A      Side   `json:"a"` // the reference
+	B      Side   `json:"b"`
+	Data   string `json:"data"`
+	Images int    `json:"images"`
+	Taps   []Tap  `json:"taps"`
+	Probe  Probe  `json:"probe"`
+}
+
+// Side is one of the two backbones.
+type Side struct {
+	Name            string  `json:"name"`
+	SHA256          string  `json:"sha256"`
+	Precision       string  `json:"precision"`
+	Provider        string  `json:"provider"`
+	ImagesPerSecond float64 `json:"images_per_second,omitempty"` // where it ran for this comparison
+}
+
+// Tap compares one kind of feature.
+type Tap struct {
+	Name          string  `json:"name"`
+	Dim           int     `json:"dim"`
+	MeanCosine    float64 `json:"mean_cosine"`
+	MinCosine     float64 `json:"min_cosine"`
+	Worst         string  `json:"worst"`          // the image of the least cosine
+	RelativeError float64 `json:"relative_error"` // ‖a−b‖/‖a‖ over all images
+	// Probes are empty where the report's Probe was skipped.
+	Probes []Judgement `json:"probes"`
+}
+
+// Probe says how the probes were trained.
+type Probe struct {
+	Train   string  `json:"train"` // on what
+	Images  int     `json:"images"`
+	Lambda  float64 `json:"lambda"`
+	Skipped string  `json:"skipped,omitempty"` // why there are none
+}
+
+// Judgement compares the probes of a tap on the images of a split.
+type Judgement struct {
+	Split     string  `json:"split"`
+	Images    int     `json:"images"`
+	CorrectA  int     `json:"correct_a"`
+	CorrectB  int     `json:"correct_b"`
+	AccuracyA float64 `json:"accuracy_a"`
+	AccuracyB float64 `json:"accuracy_b"`
+	Loss      float64 `json:"loss"`     // accuracy of A less that of B
+	Interval  float64 `json:"interval"` // half the width of the loss's 95% interval
+}
+
+// WriteTable prints the report for people.
+func (r Report) WriteTable(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "A\t%s\nB\t%s\nimages\t%d of %s\n", r.A.line(), r.B.line(), r.Images, r.Data)
+	if r.Probe.Skipped != "" {
+		fmt.Fprintf(w, "probe\tnone: %s\n", r.Probe.Skipped)
+	} else {
+		fmt.Fprintf(w, "probe\tL-BFGS, λ %g, on A's and on B's features of %d images: %s\n", r.Probe.Lambda, r.Probe.Images, r.Probe.Train)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\ntap\twidth\tcosine mean\tleast\trelative error")
+	if len(r.Taps) > 0 {
+		for _, j := range r.Taps[0].Probes {
+			fmt.Fprintf(w, "\t%s (%d): A\tB\tloss", j.Split, j.Images)
+		}
+	}
+	fmt.Fprintln(w)
+	for _, t := range r.Taps {
+		fmt.Fprintf(w, "%s\t%d\t%.5f\t%.5f\t%.2e", t.Name, t.Dim, t.MeanCosine, t.MinCosine, t.RelativeError)
+		for _, j := range t.Probes {
+			fmt.Fprintf(w, "\t%.1f%%\t%.1f%%\t%.1f ±%.1f", 100*j.AccuracyA, 100*j.AccuracyB, 100*j.Loss, 100*j.Interval)
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
+}
+
+func (s Side) line() string {
+	line := fmt.Sprintf("%s, %s on %s", s.Name, s.Precision, s.Provider)
+	if s.ImagesPerSecond > 0 {
+		line += fmt.Sprintf(", %.1f images/s", s.ImagesPerSecond)
+	}
+	return line
+}
