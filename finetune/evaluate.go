@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"graft/finetune/fit"
 	"graft/finetune/metrics"
@@ -60,7 +61,7 @@ func Evaluate(ctx context.Context, c EvalConfig) (e Evaluation, err error) {
 	if err != nil {
 		return e, err
 	}
-	e.Notes = append(r.Notes(), other...)
+	e.Notes = slices.Concat(r.Notes(), s.notes(), other)
 	e.Reports, err = r.evaluate(ctx, s, splits, c.Predictions, c.Options.Runtime.Threads)
 	return e, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -141,5 +140,3 @@ func all(n int) []int {
 	}
 	return out
 }
-
-func datasetName(d *dataset.Dataset) string { return filepath.Base(d.Path) }

@@ -2,7 +2,6 @@ package finetune
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"graft/finetune/knn"
@@ -47,7 +46,7 @@ func EvaluateNearest(ctx context.Context, c NearestConfig) (e Evaluation, err er
 	}
 	n := nearest{NearestConfig: c, store: s}
 	if err := n.index(); err != nil {
-		return e, fmt.Errorf("store %s: %w", s.Dir(), err)
+		return e, err
 	}
 	if note := randomNote(s.Manifest().Backbone.Source); note != "" {
 		e.Notes = append(e.Notes, note)
@@ -55,11 +54,7 @@ func EvaluateNearest(ctx context.Context, c NearestConfig) (e Evaluation, err er
 	e.Notes = append(e.Notes, absentClasses(n.train.labels, s.Classes())...)
 	name := fmt.Sprintf("%s: %d nearest neighbours, %s votes", runName(s.Dir()), c.K, c.Vote)
 	e.Reports, err = judge(name, s.Classes(), splits, c.Predictions, func(split string) (answers, error) {
-		a, err := n.answers(ctx, split)
-		if err != nil {
-			err = fmt.Errorf("store %s, split %s: %w", s.Dir(), split, err)
-		}
-		return a, err
+		return n.answers(ctx, split)
 	})
 	return e, err
 }
@@ -81,14 +76,11 @@ func (n *nearest) load(split string) (features, error) {
 }
 
 func (n *nearest) index() (err error) {
-	if n.UseFlip && !n.store.HasFlip() {
-		return errors.New("no features of mirrored images; extract with --flip")
-	}
 	if n.train, err = n.load(trainSplit); err != nil {
 		return err
 	}
 	n.found, err = knn.New(n.train.x, n.train.dim, n.train.labels, len(n.store.Classes()))
-	return err
+	return n.about(trainSplit, err)
 }
 
 // answers are the votes on a split's images.
@@ -99,17 +91,28 @@ func (n *nearest) answers(ctx context.Context, split string) (a answers, err err
 	if split == trainSplit {
 		// An image and its mirrored twin share an index, and neither votes for the other.
 		nb, err = n.found.LeaveOneOut(ctx, n.K, f.indices, progress)
-	} else if f, err = n.load(split); err == nil {
+	} else {
+		if f, err = n.load(split); err != nil {
+			return a, err
+		}
 		nb, err = n.found.Search(ctx, f.x, n.K, progress)
 	}
 	if err != nil {
-		return a, err
+		return a, n.about(split, err)
 	}
 	a.rows, a.probs = f.rows, n.found.Shares(nb, n.Vote)
 	if n.UseFlip {
 		a.halve()
 	}
 	return a, nil
+}
+
+// about says which rows an error of knn speaks of.
+func (n *nearest) about(split string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("store %s, split %s: %w", n.store.Dir(), split, err)
 }
 
 // halve averages the second half, of the mirrored images, into the first.

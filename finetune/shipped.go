@@ -95,8 +95,8 @@ func openOwnShipped(path string, meta map[string]string, classes int, o ort.Opti
 		return nil, fmt.Errorf("%s: metadata graft.image_size is %q, want a number of pixels", path, meta["graft.image_size"])
 	}
 	crop, err := strconv.ParseFloat(meta["graft.crop_pct"], 64)
-	if err != nil || !(crop > 0 && crop <= 1) {
-		return nil, fmt.Errorf("%s: metadata graft.crop_pct is %q, want a number above 0 and up to 1", path, meta["graft.crop_pct"])
+	if err != nil || !(crop >= preprocess.MinCropPct && crop <= 1) {
+		return nil, fmt.Errorf("%s: metadata graft.crop_pct is %q, want a number from %g to 1", path, meta["graft.crop_pct"], preprocess.MinCropPct)
 	}
 	s, err := ort.Open(path, o)
 	if err != nil {

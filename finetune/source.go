@@ -18,6 +18,8 @@ type source interface {
 	load(ctx context.Context, split string) (fit.Examples, rows, error)
 	// identity is the dataset's name and fingerprint.
 	identity() (name, fingerprint string, err error)
+	// notes says what of it is left out.
+	notes() []string
 	Close() error
 }
 
@@ -38,6 +40,8 @@ func (s storeSource) identity() (string, string, error) {
 	d := s.s.Manifest().Dataset
 	return d.Name, d.Fingerprint, nil
 }
+
+func (s storeSource) notes() []string { return nil } // its rows are what was extracted
 
 func (s storeSource) Close() error { return nil }
 
@@ -78,8 +82,23 @@ func (o DataOptions) recorded() DataOptions {
 	return o
 }
 
-func (o DataOptions) open(ctx context.Context, progress func(done, total int64)) (*dataset.Dataset, error) {
-	return dataset.Open(ctx, o.Path, dataset.Options{FERPlus: o.FERPlus, SkipBad: o.SkipBad, Seed: o.Seed, PerClass: o.PerClass}, progress)
+// open opens the dataset. With verify every image file is decoded first, so that
+// SkipBad leaves out the bad ones too.
+func (o DataOptions) open(ctx context.Context, verify bool, progress func(done, total int64)) (*dataset.Dataset, error) {
+	return dataset.Open(ctx, o.Path, dataset.Options{FERPlus: o.FERPlus, SkipBad: o.SkipBad, Seed: o.Seed, PerClass: o.PerClass, Verify: verify}, progress)
+}
+
+// exists tells whether something lies where the path says.
+func (o DataOptions) exists() bool {
+	return o.Path == dataset.SyntheticPath || exists(strings.TrimPrefix(o.Path, dataset.ListPrefix))
+}
+
+// leftOut is a sentence on what SkipBad left out, none if nothing.
+func leftOut(d *dataset.Dataset) []string {
+	if len(d.Bad) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d bad entries of %s are left out; the first: %s: %s", len(d.Bad), d.Name(), d.Bad[0].Where, d.Bad[0].Reason)}
 }
 
 // openData opens the given dataset, or the one that the run was trained on.
@@ -91,10 +110,10 @@ func (r *Run) openData(ctx context.Context, given DataOptions, progress func(lab
 	switch {
 	case o.Path == "":
 		return nil, fmt.Errorf("run %s names no dataset; give one with --data", r.Dir)
-	case given.Path == "" && o.Path != dataset.SyntheticPath && !exists(o.Path):
+	case given.Path == "" && !o.exists():
 		return nil, fmt.Errorf("the dataset that run %s was trained on is not at %s any more; name one with --data", r.Dir, o.Path)
 	}
-	d, err := o.open(ctx, label(progress, "reading "+o.Path))
+	d, err := o.open(ctx, o.SkipBad, label(progress, "reading "+o.Path))
 	if err != nil {
 		return nil, err
 	}
@@ -139,5 +158,7 @@ func (s imageSource) load(ctx context.Context, split string) (fit.Examples, rows
 
 func (s imageSource) identity() (string, string, error) {
 	fingerprint, err := s.Fingerprint()
-	return datasetName(s.Dataset), fingerprint, err
+	return s.Name(), fingerprint, err
 }
+
+func (s imageSource) notes() []string { return leftOut(s.Dataset) }

@@ -26,7 +26,7 @@ func (r *Run) evaluateImages(ctx context.Context, c EvalConfig) (e Evaluation, e
 	defer func() { err = errors.Join(err, p.Close()) }()
 	return p.evaluate(ctx, c, func(d *dataset.Dataset) ([]string, error) {
 		fingerprint, err := d.Fingerprint()
-		return r.otherData(datasetName(d), fingerprint, err)
+		return r.otherData(d.Name(), fingerprint, err)
 	})
 }
 
@@ -52,7 +52,7 @@ func (c EvalConfig) batch() int { return cmp.Or(c.Batch, extract.DefaultBatch) }
 // evaluate judges the predictor on c.Data; notes says what is to be noted about
 // the dataset.
 func (p *Predictor) evaluate(ctx context.Context, c EvalConfig, notes func(*dataset.Dataset) ([]string, error)) (e Evaluation, err error) {
-	d, err := c.Data.open(ctx, label(c.Progress, "reading "+c.Data.Path))
+	d, err := c.Data.open(ctx, false, label(c.Progress, "reading "+c.Data.Path))
 	if err != nil {
 		return e, err
 	}
@@ -64,7 +64,7 @@ func (p *Predictor) evaluate(ctx context.Context, c EvalConfig, notes func(*data
 	if err != nil {
 		return e, err
 	}
-	e.Notes = p.Notes()
+	e.Notes = append(p.Notes(), leftOut(d)...)
 	e.Reports, err = judge(runName(c.Run), p.labels, splits, c.Predictions, func(split string) (answers, error) {
 		s := stream{p.model, d, c.batch(), c.Data.SkipBad, len(p.labels), label(c.Progress, "classifying "+split)}
 		a, bad, err := s.answers(ctx, split)

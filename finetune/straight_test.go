@@ -31,7 +31,7 @@ func trainedOnFaces(t *testing.T, batch int, flip bool) (run, embeddings, model 
 		t.Fatal(err)
 	}
 	defer b.Close()
-	d, err := drawn.open(context.Background(), nil)
+	d, err := drawn.open(context.Background(), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestStraightFromImages(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		d, err := drawn.open(context.Background(), nil)
+		d, err := drawn.open(context.Background(), false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

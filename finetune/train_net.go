@@ -90,13 +90,13 @@ func TrainNet(ctx context.Context, c NetConfig, o Observer) (result Result, err 
 	if err != nil {
 		return result, err
 	}
-	d, err := c.Data.open(ctx, label(o.Progress, "reading "+c.Data.Path))
+	d, err := c.Data.open(ctx, c.Data.SkipBad, label(o.Progress, "reading "+c.Data.Path))
 	if err != nil {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	for _, w := range d.Warnings {
-		o.log("%s: %s", d.Path, w)
+	for _, line := range slices.Concat(d.Warnings, leftOut(d)) {
+		o.log("%s", line)
 	}
 	r := &Run{Dir: c.Out, Config: newConfig(c.Kind, c.Version, c.Fit.Seed, d.Classes)}
 	l, err := c.lesson(ctx, d, r, o)
@@ -136,7 +136,7 @@ func (c NetConfig) lesson(ctx context.Context, d *dataset.Dataset, r *Run, o Obs
 	}
 	pixels := c.Pixels
 	r.Config.Pixels = &pixels
-	r.Config.Dataset = DatasetRecord{Name: datasetName(d), Fingerprint: fingerprint, Limit: c.Limit, DataOptions: c.Data.recorded()}
+	r.Config.Dataset = DatasetRecord{Name: d.Name(), Fingerprint: fingerprint, Limit: c.Limit, DataOptions: c.Data.recorded()}
 	r.Config.Notes = append(r.Config.Notes, absentClasses(f.labels, d.Classes)...)
 	side := net.InputShape()[1]
 	l := lesson{Descent: c.Descent, recipe: c.Recipe, net: net, labels: f.labels, split: datasetSplits(d).validation(),

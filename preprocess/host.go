@@ -15,6 +15,10 @@ type Normalization struct {
 	Mean, Std [3]float32
 }
 
+// MinCropPct is the least part of the shorter side that a centre crop may keep: no checkpoint comes near it, and a file
+// that asked for less would have pictures blown up without bounds.
+const MinCropPct = 0.1
+
 // Square resizes im so that its shorter side is floor(size/cropPct) and cuts
 // the size×size centre, in 8 bits with PIL's antialiased bilinear kernel: what
 // torchvision's Resize and CenterCrop and timm's evaluation transform do with

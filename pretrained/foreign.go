@@ -58,8 +58,8 @@ func newForeign(m *onnx.Model, f *Foreign, probe func(*foreign) ([]int64, error)
 	if a.CropPct == 0 {
 		a.CropPct = 1
 	}
-	if !(a.CropPct > 0 && a.CropPct <= 1) {
-		return nil, fmt.Errorf("crop is %v, wanted above 0 and up to 1", f.CropPct)
+	if !(a.CropPct >= preprocess.MinCropPct && a.CropPct <= 1) {
+		return nil, fmt.Errorf("crop is %v, wanted %g to 1", f.CropPct, preprocess.MinCropPct)
 	}
 	if err := a.findInput(m.Inputs); err != nil {
 		return nil, err

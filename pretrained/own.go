@@ -53,8 +53,8 @@ func newOwn(m *onnx.Model) (*own, error) {
 		return nil, fmt.Errorf("metadata %s is %q, wanted a number of pixels", keyImageSize, meta[keyImageSize])
 	}
 	crop, err := strconv.ParseFloat(orElse(meta[keyCropPct], "1"), 64)
-	if err != nil || !(crop > 0 && crop <= 1) {
-		return nil, fmt.Errorf("metadata %s is %q, wanted a number above 0 and up to 1", keyCropPct, meta[keyCropPct])
+	if err != nil || !(crop >= preprocess.MinCropPct && crop <= 1) {
+		return nil, fmt.Errorf("metadata %s is %q, wanted a number from %g to 1", keyCropPct, meta[keyCropPct], preprocess.MinCropPct)
 	}
 	o := &own{size: size, crop: crop}
 	o.line = fmt.Sprintf("%s to %d in the graph; mean %s; std %s; images larger or not square first on the host: shorter side to %d/%v, centre cut",

@@ -12,11 +12,10 @@ import (
 	"graft/preprocess/dataset"
 )
 
-// evalMode is a way of judging: the flags that have an effect in it and what
-// the others would need.
+// evalMode is a way of judging.
 type evalMode struct {
-	flags []string
-	why   string
+	flags []string // that have an effect
+	why   string   // others have none
 }
 
 // evalAlways are the flags that every way of judging heeds.
@@ -25,8 +24,8 @@ var evalAlways = []string{"split", "threads", "confusion", "predictions", "json"
 // Flags that go together.
 var (
 	evalRuntime = []string{"batch", "provider", "device", "allow-fallback"}
-	evalDrawn   = []string{"data", "skip-bad", "seed", "per-class"}
-	evalRead    = []string{"data", "skip-bad"}
+	evalImages  = []string{"data", "skip-bad"}
+	evalDrawn   = []string{"seed", "per-class"} // of the synthetic dataset
 )
 
 // evalModeOf finds the way of judging that the arguments ask for.
@@ -40,12 +39,15 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 	if err := exactArgs(c, "RUN"); err != nil {
 		return evalMode{}, err
 	}
-	images, why := evalRead, "only the "+dataset.SyntheticPath+" dataset is drawn"
+	images := evalImages
 	if c.String("data") == dataset.SyntheticPath {
-		images, why = evalDrawn, ""
+		images = slices.Concat(evalImages, evalDrawn)
 	}
 	if info, err := os.Stat(c.Args().First()); err == nil && !info.IsDir() {
-		return evalMode{slices.Concat(images, evalRuntime), join(why, "an exported file is judged on the images of --data, with the backbone in it")}, nil
+		if c.String("data") == "" {
+			return evalMode{}, usageErrorf("eval: an exported file does not say which dataset it was trained on; name one with --data")
+		}
+		return evalMode{slices.Concat(images, evalRuntime), "an exported file is judged on the images of --data, with the backbone in it"}, nil
 	}
 	kind, err := finetune.Kind(c.Args().First())
 	if err != nil {
@@ -55,28 +57,31 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 	case kind == nets.KindHead && c.String("data") == "":
 		return evalMode{[]string{"embeddings"}, "without --data a head is judged on embeddings, its own or those of --embeddings, by their taps"}, nil
 	case kind == nets.KindHead:
-		return evalMode{slices.Concat(images, evalRuntime, []string{"model"}), join(why, "with --data a head is judged on images, by the run's own taps")}, nil
+		return evalMode{slices.Concat(images, evalRuntime, []string{"model"}), "with --data a head is judged on images, by the run's own taps"}, nil
 	case c.String("data") == "":
 		return evalMode{nil, "without --data a " + kind + " is judged on the dataset it was trained on, read the same way"}, nil
 	}
-	return evalMode{images, join(why, "a "+kind+" is judged on images, with no backbone")}, nil
+	return evalMode{images, "a " + kind + " is judged on images, with no backbone"}, nil
 }
 
-func join(reasons ...string) string {
-	return strings.Join(slices.DeleteFunc(reasons, func(r string) bool { return r == "" }), ", and ")
-}
-
-// refuseIdle names the flags that would have no effect.
+// refuseIdle names the flags that would have no effect, and why.
 func (m evalMode) refuseIdle(c *cli.Context) error {
-	var idle []string
+	var idle, why []string
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
 		if c.IsSet(name) && !slices.Contains(m.flags, name) && !slices.Contains(evalAlways, name) {
 			idle = append(idle, "--"+name)
+			reason := m.why
+			if slices.Contains(m.flags, "data") && slices.Contains(evalDrawn, name) {
+				reason = "only the " + dataset.SyntheticPath + " dataset is drawn"
+			}
+			if !slices.Contains(why, reason) {
+				why = append(why, reason)
+			}
 		}
 	}
 	if idle == nil {
 		return nil
 	}
-	return usageErrorf("eval: %s would have no effect: %s", strings.Join(idle, ", "), m.why)
+	return usageErrorf("eval: %s would have no effect: %s", strings.Join(idle, ", "), strings.Join(why, ", and "))
 }

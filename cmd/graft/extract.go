@@ -35,7 +35,7 @@ func extractCommand() *cli.Command {
 			&cli.StringFlag{Name: "taps", Usage: "features to keep: `TAPS` such as cls,mean,cls_9, or all (default: the model's first, cls)"},
 			&cli.StringFlag{Name: "split", Usage: "only these `SPLITS`, separated by commas (default: all)"},
 			&cli.BoolFlag{Name: "flip", Usage: "also keep the features of every image mirrored left to right"},
-			&cli.IntFlag{Name: "batch", Value: extract.DefaultBatch, Usage: "`IMAGES` per inference; a store that was begun keeps its own unless this flag says otherwise"},
+			&cli.StringFlag{Name: "batch", Value: strconv.Itoa(extract.DefaultBatch), Usage: "`IMAGES` per inference, or auto: what a few seconds of measuring find fastest; a store that was begun keeps its own unless this flag names another"},
 			&cli.StringFlag{Name: "dtype", Value: "float32", Usage: "`TYPE` on disk: float32 or float16"},
 			&cli.IntFlag{Name: "shard-rows", Value: extract.DefaultShardRows, Usage: "`SAMPLES` per shard"},
 			&cli.StringFlag{Name: "shard", Usage: "make only part `I/N` of the store's shards, I from 0 to N-1 (default: all)"},
@@ -119,7 +119,7 @@ func extractAction(c *cli.Context) (err error) {
 	if d := c.String("dtype"); d != "float32" && d != "float16" {
 		return usageErrorf("--dtype %q: wanted float32 or float16", d)
 	}
-	if err := atLeast(c, 1, "batch", "shard-rows", "per-class"); err != nil {
+	if err := atLeast(c, 1, "shard-rows", "per-class"); err != nil {
 		return err
 	}
 	if err := atLeast(c, 0, "limit", "threads", "device"); err != nil {
@@ -127,6 +127,10 @@ func extractAction(c *cli.Context) (err error) {
 	}
 	if c.Bool("strict") && c.Bool("skip-bad") {
 		return usageErrorf("--strict and --skip-bad contradict each other")
+	}
+	batch, err := parseBatch(c.String("batch"))
+	if err != nil {
+		return err
 	}
 	part, err := store.ParsePart(c.String("shard"))
 	if err != nil {
@@ -150,7 +154,7 @@ func extractAction(c *cli.Context) (err error) {
 	sum, err := extract.Run(c.Context, extract.Config{
 		Data: data, Backbone: backbone, Out: c.String("out"),
 		Taps: o.Taps, Splits: splitWords(c.String("split")), Flip: c.Bool("flip"),
-		Batch: c.Int("batch"), KeepBatch: c.IsSet("batch"), ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"), Part: part,
+		Batch: batch, AutoBatch: batch == 0, KeepBatch: c.IsSet("batch") && batch > 0, ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"), Part: part,
 		DType: c.String("dtype"), SkipBad: c.Bool("skip-bad"), Strict: c.Bool("strict"), Checked: newProgress(c, "checking earlier files"),
 	}, newProgress(c, "extracting"))
 	if err != nil {
@@ -158,6 +162,18 @@ func extractAction(c *cli.Context) (err error) {
 	}
 	printExtract(humanOut(c), sum, part)
 	return writeJSON(c, sum)
+}
+
+// parseBatch reads a number of images, or 0 for auto.
+func parseBatch(word string) (int, error) {
+	if word == "auto" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(word)
+	if err != nil || n < 1 {
+		return 0, usageErrorf("--batch %q: want a number of images, 1 or more, or auto", word)
+	}
+	return n, nil
 }
 
 // closeInto closes what a command opened and reports a failure of that alone.

@@ -17,6 +17,13 @@ func printExtract(out io.Writer, s extract.Summary, p store.Part) {
 		fmt.Fprintf(out, ", %.1f images/s in %.1f s", s.ImagesPerSecond, s.Seconds)
 	}
 	fmt.Fprintln(out)
+	if len(s.BatchRates) > 0 {
+		fmt.Fprintf(out, "%d images per inference, chosen by a measurement:", s.Batch)
+		for _, r := range s.BatchRates {
+			fmt.Fprintf(out, " %d at %.3g/s", r.Batch, r.ImagesPerSecond)
+		}
+		fmt.Fprintln(out)
+	}
 	if s.Resumed > 0 {
 		fmt.Fprintf(out, "%d samples were there from an earlier run\n", s.Resumed)
 	}
@@ -41,12 +48,17 @@ func printState(out io.Writer, s store.State, p store.Part) {
 		return
 	}
 	var shards, parts []string
+	lacking := make([]bool, p.N)
 	for _, k := range s.Missing {
-		shards, parts = append(shards, fmt.Sprint(k)), append(parts, p.Of(k).String())
+		shards, lacking[p.Of(k).I] = append(shards, fmt.Sprint(k)), true
 	}
-	slices.Sort(parts)
+	for i, lacks := range lacking {
+		if lacks {
+			parts = append(parts, store.Part{I: i, N: p.N}.String())
+		}
+	}
 	fmt.Fprintf(out, "part %s is done; the store still lacks %d of %d shards (%s), of the parts %s\n",
-		p, len(shards), s.Shards, some(shards), some(slices.Compact(parts)))
+		p, len(shards), s.Shards, some(shards), some(parts))
 	if s.Shards < p.N {
 		fmt.Fprintf(out, "the store has %d shards: parts from %d/%d on have nothing to make; smaller --shard-rows would give them some\n", s.Shards, s.Shards, p.N)
 	}

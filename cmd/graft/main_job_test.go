@@ -190,7 +190,7 @@ func checkStatuses(t *testing.T, dir string) {
 		{"idle flags of eval", live, []string{"eval", at("run"), "--seed", "3", "--skip-bad"}, exitUsage},
 		{"another backbone", live, []string{"eval", at("run"), "--data", "synthetic", "--model", at("whole.onnx")}, exitFailed},
 		{"embeddings and images", live, []string{"eval", at("run"), "--data", "synthetic", "--embeddings", at("embeddings")}, exitUsage},
-		{"exported file without images", live, []string{"eval", at("whole.onnx")}, exitFailed},
+		{"exported file without images", live, []string{"eval", at("whole.onnx")}, exitUsage},
 		{"exported file and taps", live, []string{"eval", at("whole.onnx"), "--data", "synthetic", "--taps", "cls"}, exitUsage},
 		{"neighbours and a run", live, []string{"eval", at("run"), "--knn", "5", "--embeddings", at("embeddings")}, exitUsage},
 		{"neighbours of nothing", live, []string{"eval", "--knn", "5"}, exitUsage},
@@ -216,6 +216,10 @@ func checkStatuses(t *testing.T, dir string) {
 				t.Errorf("exit status %d, want %d; output:\n%s", code, c.want, out)
 			}
 		})
+	}
+	err := newApp().RunContext(live, []string{"graft", "eval", "--data", "faces.zip", "--embeddings", "x", "--seed", "3", at("run")})
+	if err == nil || !strings.Contains(err.Error(), "no effect: with --data a head") || !strings.Contains(err.Error(), "and only the synthetic dataset is drawn") {
+		t.Errorf("error %v, want why either flag has no effect", err)
 	}
 	code, out := graft(t, live, "predict", at("run"), at("face.png"), dir, "--provider", "cpu", "--json", "-")
 	if list := decode[[]finetune.Prediction](t, out); code != exitFailed || len(list) != 2 || list[0].Label == "" || !strings.Contains(list[1].Error, dir) {

@@ -3,6 +3,7 @@ package rank
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"graft/models"
@@ -23,14 +24,19 @@ type File struct {
 }
 
 // Find turns words into files: each is the path of an ONNX file, or a name of
-// the zoo that was pulled into dir. What is not there, or no ONNX model, is an
-// error: found now, and not after the backbones before it have run.
+// the zoo that was pulled into dir. What is not there, no ONNX model, or named
+// twice is an error.
 func Find(words []string, dir string) ([]File, error) {
 	var out []File
 	for _, w := range words {
 		f, err := find(w, dir)
 		if err != nil {
 			return nil, err
+		}
+		for _, o := range out {
+			if filepath.Clean(o.Path) == filepath.Clean(f.Path) {
+				return nil, fmt.Errorf("%s is named twice", f.Path)
+			}
 		}
 		out = append(out, f)
 	}

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"graft/onnx/ort"
 	"graft/preprocess/dataset"
@@ -62,6 +63,9 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 		return r, errors.New("no backbone to rank")
 	}
 	c.quiet()
+	if err := c.tryAll(); err != nil {
+		return r, err
+	}
 	if err := c.draw(); err != nil {
 		return r, err
 	}
@@ -88,17 +92,39 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 // report is the part of the result that is known before.
 func (c *Config) report() (Report, error) {
 	fingerprint, err := c.Data.Fingerprint()
-	return Report{Data: filepath.Base(c.Data.Path), Fingerprint: fingerprint, Splits: c.Splits, Images: len(c.Data.Samples),
+	return Report{Data: c.Data.Name(), Fingerprint: fingerprint, Splits: c.Splits, Images: len(c.Data.Samples),
 		Classes: c.Data.Classes, Seed: c.Seed, Neighbours: neighbours, Folds: folds}, err
 }
 
-// judge extracts the sample with one backbone and judges its taps.
-func (c *Config) judge(ctx context.Context, f File, dir string) (b Backbone, err error) {
+// tryAll opens the backbones behind the first once: what is wrong with one, or
+// with its taps, is better known before others have run.
+func (c *Config) tryAll() error {
+	if c.Foreign != nil && !slices.ContainsFunc(c.Backbones, func(f File) bool { return !f.own() }) {
+		return errors.New("all backbones were exported by graft and describe themselves; leave out the settings for foreign models")
+	}
+	for _, f := range c.Backbones[1:] {
+		p, err := c.open(f)
+		if err != nil {
+			return fmt.Errorf("rank %s: %w", f.Name, err)
+		}
+		if err := p.Close(); err != nil {
+			return fmt.Errorf("rank %s: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) open(f File) (*pretrained.Backbone, error) {
 	o := pretrained.Options{Runtime: c.Runtime, Taps: c.Taps}
 	if !f.own() {
 		o.Foreign = c.Foreign
 	}
-	p, err := pretrained.Open(f.Path, o)
+	return pretrained.Open(f.Path, o)
+}
+
+// judge extracts the sample with one backbone and judges its taps.
+func (c *Config) judge(ctx context.Context, f File, dir string) (b Backbone, err error) {
+	p, err := c.open(f)
 	if err != nil {
 		return b, err
 	}

@@ -14,6 +14,7 @@ import (
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/preprocess/dataset"
+	"graft/pretrained"
 	"graft/pretrained/vit/vittest"
 )
 
@@ -169,8 +170,8 @@ func TestRun(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	dir := t.TempDir()
-	model := vittest.WriteTiny(t, dir)
-	files, err := Find([]string{model, model}, dir)
+	model, twin := vittest.WriteTiny(t, dir), vittest.WriteTiny(t, t.TempDir())
+	files, err := Find([]string{model, twin}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +182,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Backbones) != 2 || r.Images != 70 || len(said) != 2 || !strings.HasPrefix(r.Fingerprint, "sha256:") || r.Recommendation.Backbone != model {
+	if len(r.Backbones) != 2 || r.Images != 70 || len(said) != 2 || !strings.HasPrefix(r.Fingerprint, "sha256:") || len(r.Recommendation.Equal) != 2 {
 		t.Errorf("report %+v, said %q", r, said)
 	}
 	b := r.Backbones[0]
@@ -192,18 +193,28 @@ func TestRun(t *testing.T) {
 	if b.Taps[0].Probe.Accuracy < b.Taps[3].Probe.Accuracy || b.Taps[0].KNN.Total != 70 {
 		t.Errorf("taps %+v, want the best first", b.Taps)
 	}
-	if twin := r.Backbones[1]; twin.Taps[0] != b.Taps[0] {
-		t.Errorf("the same file scored %+v and %+v", b.Taps[0], twin.Taps[0])
+	if other := r.Backbones[1]; other.Name == b.Name || other.Taps[0] != b.Taps[0] {
+		t.Errorf("equal files %s and %s scored %+v and %+v", b.Name, other.Name, b.Taps[0], other.Taps[0])
 	}
 	if data, err := json.Marshal(r); err != nil || !strings.Contains(string(data), `"accuracy_ci95":[`) {
 		t.Errorf("JSON %s, %v", data, err)
 	}
 	c.Data, c.Taps = openFaces(t, 20), []string{"cls_9"}
-	if _, err := Run(context.Background(), c); err == nil || !strings.Contains(err.Error(), "cls_9") || !strings.Contains(err.Error(), model) {
+	if _, err := Run(context.Background(), c); err == nil || !strings.Contains(err.Error(), "cls_9") || !strings.Contains(err.Error(), twin) {
 		t.Errorf("error %v, want one that names tap and backbone", err)
 	}
+	// A fault of the second shows before the first has run.
+	c.Data, c.Taps, said = openFaces(t, 20), nil, nil
+	c.Backbones = []File{files[0], {Name: "gone", Path: filepath.Join(dir, "gone.onnx")}}
+	if _, err := Run(context.Background(), c); err == nil || !strings.Contains(err.Error(), "rank gone") || said != nil {
+		t.Errorf("error %v after %q, want one on gone at once", err, said)
+	}
+	c.Backbones, c.Foreign = files, &pretrained.Foreign{}
+	if _, err := Run(context.Background(), c); err == nil || !strings.Contains(err.Error(), "settings for foreign models") {
+		t.Errorf("error %v, want one on settings that nothing heeds", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c.Data, c.Taps = openFaces(t, 20), nil
+	c.Data, c.Foreign = openFaces(t, 20), nil
 	c.Log = func(string) { cancel() }
 	if _, err := Run(ctx, c); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want context.Canceled", err)
@@ -238,5 +249,8 @@ func TestFind(t *testing.T) {
 	f, err := Find([]string{"vit_b_16"}, dir)
 	if err != nil || f[0].Path != filepath.Join(dir, "vit_b_16.onnx") || f[0].parameters < 80e6 {
 		t.Errorf("found %+v, %v, want the zoo's file with the zoo's number of parameters", f, err)
+	}
+	if _, err := Find([]string{"vit_b_16", dir + "/./vit_b_16.onnx"}, dir); err == nil || !strings.Contains(err.Error(), "named twice") {
+		t.Errorf("error %v, want one on a file named twice", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 )
 
 // TempPrefix starts the names of temporaries; readers of folders skip them.
@@ -102,7 +103,8 @@ func WriteFile(path string, data []byte) error {
 }
 
 // SyncDir makes renames inside dir durable. Windows has no such call and needs
-// none.
+// none; nor have some network file systems, such as SMB, whose folders cannot be
+// synced.
 func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -111,7 +113,11 @@ func SyncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
 }
 
 func ignoreMissing(err error) error {

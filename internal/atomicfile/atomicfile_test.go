@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"graft/internal/atomicfile"
@@ -65,6 +66,25 @@ func TestCommitReplaces(t *testing.T) {
 	}
 	if info.Mode().Perm()&0o444 != 0o444 {
 		t.Errorf("mode %v is not readable by all", info.Mode())
+	}
+}
+
+// Folders of some file systems cannot be synced, which is no fault of a file in them.
+func TestSyncDirWhereFoldersCannotBe(t *testing.T) {
+	const dir = "/proc/self"
+	d, err := os.Open(dir)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer d.Close()
+	if err := d.Sync(); !errors.Is(err, syscall.EINVAL) {
+		t.Skipf("sync of %s gives %v, so nothing is tested", dir, err)
+	}
+	if err := atomicfile.SyncDir(dir); err != nil {
+		t.Error(err)
+	}
+	if err := atomicfile.SyncDir(filepath.Join(t.TempDir(), "missing")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
 	}
 }
 

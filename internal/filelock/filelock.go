@@ -46,8 +46,5 @@ func isFile(f *os.File, path string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(a, b)
 }
 
-// Release removes the lock's file while it is still held, then lets go.
-func (l *Lock) Release() error {
-	removeLocked(l.f)
-	return l.f.Close()
-}
+// Release removes the lock's file, unless another holds it by then, and lets go.
+func (l *Lock) Release() error { return release(l.f) }

@@ -23,4 +23,8 @@ func lockFile(f *os.File) error {
 	}
 }
 
-func removeLocked(f *os.File) { _ = os.Remove(f.Name()) }
+// release removes the file while it is still locked: afterwards it may be another's.
+func release(f *os.File) error {
+	_ = os.Remove(f.Name())
+	return f.Close()
+}

@@ -15,5 +15,10 @@ func lockFile(f *os.File) error {
 	return err
 }
 
-// removeLocked leaves the file: Windows does not remove open ones.
-func removeLocked(*os.File) {}
+// release closes the file first: Windows removes no open ones, which also spares
+// the file of whoever has the lock by then.
+func release(f *os.File) error {
+	err := f.Close()
+	_ = os.Remove(f.Name())
+	return err
+}

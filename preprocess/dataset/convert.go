@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -112,11 +113,24 @@ func checkEmpty(out string) error {
 	return fmt.Errorf("folder %s is not empty (it holds %s, …); name another --out or empty it first", out, names[0])
 }
 
-func (d *Dataset) fillFolder(ctx context.Context, dir string, progress func(done, total int64)) error {
-	for _, c := range d.Classes { // a list's labels may be any text
+// checkNames refuses a list's labels and splits that a folder cannot tell.
+func (d *Dataset) checkNames() error {
+	for _, c := range d.Classes {
 		if c == "." || !filepath.IsLocal(c) || strings.ContainsAny(c, `/\`) {
 			return fmt.Errorf("%s: class %q cannot be a folder's name", d.Path, c)
 		}
+	}
+	for _, s := range d.Splits {
+		if !d.isFER() && !slices.Contains(folderSplits, s) {
+			return fmt.Errorf("%s: split %q would not be read back: a folder's splits are %s", d.Path, s, strings.Join(folderSplits, ", "))
+		}
+	}
+	return nil
+}
+
+func (d *Dataset) fillFolder(ctx context.Context, dir string, progress func(done, total int64)) error {
+	if err := d.checkNames(); err != nil {
+		return err
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err

@@ -12,6 +12,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -63,6 +64,14 @@ type Dataset struct {
 	src   source
 	rows  []int // zero-based row of the CSV by sample; nil where unknown
 	total int   // rows of the CSV, good and bad
+}
+
+// Name is what Path would be beside the set.
+func (d *Dataset) Name() string {
+	if list, ok := strings.CutPrefix(d.Path, ListPrefix); ok {
+		return ListPrefix + filepath.Base(list)
+	}
+	return filepath.Base(d.Path)
 }
 
 // Photos tells sets of image files (folders, archives of images, lists), where

@@ -95,18 +95,18 @@ func (d *Dataset) loadList(ctx context.Context, path string, o Options, progress
 // readList calls f with every line that counts and its number from 1, without
 // line end. The bytes are f's until it returns.
 func readList(ctx context.Context, path string, progress func(done, total int64), f func(n int, line []byte) error) error {
+	info, err := os.Stat(path) // before opening: a pipe would wait for a writer
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("list is not a regular file but " + kindOf(info.Mode()))
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errors.New("list is not a regular file")
-	}
 	stream, err := unpacked(bufio.NewReader(&countingReader{ctx: ctx, r: file, total: info.Size(), progress: progress}))
 	if err != nil {
 		return err

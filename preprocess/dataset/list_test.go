@@ -79,6 +79,15 @@ func TestListPaths(t *testing.T) {
 	}
 }
 
+func TestListIsAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := makePipe(path); err != nil {
+		t.Skip(err)
+	}
+	_, err := Open(context.Background(), ListPrefix+path, Options{}, nil)
+	wantError(t, err, "not a regular file but a pipe")
+}
+
 func TestListFaults(t *testing.T) {
 	good := "train/cat/a.png,cat,train\n"
 	for name, c := range map[string]struct {
@@ -110,10 +119,11 @@ func TestListFaults(t *testing.T) {
 		})
 	}
 	for text, want := range map[string]string{
-		"path,label,fold\n" + good: `header "fold"`,
-		"path,path\n" + good:       `header "path"`,
-		"# nothing\n\n":            "no usable image",
-		"\x1f\x8bnonsense":         "unpack",
+		"path,label,fold\n" + good:  `header "fold"`,
+		"path,path\n" + good:        `header "path"`,
+		"file,label,split\n" + good: `header "file": want path`,
+		"# nothing\n\n":             "no usable image",
+		"\x1f\x8bnonsense":          "unpack",
 	} {
 		_, err := Open(context.Background(), listed(t, "list.csv", text), Options{}, nil)
 		wantError(t, err, want)
@@ -212,6 +222,11 @@ func TestConvertList(t *testing.T) {
 	if got := ids(mustOpen(t, out, Options{Verify: true})); !slices.Equal(got, []string{"train/x/0000000-a.png", "train/x/0000001-a.png"}) {
 		t.Errorf("converted to %v", got)
 	}
-	d = mustOpen(t, listed(t, "list.csv", "train/cat/a.png,../../x,train\n"), Options{})
-	wantError(t, Convert(context.Background(), d, filepath.Join(t.TempDir(), "out"), nil), "../../x", "cannot be a folder's name")
+	for line, want := range map[string]string{
+		"train/cat/a.png,../../x,train\n": `class "../../x" cannot be a folder's name`,
+		"train/cat/a.png,x,fold-2\n":      `split "fold-2" would not be read back`,
+	} {
+		d := mustOpen(t, listed(t, "list.csv", line), Options{})
+		wantError(t, Convert(context.Background(), d, filepath.Join(t.TempDir(), "out"), nil), want)
+	}
 }

@@ -66,7 +66,9 @@ func (l *listReader) start() (header bool, err error) {
 	for i, f := range l.fields {
 		names[i] = strings.ToLower(string(bytes.TrimSpace(f)))
 	}
-	header = slices.Contains(names, listColumns[0])
+	// Without a path it is a header all the same, and wrong: taken for an image it
+	// would bring in a class named label.
+	header = slices.Contains(names, listColumns[0]) || len(names) > 1 && names[1] == listColumns[1]
 	if !header {
 		names = listColumns[:min(len(l.fields), len(listColumns))]
 	}

@@ -19,9 +19,9 @@ const SyntheticPath = "synthetic"
 
 // Open opens the set at path: a fer2013.csv or icml_face_data.csv, bare or in
 // .gz, .tar, .tar.gz or .zip; an image folder or its .zip; "list:" and the path
-// of a list of images, see ListPrefix; or the word "synthetic". Files are told by their content, not their name. progress,
-// which may be nil, is told bytes of the file read or images verified, and
-// their total.
+// of a list of images, see ListPrefix; or the word "synthetic". Files are told
+// by their content, not their name. progress, which may be nil, is told bytes of
+// the file read or images verified, and their total.
 func Open(ctx context.Context, path string, o Options, progress func(done, total int64)) (*Dataset, error) {
 	d := &Dataset{Path: path}
 	if err := d.open(ctx, o, oneAtATime(progress)); err != nil {

@@ -14,9 +14,10 @@ import (
 // tensors. The code is never read.
 
 // Limits on the tree: a module may be referred to any number of times, so that
-// a small pickle can spell a huge tree.
+// a small pickle can spell a huge tree. All attributes count, also those left
+// out: a module of many tensors under many names is as huge.
 const (
-	maxModules     = 1 << 16
+	maxAttributes  = 1 << 18
 	maxModuleDepth = 64
 )
 
@@ -49,16 +50,19 @@ func (m *scriptModule) stateDict() (map[string]*tensorRef, error) {
 
 type moduleWalk struct {
 	tensors map[string]*tensorRef
-	visited int
+	visited int // attributes
 }
 
 func (w *moduleWalk) visit(m *scriptModule, path string, depth int) error {
-	if w.visited++; w.visited > maxModules || depth > maxModuleDepth {
-		return fmt.Errorf("TorchScript: more than %d modules, or %d inside each other", maxModules, maxModuleDepth)
+	if depth > maxModuleDepth {
+		return fmt.Errorf("TorchScript: more than %d modules inside each other", maxModuleDepth)
 	}
 	d, ok := m.state.(*types.Dict)
 	if !ok {
 		return fmt.Errorf("TorchScript: the attributes of the module %s are %s, want a dictionary", quote(path), kindOf(m.state))
+	}
+	if w.visited += len(*d); w.visited > maxAttributes {
+		return fmt.Errorf("TorchScript: the modules have more than %d attributes", maxAttributes)
 	}
 	for _, e := range *d {
 		name, ok := e.Key.(string)

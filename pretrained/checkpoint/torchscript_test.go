@@ -35,6 +35,13 @@ func TestTorchScriptModules(t *testing.T) {
 	for i := range 20 {
 		wide = pkModule(pkText("a"), wide, pkText("b"), "h"+string(rune(i+1))) + "q" + string(rune(i+2))
 	}
+	// One module of 1000 tensors under 1000 names.
+	var leaf, root []string
+	for i := range 1000 {
+		leaf = append(leaf, pkText(fmt.Sprint(i)), "h\x01")
+		root = append(root, pkText(fmt.Sprint(i)), "h\x02")
+	}
+	many := pkModule(append([]string{pkText("w"), w + "q\x01", pkText("m"), pkModule(leaf...) + "q\x02"}, root...)...)
 	for _, c := range []struct {
 		name, value string
 		want        string   // "" for success
@@ -48,7 +55,8 @@ func TestTorchScriptModules(t *testing.T) {
 		{"attribute without a name", pkModule(pkInt(3), w), "a number as an attribute's name", nil},
 		{"tensor twice", pkModule(pkText("w"), w, pkText("w"), w), `"w" stands twice`, nil},
 		{"itself", "c__torch__\nM\n)\x81q\x00" + pkDict(pkText("a"), "h\x00") + "b", "inside each other", nil},
-		{"a million modules", wide, "more than 65536 modules", nil},
+		{"a million modules", wide, "more than 262144 attributes", nil},
+		{"a million tensors", many, "more than 262144 attributes", nil},
 		{"long name", pkModule(pkText(strings.Repeat("n", 2000)), w), "longer than 1024", nil},
 		{"other code", pkModule(pkText("w"), "cposix\nsystem\n("+pkText("true")+"tR"), `"posix.system"`, nil},
 		{"nearly", "c__torch__x\nM\n)\x81}b", `"__torch__x.M"`, nil},

@@ -102,26 +102,3 @@ func TestOtherFaultsStop(t *testing.T) {
 		t.Error("a closed dataset gave a store")
 	}
 }
-
-// A folder that is gone is no folder of bad images.
-func TestVanishedFolderStops(t *testing.T) {
-	dir := pictures(t, 12)
-	data := openData(t, dir, dataset.Options{})
-	out := filepath.Join(t.TempDir(), "e")
-	b := &fake{}
-	b.fail = func(batch int) error {
-		if batch == 2 { // the next images of this shard are decoded already, or gone too
-			return os.Rename(dir, dir+".away")
-		}
-		return nil
-	}
-	c := extract.Config{Data: data, Backbone: b, Out: out, Batch: 2, ShardRows: 4}
-	_, err := extract.Run(context.Background(), c, nil)
-	if err == nil || !strings.Contains(err.Error(), "every one of its 4 images is bad") || !strings.Contains(err.Error(), dir) {
-		t.Fatalf("error %v", err)
-	}
-	s, err := store.Open(out)
-	if err != nil || s.Info().Complete || s.Info().Rows == 0 {
-		t.Errorf("%+v, %v; want what was there to be kept", s.Info(), err)
-	}
-}

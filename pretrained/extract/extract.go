@@ -11,8 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"graft/onnx/ort"
@@ -26,7 +25,6 @@ import (
 const (
 	DefaultBatch     = 16
 	DefaultShardRows = 2048
-	maxBatch         = 1 << 14
 )
 
 // Backbone is what extraction needs of a *pretrained.Backbone.
@@ -53,6 +51,7 @@ type Config struct {
 	Splits    []string // none: all
 	Flip      bool     // also the features of the mirrored images
 	Batch     int      // images per inference; a store that was begun keeps its own
+	AutoBatch bool     // take what a short measurement finds fastest instead of Batch
 	KeepBatch bool     // refuse a store that was begun with another Batch
 	ShardRows int      // samples per shard
 	Limit     int      // samples per split, 0: all
@@ -79,6 +78,8 @@ type Summary struct {
 	Bad     []store.BadRow `json:"bad"`     // left out by the part
 	Taps    []store.Tap    `json:"taps"`
 	Batch   int            `json:"batch"` // images per inference
+	// BatchRates are what Batch was chosen by, if it was measured.
+	BatchRates []BatchRate `json:"batch_rates,omitempty"`
 	// State is of the whole store, all parts together.
 	State store.State `json:"state"`
 	// Provider is the execution provider that really ran.
@@ -99,6 +100,13 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summa
 	if err != nil {
 		return Summary{}, err
 	}
+	var rates []BatchRate
+	if c.AutoBatch {
+		if rates, err = c.settleBatch(ctx, indices, manifest.Taps); err != nil {
+			return Summary{}, fmt.Errorf("extract: %w", err)
+		}
+		manifest.Batch = c.Batch
+	}
 	w, err := store.OpenWriter(ctx, c.Out, manifest, store.WriterOptions{Part: c.Part, KeepBatch: c.KeepBatch}, c.Checked)
 	if err != nil {
 		return Summary{}, err
@@ -118,7 +126,9 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summa
 	if err := errors.Join(err, w.Close()); err != nil {
 		return Summary{}, fmt.Errorf("extract to %s: %w", c.Out, err)
 	}
-	return p.summary(state, time.Since(start)), nil
+	sum := p.summary(state, time.Since(start))
+	sum.BatchRates = rates
+	return sum, nil
 }
 
 // plan settles everything that is fixed before the first image.
@@ -148,7 +158,7 @@ func (c *Config) plan() ([]int, store.Manifest, error) {
 			Provider: string(c.Backbone.Provider()), Runtime: c.Backbone.RuntimeVersion(),
 		},
 		Dataset: store.Dataset{
-			Name: dataName(c.Data.Path), Fingerprint: fingerprint,
+			Name: c.Data.Name(), Fingerprint: fingerprint,
 			Classes: c.Data.Classes, Splits: c.splits(), Limit: c.Limit,
 		},
 		Flip: c.Flip, DType: store.DType(c.DType), Batch: c.Batch, ShardRows: c.ShardRows, Samples: len(indices),
@@ -157,14 +167,6 @@ func (c *Config) plan() ([]int, store.Manifest, error) {
 		m.Taps = append(m.Taps, store.Tap{Name: t, Dim: c.Backbone.Dim(t)})
 	}
 	return indices, m, nil
-}
-
-// dataName is what --data would be beside the dataset.
-func dataName(path string) string {
-	if list, ok := strings.CutPrefix(path, dataset.ListPrefix); ok {
-		return dataset.ListPrefix + filepath.Base(list)
-	}
-	return filepath.Base(path)
 }
 
 // defaults fills in what was left open and checks the rest.
@@ -181,8 +183,8 @@ func (c *Config) defaults() error {
 	if c.DType == "" {
 		c.DType = string(store.Float32)
 	}
-	if c.Batch < 1 || c.Batch > maxBatch {
-		return fmt.Errorf("batch of %d images, wanted 1 to %d", c.Batch, maxBatch)
+	if c.Batch < 1 || c.Batch > store.MaxBatch {
+		return fmt.Errorf("batch of %d images, wanted 1 to %d", c.Batch, store.MaxBatch)
 	}
 	return nil
 }
@@ -191,7 +193,7 @@ func (c *Config) defaults() error {
 func (c *Config) splits() []string {
 	var out []string
 	for _, s := range c.Data.Splits {
-		if len(c.Splits) == 0 || contains(c.Splits, s) {
+		if len(c.Splits) == 0 || slices.Contains(c.Splits, s) {
 			out = append(out, s)
 		}
 	}
@@ -216,13 +218,4 @@ func (c *Config) refuseBad(finished []store.Record) error {
 		}
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

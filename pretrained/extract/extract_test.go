@@ -201,6 +201,39 @@ func checkFeatures(t *testing.T, data *dataset.Dataset, dir string, flip bool) {
 	}
 }
 
+// TestAutoBatch: a new store gets the batch that is fastest, and a later run keeps
+// to it whatever it would measure.
+func TestAutoBatch(t *testing.T) {
+	b := &fake{delay: 5 * time.Millisecond}
+	c := extract.Config{Data: faces(t, 20), Backbone: b, Out: filepath.Join(t.TempDir(), "e"), AutoBatch: true, ShardRows: 10, Flip: true}
+	sum, err := extract.Run(context.Background(), c, nil)
+	if err != nil || sum.Batch != 8 || len(sum.BatchRates) != 4 {
+		t.Fatalf("batch %d of %v, %v; want 8, the most of 10 rows", sum.Batch, sum.BatchRates, err)
+	}
+	checkRows(t, c.Out, 20, 8)
+	if err := os.RemoveAll(filepath.Join(c.Out, "cls")); err != nil {
+		t.Fatal(err)
+	}
+	b.sizes = nil
+	if sum, err = extract.Run(context.Background(), c, nil); err != nil || sum.Batch != 8 || sum.BatchRates != nil || sum.Redone != 20 {
+		t.Errorf("going on: %+v, %v", sum, err)
+	}
+	if want := []int{8, 8, 2, 2, 8, 8, 2, 2}; !slices.Equal(b.sizes, want) {
+		t.Errorf("batches of %v, want %v and no measurement", b.sizes, want)
+	}
+}
+
+func checkRows(t *testing.T, dir string, rows, batch int) {
+	t.Helper()
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Rows()) != rows || s.Manifest().Batch != batch {
+		t.Errorf("%d rows in batches of %d, want %d of %d", len(s.Rows()), s.Manifest().Batch, rows, batch)
+	}
+}
+
 func TestSplitsAndLimit(t *testing.T) {
 	data := faces(t, 20)
 	out := filepath.Join(t.TempDir(), "e")

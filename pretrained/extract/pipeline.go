@@ -3,7 +3,6 @@ package extract
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"time"
 
@@ -62,6 +61,7 @@ type batch struct {
 
 	rows         []store.Row
 	bad          []store.BadRow
+	lost         []int // those of bad that may only be out of reach
 	feats, flips [][]float32
 }
 
@@ -157,6 +157,9 @@ func (p *pipeline) collect(b *batch) (images, mirrors []preprocess.Image, err er
 			b.bad = append(b.bad, store.BadRow{
 				Index: b.indices[i], ID: sample.ID, Split: sample.Split, Label: sample.Label, Reason: reason(s.err),
 			})
+			if unreachable(s.err) {
+				b.lost = append(b.lost, b.indices[i])
+			}
 			continue
 		}
 		images, mirrors = append(images, s.image), append(mirrors, s.mirror)
@@ -171,6 +174,7 @@ func (p *pipeline) collect(b *batch) (images, mirrors []preprocess.Image, err er
 // write appends results to their shards, and commits each shard with its last batch.
 func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffers) (err error) {
 	var shard *store.ShardWriter
+	var seen tally
 	defer func() {
 		if shard != nil {
 			shard.Abort()
@@ -183,7 +187,9 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 			if shard, err = p.w.Shard(b.first, b.count); err != nil {
 				return err
 			}
+			seen = tally{}
 		}
+		seen.add(b)
 		if err := shard.Append(b.rows, b.feats, b.flips); err != nil {
 			return err
 		}
@@ -192,7 +198,7 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 		}
 		free.take(b)
 		if b.last {
-			if err := p.refuseEmpty(b, shard.Rows()); err != nil {
+			if err := p.refuseVanished(&seen); err != nil {
 				return err
 			}
 			if err := shard.Commit(); err != nil {
@@ -204,17 +210,6 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 		p.progress(int64(p.resumed+p.made), total)
 	}
 	return ctx.Err()
-}
-
-// refuseEmpty stops a run that finds nothing good in a whole shard: that is no
-// shard of bad images, but a folder that is gone.
-func (p *pipeline) refuseEmpty(last *batch, rows int) error {
-	if rows > 0 || last.count < p.c.ShardRows && last.count < len(p.indices) {
-		return nil
-	}
-	bad := last.bad[len(last.bad)-1]
-	return fmt.Errorf("shard %d: every one of its %d images is bad (the last: %s: %s); is %s still whole, and mounted? Nothing of this shard was kept",
-		last.first/p.c.ShardRows, last.count, bad.ID, bad.Reason, p.c.Data.Path)
 }
 
 func (p *pipeline) summary(state store.State, d time.Duration) Summary {

@@ -16,6 +16,9 @@ const (
 	Format  = "graft-embeddings"
 	Version = 1
 
+	// MaxBatch caps a manifest's Batch, which decides what extraction allocates.
+	MaxBatch = 1 << 14
+
 	manifestName = "manifest.json"
 	metaFolder   = "meta"
 	recordFolder = "shards"
@@ -213,8 +216,8 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("dtype %q; known are %s and %s", m.DType, Float32, Float16)
 	case m.ShardRows < 1 || m.ShardRows > maxShardRows:
 		return fmt.Errorf("shard_rows is %d, wanted 1 to %d", m.ShardRows, maxShardRows)
-	case m.Batch < 0:
-		return fmt.Errorf("batch is %d", m.Batch)
+	case m.Batch < 0 || m.Batch > MaxBatch:
+		return fmt.Errorf("batch is %d, wanted 1 to %d, or 0 where it was not recorded", m.Batch, MaxBatch)
 	case m.Samples < 0 || m.Samples > maxSamples:
 		return fmt.Errorf("samples is %d, wanted 0 to %d", m.Samples, int64(maxSamples))
 	case len(m.Taps) == 0:

@@ -43,6 +43,7 @@ func TestParseManifest(t *testing.T) {
 		"no errors":      {func(m *Manifest) { m.Errors = "" }, "1 samples were left out"},
 		"idle errors":    {func(m *Manifest) { m.Shards[0].Rows = 4 }, "0 samples were left out"},
 		"batch":          {func(m *Manifest) { m.Batch = -1 }, "batch"},
+		"large batch":    {func(m *Manifest) { m.Batch = 1 << 20 }, "batch"},
 		"records as tap": {func(m *Manifest) { m.Taps[0].Name = "shards" }, `tap "shards"`},
 		"file missing":   {func(m *Manifest) { delete(m.Shards[0].Files, "meta/00001.parquet") }, "meta/00001.parquet"},
 		"file elsewhere": {func(m *Manifest) { m.Shards[0].Files["../x"] = strings.Repeat("0", 64) }, "4 files"},

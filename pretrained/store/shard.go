@@ -89,9 +89,6 @@ func (s *ShardWriter) appendTap(file int, tap Tap, rows []Row, x []float32) erro
 // Drop notes a sample that is left out.
 func (s *ShardWriter) Drop(b BadRow) { s.shard.Bad = append(s.shard.Bad, b) }
 
-// Rows is the number of rows appended so far.
-func (s *ShardWriter) Rows() int { return len(s.rows) }
-
 // Commit syncs the files, gives them their names, and then writes the shard's
 // record: a shard that has one is whole.
 func (s *ShardWriter) Commit() error {

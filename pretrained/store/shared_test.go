@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"graft/internal/atomicfile"
 	"graft/pretrained/store"
 )
 
@@ -62,6 +63,42 @@ func TestManyBeginAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	sameFiles(t, whole, shared)
+}
+
+// Many find what killed processes left, and get into each other's way removing it.
+func TestManySweepAtOnce(t *testing.T) {
+	f, dir := newFixture(6, store.Float32, false), filepath.Join(t.TempDir(), "e")
+	f.write(t, dir)
+	for round := range 6 {
+		for i := range 20 {
+			dead := filepath.Join(dir, fmt.Sprintf("%spart-0-of-1-%d", atomicfile.TempPrefix, i))
+			if err := os.MkdirAll(filepath.Join(dead, "more"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"lock", ".graft-tmp-00000.npy-1", "more/file"} {
+				if err := os.WriteFile(filepath.Join(dead, name), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() {
+				w, err := store.OpenWriter(context.Background(), dir, f.m, store.WriterOptions{}, nil)
+				if err != nil {
+					t.Errorf("round %d: %v", round, err)
+					return
+				}
+				if err := w.Close(); err != nil {
+					t.Errorf("round %d: %v", round, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, atomicfile.TempPrefix+"*")); len(left) > 0 {
+		t.Errorf("%v stayed", left)
+	}
 }
 
 // Of those who begin with different settings, one settles them for all.

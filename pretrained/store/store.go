@@ -97,6 +97,9 @@ func (s *Store) readRecords() error {
 	return nil
 }
 
+// repair is the way out of a missing or damaged file.
+const repair = "run the same extraction again to repair the store"
+
 // maxMetaBytes caps a file of metadata: names of 1,000 bytes in the largest shard
 // need as much.
 const maxMetaBytes = 1 << 30
@@ -106,7 +109,7 @@ func (s *Store) readHashed(slash, sum string) ([]byte, error) {
 	path := filepath.Join(s.dir, filepath.FromSlash(slash))
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; %s", err, repair)
 	}
 	if info.Size() > maxMetaBytes {
 		return nil, fmt.Errorf("%s has %d bytes, over the limit of %d", path, info.Size(), maxMetaBytes)
@@ -116,7 +119,7 @@ func (s *Store) readHashed(slash, sum string) ([]byte, error) {
 		return nil, err
 	}
 	if got := hashOf(data); got != sum {
-		return nil, fmt.Errorf("%s: SHA-256 is %s, wanted %s: the file was changed or damaged; run the same extraction again to repair it", path, got, sum)
+		return nil, fmt.Errorf("%s: SHA-256 is %s, wanted %s: the file was changed or damaged; %s", path, got, sum, repair)
 	}
 	return data, nil
 }
@@ -145,12 +148,12 @@ func (s *Store) checkSize(sh *Shard, t Tap) error {
 	path := s.npyFile(t.Name, sh)
 	info, err := os.Stat(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; %s", err, repair)
 	}
 	dt := s.manifest.DType
 	if want := int64(len(encodeHeader(dt, sh.Rows, t.Dim))) + int64(sh.Rows)*int64(t.Dim)*int64(dt.Size()); info.Size() != want {
-		return fmt.Errorf("%s has %d bytes, wanted %d for [%d,%d] %s; run the same extraction again to repair it",
-			path, info.Size(), want, sh.Rows, t.Dim, dt)
+		return fmt.Errorf("%s has %d bytes, wanted %d for [%d,%d] %s; %s",
+			path, info.Size(), want, sh.Rows, t.Dim, dt, repair)
 	}
 	return nil
 }

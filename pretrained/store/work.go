@@ -49,20 +49,38 @@ func newWork(store string, p Part) (*work, error) {
 	return nil, fmt.Errorf("begin to write in %s: %w", store, err)
 }
 
-// close removes the folder.
+// close removes the folder and lets go of it.
 func (w *work) close() error {
 	if w == nil {
 		return nil
 	}
-	var err error
-	if w.lock != nil {
-		err = w.lock.Release()
+	if w.lock == nil {
+		return os.RemoveAll(w.dir)
 	}
-	return errors.Join(err, os.RemoveAll(w.dir))
+	err := w.empty()
+	// Neither on Windows nor over NFS, which keeps it under another name, can the
+	// folder of an open file be removed: so the lock goes first. By then somebody
+	// who looks whether the owner lives may have a lock of his own in the folder,
+	// and he removes it.
+	err = errors.Join(err, w.lock.Release())
+	_ = os.Remove(w.dir)
+	return err
+}
+
+// empty removes everything but the lock.
+func (w *work) empty() error {
+	entries, err := os.ReadDir(w.dir)
+	for _, e := range entries {
+		if e.Name() != workLockName {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(w.dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // sweep removes the work folders, by the start of their names, whose owners are
-// dead. Where that cannot be told they stay.
+// dead. Where that cannot be told they stay, and so do those that cannot be
+// removed: they do no harm, and Verify names them.
 func sweep(store, prefix string) error {
 	entries, err := os.ReadDir(store)
 	if err != nil {
@@ -73,12 +91,9 @@ func sweep(store, prefix string) error {
 			continue
 		}
 		dir := filepath.Join(store, e.Name())
-		lock, err := filelock.Acquire(filepath.Join(dir, workLockName))
-		if err != nil {
-			continue // alive, just gone, or on a file system without locks
-		}
-		if err := errors.Join(os.RemoveAll(dir), lock.Release()); err != nil {
-			return err
+		// No lock: alive, just gone, or on a file system without locks.
+		if lock, err := filelock.Acquire(filepath.Join(dir, workLockName)); err == nil {
+			_ = (&work{dir, lock}).close()
 		}
 	}
 	return nil

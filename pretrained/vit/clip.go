@@ -37,7 +37,8 @@ var openAI = family{
 		eps:        1e-5,
 		activation: QuickGELU,
 		preprocess: clipPreprocess,
-		note: "CLIP's names: CLIP's mean and std, and quick GELU, assumed as in OpenAI's weights; " +
+		note:       "CLIP's names: CLIP's mean and std assumed as in OpenAI's weights; LAION's ViT-L/14 wants --normalize half",
+		activationNote: "quick GELU assumed as in OpenAI's weights; " +
 			"open_clip's own (LAION, DataComp) have the same names and mostly want --activation gelu",
 		// open_clip/model.py: resize_pos_embed. OpenAI's code resizes nothing.
 		resample: resampling{a: -0.5, antialias: true},
@@ -88,7 +89,8 @@ var huggingFaceCLIP = family{
 		eps:        1e-5,
 		activation: QuickGELU,
 		preprocess: clipPreprocess,
-		note: "Hugging Face's CLIP names: CLIP's mean and std, and quick GELU, assumed as in OpenAI's weights; " +
+		note:       "Hugging Face's CLIP names: CLIP's mean and std assumed as in OpenAI's weights",
+		activationNote: "quick GELU assumed as in OpenAI's weights; " +
 			"where config.json says \"hidden_act\": \"gelu\" (LAION's), give --activation gelu",
 		// CLIPVisionEmbeddings.interpolate_pos_encoding.
 		resample: resampling{a: -0.75},
@@ -115,7 +117,7 @@ var huggingFaceSigLIP = family{
 		eps:        1e-6,
 		activation: TanhGELU,
 		preprocess: Preprocess{Normalization: half, CropPct: 1},
-		note:       "Hugging Face's SigLIP names: mean and std of 0.5, and GELU by tanh, assumed",
+		note:       "Hugging Face's SigLIP names: mean and std of 0.5 assumed",
 		// SiglipVisionEmbeddings.interpolate_pos_encoding.
 		resample: resampling{a: -0.75},
 	},

@@ -130,7 +130,7 @@ func (c Config) Validate() error {
 	switch {
 	case c.Image%c.Patch != 0:
 		return fmt.Errorf("image size %d is not a multiple of the patch size %d; nearest that are: %d and %d",
-			c.Image, c.Patch, c.Image/c.Patch*c.Patch, (c.Image/c.Patch+1)*c.Patch)
+			c.Image, c.Patch, max(c.Image/c.Patch, 1)*c.Patch, max(c.Image/c.Patch+1, 2)*c.Patch)
 	case c.Grid() > maxGrid:
 		return fmt.Errorf("%d patches a side, want at most %d", c.Grid(), maxGrid)
 	case c.Width%c.Heads != 0:

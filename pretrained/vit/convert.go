@@ -89,8 +89,8 @@ type Summary struct {
 	Depth      int            `json:"depth"`
 	Heads      int            `json:"heads"`
 	Classes    int            `json:"classes"`
-	Activation Activation     `json:"activation"`
-	Variant    string         `json:"variant"` // what sets it apart from the plain network
+	Activation string         `json:"activation"` // an Activation, or swiglu
+	Variant    string         `json:"variant"`    // what sets it apart from the plain network
 	Precision  precision.Kind `json:"precision"`
 	Taps       []string       `json:"taps"`
 	Mean       [3]float32     `json:"mean"`
@@ -177,10 +177,14 @@ func (m *Model) summary(path string) (Summary, error) {
 		return Summary{}, err
 	}
 	c := m.Config
+	activation := string(c.act())
+	if c.Gated {
+		activation = "swiglu"
+	}
 	return Summary{
 		Out: path, Bytes: stat.Size(), Arch: c.Arch(), Family: m.Family, Source: m.Source, SHA256: m.SHA256,
 		Parameters: c.Params(), Image: c.Image, Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads,
-		Classes: c.Classes, Activation: c.act(), Variant: c.Variant(), Taps: m.Taps(), Mean: m.Preprocess.Mean, Std: m.Preprocess.Std, CropPct: m.Preprocess.CropPct,
+		Classes: c.Classes, Activation: activation, Variant: c.Variant(), Taps: m.Taps(), Mean: m.Preprocess.Mean, Std: m.Preprocess.Std, CropPct: m.Preprocess.CropPct,
 		Interpolation: m.Preprocess.Interpolation, Notes: m.Notes,
 	}, nil
 }

@@ -29,9 +29,8 @@ const opset = 18
 // torch's F.interpolate with align_corners=False), divides by 255, normalises
 // and repeats gray to RGB. Outputs: the taps (see Taps), float32, and logits
 // [N,Classes] where there is a classifier, which sees cls, or what stands for it
-// in the network. Every shape
-// but the input's is static, and no operator computes shapes, so that a
-// provider can take the whole graph.
+// in the network. Every shape but the input's is static, and no operator
+// computes shapes, so that a provider can take the whole graph.
 func (m *Model) Export(ctx context.Context, path string, o ExportOptions) error {
 	g := m.graph(ctx, o)
 	if o.Precision != "" {
@@ -102,8 +101,8 @@ func (w *writer) param(name string) string {
 }
 
 // linear adds a linear layer's matrix, [out,in] in checkpoints, as the [in,out]
-// that MatMul wants.
-// Its rows are multiplied by the numbers of the tensor called scale.
+// that MatMul wants. Its rows are multiplied by the numbers of the tensor called
+// scale.
 func (w *writer) linear(name, scale string) string {
 	s := w.weights[name].shape
 	return w.lazy(name, []int{s[1], s[0]}, func() ([]float32, error) {

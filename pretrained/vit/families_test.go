@@ -95,6 +95,26 @@ func TestNormalizationOfFamilies(t *testing.T) {
 	}
 }
 
+// TestCropOfFamilies: so it does the crop.
+func TestCropOfFamilies(t *testing.T) {
+	for file, want := range map[string]float64{
+		"timm.safetensors": 0.9, "deit.safetensors": 0.9, "dinov2_reg_timm.safetensors": 1, "clip_timm.safetensors": 1,
+		"siglip_timm.safetensors": 0.9, "deit_huggingface.safetensors": 0.875, "huggingface_bare.safetensors": 1,
+	} {
+		if got := loadFixture(t, file).Preprocess.CropPct; got != want {
+			t.Errorf("%s: crop %g, want %g", file, got, want)
+		}
+	}
+}
+
+// TestGatedActivation: SwiGLU has its own.
+func TestGatedActivation(t *testing.T) {
+	_, err := Load(writeTensors(t, tensorsOf(t, "dinov2_swiglu.pth")), LoadOptions{Heads: 4, Activation: QuickGELU})
+	if err == nil || !strings.Contains(err.Error(), "SwiGLU") {
+		t.Errorf("got %v, want an error that names SwiGLU", err)
+	}
+}
+
 // imageEncoder is the part of a CLIP fixture with a prefix, under short names.
 func imageEncoder(t *testing.T, file, prefix string) map[string]checkpoint.Tensor {
 	t.Helper()
@@ -257,8 +277,18 @@ func TestConvertActivation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Activation != GELU || s.Variant != "norm before the blocks, projection to 12" || !slices.Equal(s.Taps, []string{"cls", "mean", "proj", "cls_1", "mean_1", "cls_2", "mean_2"}) {
+	if s.Activation != string(GELU) || s.Variant != "norm before the blocks, projection to 12" || !slices.Equal(s.Taps, []string{"cls", "mean", "proj", "cls_1", "mean_1", "cls_2", "mean_2"}) {
 		t.Errorf("summary %+v", s)
+	}
+	if notes := strings.Join(s.Notes, "\n"); strings.Contains(notes, "quick GELU") {
+		t.Errorf("the activation was named, and the notes say %q", notes)
+	}
+	o.Activation, o.Normalize = "", "half"
+	if s, err = Convert(context.Background(), o, nil); err != nil {
+		t.Fatal(err)
+	}
+	if notes := strings.Join(s.Notes, "\n"); !strings.Contains(notes, "quick GELU assumed") || strings.Contains(notes, "mean and std assumed") {
+		t.Errorf("the mean and std were named, the activation was not, and the notes say %q", notes)
 	}
 	o.Activation = "relu"
 	if err := o.Validate(); err == nil || !strings.Contains(err.Error(), "quick_gelu") {

@@ -48,10 +48,11 @@ var huggingFace = family{
 		// image to 224, mean and std 0.5.
 		preprocess: Preprocess{Normalization: half, CropPct: 1},
 		note: "Hugging Face's names: mean and std of 0.5 assumed, as google's models want; " +
-			"facebook/dino-* and facebook/deit-* have the same names and want --normalize imagenet",
+			"facebook/dino-*, facebook/deit-* and facebook/vit-mae-* have the same names and want --normalize imagenet",
 		known: []known{
-			{func(c Config) bool { return c.Distilled }, imageNet,
-				"Hugging Face's names with a distillation token: ImageNet mean and std assumed, as DeiT wants"},
+			// preprocessor_config.json of facebook/deit-base-distilled-patch16-224.
+			{func(c Config) bool { return c.Distilled }, Preprocess{Normalization: imageNet, CropPct: 224. / 256},
+				"Hugging Face's names with a distillation token: ImageNet mean and std assumed, as DeiT wants", ""},
 		},
 		// ViTEmbeddings.interpolate_pos_encoding with an explicit size.
 		resample: resampling{a: -0.75},

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"graft/preprocess"
 )
 
 // family is one source of checkpoints: how it names the tensors and what it
@@ -34,8 +32,11 @@ type defaults struct {
 	eps        float32
 	activation Activation
 	preprocess Preprocess
-	note       string // says what was assumed
-	// known are networks under the same names that want another normalisation.
+	note       string // says what preprocessing was assumed
+	// activationNote says what activation was assumed, where networks under the
+	// same names want another.
+	activationNote string
+	// known are networks under the same names that want another preprocessing.
 	known    []known
 	resample resampling
 	// registered is resample for networks with registers, where it differs.
@@ -44,22 +45,21 @@ type defaults struct {
 
 // known is a network that its options give away.
 type known struct {
-	is     func(Config) bool
-	wants  preprocess.Normalization
-	assume string // the note
+	is             func(Config) bool
+	wants          Preprocess
+	note           string
+	activationNote string
 }
 
-// assume is the preprocessing that a network wants as far as its tensors tell,
-// and the note that says so.
-func (f *family) assume(c Config) (Preprocess, string) {
-	p := f.preprocess
+// assume is what a network wants as far as its tensors tell, and the notes that
+// say so.
+func (f *family) assume(c Config) known {
 	for _, k := range f.known {
 		if k.is(c) {
-			p.Normalization = k.wants
-			return p, k.assume
+			return k
 		}
 	}
-	return p, f.note
+	return known{wants: f.preprocess, note: f.note, activationNote: f.activationNote}
 }
 
 // spelling maps a tensor of layout onto the checkpoint's: one name, or several

@@ -9,8 +9,8 @@ import (
 )
 
 // Normalisations by name, of pixels in [0,1]. The ImageNet values are
-// torchvision's; timm calls those of 0.5 "inception"; clip's
-// are those of clip/clip.py.
+// torchvision's; timm calls those of 0.5 "inception"; clip's are those of
+// clip/clip.py.
 var (
 	imageNet = preprocess.Normalization{Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225}}
 	half     = preprocess.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
@@ -20,8 +20,8 @@ var (
 	identity = preprocess.Normalization{Std: [3]float32{1, 1, 1}}
 )
 
-// ParseNormalization reads imagenet, half (mean and std 0.5), clip, none (pixels stay
-// in [0,1]) or m,m,m/s,s,s: a mean and a standard deviation for red, green and
+// ParseNormalization reads imagenet, half (mean and std 0.5), clip, none (pixels
+// stay in [0,1]) or m,m,m/s,s,s: a mean and a standard deviation for red, green and
 // blue.
 func ParseNormalization(s string) (preprocess.Normalization, error) {
 	switch s {

@@ -84,7 +84,7 @@ func TestSetImageSize(t *testing.T) {
 			t.Error("the checkpoint's own size changed the embedding")
 		}
 	}
-	for n, want := range map[int]string{30: "24 and 32", 0: "image size is 0", -8: "image size is -8", 1 << 20: "image size is 1048576", 8 * 257: "257 patches"} {
+	for n, want := range map[int]string{30: "24 and 32", 6: "8 and 16", 0: "image size is 0", -8: "image size is -8", 1 << 20: "image size is 1048576", 8 * 257: "257 patches"} {
 		if err := m.SetImageSize(n); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d pixels: got %v, want an error with %q", n, err, want)
 		}

@@ -22,6 +22,9 @@ func (l *loader) config(o LoadOptions) (Config, error) {
 			return Config{}, err
 		}
 	}
+	if c.Gated && o.Activation != "" {
+		return Config{}, fmt.Errorf("activation %q (--activation): the perceptrons are SwiGLU, whose activation is given", o.Activation)
+	}
 	if c.Heads == 0 {
 		if c.Heads, err = headsOf(c.Width); err != nil {
 			return Config{}, err

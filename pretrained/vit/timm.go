@@ -41,13 +41,19 @@ var timm = family{
 		eps:        1e-6,
 		activation: GELU,
 		preprocess: Preprocess{Normalization: half, CropPct: 0.9},
-		note: "timm's names: mean and std of 0.5 assumed, as the augreg models and SigLIP want; " +
-			"DeiT and DINO have the same names and want --normalize imagenet",
+		note: "timm's names: mean and std of 0.5 assumed, as the augreg models want; " +
+			"DeiT, DINO and MAE have the same names and want --normalize imagenet",
 		known: []known{
-			{func(c Config) bool { return c.PreNorm }, clipNorm,
-				"timm's names with a norm before the blocks: CLIP's mean and std, and GELU, assumed; OpenAI's weights want --activation quick_gelu"},
-			{func(c Config) bool { return c.Distilled || c.LayerScale }, imageNet,
-				"timm's names with a distillation token or layer scale: ImageNet mean and std assumed, as DeiT and DINOv2 want"},
+			{func(c Config) bool { return c.PreNorm }, clipPreprocess,
+				"timm's names with a norm before the blocks: CLIP's mean and std assumed; LAION's ViT-L/14 wants --normalize half",
+				"GELU assumed; OpenAI's weights want --activation quick_gelu"},
+			{func(c Config) bool { return c.Distilled }, Preprocess{Normalization: imageNet, CropPct: 0.9},
+				"timm's names with a distillation token: ImageNet mean and std assumed, as DeiT wants", ""},
+			{func(c Config) bool { return c.LayerScale }, Preprocess{Normalization: imageNet, CropPct: 1},
+				"timm's names with layer scale: ImageNet mean and std assumed, as DeiT III and DINOv2 want", ""},
+			{func(c Config) bool { return c.AttnPool }, Preprocess{Normalization: half, CropPct: 0.9},
+				"timm's names with attention pooling: mean and std of 0.5 assumed, as SigLIP wants",
+				"GELU assumed, as timm runs SigLIP; it was trained with the approximation by tanh (--activation gelu_tanh)"},
 		},
 		// timm.layers.resample_abs_pos_embed; PyTorch's antialiased bicubic
 		// kernel has a = -0.5.

@@ -19,8 +19,12 @@ func (m *Model) describe(fam *family, o LoadOptions) error {
 				return nil
 			}
 		}
-		m.Preprocess, m.assumed = fam.assume(m.Config)
+		k := fam.assume(m.Config)
+		m.Preprocess, m.assumed = k.wants, k.note
 		m.Notes = append(m.Notes, m.assumed)
+		if o.Activation == "" && k.activationNote != "" {
+			m.Notes = append(m.Notes, k.activationNote)
+		}
 		if o.Heads == 0 {
 			m.Notes = append(m.Notes, fmt.Sprintf("%d attention heads assumed from the width %d; --heads changes that", m.Config.Heads, m.Config.Width))
 		}
@@ -54,6 +58,9 @@ func (m *Model) adopt(e models.Entry, o LoadOptions, how string) {
 	}
 	if e.Activation != "" && o.Activation == "" {
 		m.Config.Activation = Activation(e.Activation)
+	}
+	if n := m.Config.Params(); n != e.Parameters {
+		m.Notes = append(m.Notes, fmt.Sprintf("the zoo's %s has %d parameters, the file %d: is it another network, or does it have another classifier?", e.Name, e.Parameters, n))
 	}
 	m.Notes = append(m.Notes, fmt.Sprintf("known %s as the zoo's %s; mean, std and crop are its publisher's", how, e.Name))
 }

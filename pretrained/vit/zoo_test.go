@@ -101,3 +101,22 @@ func TestZooDecides(t *testing.T) {
 		}
 	}
 }
+
+// TestZooTellsOtherParameters: a file that is not quite the entry's is told.
+func TestZooTellsOtherParameters(t *testing.T) {
+	e, err := models.Get("deit_small_patch16")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, distilled := range []bool{false, true} {
+		c := configOf(t, e)
+		c.Distilled = distilled
+		m := &Model{Config: c, Family: e.Family}
+		if err := m.describe(&timm, LoadOptions{Name: e.Name}); err != nil {
+			t.Fatal(err)
+		}
+		if notes := strings.Join(m.Notes, "\n"); strings.Contains(notes, "has 22050664 parameters") != distilled {
+			t.Errorf("distilled %t: notes %q", distilled, notes)
+		}
+	}
+}

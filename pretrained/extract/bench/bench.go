@@ -104,7 +104,7 @@ func open(ctx context.Context, c Config) (r *rig, err error) {
 	r.tap = r.backbone.Taps()[0]
 	o := c.Runtime
 	o.Provider, o.Outputs = r.backbone.Provider(), []string{r.tap}
-	r.bare, err = ort.Open(r.Model, o)
+	r.bare, err = pretrained.OpenSession(r.Model, o)
 	return r, err
 }
 

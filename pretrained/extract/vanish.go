@@ -1,0 +1,95 @@
+package extract
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"graft/pretrained/store"
+)
+
+// maxWitnesses is how many images are looked at again to tell whether the dataset
+// is still there: little beside a shard, and enough to meet each of several volumes.
+const maxWitnesses = 16
+
+// tally is what became of a shard's images, by their numbers in the dataset.
+type tally struct {
+	first, count int
+	good, lost   []int
+	bad          []store.BadRow // of the last batch that had any
+}
+
+func (t *tally) add(b *batch) {
+	t.first, t.count = b.first, b.count
+	for _, r := range b.rows {
+		t.good = append(t.good, r.Index)
+	}
+	t.lost = append(t.lost, b.lost...)
+	if len(b.bad) > 0 {
+		t.bad = b.bad
+	}
+}
+
+// unreachable tells failures that may be a volume's and not a file's: it was
+// unmounted, or the right to read it ran out.
+func unreachable(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
+}
+
+// refuseVanished stops a run before it puts images on record as bad, for good,
+// that only went with their volume. A shard that leaves some out is kept only if
+// those that it has can still be read, and those not found are still not there.
+func (p *pipeline) refuseVanished(t *tally) error {
+	if t.bad == nil {
+		return nil
+	}
+	if len(t.good) == 0 {
+		return p.refuseEmpty(t)
+	}
+	for _, i := range spread(t.good, maxWitnesses) {
+		if _, err := p.c.Data.Image(i); err != nil {
+			return p.vanished(t, fmt.Errorf("image %s could be read a moment ago and now cannot (%s)", p.c.Data.Samples[i].ID, reason(err)))
+		}
+	}
+	for _, i := range t.lost {
+		if _, err := p.c.Data.Image(i); err == nil {
+			return p.vanished(t, fmt.Errorf("image %s was not there a moment ago, and now is", p.c.Data.Samples[i].ID))
+		}
+	}
+	return nil
+}
+
+// refuseEmpty judges a shard without one good image. Where others of the dataset
+// are to be had it may be a run of bad ones; of a full shard's length that is hard
+// to believe, and has to be asked for.
+func (p *pipeline) refuseEmpty(t *tally) error {
+	last := t.bad[len(t.bad)-1]
+	err := fmt.Errorf("every one of its %d images is bad (the last: %s: %s)", t.count, last.ID, last.Reason)
+	others := slices.Concat(p.indices[:t.first], p.indices[t.first+t.count:])
+	if !slices.ContainsFunc(spread(others, maxWitnesses), func(i int) bool {
+		_, err := p.c.Data.Image(i)
+		return err == nil
+	}) {
+		return p.vanished(t, err)
+	}
+	if t.count == p.c.ShardRows && !p.c.SkipBad {
+		return p.vanished(t, fmt.Errorf("%w (if they really are, --skip-bad leaves them out)", err))
+	}
+	return nil
+}
+
+func (p *pipeline) vanished(t *tally, err error) error {
+	return fmt.Errorf("shard %d: %w; is %s still whole, and mounted? Nothing of this shard was kept: run the same again",
+		t.first/p.c.ShardRows, err, p.c.Data.Path)
+}
+
+// spread takes at most n elements of list at even distances.
+func spread(list []int, n int) []int {
+	n = min(n, len(list))
+	out := make([]int, n)
+	for k := range out {
+		out[k] = list[k*len(list)/n]
+	}
+	return out
+}
