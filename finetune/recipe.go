@@ -78,9 +78,9 @@ var recipes = map[string]map[string]recipe{
 		RecipeStudy: {net: func(k int) nets.Net { return nets.Head{Outputs: k} }, fit: studyFit},
 		RecipeStrong: {
 			net: func(k int) nets.Net {
-				return nets.Head{Outputs: k, Hidden: 512, DropoutIn: 0.25, Dropout: 0.5, Standardize: true}
+				return nets.Head{Outputs: k, Hidden: 512, Members: 4, DropoutIn: 0.2, Dropout: 0.25, Standardize: true}
 			},
-			fit: fit.Config{Epochs: 15, Batch: 256, Optimizer: fit.AdamW, LearningRate: 1e-3, WeightDecay: 0.05,
+			fit: fit.Config{Epochs: 25, Batch: 256, Optimizer: fit.AdamW, LearningRate: 1e-3, WeightDecay: 0.2,
 				Schedule: fit.Cosine, Warmup: 2, Smoothing: 0.1},
 		},
 	},

@@ -22,7 +22,7 @@ func trainHeadCommand() *cli.Command {
 			"   graft train head --embeddings embeddings --recipe strong --use-flip --out runs/strong\n\n" +
 			"Recipe lbfgs standardises the features and fits a multinomial logistic regression, its strength chosen on a\n" +
 			"stratified tenth of train. Recipe study is one linear layer by Adam at 1e-4, batches of 32, 10 epochs. Recipe\n" +
-			"strong has a hidden layer with dropout.",
+			"strong averages four networks with a hidden layer and dropout each.",
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "embeddings", Required: true, Usage: "`FOLDER` of the embedding store"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
