@@ -87,7 +87,8 @@ func TestStraightFromImages(t *testing.T) {
 				t.Fatalf("%s: %d logits, want %d; %q, %v", split, len(got.logits), len(want), bad, err)
 			}
 			for i := range want {
-				if d := math.Abs(float64(got.logits[i] - want[i])); !(d <= 1e-6) {
+				// The store was made with more taps than the head reads, and sums of float32 in another order.
+				if d := math.Abs(float64(got.logits[i] - want[i])); !(d <= 1e-5) {
 					t.Errorf("flip %v, %s: logit %d is %g straight from the images, %g from the store", flip, split, i, got.logits[i], want[i])
 				}
 			}

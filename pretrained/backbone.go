@@ -95,7 +95,7 @@ func Open(path string, o Options) (*Backbone, error) {
 	for _, t := range b.open {
 		o.Runtime.Outputs = append(o.Runtime.Outputs, b.adapter.output(t.name))
 	}
-	s, err := ort.Open(path, o.Runtime)
+	s, err := OpenSession(path, o.Runtime)
 	if err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}

@@ -28,8 +28,10 @@ type Session struct {
 
 // model is where the bytes come from: a file or memory.
 type model struct {
-	path string
-	data []byte
+	path   string
+	data   []byte
+	folder string      // of weights that data leaves in another file
+	known  *onnx.Model // what data holds, if that is known already
 }
 
 // Open loads the model at path. A named provider that cannot run all of the
@@ -52,6 +54,17 @@ func OpenBytes(data []byte, o Options) (*Session, error) {
 		return nil, errors.New("model: no bytes")
 	}
 	return open(model{data: data}, o)
+}
+
+// OpenModel loads a model that onnx.Open read and that may have been changed
+// since. Weights are taken from that file, without a copy of the whole model
+// in memory; the file must stay as it is until the session is closed.
+func OpenModel(m *onnx.Model, o Options) (*Session, error) {
+	data, folder, err := m.Link()
+	if err != nil {
+		return nil, err
+	}
+	return open(model{data: data, folder: folder, known: m}, o)
 }
 
 func open(m model, o Options) (*Session, error) {
@@ -88,6 +101,9 @@ func open(m model, o Options) (*Session, error) {
 }
 
 func (m model) header() (*onnx.Model, error) {
+	if m.known != nil {
+		return m.known, nil
+	}
 	if m.path != "" {
 		return onnx.OpenHeader(m.path)
 	}
@@ -146,6 +162,11 @@ func (s *Session) start(m model, o Options) error {
 	err = sigkeep.Keep(func() error {
 		if err := attach(so, o); err != nil {
 			return explain(o.Provider, err)
+		}
+		if m.folder != "" {
+			if err := so.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", m.folder); err != nil {
+				return err
+			}
 		}
 		if s.native, err = m.load(names(s.inputs), names(s.outputs), so); err != nil {
 			return explain(o.Provider, err)

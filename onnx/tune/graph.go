@@ -1,0 +1,105 @@
+package tune
+
+import "graft/onnx"
+
+// graph is what the rewrites need to know of a model.
+type graph struct {
+	weights map[string]onnx.Tensor
+	ranks   map[string]int // of values; those not known are absent
+}
+
+func index(m *onnx.Model) *graph {
+	g := &graph{weights: map[string]onnx.Tensor{}, ranks: map[string]int{}}
+	for _, t := range m.Initializers {
+		g.weights[t.Name] = t
+		g.ranks[t.Name] = len(t.Dims)
+	}
+	for _, v := range m.Inputs {
+		if v.Dims != nil {
+			g.ranks[v.Name] = len(v.Dims)
+		}
+	}
+	for _, n := range m.Nodes {
+		if r, ok := g.rank(n); ok {
+			for _, out := range n.Outputs {
+				g.ranks[out] = r
+			}
+		}
+	}
+	return g
+}
+
+// rank is that of a node's outputs, for the operators that matter here.
+func (g *graph) rank(n onnx.Node) (int, bool) {
+	if n.Domain != "" || len(n.Inputs) == 0 {
+		return 0, false
+	}
+	first, ok := g.ranks[n.Inputs[0]]
+	switch n.Op {
+	case "Reshape":
+		shape, known := g.weights[n.Inputs[1]]
+		if !known || len(shape.Dims) != 1 {
+			return 0, false
+		}
+		return int(shape.Dims[0]), true
+	case "Gather":
+		picks, known := g.ranks[n.Inputs[1]]
+		return first - 1 + picks, ok && known
+	case "ReduceMin", "ReduceMax":
+		return first, ok && integer(n, "keepdims", 1) == 1
+	case "MatMul":
+		second, known := g.ranks[n.Inputs[1]]
+		return max(first, second), ok && known && min(first, second) >= 2
+	}
+	if binary[n.Op] {
+		for _, name := range n.Inputs {
+			r, known := g.ranks[name]
+			first, ok = max(first, r), ok && known
+		}
+		return first, ok
+	}
+	return first, ok && (unary[n.Op] || keepsRank[n.Op])
+}
+
+// keepsRank lists further operators whose outputs have the rank of the first
+// input.
+var keepsRank = map[string]bool{
+	"Resize": true, "Conv": true, "Transpose": true, "Pad": true, "Slice": true, "Split": true, "Softmax": true,
+	"LayerNormalization": true, "QuantizeLinear": true, "DequantizeLinear": true,
+}
+
+// integer is a node's attribute, or what its absence means.
+func integer(n onnx.Node, name string, absent int64) int64 {
+	for _, a := range n.Attrs {
+		if v, ok := a.Value.(int64); ok && a.Name == name {
+			return v
+		}
+		if v, ok := a.Value.(int); ok && a.Name == name {
+			return int64(v)
+		}
+	}
+	return absent
+}
+
+// integers is a list attribute, or nil.
+func integers(n onnx.Node, name string) []int64 {
+	for _, a := range n.Attrs {
+		if v, ok := a.Value.([]int64); ok && a.Name == name {
+			return v
+		}
+	}
+	return nil
+}
+
+// constants reads a weight of integers; nil if the name stands for none.
+func (g *graph) constants(name string) []int64 {
+	t, ok := g.weights[name]
+	if !ok {
+		return nil
+	}
+	v, err := t.Int64s()
+	if err != nil {
+		return nil
+	}
+	return v
+}

@@ -1,0 +1,200 @@
+package extract
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"graft/preprocess"
+	"graft/pretrained/store"
+)
+
+// How a batch is chosen by measurement.
+const (
+	autoBudget = 5 * time.Second // of inference, after the first two runs
+	autoMost   = 256             // images per inference
+	autoImages = 64              // read for it, and repeated in larger batches
+	autoPasses = 3               // the ladder, and how often its steps are repeated
+	// autoGain is what a larger batch must bring to be worth its memory; less is
+	// not told from noise.
+	autoGain = 1.02
+	// autoBytes bounds pixels of a batch and the features of the batches under way.
+	autoBytes = 1 << 30
+)
+
+// BatchRate is what was measured of one number of images per inference.
+type BatchRate struct {
+	Batch           int     `json:"batch"`
+	ImagesPerSecond float64 `json:"images_per_second"` // the best of several runs
+}
+
+// chooser measures how fast batches of several sizes run.
+type chooser struct {
+	run    func(ctx context.Context, n int) error // infers n images
+	now    func() time.Time
+	most   int // images per inference
+	spent  time.Duration
+	budget time.Duration
+}
+
+// choose doubles the batch from one image as long as that gains, twice without
+// gain ends it, then measures all steps again in turns as long as the budget
+// lasts. It returns the smallest batch that is within autoGain of the fastest, and
+// what it measured. A batch that fails, as where memory ends, ends the climb;
+// the first that does is an error.
+func (c *chooser) choose(ctx context.Context) (int, []BatchRate, error) {
+	if _, err := c.time(ctx, 1); err != nil { // a first run makes plans and buffers
+		return 0, nil, err
+	}
+	c.spent = 0
+	var rates []BatchRate
+	best, since := 0.0, 0
+	for n := 1; n <= c.most && since < 2 && c.affords(rates, n); n *= 2 {
+		rate, err := c.warm(ctx, n)
+		if err != nil && (n == 1 || ctx.Err() != nil) {
+			return 0, nil, err
+		}
+		if err != nil {
+			break
+		}
+		rates = append(rates, BatchRate{n, rate})
+		if since++; rate > best*autoGain {
+			best, since = rate, 0
+		}
+	}
+	for range autoPasses - 1 {
+		for i := range rates {
+			if !c.affords(rates, rates[i].Batch) {
+				continue
+			}
+			rate, err := c.time(ctx, rates[i].Batch)
+			if err != nil {
+				return 0, nil, err
+			}
+			rates[i].ImagesPerSecond = max(rates[i].ImagesPerSecond, rate)
+		}
+	}
+	return smallest(rates), rates, nil
+}
+
+// affords tells whether n images fit into what is left of the budget. The first
+// two steps always do: there is no choice without them.
+func (c *chooser) affords(rates []BatchRate, n int) bool {
+	if len(rates) < 2 {
+		return true
+	}
+	last := rates[len(rates)-1].ImagesPerSecond
+	return c.spent.Seconds()+float64(n)/last <= c.budget.Seconds()
+}
+
+// warm times a size of batch that has not run yet. Where that is quick it is run
+// again, because the first time pays for new buffers.
+func (c *chooser) warm(ctx context.Context, n int) (float64, error) {
+	before := c.spent
+	rate, err := c.time(ctx, n)
+	if err != nil || c.spent-before > c.budget/20 {
+		return rate, err
+	}
+	return c.time(ctx, n)
+}
+
+// time is the rate of one run.
+func (c *chooser) time(ctx context.Context, n int) (float64, error) {
+	start := c.now()
+	if err := c.run(ctx, n); err != nil {
+		return 0, err
+	}
+	d := max(c.now().Sub(start), time.Nanosecond)
+	c.spent += d
+	return float64(n) / d.Seconds(), nil
+}
+
+// smallest is the batch to take.
+func smallest(rates []BatchRate) int {
+	best := 0.0
+	for _, r := range rates {
+		best = max(best, r.ImagesPerSecond)
+	}
+	for _, r := range rates {
+		if r.ImagesPerSecond*autoGain >= best {
+			return r.Batch
+		}
+	}
+	return DefaultBatch
+}
+
+// settleBatch sets c.Batch where it is left to measurement: to what the store was
+// begun with, else to what is fastest on images of the dataset.
+func (c *Config) settleBatch(ctx context.Context, indices []int, taps []store.Tap) ([]BatchRate, error) {
+	begun, err := store.Begun(c.Out)
+	if err != nil {
+		return nil, err
+	}
+	if begun != nil && begun.Batch > 0 {
+		c.Batch = begun.Batch
+		return nil, nil
+	}
+	ch, err := c.newChooser(ctx, indices, taps)
+	if err != nil {
+		return nil, fmt.Errorf("choose a batch: %w", err)
+	}
+	var rates []BatchRate
+	if c.Batch, rates, err = ch.choose(ctx); err != nil {
+		return nil, fmt.Errorf("choose a batch: %w", err)
+	}
+	return rates, nil
+}
+
+// newChooser measures on images from all over the dataset.
+func (c *Config) newChooser(ctx context.Context, indices []int, taps []store.Tap) (*chooser, error) {
+	images, err := c.sample(ctx, indices)
+	if err != nil {
+		return nil, err
+	}
+	bytes := len(images[0].Pix)
+	names := make([]string, len(taps))
+	for i, t := range taps {
+		names[i] = t.Name
+		bytes += 4 * t.Dim * (writtenAhead + 2)
+	}
+	if c.Flip {
+		bytes *= 2
+	}
+	run := func(ctx context.Context, n int) error {
+		batch := make([]preprocess.Image, n)
+		for i := range batch {
+			batch[i] = images[i%len(images)]
+		}
+		out := make([][]float32, len(taps))
+		for i, t := range taps {
+			out[i] = make([]float32, n*t.Dim)
+		}
+		return c.Backbone.Run(ctx, batch, names, out)
+	}
+	most := min(autoMost, c.ShardRows, len(indices), max(1, autoBytes/bytes))
+	return &chooser{run: run, now: time.Now, most: most, budget: autoBudget}, nil
+}
+
+// sample reads some of the selected images, evenly spaced, without the bad ones.
+func (c *Config) sample(ctx context.Context, indices []int) ([]preprocess.Image, error) {
+	n := min(autoImages, len(indices))
+	var images []preprocess.Image
+	var bad error
+	for i := range n {
+		im, err := c.Data.Image(indices[i*len(indices)/n])
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err == nil:
+			images = append(images, c.Backbone.Prepare(im))
+		case c.tolerates(err):
+			bad = err
+		default:
+			return nil, err
+		}
+	}
+	if len(images) == 0 {
+		return nil, fmt.Errorf("none of %d images can be read: %w", n, bad)
+	}
+	return images, nil
+}

@@ -1,0 +1,102 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// machine is a backbone on a clock of its own: n images take what cost says.
+type machine struct {
+	cost func(n int) time.Duration
+	fail func(n int) error
+	at   time.Time
+	runs int
+}
+
+func (m *machine) run(ctx context.Context, n int) error {
+	m.runs++
+	m.at = m.at.Add(m.cost(n))
+	if m.fail != nil {
+		return m.fail(n)
+	}
+	return ctx.Err()
+}
+
+func (m *machine) chooser(most int) *chooser {
+	return &chooser{run: m.run, now: func() time.Time { return m.at }, most: most, budget: autoBudget}
+}
+
+func ms(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
+
+func TestChoose(t *testing.T) {
+	errMemory := errors.New("out of memory")
+	// The third pass over the sizes is slow, as when another program gets a core.
+	calls := 0
+	for _, tc := range []struct {
+		name    string
+		most    int
+		cost    func(n int) time.Duration
+		fail    func(n int) error
+		want    int
+		measure int // sizes
+	}{
+		{"linear", 256, func(n int) time.Duration { return ms(10 * float64(n)) }, nil, 1, 3},
+		{"accelerator", 256, func(n int) time.Duration { return ms(8 + 0.01*float64(n)) }, nil, 256, 9},
+		{"cache ends at 8", 256, func(n int) time.Duration { return ms(3 + float64(n)*float64(1+max(0, n-8))) }, nil, 8, 6},
+		{"small dataset", 6, func(n int) time.Duration { return ms(8 + 0.01*float64(n)) }, nil, 4, 3},
+		{"one image at most", 1, func(n int) time.Duration { return ms(5) }, nil, 1, 1},
+		{"very slow", 256, func(n int) time.Duration { return 20 * time.Second }, nil, 2, 2},
+		{"memory ends at 16", 256, func(n int) time.Duration { return ms(8) }, func(n int) error {
+			if n > 16 {
+				return errMemory
+			}
+			return nil
+		}, 16, 5},
+		{"disturbed", 4, func(n int) time.Duration {
+			if calls++; calls > 7 {
+				return ms(500)
+			}
+			return ms(4 + float64(n))
+		}, nil, 4, 3},
+	} {
+		m := &machine{cost: tc.cost, fail: tc.fail}
+		got, rates, err := m.chooser(tc.most).choose(context.Background())
+		if err != nil || got != tc.want || len(rates) != tc.measure {
+			t.Errorf("%s: batch %d of %v, %v; want %d of %d", tc.name, got, rates, err, tc.want, tc.measure)
+		}
+	}
+}
+
+// TestChooseKeepsTheBudget: beyond the first steps nothing is begun that would
+// not end in time.
+func TestChooseKeepsTheBudget(t *testing.T) {
+	for _, image := range []float64{0.2, 3, 40, 200, 900} {
+		m := &machine{cost: func(n int) time.Duration { return ms(2 + image*float64(n)) }}
+		if _, _, err := m.chooser(256).choose(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if took := m.at.Sub(time.Time{}); took > autoBudget+ms(2*(2+image)+2+image) {
+			t.Errorf("%v ms an image: chose for %v", image, took)
+		}
+	}
+}
+
+func TestChooseFails(t *testing.T) {
+	broken := errors.New("no such tensor")
+	m := &machine{cost: func(int) time.Duration { return ms(1) }, fail: func(int) error { return broken }}
+	if _, _, err := m.chooser(64).choose(context.Background()); !errors.Is(err, broken) {
+		t.Errorf("a backbone that never runs: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m = &machine{cost: func(n int) time.Duration {
+		if n == 4 {
+			cancel()
+		}
+		return ms(1)
+	}}
+	if _, _, err := m.chooser(64).choose(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped while it measures: %v", err)
+	}
+}

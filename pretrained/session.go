@@ -1,0 +1,42 @@
+package pretrained
+
+import (
+	"errors"
+	"fmt"
+
+	"graft/onnx"
+	"graft/onnx/ort"
+	"graft/onnx/tune"
+)
+
+// OpenSession starts the session that a backbone runs on: with o.Outputs named,
+// only what these need is computed. Graphs of graft's own files, which are known
+// to allow it, are first rewritten to give the same in less time (package tune), and
+// their weights are mapped into memory from where they lie; foreign files are
+// loaded as they are.
+func OpenSession(path string, o ort.Options) (s *ort.Session, err error) {
+	header, err := onnx.OpenHeader(path)
+	if err != nil {
+		return nil, err
+	}
+	if !isOwn(header) {
+		return ort.Open(path, o)
+	}
+	m, err := onnx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	if o.Outputs == nil {
+		for _, v := range m.Outputs {
+			o.Outputs = append(o.Outputs, v.Name)
+		}
+	}
+	if err := tune.Outputs(m, o.Outputs); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if s, err = ort.OpenModel(m, o); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
