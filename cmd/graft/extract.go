@@ -153,7 +153,7 @@ func extractAction(c *cli.Context) (err error) {
 	defer closeInto(&err, data)
 	sum, err := extract.Run(c.Context, extract.Config{
 		Data: data, Backbone: backbone, Out: c.String("out"),
-		Taps: o.Taps, Threads: c.Int("threads"), Splits: splitWords(c.String("split")), Flip: c.Bool("flip"),
+		Taps: o.Taps, Splits: splitWords(c.String("split")), Flip: c.Bool("flip"),
 		Batch: batch, AutoBatch: batch == 0, KeepBatch: c.IsSet("batch") && batch > 0, ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"), Part: part,
 		DType: c.String("dtype"), SkipBad: c.Bool("skip-bad"), Strict: c.Bool("strict"), Checked: newProgress(c, "checking earlier files"),
 	}, newProgress(c, "extracting"))

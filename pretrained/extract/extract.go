@@ -57,8 +57,7 @@ type Config struct {
 	Limit     int      // samples per split, 0: all
 	DType     string   // float32 (also "") or float16
 	// Part is this process's share of the shards; the zero Part makes them all.
-	Part    store.Part
-	Threads int // cores that the network was told to take, 0: all
+	Part store.Part
 	// SkipBad leaves out every image that cannot be had, whatever the dataset.
 	// Without it that is so for bad files of a set of photos alone: their
 	// *preprocess.BadImageError is put on record, and the run goes on. Strict

@@ -83,7 +83,7 @@ func (p *pipeline) run(ctx context.Context) error {
 		defer close(tasks)
 		return p.plan(ctx, batches, tasks)
 	})
-	for range decoders(runtime.GOMAXPROCS(0), p.c.Threads) {
+	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error { p.decode(tasks); return nil })
 	}
 	g.Go(func() error {
@@ -92,15 +92,6 @@ func (p *pipeline) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return p.write(ctx, results, free) })
 	return g.Wait()
-}
-
-// decoders is how many images are decoded at a time. A network that was given some of the cores keeps them: its
-// threads wait for each other, so one that shares its core with decoding stops them all.
-func decoders(cores, threads int) int {
-	if threads > 0 && threads < cores {
-		return cores - threads
-	}
-	return cores
 }
 
 // plan cuts missing shards into batches and hands out their images for decoding.

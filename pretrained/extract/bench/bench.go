@@ -172,7 +172,7 @@ func (r *rig) pipeline(images int) bench.Work {
 		r.stores++
 		out := filepath.Join(r.Dir, fmt.Sprintf("store-%d", r.stores))
 		start := time.Now()
-		_, err := extract.Run(ctx, extract.Config{Data: r.data, Backbone: r.backbone, Out: out, Batch: r.Batch, Limit: images, Threads: r.Runtime.Threads}, nil)
+		_, err := extract.Run(ctx, extract.Config{Data: r.data, Backbone: r.backbone, Out: out, Batch: r.Batch, Limit: images}, nil)
 		d := time.Since(start)
 		return d, errors.Join(err, os.RemoveAll(out))
 	}
