@@ -3,7 +3,7 @@
 
     python scripts/bench_extract_torch.py [--threads 1,2 --batches 1,2,8 --rounds 5 --images 16]
 
-Needs torch and torchvision (1.13 and 0.14 were measured), onnx, onnxruntime, and Go. All three have the same seeded
+Needs torch and torchvision (1.13 and 0.14 were measured), threadpoolctl, onnx, onnxruntime, and Go. All three have the same seeded
 random weights of torchvision's vit_b_16 and begin at 48×48 gray uint8 faces of random pixels: resizing to 224,
 normalising and the network are in the time of each. What comes out is the class token after the last norm.
 
@@ -31,9 +31,12 @@ import time
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
              "MKL_ENABLE_INSTRUCTIONS", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY"):
     os.environ.pop(name, None)
+# Threads of OpenMP that wait in a loop would take the cores from those of OpenBLAS, and PyTorch half its speed.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 import numpy as np
 import onnxruntime
+import threadpoolctl
 import torch
 import torchvision
 
@@ -85,6 +88,7 @@ class Peers:
 
     def __init__(self, vit, file, threads, largest):
         torch.set_num_threads(threads)
+        threadpoolctl.threadpool_limits(threads)  # of OpenBLAS, which torch leaves alone
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self.session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])

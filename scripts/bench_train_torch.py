@@ -3,7 +3,7 @@
 
     python scripts/bench_train_torch.py [--rounds 7 --images 9600 --threads 1,2]
 
-Needs torch (1.13 was measured), safetensors, and Go. Both sides do the same: passes over random 32×32 images in memory,
+Needs torch (1.13 was measured), threadpoolctl, safetensors, and Go. Both sides do the same: passes over random 32×32 images in memory,
 in a new random order each time, batches of 32, cross-entropy, Adam at 1e-4, and the loss of every step looked at. Who
 goes first changes with every round. A round is one pass on each side after a warm-up; the time of starting, compiling
 and drawing images does not count. graft's process gets as many cores as PyTorch gets threads (GOMAXPROCS), so that the
@@ -23,7 +23,10 @@ import time
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
              "MKL_ENABLE_INSTRUCTIONS", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY"):
     os.environ.pop(name, None)
+# Threads of OpenMP that wait in a loop would take the cores from those of OpenBLAS, and PyTorch half its speed.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
+import threadpoolctl
 import torch
 import torch.nn.functional as F
 
@@ -79,6 +82,7 @@ def graft(binary, model, images, threads):
 def compare(binary, model, x, y, threads, rounds):
     """Rates of each round, PyTorch's and graft's."""
     torch.set_num_threads(threads)
+    threadpoolctl.threadpool_limits(threads)  # of OpenBLAS, which torch leaves alone
     trainer = fastest(MODELS[model], x, y)
 
     def peer():

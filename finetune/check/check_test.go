@@ -167,6 +167,7 @@ func TestStoresRefuses(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	orttest.Require(t)
+	t.Setenv("TMPDIR", t.TempDir()) // other tests leave nothing in it meanwhile
 	float := vittest.WriteTiny(t, t.TempDir())
 	eight := filepath.Join(t.TempDir(), "int8.onnx")
 	if _, err := precision.ConvertFile(float, eight, precision.Int8); err != nil {

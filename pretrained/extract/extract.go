@@ -23,7 +23,7 @@ import (
 // What zero values in a Config mean. 2,048 rows of 26 taps of width 192 are 40 MB
 // in 26 files: large enough to be read fast, small enough that little work is lost.
 const (
-	DefaultBatch     = 16
+	DefaultBatch     = 8
 	DefaultShardRows = 2048
 )
 
