@@ -32,7 +32,7 @@ func extractCommand() *cli.Command {
 		Flags: append(append(datasetFlags(), append(providerFlags(), foreignFlags()...)...),
 			&cli.StringFlag{Name: "model", Required: true, Usage: "backbone: an ONNX `FILE`"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "`FOLDER` of the embedding store"},
-			&cli.StringFlag{Name: "taps", Usage: "features to keep: `TAPS` such as cls,mean,cls_9, or all (default: the model's first, cls)"},
+			&cli.StringFlag{Name: "taps", Usage: "features to keep: `TAPS` such as cls,mean,cls_9, or all (default: the model's first: cls, or pool)"},
 			&cli.StringFlag{Name: "split", Usage: "only these `SPLITS`, separated by commas (default: all)"},
 			&cli.BoolFlag{Name: "flip", Usage: "also keep the features of every image mirrored left to right"},
 			&cli.StringFlag{Name: "batch", Value: strconv.Itoa(extract.DefaultBatch), Usage: "`IMAGES` per inference, or auto: what a few seconds of measuring find fastest; a store that was begun keeps its own unless this flag names another"},
