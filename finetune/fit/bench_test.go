@@ -15,28 +15,39 @@ func BenchmarkStep(b *testing.B) {
 	for name, o := range map[string]augment.Pipeline{"plain": {}, "augmented": {HFlip: 0.5, Rotate: 10, Scale: 0.1, Shift: 0.1, Cutout: 8}} {
 		for _, net := range []nets.Net{nets.StudyCNN(2), nets.StudyViT(2)} {
 			b.Run(net.Kind()+"/"+name, func(b *testing.B) {
-				t, err := newTrainer(benchJob(b, net, o))
-				if err != nil {
-					b.Fatal(err)
-				}
-				batch := <-t.feeder.free
-				t.feeder.shuffle(1, 0)
+				step := stepper(b, benchJob(b, net, o))
 				b.ReportAllocs()
 				for b.Loop() {
-					t.feeder.fill(batch, 0, 0)
-					if batch.err != nil {
-						b.Fatal(batch.err)
-					}
-					if _, err := t.step(context.Background(), batch, 0, 2); err != nil {
-						b.Fatal(err)
-					}
+					step()
 				}
 			})
 		}
 	}
 }
 
-func benchJob(b *testing.B, net nets.Net, o augment.Pipeline) Job {
+// stepper returns one step with the preparation of its batch, and has done the first, which makes what the others use.
+func stepper(t testing.TB, job Job) func() {
+	t.Helper()
+	trainer, err := newTrainer(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := <-trainer.feeder.free
+	trainer.feeder.shuffle(1, 0)
+	step := func() {
+		trainer.feeder.fill(batch, 0, 0)
+		if batch.err != nil {
+			t.Fatal(batch.err)
+		}
+		if _, err := trainer.step(context.Background(), batch, 0, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step()
+	return step
+}
+
+func benchJob(b testing.TB, net nets.Net, o augment.Pipeline) Job {
 	b.Helper()
 	p := NewPixels(64, 1, 20, 32)
 	small, labels := faces(b, 64)

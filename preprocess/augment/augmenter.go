@@ -56,24 +56,47 @@ func (a *Augmenter) Pipeline() Pipeline { return a.pipeline }
 // Images writes the images of the given indices, changed as it befits the epoch, into dst, one after the other in
 // [Augmenter.Shape]. dst may be longer; the rest is left alone.
 func (a *Augmenter) Images(dst []float32, epoch int, indices []int, source Source) error {
-	return a.each(dst, indices, func(w *worker, out []float32, index int) {
-		source(w.image, index)
-		w.stream.start(a.seed, forImage, epoch, index)
-		a.one(out, w.image, w.stream)
-	})
+	return a.each(batch{dst: dst, indices: indices, source: source, epoch: epoch})
 }
 
 // Plain writes the images as they are judged: unchanged, or cut out of the middle where the pipeline crops.
 func (a *Augmenter) Plain(dst []float32, indices []int, source Source) error {
-	top, left := (a.h-a.oh)/2, (a.w-a.ow)/2
-	return a.each(dst, indices, func(w *worker, out []float32, index int) {
-		source(w.image, index)
-		for k := range a.c {
-			for y := range a.oh {
-				copy(out[(k*a.oh+y)*a.ow:][:a.ow], w.image[(k*a.h+top+y)*a.w+left:])
-			}
+	return a.each(batch{dst: dst, indices: indices, source: source, plain: true})
+}
+
+// batch is what a call asks for. It is passed by value, and no function is made for it: a training step shall not
+// allocate.
+type batch struct {
+	dst     []float32
+	indices []int
+	source  Source
+	epoch   int
+	plain   bool
+}
+
+// rows writes rows lo to hi of a batch.
+func (a *Augmenter) rows(w *worker, b batch, lo, hi int) {
+	size := a.c * a.oh * a.ow
+	for r := lo; r < hi; r++ {
+		out := b.dst[r*size : (r+1)*size]
+		b.source(w.image, b.indices[r])
+		if b.plain {
+			a.cut(out, w.image)
+			continue
 		}
-	})
+		w.stream.start(a.seed, forImage, b.epoch, b.indices[r])
+		a.one(out, w.image, w.stream)
+	}
+}
+
+// cut takes the middle of an image.
+func (a *Augmenter) cut(out, image []float32) {
+	top, left := (a.h-a.oh)/2, (a.w-a.ow)/2
+	for k := range a.c {
+		for y := range a.oh {
+			copy(out[(k*a.oh+y)*a.ow:][:a.ow], image[(k*a.h+top+y)*a.w+left:])
+		}
+	}
 }
 
 // one changes one image.
@@ -86,25 +109,20 @@ func (a *Augmenter) one(out, image []float32, s *stream) {
 	a.pipeline.cutout(out, a.c, a.oh, a.ow, s)
 }
 
-// each spreads the rows over the workers; what a row becomes does not depend on its worker.
-func (a *Augmenter) each(dst []float32, indices []int, do func(w *worker, out []float32, index int)) error {
-	size := a.c * a.oh * a.ow
-	if len(dst) < len(indices)*size {
-		return fmt.Errorf("augment: %d images %v want %d values, got room for %d", len(indices), a.Shape(), len(indices)*size, len(dst))
+// each spreads a batch's rows over the workers; what a row becomes does not depend on its worker.
+func (a *Augmenter) each(b batch) error {
+	n, want := len(b.indices), len(b.indices)*a.c*a.oh*a.ow
+	if len(b.dst) < want {
+		return fmt.Errorf("augment: %d images %v want %d values, got room for %d", n, a.Shape(), want, len(b.dst))
 	}
-	rows := func(w *worker, lo, hi int) {
-		for r := lo; r < hi; r++ {
-			do(w, dst[r*size:(r+1)*size], indices[r])
-		}
-	}
-	parts := min(len(a.workers), len(indices))
+	parts := min(len(a.workers), n)
 	if parts < 2 {
-		rows(a.workers[0], 0, len(indices))
+		a.rows(a.workers[0], b, 0, n)
 		return nil
 	}
 	var wait sync.WaitGroup
 	for i := range parts {
-		wait.Go(func() { rows(a.workers[i], i*len(indices)/parts, (i+1)*len(indices)/parts) })
+		wait.Go(func() { a.rows(a.workers[i], b, i*n/parts, (i+1)*n/parts) })
 	}
 	wait.Wait()
 	return nil
