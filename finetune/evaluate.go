@@ -21,7 +21,7 @@ type EvalConfig struct {
 	Embeddings  string                                     // of a head: a store made with the run's backbone; empty for the run's own
 	Data        DataOptions                                // the dataset; without a path that of a cnn's or vit's run, and the embeddings of a head
 	Options     PredictorOptions                           // of a head or an exported file on images; of others only the threads
-	Batch       int                                        // of the same: images per inference; 0 means extract.DefaultBatch
+	Batch       int                                        // of the same: images per inference; 0 means what suits the model
 	Splits      []string                                   // none: public-test, and where there is none, all but train
 	Predictions string                                     // folder for predictions-<split>.csv; empty for none
 	Progress    func(label string) func(done, total int64) // may be nil

@@ -1,9 +1,12 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+
+	"golang.org/x/sync/errgroup"
 
 	"graft/finetune/fit"
 	"graft/preprocess"
@@ -79,7 +82,15 @@ func (p *pipeline) features(ctx context.Context, images []preprocess.Image) ([]f
 	for t, tap := range c.Head.Taps {
 		out[t] = make([]float32, len(images)*c.Backbone.Dims[tap])
 	}
-	if err := p.backbone.Run(ctx, images, c.Head.Taps, out); err != nil {
+	err := inPieces(ctx, len(images), p.backbone.Streams(), func(ctx context.Context, lo, hi int) error {
+		part := make([][]float32, len(out))
+		for t, tap := range c.Head.Taps {
+			d := c.Backbone.Dims[tap]
+			part[t] = out[t][lo*d : hi*d]
+		}
+		return p.backbone.Run(ctx, images[lo:hi], c.Head.Taps, part)
+	})
+	if err != nil {
 		return nil, err
 	}
 	x := make([]float32, 0, len(images)*c.Head.Dim)
@@ -90,6 +101,24 @@ func (p *pipeline) features(ctx context.Context, images []preprocess.Image) ([]f
 		}
 	}
 	return x, nil
+}
+
+func (p *pipeline) atOnce(perInference int) int {
+	return cmp.Or(perInference, p.backbone.DefaultBatch()) * p.backbone.Streams()
+}
+
+// inPieces cuts n rows into up to so many pieces of about equal length, and runs
+// these at once.
+func inPieces(ctx context.Context, n, pieces int, run func(ctx context.Context, lo, hi int) error) error {
+	pieces = min(n, pieces)
+	if pieces < 2 {
+		return run(ctx, 0, n)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for i := range pieces {
+		g.Go(func() error { return run(ctx, i*n/pieces, (i+1)*n/pieces) })
+	}
+	return g.Wait()
 }
 
 // evaluator is the run's network with its weights, for batches of a size.
@@ -116,6 +145,8 @@ func openNetwork(r *Run, o PredictorOptions, batch int) (*network, error) {
 }
 
 func (n *network) Close() error { return nil }
+
+func (n *network) atOnce(perInference int) int { return cmp.Or(perInference, nativeBatch) }
 
 func (n *network) prepare(im preprocess.Image) preprocess.Image {
 	return fitImage(im, n.run.Net.InputShape()[0], n.run.Config.Pixels.Side)

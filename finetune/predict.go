@@ -33,6 +33,9 @@ type classifier interface {
 	prepare(im preprocess.Image) preprocess.Image
 	// classify fills logits, [len(images),classes].
 	classify(ctx context.Context, images []preprocess.Image, logits []float32) error
+	// atOnce is how many images classify should be given where there are many,
+	// with so many per inference, or what suits the model for 0.
+	atOnce(perInference int) int
 	Close() error
 }
 
@@ -52,7 +55,11 @@ func OpenPredictor(path string, o PredictorOptions) (*Predictor, error) {
 	return r.predictor(o, 1)
 }
 
-// predictor is a run as a Predictor whose network takes batches of a size.
+// nativeBatch is how many images Go-native networks take at once: few, so that
+// one image does not cost many.
+const nativeBatch = 8
+
+// predictor is a run as a Predictor whose Go-native network takes batches of a size.
 func (r *Run) predictor(o PredictorOptions, batch int) (*Predictor, error) {
 	var model classifier
 	var err error

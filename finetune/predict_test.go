@@ -27,6 +27,8 @@ func (f fixed) classify(_ context.Context, images []preprocess.Image, logits []f
 	return nil
 }
 
+func (f fixed) atOnce(int) int { return 8 }
+
 func (f fixed) Close() error { return nil }
 
 func writePNG(t *testing.T, dir, name string) string {

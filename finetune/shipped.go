@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,7 +66,14 @@ type foreignShipped struct{ *pretrained.Backbone }
 func (f foreignShipped) prepare(im preprocess.Image) preprocess.Image { return f.Prepare(im) }
 
 func (f foreignShipped) classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
-	return f.Run(ctx, images, []string{pretrained.FeaturesTap}, [][]float32{logits})
+	k := len(logits) / len(images)
+	return inPieces(ctx, len(images), f.Streams(), func(ctx context.Context, lo, hi int) error {
+		return f.Run(ctx, images[lo:hi], []string{pretrained.FeaturesTap}, [][]float32{logits[lo*k : hi*k]})
+	})
+}
+
+func (f foreignShipped) atOnce(perInference int) int {
+	return cmp.Or(perInference, f.DefaultBatch()) * f.Streams()
 }
 
 // ownShipped is an exported file that takes uint8 pixels.
@@ -98,9 +106,9 @@ func openOwnShipped(path string, meta map[string]string, classes int, o ort.Opti
 	if err != nil || !(crop >= preprocess.MinCropPct && crop <= 1) {
 		return nil, fmt.Errorf("%s: metadata graft.crop_pct is %q, want a number from %g to 1", path, meta["graft.crop_pct"], preprocess.MinCropPct)
 	}
-	s, err := ort.Open(path, o)
+	s, err := pretrained.OpenSession(path, o)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", path, err)
+		return nil, fmt.Errorf("model %w", err)
 	}
 	if err := checkShipped(s, classes); err != nil {
 		return nil, errors.Join(fmt.Errorf("model %s: %w", path, err), s.Close())
@@ -142,8 +150,19 @@ func (s *ownShipped) prepare(im preprocess.Image) preprocess.Image {
 	return im
 }
 
-// classify runs neighbours of one shape together.
+func (s *ownShipped) atOnce(perInference int) int {
+	return cmp.Or(perInference, pretrained.DefaultBatch(s.session.Provider())) * s.session.Streams()
+}
+
 func (s *ownShipped) classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
+	k := len(logits) / len(images)
+	return inPieces(ctx, len(images), s.session.Streams(), func(ctx context.Context, lo, hi int) error {
+		return s.classifyPiece(ctx, images[lo:hi], logits[lo*k:hi*k])
+	})
+}
+
+// classifyPiece runs neighbours of one shape together.
+func (s *ownShipped) classifyPiece(ctx context.Context, images []preprocess.Image, logits []float32) error {
 	k := len(logits) / len(images)
 	for from := 0; from < len(images); {
 		first, to := images[from], from+1

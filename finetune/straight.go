@@ -10,7 +10,6 @@ import (
 
 	"graft/preprocess"
 	"graft/preprocess/dataset"
-	"graft/pretrained/extract"
 )
 
 // evaluateImages judges a head straight from a dataset's images: backbone and
@@ -19,7 +18,8 @@ func (r *Run) evaluateImages(ctx context.Context, c EvalConfig) (e Evaluation, e
 	if c.Embeddings != "" {
 		return e, errors.New("embeddings and a dataset were both given; a head is judged on one of them")
 	}
-	p, err := r.predictor(c.Options, c.batch())
+	c.Options.Runtime.Throughput = true
+	p, err := r.predictor(c.Options, cmp.Or(c.Batch, nativeBatch))
 	if err != nil {
 		return e, err
 	}
@@ -39,6 +39,7 @@ func evaluateShipped(ctx context.Context, c EvalConfig) (e Evaluation, err error
 	case c.Data.Path == "":
 		return e, fmt.Errorf("%s does not say which dataset it was trained on; name one with --data", c.Run)
 	}
+	c.Options.Runtime.Throughput = true
 	p, err := openShipped(c.Run, c.Options)
 	if err != nil {
 		return e, err
@@ -46,8 +47,6 @@ func evaluateShipped(ctx context.Context, c EvalConfig) (e Evaluation, err error
 	defer func() { err = errors.Join(err, p.Close()) }()
 	return p.evaluate(ctx, c, func(*dataset.Dataset) ([]string, error) { return nil, nil })
 }
-
-func (c EvalConfig) batch() int { return cmp.Or(c.Batch, extract.DefaultBatch) }
 
 // evaluate judges the predictor on c.Data; notes says what is to be noted about
 // the dataset.
@@ -66,7 +65,7 @@ func (p *Predictor) evaluate(ctx context.Context, c EvalConfig, notes func(*data
 	}
 	e.Notes = append(p.Notes(), leftOut(d)...)
 	e.Reports, err = judge(runName(c.Run), p.labels, splits, c.Predictions, func(split string) (answers, error) {
-		s := stream{p.model, d, c.batch(), c.Data.SkipBad, len(p.labels), label(c.Progress, "classifying "+split)}
+		s := stream{p.model, d, p.model.atOnce(c.Batch), c.Data.SkipBad, len(p.labels), label(c.Progress, "classifying "+split)}
 		a, bad, err := s.answers(ctx, split)
 		if bad != "" {
 			e.Notes = append(e.Notes, bad)

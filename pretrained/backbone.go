@@ -10,7 +10,6 @@ package pretrained
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -42,8 +41,9 @@ type adapter interface {
 	output(tap string) string
 	// prepare brings an image to what run accepts.
 	prepare(im preprocess.Image) preprocess.Image
-	// run feeds images of one shape, and fills out[t] with [len(batch), dim].
-	run(ctx context.Context, s session, batch []preprocess.Image, taps []tapInfo, out [][]float32) error
+	// run feeds images of one shape, and fills out[t] with [len(batch), dim]. It
+	// may be called by several goroutines, each with its own scratch.
+	run(ctx context.Context, s session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error
 	// describe names every preprocessing setting that decides the features.
 	describe() string
 }
@@ -54,15 +54,22 @@ type tapInfo struct {
 	dim  int
 }
 
+// scratch is what a run needs, kept for the next one.
+type scratch struct {
+	pixels  []uint8   // [N,C,H,W] of the batch at hand
+	in, raw []float32 // of foreign models: input and output
+}
+
 // session is the part of ort.Session that a backbone needs.
 type session interface {
 	Provider() ort.Provider
+	Streams() int
 	Run(ctx context.Context, in, out []ort.Tensor) error
 	Close() error
 }
 
 // Backbone is a frozen feature extractor. Its methods may be called from
-// several goroutines, but Run serves one call at a time.
+// several goroutines; Run serves Streams calls at a time.
 type Backbone struct {
 	path      string
 	hash      string
@@ -71,7 +78,7 @@ type Backbone struct {
 	adapter   adapter
 	open      []tapInfo // those of the adapter's taps that the session computes
 	session   session
-	runs      chan struct{} // a semaphore of one: Run reuses buffers
+	runs      chan *scratch // one for each call that may run
 }
 
 // Open loads the ONNX file at path and starts a session on it. Files in float16
@@ -85,9 +92,6 @@ func Open(path string, o Options) (*Backbone, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPrecision(b.precision, o.Runtime.Provider, nil); err != nil {
-		return nil, fmt.Errorf("backbone %s: %w", path, err)
-	}
 	if b.hash, err = filehash.File(path); err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
@@ -99,16 +103,21 @@ func Open(path string, o Options) (*Backbone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
-	if err := checkPrecision(b.precision, s.Provider(), s.PassedOver()); err != nil {
-		return nil, errors.Join(fmt.Errorf("backbone %s: %w", path, err), s.Close())
-	}
-	b.session = s
+	b.serve(s)
 	return b, nil
+}
+
+// serve runs the backbone on s.
+func (b *Backbone) serve(s session) {
+	b.session, b.runs = s, make(chan *scratch, s.Streams())
+	for range s.Streams() {
+		b.runs <- &scratch{}
+	}
 }
 
 // describe makes all of a backbone but its session.
 func describe(path string, header *onnx.Model, o Options) (*Backbone, error) {
-	b := &Backbone{path: path, metadata: header.Metadata, runs: make(chan struct{}, 1)}
+	b := &Backbone{path: path, metadata: header.Metadata}
 	var err error
 	if b.adapter, err = newAdapter(path, header, o); err != nil {
 		return nil, fmt.Errorf("backbone %s: %w", path, err)
@@ -161,6 +170,10 @@ func (b *Backbone) Precision() string { return b.precision }
 
 // Provider is the execution provider that really runs.
 func (b *Backbone) Provider() ort.Provider { return b.session.Provider() }
+
+// Streams is how many calls of Run go on at once, see ort.Options.Throughput;
+// further ones wait.
+func (b *Backbone) Streams() int { return b.session.Streams() }
 
 // RuntimeVersion is the version of ONNX Runtime.
 func (b *Backbone) RuntimeVersion() string { return ort.Version() }

@@ -45,7 +45,6 @@ type foreign struct {
 	tokens   int // rows to pool per image: T, or H·W
 	dim      int
 	lut      [3][256]float32 // normalised value of each pixel value
-	in, raw  []float32       // of the batch at hand, kept between calls
 }
 
 // newForeign checks that the model and its description fit. Where the file does
@@ -216,7 +215,7 @@ func luma(im preprocess.Image) preprocess.Image {
 
 // run feeds the batch in pieces of the file's fixed batch size, the last one
 // filled up with zeros.
-func (a *foreign) run(ctx context.Context, s session, batch []preprocess.Image, _ []tapInfo, out [][]float32) error {
+func (a *foreign) run(ctx context.Context, s session, buffers *scratch, batch []preprocess.Image, _ []tapInfo, out [][]float32) error {
 	if len(out) == 0 {
 		return nil
 	}
@@ -226,7 +225,7 @@ func (a *foreign) run(ctx context.Context, s session, batch []preprocess.Image, 
 	}
 	for lo := 0; lo < len(batch); lo += step {
 		hi := min(lo+step, len(batch))
-		if err := a.runPiece(ctx, s, batch[lo:hi], step, out[0][lo*a.dim:hi*a.dim]); err != nil {
+		if err := a.runPiece(ctx, s, buffers, batch[lo:hi], step, out[0][lo*a.dim:hi*a.dim]); err != nil {
 			return err
 		}
 	}
@@ -234,23 +233,23 @@ func (a *foreign) run(ctx context.Context, s session, batch []preprocess.Image, 
 }
 
 // runPiece runs up to n images and fills dst, [len(batch), dim].
-func (a *foreign) runPiece(ctx context.Context, s session, batch []preprocess.Image, n int, dst []float32) error {
+func (a *foreign) runPiece(ctx context.Context, s session, buffers *scratch, batch []preprocess.Image, n int, dst []float32) error {
 	size := a.channels * a.InputSize * a.InputSize
-	a.in = sized(a.in, n*size)
-	clear(a.in[len(batch)*size:])
+	buffers.in = sized(buffers.in, n*size)
+	clear(buffers.in[len(batch)*size:])
 	for i, im := range batch {
 		if im.H != a.InputSize || im.W != a.InputSize || im.C > a.channels {
 			return fmt.Errorf("image of shape [%d,%d,%d] was not prepared for input [%d,%d,%d]", im.C, im.H, im.W, a.channels, a.InputSize, a.InputSize)
 		}
-		a.normalize(a.in[i*size:(i+1)*size], im)
+		a.normalize(buffers.in[i*size:(i+1)*size], im)
 	}
-	a.raw = sized(a.raw, n*a.tokens*a.dim)
+	buffers.raw = sized(buffers.raw, n*a.tokens*a.dim)
 	shape := append([]int64{int64(n)}, a.shape[1:]...)
-	if err := s.Run(ctx, a.feed(n, a.in), []ort.Tensor{{Name: a.out.Name, Shape: shape, Data: a.raw}}); err != nil {
+	if err := s.Run(ctx, a.feed(n, buffers.in), []ort.Tensor{{Name: a.out.Name, Shape: shape, Data: buffers.raw}}); err != nil {
 		return err
 	}
 	for i := range batch {
-		a.pool(dst[i*a.dim:(i+1)*a.dim], a.raw[i*a.tokens*a.dim:(i+1)*a.tokens*a.dim])
+		a.pool(dst[i*a.dim:(i+1)*a.dim], buffers.raw[i*a.tokens*a.dim:(i+1)*a.tokens*a.dim])
 	}
 	return nil
 }

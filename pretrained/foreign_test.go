@@ -31,6 +31,7 @@ func dims(d ...int64) []onnx.Dim {
 type scale struct{ batches []int64 }
 
 func (s *scale) Provider() ort.Provider { return ort.CPU }
+func (s *scale) Streams() int           { return 1 }
 func (s *scale) Close() error           { return nil }
 
 func (s *scale) Run(_ context.Context, in, out []ort.Tensor) error {
@@ -93,7 +94,7 @@ func TestForeignPooling(t *testing.T) {
 				batch = append(batch, a.prepare(im))
 			}
 			s, out := &scale{}, [][]float32{make([]float32, 3*a.dim)}
-			if err := a.run(context.Background(), s, batch, a.taps(), out); err != nil {
+			if err := a.run(context.Background(), s, &scratch{}, batch, a.taps(), out); err != nil {
 				t.Fatal(err)
 			}
 			if fmt.Sprint(s.batches) != fmt.Sprint(c.n) || a.dim != len(c.want) {
@@ -144,7 +145,7 @@ func TestForeignRefuses(t *testing.T) {
 		}
 		a, err := newForeign(m, &f, noProbe)
 		if c.change == nil {
-			err = a.run(context.Background(), &scale{}, []preprocess.Image{preprocess.New(1, 5, 5)}, a.taps(), [][]float32{make([]float32, 2)})
+			err = a.run(context.Background(), &scale{}, &scratch{}, []preprocess.Image{preprocess.New(1, 5, 5)}, a.taps(), [][]float32{make([]float32, 2)})
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)

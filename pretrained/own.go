@@ -33,11 +33,10 @@ var ownTap = regexp.MustCompile(`^((cls|mean)(_[0-9]+)?|pool|dist|proj)$`)
 
 // own is the adapter of files that graft exported.
 type own struct {
-	size   int
-	crop   float64
-	line   string // what describe says
-	infos  []tapInfo
-	pixels []uint8 // [N,C,H,W] of the batch at hand, kept between calls
+	size  int
+	crop  float64
+	line  string // what describe says
+	infos []tapInfo
 }
 
 // isOwn tells graft's own files by their metadata and input.
@@ -84,14 +83,14 @@ func (o *own) prepare(im preprocess.Image) preprocess.Image {
 }
 
 // run feeds the pixels of equal images as they are: [N,C,H,W] uint8.
-func (o *own) run(ctx context.Context, s session, batch []preprocess.Image, taps []tapInfo, out [][]float32) error {
+func (o *own) run(ctx context.Context, s session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error {
 	first := batch[0]
-	o.pixels = o.pixels[:0]
+	buffers.pixels = buffers.pixels[:0]
 	for _, im := range batch {
-		o.pixels = append(o.pixels, im.Pix...)
+		buffers.pixels = append(buffers.pixels, im.Pix...)
 	}
 	n := int64(len(batch))
-	in := []ort.Tensor{{Name: ownInput, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: o.pixels}}
+	in := []ort.Tensor{{Name: ownInput, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: buffers.pixels}}
 	outs := make([]ort.Tensor, len(taps))
 	for t, info := range taps {
 		outs[t] = ort.Tensor{Name: info.name, Shape: []int64{n, int64(info.dim)}, Data: out[t]}

@@ -16,18 +16,19 @@ func (b *Backbone) Run(ctx context.Context, batch []preprocess.Image, taps []str
 	if err != nil || len(batch) == 0 {
 		return err
 	}
+	var buffers *scratch
 	select {
-	case b.runs <- struct{}{}:
-		defer func() { <-b.runs }()
+	case buffers = <-b.runs:
+		defer func() { b.runs <- buffers }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	groups := groupShapes(batch)
 	if len(groups) == 1 {
-		return b.adapter.run(ctx, b.session, batch, infos, out)
+		return b.adapter.run(ctx, b.session, buffers, batch, infos, out)
 	}
 	for _, rows := range groups {
-		if err := b.runGroup(ctx, batch, rows, infos, out); err != nil {
+		if err := b.runGroup(ctx, buffers, batch, rows, infos, out); err != nil {
 			return err
 		}
 	}
@@ -63,7 +64,7 @@ func checkImage(im preprocess.Image) error {
 
 // runGroup runs the images at rows, which have one shape, and spreads the
 // results over the rows of out.
-func (b *Backbone) runGroup(ctx context.Context, batch []preprocess.Image, rows []int, taps []tapInfo, out [][]float32) error {
+func (b *Backbone) runGroup(ctx context.Context, buffers *scratch, batch []preprocess.Image, rows []int, taps []tapInfo, out [][]float32) error {
 	part := make([]preprocess.Image, len(rows))
 	for i, r := range rows {
 		part[i] = batch[r]
@@ -72,7 +73,7 @@ func (b *Backbone) runGroup(ctx context.Context, batch []preprocess.Image, rows 
 	for t := range taps {
 		res[t] = make([]float32, len(rows)*taps[t].dim)
 	}
-	if err := b.adapter.run(ctx, b.session, part, taps, res); err != nil {
+	if err := b.adapter.run(ctx, b.session, buffers, part, taps, res); err != nil {
 		return err
 	}
 	for t, info := range taps {

@@ -13,15 +13,31 @@ import (
 // only what these need is computed. Graphs of graft's own files, which are known
 // to allow it, are first rewritten to give the same in less time (package tune), and
 // their weights are mapped into memory from where they lie; foreign files are
-// loaded as they are.
-func OpenSession(path string, o ort.Options) (s *ort.Session, err error) {
+// loaded as they are. Files in float16 are refused where the CPU would run them.
+func OpenSession(path string, o ort.Options) (*ort.Session, error) {
 	header, err := onnx.OpenHeader(path)
 	if err != nil {
 		return nil, err
 	}
-	if !isOwn(header) {
-		return ort.Open(path, o)
+	kind := header.Metadata[keyPrecision]
+	if err := checkPrecision(kind, o.Provider, nil); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	open := ort.Open
+	if isOwn(header) {
+		open = openTuned
+	}
+	s, err := open(path, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPrecision(kind, s.Provider(), s.PassedOver()); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+func openTuned(path string, o ort.Options) (s *ort.Session, err error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err

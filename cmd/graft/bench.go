@@ -25,7 +25,6 @@ const (
 
 // What extraction is measured on.
 const (
-	extractBatch  = 8
 	extractImages = 64
 	photosImages  = 256 // enough that filling the pipeline does not count
 )
@@ -39,7 +38,7 @@ func benchCommand() *cli.Command {
 		Usage: "throughput of extraction, heads and training on this machine",
 		Description: "Measures the cases named, on random data:\n\n" +
 			"   extract  from a dataset to a store on disk, against a bare ONNX Runtime session on the same graph,\n" +
-			"            pixels, batch and threads, in turns\n" +
+			"            pixels, batch and threads, as many inferences at once, in turns\n" +
 			"   extract-jpeg  the same from a folder of 500×375 JPEG photographs, and decoding on one core; says which side\n" +
 			"            is the bottleneck (--threads N leaves the other cores to decoding)\n" +
 			"   head     whole fits of a logistic regression to features\n" +
@@ -53,7 +52,7 @@ func benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "model", Usage: "extract: the backbone, an ONNX `FILE` that graft exported (default: see --random-init)"},
 			&cli.Uint64Flag{Name: "random-init", Value: 1, Usage: "`SEED` of random data and, without --model, of a random network"},
 			&cli.StringFlag{Name: "arch", Value: "vit_b_16", Usage: "extract: `NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
-			&cli.IntFlag{Name: "batch", DefaultText: fmt.Sprintf("%d for extract, the study's 32 for cnn and vit", extractBatch), Usage: "`IMAGES` per inference or training step"},
+			&cli.IntFlag{Name: "batch", DefaultText: "for extract " + batchText + ", for cnn and vit the study's 32", Usage: "`IMAGES` per inference or training step"},
 			&cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, %d for extract-jpeg, an epoch of %d for cnn and vit", extractImages, photosImages, finetunebench.DefaultRows), Usage: "`IMAGES` per round"},
 			&cli.IntFlag{Name: "rows", Value: finetunebench.DefaultRows, Usage: "head: `ROWS` of features"},
 			&cli.IntFlag{Name: "dim", Value: finetunebench.DefaultDim, Usage: "head: `FEATURES` of a row"},
@@ -125,7 +124,7 @@ func benchCase(c *cli.Context, word string, provider ort.Provider) ([]bench.Case
 	if word == extractWord || word == photosWord {
 		return extractbench.Run(c.Context, extractbench.Config{
 			Model: c.String("model"), Arch: c.String("arch"), Seed: c.Uint64("random-init"), Photos: word == photosWord,
-			Batch: cmp.Or(c.Int("batch"), extractBatch), Images: cmp.Or(c.Int("images"), defaultImages[word]), Rounds: c.Int("rounds"),
+			Batch: c.Int("batch"), Images: cmp.Or(c.Int("images"), defaultImages[word]), Rounds: c.Int("rounds"),
 			Runtime: ort.Options{Provider: provider, Device: c.Int("device"), Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback")},
 		}, progress)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -8,7 +9,6 @@ import (
 	"graft/finetune"
 	"graft/finetune/engine/sgemm"
 	"graft/finetune/knn"
-	"graft/pretrained/extract"
 )
 
 // evalCommand judges a run, an exported file or a store.
@@ -40,7 +40,7 @@ func evalCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the synthetic set"},
 			perClassFlag(), skipBadFlag(),
 			&cli.StringFlag{Name: "model", Usage: "with --data, of a head: the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
-			&cli.IntFlag{Name: "batch", Value: extract.DefaultBatch, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"},
+			&cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"},
 			&cli.BoolFlag{Name: "confusion", Usage: "print the confusion matrices too"},
 			&cli.StringFlag{Name: "predictions", Usage: "`FOLDER` for predictions-<split>.csv (default: the run, for its own data; none for other)"},
 			jsonFlag(),
@@ -84,10 +84,7 @@ func eval(c *cli.Context) error {
 }
 
 func evalNumbers(c *cli.Context) error {
-	if err := atLeast(c, 1, "batch"); err != nil {
-		return err
-	}
-	return atLeast(c, 0, "threads", "device")
+	return cmp.Or(checkBatch(c), atLeast(c, 0, "threads", "device"))
 }
 
 func evalRun(c *cli.Context) (finetune.Evaluation, error) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"io"
 	"strconv"
 
@@ -35,7 +37,7 @@ func extractCommand() *cli.Command {
 			&cli.StringFlag{Name: "taps", Usage: "features to keep: `TAPS` such as cls,mean,cls_9, or all (default: the model's first: cls, or pool)"},
 			&cli.StringFlag{Name: "split", Usage: "only these `SPLITS`, separated by commas (default: all)"},
 			&cli.BoolFlag{Name: "flip", Usage: "also keep the features of every image mirrored left to right"},
-			&cli.StringFlag{Name: "batch", Value: strconv.Itoa(extract.DefaultBatch), Usage: "`IMAGES` per inference, or auto: what a few seconds of measuring find fastest; a store that was begun keeps its own unless this flag names another"},
+			&cli.StringFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference, or auto: what a few seconds of measuring find fastest, and how many inferences at once; a store that was begun keeps its own unless this flag names another"},
 			&cli.StringFlag{Name: "dtype", Value: "float32", Usage: "`TYPE` on disk: float32 or float16"},
 			&cli.IntFlag{Name: "shard-rows", Value: extract.DefaultShardRows, Usage: "`SAMPLES` per shard"},
 			&cli.StringFlag{Name: "shard", Usage: "make only part `I/N` of the store's shards, I from 0 to N-1 (default: all)"},
@@ -113,34 +115,15 @@ func perChannel(c *cli.Context, flag string) (out [3]float32, err error) {
 }
 
 func extractAction(c *cli.Context) (err error) {
-	if err := exactArgs(c); err != nil {
-		return err
-	}
-	if d := c.String("dtype"); d != "float32" && d != "float16" {
-		return usageErrorf("--dtype %q: wanted float32 or float16", d)
-	}
-	if err := atLeast(c, 1, "shard-rows", "per-class"); err != nil {
-		return err
-	}
-	if err := atLeast(c, 0, "limit", "threads", "device"); err != nil {
-		return err
-	}
-	if c.Bool("strict") && c.Bool("skip-bad") {
-		return usageErrorf("--strict and --skip-bad contradict each other")
-	}
-	batch, err := parseBatch(c.String("batch"))
+	config, err := extractConfig(c)
 	if err != nil {
 		return err
-	}
-	part, err := store.ParsePart(c.String("shard"))
-	if err != nil {
-		return usageErrorf("--shard: %v", err)
 	}
 	o, err := backboneOptions(c)
 	if err != nil {
 		return err
 	}
-	o.Taps = []string{c.String("taps")}
+	o.Taps, o.Runtime.Throughput = config.Taps, true
 	backbone, err := pretrained.Open(c.String("model"), o)
 	if err != nil {
 		return err
@@ -151,17 +134,50 @@ func extractAction(c *cli.Context) (err error) {
 		return err
 	}
 	defer closeInto(&err, data)
-	sum, err := extract.Run(c.Context, extract.Config{
-		Data: data, Backbone: backbone, Out: c.String("out"),
-		Taps: o.Taps, Splits: splitWords(c.String("split")), Flip: c.Bool("flip"),
-		Batch: batch, AutoBatch: batch == 0, KeepBatch: c.IsSet("batch") && batch > 0, ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"), Part: part,
-		DType: c.String("dtype"), SkipBad: c.Bool("skip-bad"), Strict: c.Bool("strict"), Checked: newProgress(c, "checking earlier files"),
-	}, newProgress(c, "extracting"))
+	config.Data, config.Backbone = data, backbone
+	sum, err := extract.Run(c.Context, config, newProgress(c, "extracting"))
 	if err != nil {
 		return err
 	}
-	printExtract(humanOut(c), sum, part)
+	printExtract(humanOut(c), sum, config.Part)
 	return writeJSON(c, sum)
+}
+
+// extractConfig reads and checks all flags that need no file.
+func extractConfig(c *cli.Context) (extract.Config, error) {
+	config := extract.Config{
+		Out: c.String("out"), Taps: []string{c.String("taps")}, Splits: splitWords(c.String("split")), Flip: c.Bool("flip"),
+		ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"), DType: c.String("dtype"),
+		SkipBad: c.Bool("skip-bad"), Strict: c.Bool("strict"), Checked: newProgress(c, "checking earlier files"),
+	}
+	err := cmp.Or(exactArgs(c), atLeast(c, 1, "shard-rows", "per-class"), atLeast(c, 0, "limit", "threads", "device"))
+	switch {
+	case err != nil:
+		return config, err
+	case config.DType != "float32" && config.DType != "float16":
+		return config, usageErrorf("--dtype %q: wanted float32 or float16", config.DType)
+	case config.Strict && config.SkipBad:
+		return config, usageErrorf("--strict and --skip-bad contradict each other")
+	}
+	if config.Part, err = store.ParsePart(c.String("shard")); err != nil {
+		return config, usageErrorf("--shard: %v", err)
+	}
+	if c.IsSet("batch") {
+		config.Batch, err = parseBatch(c.String("batch"))
+		config.AutoBatch, config.KeepBatch = config.Batch == 0, config.Batch > 0
+	}
+	return config, err
+}
+
+// batchText says what no --batch means: pretrained.DefaultBatch.
+var batchText = fmt.Sprintf("%d on the CPU, %d on accelerators", pretrained.DefaultBatch(ort.CPU), pretrained.DefaultBatch(ort.CUDA))
+
+// checkBatch wants --batch, if it is there, to be a number of images.
+func checkBatch(c *cli.Context) error {
+	if !c.IsSet("batch") {
+		return nil
+	}
+	return atLeast(c, 1, "batch")
 }
 
 // parseBatch reads a number of images, or 0 for auto.

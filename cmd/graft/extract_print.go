@@ -18,9 +18,9 @@ func printExtract(out io.Writer, s extract.Summary, p store.Part) {
 	}
 	fmt.Fprintln(out)
 	if len(s.BatchRates) > 0 {
-		fmt.Fprintf(out, "%d images per inference, chosen by a measurement:", s.Batch)
+		fmt.Fprintf(out, "%d images per inference and %d inferences at once, chosen by a measurement:", s.Batch, s.Streams)
 		for _, r := range s.BatchRates {
-			fmt.Fprintf(out, " %d at %.3g/s", r.Batch, r.ImagesPerSecond)
+			fmt.Fprintf(out, " %d×%d at %.3g/s", r.Batch, r.Streams, r.ImagesPerSecond)
 		}
 		fmt.Fprintln(out)
 	}

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"os"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/check"
-	"graft/pretrained/extract"
 	"graft/pretrained/store"
 )
 
@@ -25,7 +25,7 @@ func modelCheckCommand() *cli.Command {
 		Flags: append(append(optionalData(), append(providerFlags(), foreignFlags()...)...),
 			&cli.IntFlag{Name: "limit", Value: 500, Usage: "at most so many `IMAGES` of each split (0: all)"},
 			&cli.StringFlag{Name: "taps", Value: "all", Usage: "features to compare: `TAPS` such as cls,mean"},
-			&cli.IntFlag{Name: "batch", Value: extract.DefaultBatch, Usage: "`IMAGES` per inference"},
+			&cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"},
 			seedFlag(), jsonFlag()),
 		Action: modelCheck,
 	}
@@ -79,7 +79,7 @@ func checkFiles(c *cli.Context) (r check.Report, err error) {
 	if c.String("data") == "" {
 		return r, usageErrorf("--data is missing or empty; see '%s --help'", commandName(c))
 	}
-	if err := atLeast(c, 1, "batch", "per-class"); err != nil {
+	if err := cmp.Or(checkBatch(c), atLeast(c, 1, "per-class")); err != nil {
 		return r, err
 	}
 	if err := atLeast(c, 0, "limit", "threads", "device"); err != nil {

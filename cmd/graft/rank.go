@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/engine/sgemm"
 	"graft/finetune/rank"
-	"graft/pretrained/extract"
 )
 
 // rankCommand compares backbones on a sample.
@@ -28,7 +28,7 @@ func rankCommand() *cli.Command {
 			&cli.IntFlag{Name: "sample", Value: rank.DefaultSample, Usage: "`IMAGES` to draw (0: all)"},
 			&cli.StringFlag{Name: "split", Value: "train", Usage: "`SPLITS` to draw from, separated by commas"},
 			&cli.StringFlag{Name: "taps", Usage: "features to judge: `TAPS` such as cls,mean,cls_9, or all (default: those at the end, and after half and three quarters of the blocks)"},
-			&cli.IntFlag{Name: "batch", Value: extract.DefaultBatch, Usage: "`IMAGES` per inference"},
+			&cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"},
 			modelsDirFlag(), seedFlag(), jsonFlag(),
 		}),
 		Action: rankAction,
@@ -60,7 +60,7 @@ func rankConfig(c *cli.Context) (rank.Config, error) {
 	if c.NArg() == 0 {
 		return rank.Config{}, usageErrorf("rank wants at least one BACKBONE; see '%s --help'", commandName(c))
 	}
-	if err := atLeast(c, 1, "batch", "per-class"); err != nil {
+	if err := cmp.Or(checkBatch(c), atLeast(c, 1, "per-class")); err != nil {
 		return rank.Config{}, err
 	}
 	if err := atLeast(c, 0, "sample", "threads", "device"); err != nil {

@@ -29,7 +29,7 @@ type Config struct {
 	Data     *dataset.Dataset
 	Limit    int                 // images of each split, 0 for all
 	Taps     []string            // words as pretrained.Backbone.ResolveTaps takes them; none: all
-	Batch    int                 // images per inference, 0 for extract.DefaultBatch
+	Batch    int                 // images per inference, 0: what suits each network
 	SkipBad  bool                // as extract.Config has it
 	Foreign  *pretrained.Foreign // describes files that graft did not export
 	Runtime  ort.Options
@@ -66,6 +66,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 }
 
 func (c Config) extract(ctx context.Context, path, dir string) (s *store.Store, speed float64, err error) {
+	c.Runtime.Throughput = true
 	b, err := pretrained.Open(path, pretrained.Options{Runtime: c.Runtime, Taps: c.Taps, Foreign: c.Foreign})
 	if err != nil {
 		return nil, 0, err

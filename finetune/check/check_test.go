@@ -40,6 +40,8 @@ func (d *drawn) Provider() ort.Provider                       { return ort.CPU }
 func (d *drawn) RuntimeVersion() string                       { return "1" }
 func (d *drawn) ResolveTaps([]string) ([]string, error)       { return []string{"cls"}, nil }
 func (d *drawn) Dim(string) int                               { return d.dim }
+func (d *drawn) Streams() int                                 { return 1 }
+func (d *drawn) DefaultBatch() int                            { return 8 }
 func (d *drawn) Prepare(im preprocess.Image) preprocess.Image { return im }
 
 func (d *drawn) Run(_ context.Context, batch []preprocess.Image, _ []string, out [][]float32) error {

@@ -23,7 +23,9 @@ const shardRows = 512
 
 // extract writes the embeddings, or goes on with them.
 func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
-	b, err := pretrained.Open(j.result.Backbone, pretrained.Options{Runtime: j.Runtime})
+	o := pretrained.Options{Runtime: j.Runtime}
+	o.Runtime.Throughput = true
+	b, err := pretrained.Open(j.result.Backbone, o)
 	if err != nil {
 		return err
 	}

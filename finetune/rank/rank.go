@@ -40,7 +40,7 @@ type Config struct {
 	Splits    []string                                   // none: train
 	Sample    int                                        // images to draw, 0 for all
 	Seed      uint64                                     // of the draw and of the folds
-	Batch     int                                        // images per inference, 0 for extract.DefaultBatch
+	Batch     int                                        // images per inference, 0: what suits each backbone
 	SkipBad   bool                                       // as extract.Config has it
 	Log       func(line string)                          // told how each backbone did; may be nil
 	Progress  func(label string) func(done, total int64) // may be nil
@@ -116,6 +116,7 @@ func (c *Config) tryAll() error {
 
 func (c *Config) open(f File) (*pretrained.Backbone, error) {
 	o := pretrained.Options{Runtime: c.Runtime, Taps: c.Taps}
+	o.Runtime.Throughput = true
 	if !f.own() {
 		o.Foreign = c.Foreign
 	}

@@ -42,10 +42,14 @@ func ParseProvider(word string) (Provider, error) {
 
 // Options say how a session runs.
 type Options struct {
-	Provider        Provider          // "" is Auto
-	Device          int               // number of the accelerator
-	Threads         int               // CPU threads; 0 means all cores this process may use
-	AllowFallback   bool              // a named provider may leave part of the model to the CPU
+	Provider      Provider // "" is Auto
+	Device        int      // number of the accelerator
+	Threads       int      // CPU threads; 0 means all cores this process may use
+	AllowFallback bool     // a named provider may leave part of the model to the CPU
+	// Throughput lets the CPU run as many calls at once as it has threads, each on
+	// one of them: Run takes longer, but more of it is done, as no thread waits for
+	// another's share. It changes nothing elsewhere. See Session.Streams.
+	Throughput      bool
 	ProviderOptions map[string]string // settings in the provider's own words, over graft's
 	// Outputs are the outputs that every Run asks for. Nil means all outputs of
 	// the model; those that a Run does not ask for are then computed in vain.
@@ -68,6 +72,17 @@ func (o Options) validate() (Options, error) {
 		return o, errors.New("provider options need a named accelerator, not " + string(p))
 	}
 	return o, nil
+}
+
+// streams is how many calls run at once on provider p.
+func (o Options) streams(p Provider) int {
+	if p != CPU || !o.Throughput {
+		return 1
+	}
+	if n := o.threads(); n > 0 {
+		return n
+	}
+	return min(runtime.NumCPU(), physicalCores("/"))
 }
 
 // threads is the number of threads to ask ONNX Runtime for. Its own default, 0,

@@ -27,8 +27,6 @@ type Tensor struct {
 // gives for these inputs and are filled. All inputs are needed; outputs not
 // asked for are computed and thrown away, see Options.Outputs. A cancelled ctx
 // stops the computation between two nodes, and Run returns its error.
-//
-// One goroutine at a time may call Run.
 func (s *Session) Run(ctx context.Context, in, out []Tensor) error {
 	if s.native == nil {
 		return errors.New("run: the session is closed")
@@ -52,7 +50,13 @@ func (s *Session) Run(ctx context.Context, in, out []Tensor) error {
 	if err := s.checkComplete(ins, outs); err != nil {
 		return err
 	}
-	return s.run(ctx, ins, outs)
+	select {
+	case control := <-s.controls:
+		defer func() { s.controls <- control }()
+		return s.run(ctx, control, ins, outs)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // checkComplete wants every input, and outputs left out only where the binding
@@ -74,24 +78,24 @@ func (s *Session) checkComplete(ins, outs []native.Value) error {
 
 // run lets a cancelled ctx terminate the native call. Providers may replace
 // signal handlers as late as in the first run.
-func (s *Session) run(ctx context.Context, ins, outs []native.Value) error {
+func (s *Session) run(ctx context.Context, control *native.RunOptions, ins, outs []native.Value) error {
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = s.control.Terminate()
+		_ = control.Terminate()
 		close(ended)
 	})
-	call := func() error { return s.native.RunWithOptions(ins, outs, s.control) }
+	call := func() error { return s.native.RunWithOptions(ins, outs, control) }
 	var err error
 	if s.warm || s.provider == CPU {
 		err = call()
 	} else {
 		err = sigkeep.Keep(call)
+		s.warm = true
 	}
 	if !stop() {
 		<-ended // the flag must not be set after it is cleared
-		err = errors.Join(ctx.Err(), s.control.UnsetTerminate())
+		err = errors.Join(ctx.Err(), control.UnsetTerminate())
 	}
-	s.warm = true
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("run on %s: %w", s.provider, err)
 	}

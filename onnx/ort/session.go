@@ -13,17 +13,17 @@ import (
 	"graft/onnx/ort/internal/sigkeep"
 )
 
-// Session is a model loaded on a provider. One goroutine at a time may call
-// Run and Close; several sessions may run at once.
+// Session is a model loaded on a provider. Any number of goroutines may call Run,
+// and Streams of them run at once; Close must be called alone.
 type Session struct {
 	native          *native.DynamicAdvancedSession
-	control         *native.RunOptions
+	controls        chan *native.RunOptions // one for each call that may run
 	inputs, outputs []onnx.Value
 	all             []onnx.Value // outputs of the model, also those not opened
 	metadata        map[string]string
 	provider        Provider
 	passed          []error
-	warm            bool // has run once
+	warm            bool // has run once, of accelerators
 }
 
 // model is where the bytes come from: a file or memory.
@@ -86,18 +86,31 @@ func open(m model, o Options) (*Session, error) {
 	if len(s.inputs) == 0 || len(s.outputs) == 0 {
 		return nil, fmt.Errorf("the model has %d inputs and %d outputs, want at least one of each", len(s.inputs), len(s.outputs))
 	}
-	if s.control, err = native.NewRunOptions(); err != nil {
-		return nil, err
-	}
 	if o.Provider == Auto {
 		err = s.startAuto(m, o)
 	} else {
 		err = s.start(m, o)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.control.Destroy())
+		return nil, err
+	}
+	if err := s.allow(o.streams(s.provider)); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// allow makes what n calls need that run at once.
+func (s *Session) allow(n int) error {
+	s.controls = make(chan *native.RunOptions, n)
+	for range n {
+		control, err := native.NewRunOptions()
+		if err != nil {
+			return err
+		}
+		s.controls <- control
+	}
+	return nil
 }
 
 func (m model) header() (*onnx.Model, error) {
@@ -155,7 +168,11 @@ func (s *Session) start(m model, o Options) error {
 		return err
 	}
 	defer so.Destroy()
-	err = errors.Join(so.SetIntraOpNumThreads(o.threads()), so.SetLogSeverityLevel(native.LoggingLevelFatal))
+	threads := o.threads()
+	if o.Provider == CPU && o.Throughput {
+		threads = 1
+	}
+	err = errors.Join(so.SetIntraOpNumThreads(threads), so.SetLogSeverityLevel(native.LoggingLevelFatal))
 	if err != nil {
 		return err
 	}
@@ -202,12 +219,19 @@ func (s *Session) Provider() Provider { return s.provider }
 // PassedOver says why Auto did not take the providers that it tried first.
 func (s *Session) PassedOver() []error { return s.passed }
 
+// Streams is how many calls of Run go on at once; further ones wait. It is 1 without
+// Options.Throughput, and on accelerators.
+func (s *Session) Streams() int { return cap(s.controls) }
+
 // Close frees the model. It may be called twice.
 func (s *Session) Close() error {
 	if s.native == nil {
 		return nil
 	}
-	err := errors.Join(s.native.Destroy(), s.control.Destroy())
+	err := s.native.Destroy()
+	for range len(s.controls) {
+		err = errors.Join(err, (<-s.controls).Destroy())
+	}
 	s.native = nil
 	return err
 }

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -295,5 +298,51 @@ func TestAutoFallsBackAndTellsWhy(t *testing.T) {
 	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.Auto})
 	if s.Provider() == ort.CPU && len(s.PassedOver()) == 0 {
 		t.Error("auto took the CPU and does not say why")
+	}
+}
+
+// TestThroughput: as many runs as there are threads go on at once, they do not
+// disturb each other, and stopping one stops no other.
+func TestThroughput(t *testing.T) {
+	if s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU, Threads: 3}); s.Streams() != 1 {
+		t.Errorf("%d streams without being asked", s.Streams())
+	}
+	s := openTest(t, slowModel(t), ort.Options{Provider: ort.CPU, Threads: 3, Throughput: true})
+	if s.Streams() != 3 {
+		t.Fatalf("%d streams on 3 threads", s.Streams())
+	}
+	run := func(ctx context.Context) ([]float32, error) {
+		y := make([]float32, 1<<20)
+		err := s.Run(ctx, []ort.Tensor{{"x", []int64{1024, 1024}, ramp(1 << 20)}}, []ort.Tensor{{"y", []int64{1024, 1024}, y}})
+		return y, err
+	}
+	want, err := run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	var wait sync.WaitGroup
+	for range 2 {
+		wait.Go(func() {
+			if _, err := run(stopped); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("a run past its deadline: %v", err)
+			}
+		})
+		wait.Go(func() {
+			if got, err := run(context.Background()); err != nil || !slices.Equal(got, want) {
+				t.Errorf("another result beside other runs (%v)", err)
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// TestStreamsOfAllCores: without a number of threads there is a stream for every
+// core.
+func TestStreamsOfAllCores(t *testing.T) {
+	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU, Throughput: true})
+	if n := s.Streams(); n < 1 || n > runtime.NumCPU() {
+		t.Errorf("%d streams on %d processors", n, runtime.NumCPU())
 	}
 }

@@ -3,7 +3,10 @@ package extract
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"graft/preprocess"
 	"graft/pretrained/store"
@@ -22,59 +25,71 @@ const (
 	autoBytes = 1 << 30
 )
 
-// BatchRate is what was measured of one number of images per inference.
+// BatchRate is what was measured of one number of images per inference, and of
+// inferences at once.
 type BatchRate struct {
 	Batch           int     `json:"batch"`
+	Streams         int     `json:"streams"`
 	ImagesPerSecond float64 `json:"images_per_second"` // the best of several runs
 }
 
 // chooser measures how fast batches of several sizes run.
 type chooser struct {
-	run    func(ctx context.Context, n int) error // infers n images
-	now    func() time.Time
-	most   int // images per inference
-	spent  time.Duration
-	budget time.Duration
+	run     func(ctx context.Context, n int) error // infers n images; streams of them run at once
+	now     func() time.Time
+	most    int // images per inference
+	streams int
+	spent   time.Duration
+	budget  time.Duration
 }
 
 // choose doubles the batch from one image as long as that gains, twice without
-// gain ends it, then measures all steps again in turns as long as the budget
-// lasts. It returns the smallest batch that is within autoGain of the fastest, and
-// what it measured. A batch that fails, as where memory ends, ends the climb;
-// the first that does is an error.
-func (c *chooser) choose(ctx context.Context) (int, []BatchRate, error) {
-	if _, err := c.time(ctx, 1); err != nil { // a first run makes plans and buffers
-		return 0, nil, err
+// gain ends it, then tries half as many inferences at once with the best batch,
+// which gains where these are in each other's way, and measures all steps again in
+// turns as long as the budget lasts. It returns the step with the smallest batch
+// of those within autoGain of the fastest, and what it measured. A batch that
+// fails, as where memory ends, ends the climb; the first that does is an error.
+func (c *chooser) choose(ctx context.Context) (BatchRate, []BatchRate, error) {
+	if _, err := c.time(ctx, 1, c.streams); err != nil { // a first run makes plans and buffers
+		return BatchRate{}, nil, err
 	}
 	c.spent = 0
 	var rates []BatchRate
-	best, since := 0.0, 0
-	for n := 1; n <= c.most && since < 2 && c.affords(rates, n); n *= 2 {
-		rate, err := c.warm(ctx, n)
+	best, since := BatchRate{}, 0
+	for n := 1; n <= c.most && since < 2 && c.affords(rates, n*c.streams); n *= 2 {
+		rate, err := c.warm(ctx, n, c.streams)
 		if err != nil && (n == 1 || ctx.Err() != nil) {
-			return 0, nil, err
+			return BatchRate{}, nil, err
 		}
 		if err != nil {
 			break
 		}
-		rates = append(rates, BatchRate{n, rate})
-		if since++; rate > best*autoGain {
-			best, since = rate, 0
+		rates = append(rates, BatchRate{n, c.streams, rate})
+		if since++; rate > best.ImagesPerSecond*autoGain {
+			best, since = rates[len(rates)-1], 0
 		}
+	}
+	if half := c.streams / 2; half > 0 && c.affords(rates, best.Batch*half) {
+		rate, err := c.warm(ctx, best.Batch, half)
+		if err != nil {
+			return BatchRate{}, nil, err
+		}
+		rates = append(rates, BatchRate{best.Batch, half, rate})
 	}
 	for range autoPasses - 1 {
 		for i := range rates {
-			if !c.affords(rates, rates[i].Batch) {
+			r := &rates[i]
+			if !c.affords(rates, r.Batch*r.Streams) {
 				continue
 			}
-			rate, err := c.time(ctx, rates[i].Batch)
+			rate, err := c.time(ctx, r.Batch, r.Streams)
 			if err != nil {
-				return 0, nil, err
+				return BatchRate{}, nil, err
 			}
-			rates[i].ImagesPerSecond = max(rates[i].ImagesPerSecond, rate)
+			r.ImagesPerSecond = max(r.ImagesPerSecond, rate)
 		}
 	}
-	return smallest(rates), rates, nil
+	return cheapest(rates), rates, nil
 }
 
 // affords tells whether n images fit into what is left of the budget. The first
@@ -83,48 +98,52 @@ func (c *chooser) affords(rates []BatchRate, n int) bool {
 	if len(rates) < 2 {
 		return true
 	}
-	last := rates[len(rates)-1].ImagesPerSecond
-	return c.spent.Seconds()+float64(n)/last <= c.budget.Seconds()
-}
-
-// warm times a size of batch that has not run yet. Where that is quick it is run
-// again, because the first time pays for new buffers.
-func (c *chooser) warm(ctx context.Context, n int) (float64, error) {
-	before := c.spent
-	rate, err := c.time(ctx, n)
-	if err != nil || c.spent-before > c.budget/20 {
-		return rate, err
-	}
-	return c.time(ctx, n)
-}
-
-// time is the rate of one run.
-func (c *chooser) time(ctx context.Context, n int) (float64, error) {
-	start := c.now()
-	if err := c.run(ctx, n); err != nil {
-		return 0, err
-	}
-	d := max(c.now().Sub(start), time.Nanosecond)
-	c.spent += d
-	return float64(n) / d.Seconds(), nil
-}
-
-// smallest is the batch to take.
-func smallest(rates []BatchRate) int {
 	best := 0.0
 	for _, r := range rates {
 		best = max(best, r.ImagesPerSecond)
 	}
-	for _, r := range rates {
-		if r.ImagesPerSecond*autoGain >= best {
-			return r.Batch
-		}
+	return c.spent.Seconds()+float64(n)/best <= c.budget.Seconds()
+}
+
+// warm times a size of batch that has not run yet. Where that is quick it is run
+// again, because the first time pays for new buffers.
+func (c *chooser) warm(ctx context.Context, n, streams int) (float64, error) {
+	before := c.spent
+	rate, err := c.time(ctx, n, streams)
+	if err != nil || c.spent-before > c.budget/20 {
+		return rate, err
 	}
-	return DefaultBatch
+	return c.time(ctx, n, streams)
+}
+
+// time is the rate of one run in each of several streams.
+func (c *chooser) time(ctx context.Context, n, streams int) (float64, error) {
+	start := c.now()
+	g, ctx := errgroup.WithContext(ctx)
+	for range streams {
+		g.Go(func() error { return c.run(ctx, n) })
+	}
+	if err := g.Wait(); err != nil {
+		return 0, err
+	}
+	d := max(c.now().Sub(start), time.Nanosecond)
+	c.spent += d
+	return float64(n*streams) / d.Seconds(), nil
+}
+
+// cheapest is the first step, and so the one with the least memory, that is about
+// as fast as the fastest.
+func cheapest(rates []BatchRate) BatchRate {
+	best := 0.0
+	for _, r := range rates {
+		best = max(best, r.ImagesPerSecond)
+	}
+	i := slices.IndexFunc(rates, func(r BatchRate) bool { return r.ImagesPerSecond*autoGain >= best })
+	return rates[i]
 }
 
 // settleBatch sets c.Batch where it is left to measurement: to what the store was
-// begun with, else to what is fastest on images of the dataset.
+// begun with, else, and c.streams too, to what is fastest on images of the dataset.
 func (c *Config) settleBatch(ctx context.Context, indices []int, taps []store.Tap) ([]BatchRate, error) {
 	begun, err := store.Begun(c.Out)
 	if err != nil {
@@ -138,10 +157,11 @@ func (c *Config) settleBatch(ctx context.Context, indices []int, taps []store.Ta
 	if err != nil {
 		return nil, fmt.Errorf("choose a batch: %w", err)
 	}
-	var rates []BatchRate
-	if c.Batch, rates, err = ch.choose(ctx); err != nil {
+	best, rates, err := ch.choose(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("choose a batch: %w", err)
 	}
+	c.Batch, c.streams = best.Batch, best.Streams
 	return rates, nil
 }
 
@@ -155,7 +175,7 @@ func (c *Config) newChooser(ctx context.Context, indices []int, taps []store.Tap
 	names := make([]string, len(taps))
 	for i, t := range taps {
 		names[i] = t.Name
-		bytes += 4 * t.Dim * (writtenAhead + 2)
+		bytes += 4 * t.Dim * c.underWay()
 	}
 	if c.Flip {
 		bytes *= 2
@@ -172,7 +192,7 @@ func (c *Config) newChooser(ctx context.Context, indices []int, taps []store.Tap
 		return c.Backbone.Run(ctx, batch, names, out)
 	}
 	most := min(autoMost, c.ShardRows, len(indices), max(1, autoBytes/bytes))
-	return &chooser{run: run, now: time.Now, most: most, budget: autoBudget}, nil
+	return &chooser{run: run, now: time.Now, most: most, streams: c.streams, budget: autoBudget}, nil
 }
 
 // sample reads some of the selected images, evenly spaced, without the bad ones.

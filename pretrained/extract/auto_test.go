@@ -3,20 +3,23 @@ package extract
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 )
 
-// machine is a backbone on a clock of its own: n images take what cost says.
+// machine is a backbone on a clock of its own: n images take what cost says, those
+// of several streams one after the other.
 type machine struct {
 	cost func(n int) time.Duration
 	fail func(n int) error
+	mu   sync.Mutex
 	at   time.Time
-	runs int
 }
 
 func (m *machine) run(ctx context.Context, n int) error {
-	m.runs++
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.at = m.at.Add(m.cost(n))
 	if m.fail != nil {
 		return m.fail(n)
@@ -25,7 +28,7 @@ func (m *machine) run(ctx context.Context, n int) error {
 }
 
 func (m *machine) chooser(most int) *chooser {
-	return &chooser{run: m.run, now: func() time.Time { return m.at }, most: most, budget: autoBudget}
+	return &chooser{run: m.run, now: func() time.Time { return m.at }, most: most, streams: 1, budget: autoBudget}
 }
 
 func ms(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
@@ -63,10 +66,54 @@ func TestChoose(t *testing.T) {
 	} {
 		m := &machine{cost: tc.cost, fail: tc.fail}
 		got, rates, err := m.chooser(tc.most).choose(context.Background())
-		if err != nil || got != tc.want || len(rates) != tc.measure {
-			t.Errorf("%s: batch %d of %v, %v; want %d of %d", tc.name, got, rates, err, tc.want, tc.measure)
+		if err != nil || got.Batch != tc.want || len(rates) != tc.measure {
+			t.Errorf("%s: batch %d of %v, %v; want %d of %d", tc.name, got.Batch, rates, err, tc.want, tc.measure)
 		}
 	}
+}
+
+// TestChooseStreams: where inferences at once are in each other's way, half of them
+// are taken.
+func TestChooseStreams(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cost func(atOnce, n int) float64 // milliseconds
+		want int
+	}{
+		"as many cores":      {func(atOnce, n int) float64 { return 4 + float64(n) }, 8},
+		"half as many":       {func(atOnce, n int) float64 { return (4 + float64(n)) * max(1, float64(atOnce)/4) }, 8},
+		"memory is too slow": {func(atOnce, n int) float64 { return (4 + float64(n)) * max(1, float64(atOnce*atOnce)/16) }, 4},
+	} {
+		s := &streams{cost: tc.cost}
+		c := &chooser{run: s.run, now: s.now, most: 4, streams: 8, budget: autoBudget}
+		got, rates, err := c.choose(context.Background())
+		if err != nil || got.Batch != 4 || got.Streams != tc.want || len(rates) != 4 {
+			t.Errorf("%s: %+v of %v, %v; want 4 images in %d streams", name, got, rates, err, tc.want)
+		}
+	}
+}
+
+// streams is a machine on which runs go on beside each other, at a price that
+// depends on how many there are.
+type streams struct {
+	cost   func(atOnce, n int) float64
+	mu     sync.Mutex
+	atOnce int
+	took   float64
+	at     time.Time
+}
+
+func (s *streams) run(_ context.Context, n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.atOnce++
+	s.took = s.cost(s.atOnce, n)
+	return nil
+}
+
+func (s *streams) now() time.Time {
+	s.at = s.at.Add(ms(s.took))
+	s.atOnce, s.took = 0, 0
+	return s.at
 }
 
 // TestChooseKeepsTheBudget: beyond the first steps nothing is begun that would

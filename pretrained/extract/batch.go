@@ -16,7 +16,7 @@ type task struct {
 }
 
 func newBatch(indices []int) *batch {
-	b := &batch{indices: indices, slots: make([]slot, len(indices)), decoded: make(chan struct{})}
+	b := &batch{indices: indices, slots: make([]slot, len(indices)), decoded: make(chan struct{}), inferred: make(chan struct{})}
 	b.open.Store(int64(len(indices)))
 	return b
 }
@@ -71,23 +71,24 @@ func (f *buffers) make(rows int, want bool) [][]float32 {
 	return out
 }
 
-// lend gives b outputs of the length that its rows need.
+// lend gives b outputs for all of its images.
 func (f *buffers) lend(ctx context.Context, b *batch) error {
 	select {
 	case pair := <-f.free:
-		b.feats, b.flips = f.cut(pair[0], len(b.rows)), f.cut(pair[1], len(b.rows))
+		b.feats, b.flips = pair[0], pair[1]
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// cut sets each buffer's length to n rows, in place.
-func (f *buffers) cut(bufs [][]float32, n int) [][]float32 {
-	for t := range bufs {
-		bufs[t] = bufs[t][:n*f.taps[t].Dim]
+// cut sets the outputs' lengths to what b's rows need, in place.
+func (f *buffers) cut(b *batch) {
+	for _, bufs := range [][][]float32{b.feats, b.flips} {
+		for t := range bufs {
+			bufs[t] = bufs[t][:len(b.rows)*f.taps[t].Dim]
+		}
 	}
-	return bufs
 }
 
 // take gives b's outputs back.

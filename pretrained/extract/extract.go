@@ -20,12 +20,10 @@ import (
 	"graft/pretrained/store"
 )
 
-// What zero values in a Config mean. 2,048 rows of 26 taps of width 192 are 40 MB
-// in 26 files: large enough to be read fast, small enough that little work is lost.
-const (
-	DefaultBatch     = 8
-	DefaultShardRows = 2048
-)
+// DefaultShardRows is what zero means in a Config. 2,048 rows of 26 taps of width
+// 192 are 40 MB in 26 files: large enough to be read fast, small enough that little
+// work is lost.
+const DefaultShardRows = 2048
 
 // Backbone is what extraction needs of a *pretrained.Backbone.
 type Backbone interface {
@@ -39,6 +37,10 @@ type Backbone interface {
 	ResolveTaps(words []string) ([]string, error)
 	Dim(tap string) int
 	Prepare(im preprocess.Image) preprocess.Image
+	// Streams is how many calls of Run are worth making at once.
+	Streams() int
+	// DefaultBatch is how many images suit a call.
+	DefaultBatch() int
 	Run(ctx context.Context, batch []preprocess.Image, taps []string, out [][]float32) error
 }
 
@@ -50,7 +52,7 @@ type Config struct {
 	Taps      []string // as Backbone.ResolveTaps takes them
 	Splits    []string // none: all
 	Flip      bool     // also the features of the mirrored images
-	Batch     int      // images per inference; a store that was begun keeps its own
+	Batch     int      // images per inference, 0: Backbone.DefaultBatch; a store that was begun keeps its own
 	AutoBatch bool     // take what a short measurement finds fastest instead of Batch
 	KeepBatch bool     // refuse a store that was begun with another Batch
 	ShardRows int      // samples per shard
@@ -66,6 +68,8 @@ type Config struct {
 	// Checked, which may be nil, is told how many files of the shards that are
 	// there from an earlier run have been compared with their hashes.
 	Checked func(done, total int64)
+
+	streams int // calls of Backbone.Run at once
 }
 
 // Summary says what a run did.
@@ -77,7 +81,8 @@ type Summary struct {
 	Redone  int            `json:"redone"`  // samples of shards found damaged and made again
 	Bad     []store.BadRow `json:"bad"`     // left out by the part
 	Taps    []store.Tap    `json:"taps"`
-	Batch   int            `json:"batch"` // images per inference
+	Batch   int            `json:"batch"`   // images per inference
+	Streams int            `json:"streams"` // inferences at once
 	// BatchRates are what Batch was chosen by, if it was measured.
 	BatchRates []BatchRate `json:"batch_rates,omitempty"`
 	// State is of the whole store, all parts together.
@@ -175,8 +180,9 @@ func (c *Config) defaults() error {
 		return errors.New("dataset, backbone and output folder are needed")
 	}
 	if c.Batch == 0 {
-		c.Batch = DefaultBatch
+		c.Batch = c.Backbone.DefaultBatch()
 	}
+	c.streams = c.Backbone.Streams()
 	if c.ShardRows == 0 {
 		c.ShardRows = DefaultShardRows
 	}

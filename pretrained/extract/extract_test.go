@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,9 +28,12 @@ import (
 // an image from every other and from its mirror image.
 type fake struct {
 	batches atomic.Int64
+	streams int // 0 is 1
+	mu      sync.Mutex
 	sizes   []int
 	delay   time.Duration
 	fail    func(batch int) error
+	slow    func(batch int) time.Duration // beyond delay
 }
 
 func (f *fake) Name() string                                 { return "fake.onnx" }
@@ -38,6 +42,8 @@ func (f *fake) Source() string                               { return "random:1"
 func (f *fake) Preprocessing() string                        { return "none" }
 func (f *fake) Precision() string                            { return "float32" }
 func (f *fake) Provider() ort.Provider                       { return ort.CPU }
+func (f *fake) Streams() int                                 { return max(1, f.streams) }
+func (f *fake) DefaultBatch() int                            { return 8 }
 func (f *fake) RuntimeVersion() string                       { return "0.0.0" }
 func (f *fake) Dim(tap string) int                           { return map[string]int{"cls": 2, "mean": 3}[tap] }
 func (f *fake) Prepare(im preprocess.Image) preprocess.Image { return im }
@@ -51,7 +57,9 @@ func (f *fake) ResolveTaps(words []string) ([]string, error) {
 
 func (f *fake) Run(ctx context.Context, batch []preprocess.Image, taps []string, out [][]float32) error {
 	n := f.batches.Add(1)
+	f.mu.Lock()
 	f.sizes = append(f.sizes, len(batch))
+	f.mu.Unlock()
 	if f.fail != nil {
 		if err := f.fail(int(n)); err != nil {
 			return err
@@ -62,8 +70,12 @@ func (f *fake) Run(ctx context.Context, batch []preprocess.Image, taps []string,
 			copy(out[t][i*f.Dim(tap):(i+1)*f.Dim(tap)], features(im, f.Dim(tap)))
 		}
 	}
+	delay := f.delay
+	if f.slow != nil {
+		delay += f.slow(int(n))
+	}
 	select {
-	case <-time.After(f.delay):
+	case <-time.After(delay):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -173,6 +185,47 @@ func TestRun(t *testing.T) {
 	for _, flip := range []bool{false, true} {
 		checkFeatures(t, data, out, flip)
 	}
+}
+
+// TestStreams: several inferences at once, however they overtake each other, give
+// the store of one at a time, and one that fails ends the run.
+func TestStreams(t *testing.T) {
+	data := faces(t, 60)
+	c := extract.Config{Data: data, Backbone: &fake{}, Out: filepath.Join(t.TempDir(), "one"), Taps: []string{"mean", "cls"}, Flip: true, Batch: 2, ShardRows: 13}
+	if _, err := extract.Run(context.Background(), c, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := c.Out
+	for _, every := range []int{1, 7, 20} { // the first inference, and every so many, waits for the others
+		b := &fake{streams: 4, slow: func(batch int) time.Duration {
+			if batch%every == 1%every {
+				return 30 * time.Millisecond
+			}
+			return 0
+		}}
+		c.Backbone, c.Out = b, filepath.Join(t.TempDir(), "four")
+		sum, err := extract.Run(context.Background(), c, nil)
+		if err != nil || sum.Streams != 4 {
+			t.Fatalf("%d streams, %v", sum.Streams, err)
+		}
+		sameFiles(t, want, c.Out)
+	}
+	broken := errors.New("out of memory")
+	c.Out = filepath.Join(t.TempDir(), "broken")
+	c.Backbone = &fake{streams: 4, delay: time.Millisecond, fail: func(batch int) error {
+		if batch == 40 { // of 64, far behind the first shard
+			return broken
+		}
+		return nil
+	}}
+	if _, err := extract.Run(context.Background(), c, nil); !errors.Is(err, broken) {
+		t.Errorf("a failing inference: %v", err)
+	}
+	c.Backbone = &fake{streams: 4}
+	if sum, err := extract.Run(context.Background(), c, nil); err != nil || sum.Resumed == 0 {
+		t.Errorf("going on: %+v, %v", sum, err)
+	}
+	sameFiles(t, want, c.Out)
 }
 
 // checkFeatures recomputes what a store of taps mean and cls must hold.

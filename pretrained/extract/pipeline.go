@@ -19,6 +19,10 @@ const (
 	writtenAhead = 2
 )
 
+// underWay is how many batches have buffers for their features: those that are
+// inferred, that wait to be written, and the one that is written.
+func (c *Config) underWay() int { return c.streams + writtenAhead + 1 }
+
 // pipeline is one run: decode → infer → write.
 type pipeline struct {
 	c        *Config
@@ -57,6 +61,7 @@ type batch struct {
 	indices      []int // in the dataset
 	slots        []slot
 	decoded      chan struct{} // closed when all slots are filled
+	inferred     chan struct{} // closed when the features are there
 	open         counter       // slots still to be filled
 
 	rows         []store.Row
@@ -76,8 +81,9 @@ func (p *pipeline) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	batches := make(chan *batch, decodedAhead)
 	tasks := make(chan task)
-	results := make(chan *batch, writtenAhead)
-	free := newBuffers(p.taps, p.c.Batch, p.c.Flip, writtenAhead+2)
+	ready := make(chan *batch)
+	free := newBuffers(p.taps, p.c.Batch, p.c.Flip, p.c.underWay())
+	results := make(chan *batch, p.c.underWay())
 	g.Go(func() error {
 		defer close(batches)
 		defer close(tasks)
@@ -87,9 +93,13 @@ func (p *pipeline) run(ctx context.Context) error {
 		g.Go(func() error { p.decode(tasks); return nil })
 	}
 	g.Go(func() error {
+		defer close(ready)
 		defer close(results)
-		return p.infer(ctx, batches, results, free)
+		return dispatch(ctx, batches, ready, results, free)
 	})
+	for range p.c.streams {
+		g.Go(func() error { return p.infer(ctx, ready, free) })
+	}
 	g.Go(func() error { return p.write(ctx, results, free) })
 	return g.Wait()
 }
@@ -114,21 +124,35 @@ func (p *pipeline) plan(ctx context.Context, batches chan<- *batch, tasks chan<-
 	return nil
 }
 
-// infer runs the batches in order.
-func (p *pipeline) infer(ctx context.Context, batches <-chan *batch, results chan<- *batch, free *buffers) error {
+// dispatch hands batches to whoever infers next, and to the writer in their order.
+// Buffers are lent here, in that order too: were they lent by those that infer,
+// later batches could take all of them and wait for an earlier one to be written.
+func dispatch(ctx context.Context, batches <-chan *batch, ready, results chan<- *batch, free *buffers) error {
 	for b := range batches {
-		select {
-		case <-b.decoded:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := free.lend(ctx, b); err != nil {
+			return err
+		}
+		if err := send(ctx, results, b); err != nil {
+			return err
+		}
+		if err := send(ctx, ready, b); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// infer runs batches until there are no more; several do so beside each other.
+func (p *pipeline) infer(ctx context.Context, ready <-chan *batch, free *buffers) error {
+	for b := range ready {
+		if err := wait(ctx, b.decoded); err != nil {
+			return err
 		}
 		images, mirrors, err := p.collect(b)
 		if err != nil {
 			return err
 		}
-		if err := free.lend(ctx, b); err != nil {
-			return err
-		}
+		free.cut(b)
 		if err := p.c.Backbone.Run(ctx, images, p.names, b.feats); err != nil {
 			return err
 		}
@@ -138,9 +162,7 @@ func (p *pipeline) infer(ctx context.Context, batches <-chan *batch, results cha
 			}
 		}
 		b.slots = nil // pixels are not needed any more
-		if err := send(ctx, results, b); err != nil {
-			return err
-		}
+		close(b.inferred)
 	}
 	return ctx.Err()
 }
@@ -183,6 +205,9 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 	total := int64(p.total)
 	p.progress(int64(p.resumed), total)
 	for b := range results {
+		if err := wait(ctx, b.inferred); err != nil {
+			return err
+		}
 		if shard == nil {
 			if shard, err = p.w.Shard(b.first, b.count); err != nil {
 				return err
@@ -216,7 +241,7 @@ func (p *pipeline) summary(state store.State, d time.Duration) Summary {
 	m := p.w.Manifest()
 	s := Summary{
 		Store: p.c.Out, Part: p.c.Part.String(), Resumed: p.resumed, Redone: p.w.Damaged(), Taps: m.Taps, Bad: []store.BadRow{},
-		Batch: p.c.Batch, State: state,
+		Batch: p.c.Batch, Streams: p.c.streams, State: state,
 		Provider: m.Backbone.Provider, Seconds: d.Seconds(), ImagesPerSecond: float64(p.made) / d.Seconds(),
 	}
 	for _, r := range p.w.Finished() {
@@ -239,6 +264,22 @@ func reason(err error) string {
 			return err.Error()
 		}
 		err = inner
+	}
+}
+
+// wait waits for done. What is done when ctx ends counts as done, so that the
+// writer keeps what there is.
+func wait(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return nil
+	default:
+		return ctx.Err()
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package bench measures what extraction costs beside the network itself: the
 // whole pipeline, from a dataset to a store on disk, against a bare ONNX Runtime
-// session on the same graph, pixels, batch and threads.
+// session on the same graph, pixels, batch, threads and number of calls at once.
 //
 // The dataset is faces in a FER2013 file, which cost next to nothing to read, or
 // a folder of photographs, whose decoding may take as long as the network.
@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"graft/internal/bench"
 	"graft/onnx/ort"
@@ -37,8 +39,8 @@ type Config struct {
 	Model   string // a backbone that graft exported; "" draws random weights
 	Arch    string // of the random backbone, "" for vit_b_16
 	Seed    uint64
-	Batch   int
-	Images  int  // per round, rounded up to whole batches
+	Batch   int  // images per inference, 0: what suits the backbone
+	Images  int  // per round, rounded up to whole batches in every stream
 	Photos  bool // a folder of JPEG photographs instead of faces
 	Rounds  int
 	Runtime ort.Options // Outputs are settled here
@@ -48,10 +50,9 @@ type Config struct {
 // Run measures both ways in turns. progress, which may be nil, counts halves of
 // rounds.
 func Run(ctx context.Context, c Config, progress func(done, total int64)) (cases []bench.Case, err error) {
-	if c.Batch < 1 || c.Images < 1 || c.Rounds < 1 {
-		return nil, fmt.Errorf("bench: batch %d, images %d and rounds %d must be positive", c.Batch, c.Images, c.Rounds)
+	if c.Batch < 0 || c.Images < 1 || c.Rounds < 1 {
+		return nil, fmt.Errorf("bench: batch %d must not be negative, images %d and rounds %d must be positive", c.Batch, c.Images, c.Rounds)
 	}
-	c.Images = (c.Images + c.Batch - 1) / c.Batch * c.Batch
 	if c.Dir, err = os.MkdirTemp(c.Dir, "graft-bench-"); err != nil {
 		return nil, err
 	}
@@ -90,21 +91,27 @@ func open(ctx context.Context, c Config) (r *rig, err error) {
 			return r, err
 		}
 	}
-	draw := r.drawFaces
-	if r.Photos {
-		draw = r.drawPhotos
-	}
-	if r.data, err = draw(ctx); err != nil {
-		return r, err
-	}
+	c.Runtime.Throughput = true
 	// No word is the first tap.
 	if r.backbone, err = pretrained.Open(r.Model, pretrained.Options{Runtime: c.Runtime, Taps: []string{}}); err != nil {
 		return r, err
 	}
 	r.tap = r.backbone.Taps()[0]
+	if r.Batch == 0 {
+		r.Batch = r.backbone.DefaultBatch()
+	}
 	o := c.Runtime
 	o.Provider, o.Outputs = r.backbone.Provider(), []string{r.tap}
-	r.bare, err = pretrained.OpenSession(r.Model, o)
+	if r.bare, err = pretrained.OpenSession(r.Model, o); err != nil {
+		return r, err
+	}
+	each := r.Batch * r.bare.Streams()
+	r.Images = (r.Images + each - 1) / each * each
+	draw := r.drawFaces
+	if r.Photos {
+		draw = r.drawPhotos
+	}
+	r.data, err = draw(ctx)
 	return r, err
 }
 
@@ -126,12 +133,12 @@ func (r *rig) measure(ctx context.Context, progress func(done, total int64)) (be
 	if err != nil {
 		return bench.Pairs{}, err
 	}
-	for _, warm := range []bench.Work{r.session(in, 1), r.pipeline(r.Batch)} {
+	for _, warm := range []bench.Work{r.session(in, 1), r.pipeline(r.Batch * r.bare.Streams())} {
 		if _, err := warm(ctx); err != nil {
 			return bench.Pairs{}, err
 		}
 	}
-	return bench.Alternate(ctx, r.Rounds, r.session(in, r.Images/r.Batch), r.pipeline(r.Images), progress)
+	return bench.Alternate(ctx, r.Rounds, r.session(in, r.Images/r.Batch/r.bare.Streams()), r.pipeline(r.Images), progress)
 }
 
 // input is the first batch as the pipeline would feed it.
@@ -151,18 +158,26 @@ func (r *rig) input() (ort.Tensor, error) {
 	return in, nil
 }
 
-// session runs batches of equal pixels through the bare session.
+// session runs batches of equal pixels through the bare session, so many in each
+// of its streams.
 func (r *rig) session(in ort.Tensor, batches int) bench.Work {
 	n, dim := int64(r.Batch), r.backbone.Dim(r.tap)
-	out := []ort.Tensor{{Name: r.tap, Shape: []int64{n, int64(dim)}, Data: make([]float32, r.Batch*dim)}}
 	return func(ctx context.Context) (time.Duration, error) {
 		start := time.Now()
-		for range batches {
-			if err := r.bare.Run(ctx, []ort.Tensor{in}, out); err != nil {
-				return 0, err
-			}
+		g, ctx := errgroup.WithContext(ctx)
+		for range r.bare.Streams() {
+			g.Go(func() error {
+				out := []ort.Tensor{{Name: r.tap, Shape: []int64{n, int64(dim)}, Data: make([]float32, r.Batch*dim)}}
+				for range batches {
+					if err := r.bare.Run(ctx, []ort.Tensor{in}, out); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		}
-		return time.Since(start), nil
+		err := g.Wait()
+		return time.Since(start), err
 	}
 }
 

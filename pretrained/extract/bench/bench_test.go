@@ -89,7 +89,7 @@ func TestRunPhotos(t *testing.T) {
 
 func TestRunRefuses(t *testing.T) {
 	for name, c := range map[string]bench.Config{
-		"batch":  {Images: 1, Rounds: 1},
+		"batch":  {Batch: -1, Images: 1, Rounds: 1},
 		"images": {Batch: 1, Rounds: 1},
 		"rounds": {Batch: 1, Images: 1},
 	} {
