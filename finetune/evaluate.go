@@ -57,7 +57,7 @@ func Evaluate(ctx context.Context, c EvalConfig) (e Evaluation, err error) {
 	if err != nil {
 		return e, err
 	}
-	other, err := r.otherData(s.identity())
+	other, err := r.otherData(s.identity(ctx))
 	if err != nil {
 		return e, err
 	}

@@ -17,7 +17,7 @@ type source interface {
 	// load reads a split's samples into memory.
 	load(ctx context.Context, split string) (fit.Examples, rows, error)
 	// identity is the dataset's name and fingerprint.
-	identity() (name, fingerprint string, err error)
+	identity(ctx context.Context) (name, fingerprint string, err error)
 	// notes says what of it is left out.
 	notes() []string
 	Close() error
@@ -36,7 +36,7 @@ func (s storeSource) load(_ context.Context, split string) (fit.Examples, rows, 
 	return loadExamples(s.s, c.Taps, split, c.UseFlip)
 }
 
-func (s storeSource) identity() (string, string, error) {
+func (s storeSource) identity(context.Context) (string, string, error) {
 	d := s.s.Manifest().Dataset
 	return d.Name, d.Fingerprint, nil
 }
@@ -156,8 +156,8 @@ func (s imageSource) load(ctx context.Context, split string) (fit.Examples, rows
 	return samples, f, err
 }
 
-func (s imageSource) identity() (string, string, error) {
-	fingerprint, err := s.Fingerprint()
+func (s imageSource) identity(ctx context.Context) (string, string, error) {
+	fingerprint, err := s.Fingerprint(ctx)
 	return s.Name(), fingerprint, err
 }
 

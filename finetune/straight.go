@@ -25,7 +25,7 @@ func (r *Run) evaluateImages(ctx context.Context, c EvalConfig) (e Evaluation, e
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	return p.evaluate(ctx, c, func(d *dataset.Dataset) ([]string, error) {
-		fingerprint, err := d.Fingerprint()
+		fingerprint, err := d.Fingerprint(ctx)
 		return r.otherData(d.Name(), fingerprint, err)
 	})
 }

@@ -122,7 +122,7 @@ func (c NetConfig) lesson(ctx context.Context, d *dataset.Dataset, r *Run, o Obs
 	if err != nil {
 		return lesson{}, err
 	}
-	fingerprint, err := d.Fingerprint()
+	fingerprint, err := d.Fingerprint(ctx)
 	if err != nil {
 		return lesson{}, err
 	}

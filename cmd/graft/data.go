@@ -111,7 +111,7 @@ func dataInfo(c *cli.Context) error {
 	defer d.Close()
 	info := d.Info()
 	if c.Bool("fingerprint") {
-		if info.Fingerprint, err = d.Fingerprint(); err != nil {
+		if info.Fingerprint, err = d.Fingerprint(c.Context); err != nil {
 			return err
 		}
 	}

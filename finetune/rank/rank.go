@@ -69,7 +69,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 	if err := c.draw(); err != nil {
 		return r, err
 	}
-	if r, err = c.report(); err != nil {
+	if r, err = c.report(ctx); err != nil {
 		return r, err
 	}
 	dir, err := os.MkdirTemp("", "graft-rank-*")
@@ -90,8 +90,8 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 }
 
 // report is the part of the result that is known before.
-func (c *Config) report() (Report, error) {
-	fingerprint, err := c.Data.Fingerprint()
+func (c *Config) report(ctx context.Context) (Report, error) {
+	fingerprint, err := c.Data.Fingerprint(ctx)
 	return Report{Data: c.Data.Name(), Fingerprint: fingerprint, Splits: c.Splits, Images: len(c.Data.Samples),
 		Classes: c.Data.Classes, Seed: c.Seed, Neighbours: neighbours, Folds: folds}, err
 }

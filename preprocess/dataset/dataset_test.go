@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -77,6 +78,16 @@ func TestInfoJSON(t *testing.T) {
 	}
 }
 
+// TestFingerprintEnds wants a run that is stopped not to read the whole set first.
+func TestFingerprintEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	d := mustOpen(t, SyntheticPath, Options{PerClass: 1})
+	if _, err := d.Fingerprint(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Fingerprint after a cancel: %v", err)
+	}
+}
+
 func TestClosed(t *testing.T) {
 	d := mustOpen(t, SyntheticPath, Options{PerClass: 1})
 	if _, err := d.Image(len(d.Samples)); err == nil {
@@ -88,7 +99,7 @@ func TestClosed(t *testing.T) {
 	if _, err := d.Image(0); !errors.Is(err, ErrClosed) {
 		t.Errorf("Image after Close: %v", err)
 	}
-	if _, err := d.Fingerprint(); !errors.Is(err, ErrClosed) {
+	if _, err := d.Fingerprint(context.Background()); !errors.Is(err, ErrClosed) {
 		t.Errorf("Fingerprint after Close: %v", err)
 	}
 }

@@ -34,8 +34,8 @@ const (
 // 2 GiB sizes stand for bytes, so that there a file changed without changing its
 // size goes unnoticed; of more than 131,072 images neither is looked at, only
 // names, labels, splits and order count. Never covered: dates, what is left out,
-// and where the set lies.
-func (d *Dataset) Fingerprint() (string, error) {
+// and where the set lies. It ends with ctx.
+func (d *Dataset) Fingerprint(ctx context.Context) (string, error) {
 	if d.src == nil {
 		return "", ErrClosed
 	}
@@ -49,9 +49,9 @@ func (d *Dataset) Fingerprint() (string, error) {
 	}
 	var err error
 	if src, ok := d.src.(fileSource); ok {
-		err = d.hashFiles(h, src)
+		err = d.hashFiles(ctx, h, src)
 	} else {
-		err = d.hashPixels(h)
+		err = d.hashPixels(ctx, h)
 	}
 	if err != nil {
 		return "", fmt.Errorf("fingerprint %s: %w", d.Path, err)
@@ -76,8 +76,11 @@ func writeInts(h hash.Hash, list ...int) {
 	}
 }
 
-func (d *Dataset) hashPixels(h hash.Hash) error {
+func (d *Dataset) hashPixels(ctx context.Context, h hash.Hash) error {
 	for i := range d.Samples {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		im, err := d.src.image(i)
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.Samples[i].ID, err)
@@ -90,7 +93,7 @@ func (d *Dataset) hashPixels(h hash.Hash) error {
 
 // hashFiles covers the names of the files, and their bytes or sizes. Of a file
 // that cannot be read its fault stands for both.
-func (d *Dataset) hashFiles(h hash.Hash, src fileSource) error {
+func (d *Dataset) hashFiles(ctx context.Context, h hash.Hash, src fileSource) error {
 	for i := range d.Samples {
 		writeStrings(h, d.Samples[i].ID)
 	}
@@ -99,7 +102,7 @@ func (d *Dataset) hashFiles(h hash.Hash, src fileSource) error {
 	}
 	sizes := make([]int64, len(d.Samples))
 	var total atomic.Int64
-	err := d.eachFile(func(i int) (err error) {
+	err := d.eachFile(ctx, func(i int) (err error) {
 		if sizes[i], err = src.size(i); err == nil {
 			total.Add(sizes[i])
 		}
@@ -115,7 +118,7 @@ func (d *Dataset) hashFiles(h hash.Hash, src fileSource) error {
 		return nil
 	}
 	sums := make([][sha256.Size]byte, len(d.Samples))
-	err = d.eachFile(func(i int) error {
+	err = d.eachFile(ctx, func(i int) error {
 		data, err := fileBytes(src, i)
 		sums[i] = sha256.Sum256(data)
 		return err
@@ -128,8 +131,8 @@ func (d *Dataset) hashFiles(h hash.Hash, src fileSource) error {
 
 // eachFile runs f for every sample on all cores. A bad image is told to bad; other
 // errors end it.
-func (d *Dataset) eachFile(f func(i int) error, bad func(i int, reason string)) error {
-	return each(context.Background(), len(d.Samples), func(i int) error {
+func (d *Dataset) eachFile(ctx context.Context, f func(i int) error, bad func(i int, reason string)) error {
+	return each(ctx, len(d.Samples), func(i int) error {
 		err := f(i)
 		var fault *preprocess.BadImageError
 		if errors.As(err, &fault) {

@@ -188,7 +188,7 @@ func mustOpen(t testing.TB, path string, o Options) *Dataset {
 
 func fingerprint(t testing.TB, d *Dataset) string {
 	t.Helper()
-	f, err := d.Fingerprint()
+	f, err := d.Fingerprint(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,8 @@ func TestKeep(t *testing.T) {
 			t.Errorf("sample %d is not what sample %d was (%v, %v)", to, from, errA, errB)
 		}
 	}
-	a, errA := whole.Fingerprint()
-	b, errB := part.Fingerprint()
+	a, errA := whole.Fingerprint(context.Background())
+	b, errB := part.Fingerprint(context.Background())
 	if errA != nil || errB != nil || a == b {
 		t.Errorf("fingerprints %s and %s (%v, %v), want two", a, b, errA, errB)
 	}

@@ -101,7 +101,7 @@ type Summary struct {
 // unfinished, which is no error: Summary.State tells.
 func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summary, error) {
 	start := time.Now()
-	indices, manifest, err := c.plan()
+	indices, manifest, err := c.plan(ctx)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -137,7 +137,7 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summa
 }
 
 // plan settles everything that is fixed before the first image.
-func (c *Config) plan() ([]int, store.Manifest, error) {
+func (c *Config) plan(ctx context.Context) ([]int, store.Manifest, error) {
 	if err := c.defaults(); err != nil {
 		return nil, store.Manifest{}, fmt.Errorf("extract: %w", err)
 	}
@@ -152,7 +152,7 @@ func (c *Config) plan() ([]int, store.Manifest, error) {
 	if len(indices) == 0 {
 		return nil, store.Manifest{}, fmt.Errorf("extract: %s has no images in the chosen splits", c.Data.Path)
 	}
-	fingerprint, err := c.Data.Fingerprint()
+	fingerprint, err := c.Data.Fingerprint(ctx)
 	if err != nil {
 		return nil, store.Manifest{}, err
 	}

@@ -238,6 +238,8 @@ func TestVerify(t *testing.T) {
 		{"one shard more", "cls/00003.npy", "x", store.Unexpected, -1, false},
 		{"another file", "notes.txt", "x", store.Unexpected, -1, false},
 		{"backbone", "vit.onnx", "x", "", 0, true},
+		{"left by NFS", "cls/.nfs0000000001a2b3c4", "x", "", 0, true},
+		{"left by macOS", ".DS_Store", "x", "", 0, true},
 		{"killed run's", ".graft-tmp-part-0-of-4-1/lock", "x", store.Leftover, -1, true},
 	} {
 		dir := filepath.Join(t.TempDir(), "e")

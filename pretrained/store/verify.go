@@ -124,7 +124,19 @@ type verifier struct {
 	r         Report
 }
 
-// listFiles lists what lies in the store's own folders, and in the folder itself.
+// systemFile tells the names of files that no program of ours wrote: what macOS
+// and Windows leave in folders that somebody looked into, and what NFS keeps of a
+// deleted file that is still open.
+func systemFile(name string) bool {
+	switch name {
+	case ".DS_Store", "Thumbs.db", "desktop.ini":
+		return true
+	}
+	return strings.HasPrefix(name, "._") || strings.HasPrefix(name, ".nfs")
+}
+
+// listFiles lists what lies in the store's own folders, and in the folder itself,
+// but for the system's own files.
 func listFiles(dir string, m *Manifest) (found, top []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -135,6 +147,9 @@ func listFiles(dir string, m *Manifest) (found, top []string, err error) {
 		folders[t.Name] = true
 	}
 	for _, e := range entries {
+		if systemFile(e.Name()) {
+			continue
+		}
 		if !e.IsDir() || !folders[e.Name()] {
 			top = append(top, e.Name())
 			continue
@@ -144,6 +159,9 @@ func listFiles(dir string, m *Manifest) (found, top []string, err error) {
 			return nil, nil, err
 		}
 		for _, f := range inside {
+			if systemFile(f.Name()) {
+				continue
+			}
 			found = append(found, e.Name()+"/"+f.Name())
 		}
 	}
