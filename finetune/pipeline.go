@@ -15,6 +15,7 @@ import (
 
 // pipeline is a head's run: a backbone's session and the head.
 type pipeline struct {
+	pieces
 	run      *Run
 	backbone *pretrained.Backbone
 	head     *fit.Evaluator
@@ -42,11 +43,11 @@ func openPipeline(r *Run, o PredictorOptions, batch int) (*pipeline, error) {
 			return nil, errors.Join(fmt.Errorf("backbone %s: tap %s has %d features, the run wants %d", path, tap, had, want), b.Close())
 		}
 	}
-	e, err := r.evaluator(batch, o.Runtime.Threads)
+	e, err := r.evaluator(cmp.Or(batch, nativeBatch), o.Runtime.Threads)
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	return &pipeline{r, b, e}, nil
+	return &pipeline{pieces{cmp.Or(batch, b.DefaultBatch()), b.Streams()}, r, b, e}, nil
 }
 
 func (p *pipeline) Close() error { return p.backbone.Close() }
@@ -82,7 +83,7 @@ func (p *pipeline) features(ctx context.Context, images []preprocess.Image) ([]f
 	for t, tap := range c.Head.Taps {
 		out[t] = make([]float32, len(images)*c.Backbone.Dims[tap])
 	}
-	err := inPieces(ctx, len(images), p.backbone.Streams(), func(ctx context.Context, lo, hi int) error {
+	err := p.each(ctx, len(images), func(ctx context.Context, lo, hi int) error {
 		part := make([][]float32, len(out))
 		for t, tap := range c.Head.Taps {
 			d := c.Backbone.Dims[tap]
@@ -103,20 +104,18 @@ func (p *pipeline) features(ctx context.Context, images []preprocess.Image) ([]f
 	return x, nil
 }
 
-func (p *pipeline) atOnce(perInference int) int {
-	return cmp.Or(perInference, p.backbone.DefaultBatch()) * p.backbone.Streams()
-}
+// pieces is how many images go into an inference, and how many inferences run at
+// once. Which images share one does not depend on the latter.
+type pieces struct{ images, atOnce int }
 
-// inPieces cuts n rows into up to so many pieces of about equal length, and runs
-// these at once.
-func inPieces(ctx context.Context, n, pieces int, run func(ctx context.Context, lo, hi int) error) error {
-	pieces = min(n, pieces)
-	if pieces < 2 {
-		return run(ctx, 0, n)
-	}
+func (p pieces) together() int { return p.images * p.atOnce }
+
+// each runs n images in pieces.
+func (p pieces) each(ctx context.Context, n int, run func(ctx context.Context, lo, hi int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for i := range pieces {
-		g.Go(func() error { return run(ctx, i*n/pieces, (i+1)*n/pieces) })
+	g.SetLimit(p.atOnce)
+	for lo := 0; lo < n; lo += p.images {
+		g.Go(func() error { return run(ctx, lo, min(lo+p.images, n)) })
 	}
 	return g.Wait()
 }
@@ -132,21 +131,23 @@ func (r *Run) evaluator(batch, threads int) (*fit.Evaluator, error) {
 
 // network is the run of a cnn or vit as a classifier; it needs no ONNX Runtime.
 type network struct {
-	run *Run
-	net *fit.Evaluator
+	run   *Run
+	net   *fit.Evaluator
+	batch int
 }
 
 func openNetwork(r *Run, o PredictorOptions, batch int) (*network, error) {
 	if o.Model != "" || o.Foreign != nil {
 		return nil, fmt.Errorf("run %s is a %s and has no backbone; leave out the settings for one", r.Dir, r.Config.Kind)
 	}
+	batch = cmp.Or(batch, nativeBatch)
 	e, err := r.evaluator(batch, o.Runtime.Threads)
-	return &network{r, e}, err
+	return &network{r, e, batch}, err
 }
 
 func (n *network) Close() error { return nil }
 
-func (n *network) atOnce(perInference int) int { return cmp.Or(perInference, nativeBatch) }
+func (n *network) together() int { return n.batch }
 
 func (n *network) prepare(im preprocess.Image) preprocess.Image {
 	return fitImage(im, n.run.Net.InputShape()[0], n.run.Config.Pixels.Side)

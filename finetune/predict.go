@@ -33,9 +33,8 @@ type classifier interface {
 	prepare(im preprocess.Image) preprocess.Image
 	// classify fills logits, [len(images),classes].
 	classify(ctx context.Context, images []preprocess.Image, logits []float32) error
-	// atOnce is how many images classify should be given where there are many,
-	// with so many per inference, or what suits the model for 0.
-	atOnce(perInference int) int
+	// together is how many images classify takes at once where there are many.
+	together() int
 	Close() error
 }
 
@@ -46,7 +45,7 @@ func OpenPredictor(path string, o PredictorOptions) (*Predictor, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return openShipped(path, o)
+		return openShipped(path, o, 1)
 	}
 	r, err := OpenRun(path)
 	if err != nil {
@@ -59,7 +58,7 @@ func OpenPredictor(path string, o PredictorOptions) (*Predictor, error) {
 // one image does not cost many.
 const nativeBatch = 8
 
-// predictor is a run as a Predictor whose Go-native network takes batches of a size.
+// predictor is a run as a Predictor that takes batches of a size, 0: of what suits it.
 func (r *Run) predictor(o PredictorOptions, batch int) (*Predictor, error) {
 	var model classifier
 	var err error

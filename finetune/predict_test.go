@@ -2,10 +2,12 @@ package finetune
 
 import (
 	"context"
+	"errors"
 	"image/png"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +29,7 @@ func (f fixed) classify(_ context.Context, images []preprocess.Image, logits []f
 	return nil
 }
 
-func (f fixed) atOnce(int) int { return 8 }
+func (f fixed) together() int { return 8 }
 
 func (f fixed) Close() error { return nil }
 
@@ -113,4 +115,31 @@ func TestPredictorComparesPreprocessing(t *testing.T) {
 	}
 	_, err = OpenPredictor(run, PredictorOptions{Runtime: ort.Options{Provider: ort.CPU}})
 	wantError(t, err, "preprocessing differs", "otherwise")
+}
+
+// TestPieces: which images share an inference does not depend on how many run at
+// once, and one that fails ends them.
+func TestPieces(t *testing.T) {
+	for _, atOnce := range []int{1, 2, 5} {
+		seen := make([]int, 7)
+		err := pieces{2, atOnce}.each(context.Background(), len(seen), func(_ context.Context, lo, hi int) error {
+			for i := lo; i < hi; i++ {
+				seen[i] = lo
+			}
+			return nil
+		})
+		if want := []int{0, 0, 2, 2, 4, 4, 6}; err != nil || !slices.Equal(seen, want) {
+			t.Errorf("%d at once: pieces begin at %v, want %v (%v)", atOnce, seen, want, err)
+		}
+	}
+	broken := errors.New("out of memory")
+	err := pieces{2, 3}.each(context.Background(), 7, func(_ context.Context, lo, _ int) error {
+		if lo == 4 {
+			return broken
+		}
+		return nil
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("a failing piece: %v", err)
+	}
 }

@@ -16,8 +16,9 @@ import (
 	"graft/pretrained"
 )
 
-// openShipped opens a file that Export wrote.
-func openShipped(path string, o PredictorOptions) (*Predictor, error) {
+// openShipped opens a file that Export wrote, for batches of a size, 0: of what
+// suits it.
+func openShipped(path string, o PredictorOptions, batch int) (*Predictor, error) {
 	if o.Model != "" || o.Foreign != nil {
 		return nil, fmt.Errorf("%s holds its own backbone; leave out the settings for one", path)
 	}
@@ -33,16 +34,16 @@ func openShipped(path string, o PredictorOptions) (*Predictor, error) {
 	if meta[keyNotes] != "" {
 		p.notes = strings.Split(meta[keyNotes], "\n")
 	}
-	if p.model, err = openShippedModel(path, meta, len(labels), o.Runtime); err != nil {
+	if p.model, err = openShippedModel(path, meta, len(labels), batch, o.Runtime); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func openShippedModel(path string, meta map[string]string, classes int, o ort.Options) (classifier, error) {
+func openShippedModel(path string, meta map[string]string, classes, batch int, o ort.Options) (classifier, error) {
 	o.Outputs = []string{outLogits}
 	if meta[keyForeign] == "" {
-		return openOwnShipped(path, meta, classes, o)
+		return openOwnShipped(path, meta, classes, batch, o)
 	}
 	f := &pretrained.Foreign{}
 	if err := json.Unmarshal([]byte(meta[keyForeign]), f); err != nil {
@@ -56,28 +57,28 @@ func openShippedModel(path string, meta map[string]string, classes int, o ort.Op
 	if got := b.Dim(pretrained.FeaturesTap); got != classes {
 		return nil, errors.Join(fmt.Errorf("%s: %d logits for %d labels", path, got, classes), b.Close())
 	}
-	return foreignShipped{b}, nil
+	return foreignShipped{pieces{cmp.Or(batch, b.DefaultBatch()), b.Streams()}, b}, nil
 }
 
 // foreignShipped is an exported file whose pixels are prepared on the host: to
 // pretrained it is a foreign model with logits for features.
-type foreignShipped struct{ *pretrained.Backbone }
+type foreignShipped struct {
+	pieces
+	*pretrained.Backbone
+}
 
 func (f foreignShipped) prepare(im preprocess.Image) preprocess.Image { return f.Prepare(im) }
 
 func (f foreignShipped) classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
 	k := len(logits) / len(images)
-	return inPieces(ctx, len(images), f.Streams(), func(ctx context.Context, lo, hi int) error {
+	return f.each(ctx, len(images), func(ctx context.Context, lo, hi int) error {
 		return f.Run(ctx, images[lo:hi], []string{pretrained.FeaturesTap}, [][]float32{logits[lo*k : hi*k]})
 	})
 }
 
-func (f foreignShipped) atOnce(perInference int) int {
-	return cmp.Or(perInference, f.DefaultBatch()) * f.Streams()
-}
-
 // ownShipped is an exported file that takes uint8 pixels.
 type ownShipped struct {
+	pieces
 	session *ort.Session
 	input   string
 	size    int     // the network's side
@@ -97,7 +98,7 @@ func readMetadata(path string) (map[string]string, error) {
 	return m.Metadata, m.Close()
 }
 
-func openOwnShipped(path string, meta map[string]string, classes int, o ort.Options) (*ownShipped, error) {
+func openOwnShipped(path string, meta map[string]string, classes, batch int, o ort.Options) (*ownShipped, error) {
 	size, err := strconv.Atoi(meta["graft.image_size"])
 	if err != nil || size < 1 || size > maxSide {
 		return nil, fmt.Errorf("%s: metadata graft.image_size is %q, want a number of pixels", path, meta["graft.image_size"])
@@ -113,7 +114,7 @@ func openOwnShipped(path string, meta map[string]string, classes int, o ort.Opti
 	if err := checkShipped(s, classes); err != nil {
 		return nil, errors.Join(fmt.Errorf("model %s: %w", path, err), s.Close())
 	}
-	out := &ownShipped{session: s, input: s.Inputs()[0].Name, size: size, crop: crop}
+	out := &ownShipped{pieces: pieces{cmp.Or(batch, pretrained.DefaultBatch(s.Provider())), s.Streams()}, session: s, input: s.Inputs()[0].Name, size: size, crop: crop}
 	if meta[keyKind] != "" {
 		out.channels = int(s.Inputs()[0].Dims[1].Value)
 	}
@@ -150,13 +151,9 @@ func (s *ownShipped) prepare(im preprocess.Image) preprocess.Image {
 	return im
 }
 
-func (s *ownShipped) atOnce(perInference int) int {
-	return cmp.Or(perInference, pretrained.DefaultBatch(s.session.Provider())) * s.session.Streams()
-}
-
 func (s *ownShipped) classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
 	k := len(logits) / len(images)
-	return inPieces(ctx, len(images), s.session.Streams(), func(ctx context.Context, lo, hi int) error {
+	return s.each(ctx, len(images), func(ctx context.Context, lo, hi int) error {
 		return s.classifyPiece(ctx, images[lo:hi], logits[lo*k:hi*k])
 	})
 }

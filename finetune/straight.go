@@ -19,7 +19,7 @@ func (r *Run) evaluateImages(ctx context.Context, c EvalConfig) (e Evaluation, e
 		return e, errors.New("embeddings and a dataset were both given; a head is judged on one of them")
 	}
 	c.Options.Runtime.Throughput = true
-	p, err := r.predictor(c.Options, cmp.Or(c.Batch, nativeBatch))
+	p, err := r.predictor(c.Options, c.Batch)
 	if err != nil {
 		return e, err
 	}
@@ -40,7 +40,7 @@ func evaluateShipped(ctx context.Context, c EvalConfig) (e Evaluation, err error
 		return e, fmt.Errorf("%s does not say which dataset it was trained on; name one with --data", c.Run)
 	}
 	c.Options.Runtime.Throughput = true
-	p, err := openShipped(c.Run, c.Options)
+	p, err := openShipped(c.Run, c.Options, c.Batch)
 	if err != nil {
 		return e, err
 	}
@@ -65,7 +65,7 @@ func (p *Predictor) evaluate(ctx context.Context, c EvalConfig, notes func(*data
 	}
 	e.Notes = append(p.Notes(), leftOut(d)...)
 	e.Reports, err = judge(runName(c.Run), p.labels, splits, c.Predictions, func(split string) (answers, error) {
-		s := stream{p.model, d, p.model.atOnce(c.Batch), c.Data.SkipBad, len(p.labels), label(c.Progress, "classifying "+split)}
+		s := stream{p.model, d, p.model.together(), c.Data.SkipBad, len(p.labels), label(c.Progress, "classifying "+split)}
 		a, bad, err := s.answers(ctx, split)
 		if bad != "" {
 			e.Notes = append(e.Notes, bad)

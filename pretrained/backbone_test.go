@@ -114,8 +114,10 @@ func TestChosenTaps(t *testing.T) {
 	}
 }
 
+// TestRunAtOnce: more calls than streams, with the race detector (scripts/race), and
+// each its own result.
 func TestRunAtOnce(t *testing.T) {
-	b := openTiny(t, Options{})
+	b := openTiny(t, Options{Runtime: ort.Options{Provider: ort.CPU, Threads: 3, Throughput: true}})
 	rng := rand.New(rand.NewPCG(3, 3))
 	var wg sync.WaitGroup
 	for range 4 {

@@ -1,6 +1,7 @@
 package pretrained
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -217,7 +218,7 @@ func writeForeign(t *testing.T, batch int64) (path string, weights []float32) {
 // compares with the sum written out.
 func TestForeignFile(t *testing.T) {
 	orttest.Require(t)
-	for _, batch := range []int64{0, 2} {
+	for _, batch := range []int64{0, 3} { // 3 is not the CPU's own
 		path, w := writeForeign(t, batch)
 		f := half
 		f.Pool = PoolMean
@@ -228,9 +229,12 @@ func TestForeignFile(t *testing.T) {
 		if b.Dim(FeaturesTap) != 5 || len(b.Taps()) != 1 {
 			t.Errorf("taps %v of %d, want one of 5", b.Taps(), b.Dim(FeaturesTap))
 		}
+		if want := cmp.Or(int(batch), DefaultBatch(ort.CPU)); b.DefaultBatch() != want {
+			t.Errorf("default batch %d with one of %d in the file, want %d", b.DefaultBatch(), batch, want)
+		}
 		rng := rand.New(rand.NewPCG(1, 8))
-		images := []preprocess.Image{randomImage(rng, 3, 8, 8), randomImage(rng, 1, 8, 8), randomImage(rng, 3, 8, 8)}
-		out := [][]float32{make([]float32, 15)}
+		images := []preprocess.Image{randomImage(rng, 3, 8, 8), randomImage(rng, 1, 8, 8), randomImage(rng, 3, 8, 8), randomImage(rng, 3, 8, 8)}
+		out := [][]float32{make([]float32, 20)}
 		if err := b.Run(context.Background(), images, b.Taps(), out); err != nil {
 			t.Fatal(err)
 		}

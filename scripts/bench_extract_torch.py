@@ -12,6 +12,8 @@ normalising and the network are in the time of each. What comes out is the class
     session      graft's file in graft's session
     graft        `graft extract`: from a FER2013 file through that session to a store on disk
 
+On T threads the peers run one batch on T threads, as their users do; graft runs T batches at once, each on one thread.
+
 Who goes first changes with every round. The time of starting and loading does not count. graft's process gets as many
 cores as the others get threads (GOMAXPROCS). A ratio is graft's rate over the other's in the same round; the last
 lines compare everyone at the batch that is its own best. First the features that `graft extract` stores are compared

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -134,6 +135,14 @@ func benchCase(c *cli.Context, word string, provider ort.Provider) ([]bench.Case
 	}, progress)
 }
 
+// batchOf is a case's batch, and how many run at once where it is not one.
+func batchOf(k bench.Case) string {
+	if k.Streams < 2 {
+		return strconv.Itoa(k.Batch)
+	}
+	return fmt.Sprintf("%d×%d", k.Batch, k.Streams)
+}
+
 func printCases(out io.Writer, cases []bench.Case) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "case\trate\tseconds\tbatch\tprovider\tprecision\trelative speed")
@@ -142,7 +151,7 @@ func printCases(out io.Writer, cases []bench.Case) error {
 		if k.Baseline != "" {
 			ratio = fmt.Sprintf("%.1f%% of %s (%.1f to %.1f%%)", 100*k.Ratio, k.Baseline, 100*slices.Min(k.Ratios), 100*slices.Max(k.Ratios))
 		}
-		fmt.Fprintf(w, "%s\t%.2f %s/s\t%.3g\t%d\t%s\t%s\t%s\n", k.Name, k.ItemsPerSecond, k.Unit, k.Seconds, k.Batch, k.Provider, k.Precision, ratio)
+		fmt.Fprintf(w, "%s\t%.2f %s/s\t%.3g\t%s\t%s\t%s\t%s\n", k.Name, k.ItemsPerSecond, k.Unit, k.Seconds, batchOf(k), k.Provider, k.Precision, ratio)
 	}
 	if err := w.Flush(); err != nil {
 		return err

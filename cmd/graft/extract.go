@@ -37,7 +37,7 @@ func extractCommand() *cli.Command {
 			&cli.StringFlag{Name: "taps", Usage: "features to keep: `TAPS` such as cls,mean,cls_9, or all (default: the model's first: cls, or pool)"},
 			&cli.StringFlag{Name: "split", Usage: "only these `SPLITS`, separated by commas (default: all)"},
 			&cli.BoolFlag{Name: "flip", Usage: "also keep the features of every image mirrored left to right"},
-			&cli.StringFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference, or auto: what a few seconds of measuring find fastest, and how many inferences at once; a store that was begun keeps its own unless this flag names another"},
+			&cli.StringFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference, of which the CPU runs one on every thread, or auto: what a few seconds of measuring find fastest, and how many inferences at once; a store that was begun keeps its own unless this flag names another"},
 			&cli.StringFlag{Name: "dtype", Value: "float32", Usage: "`TYPE` on disk: float32 or float16"},
 			&cli.IntFlag{Name: "shard-rows", Value: extract.DefaultShardRows, Usage: "`SAMPLES` per shard"},
 			&cli.StringFlag{Name: "shard", Usage: "make only part `I/N` of the store's shards, I from 0 to N-1 (default: all)"},

@@ -19,6 +19,7 @@ type Case struct {
 	Provider       string  `json:"provider"`
 	Precision      string  `json:"precision"`
 	Batch          int     `json:"batch"`
+	Streams        int     `json:"streams,omitempty"` // batches at once, of inference
 	// Baseline names the case that Ratio compares with: this case's rate over
 	// the baseline's, the median of the pairs.
 	Baseline string    `json:"baseline,omitempty"`

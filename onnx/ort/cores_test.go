@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -30,6 +31,27 @@ func TestPhysicalCores(t *testing.T) {
 		}
 		if got := physicalCores(root); got != c.want {
 			t.Errorf("%s: %d cores, want %d", name, got, c.want)
+		}
+	}
+}
+
+func TestStreams(t *testing.T) {
+	all := min(runtime.NumCPU(), physicalCores("/"))
+	if n := runtime.GOMAXPROCS(0); n < runtime.NumCPU() {
+		all = n
+	}
+	for _, c := range []struct {
+		o    Options
+		p    Provider
+		want int
+	}{
+		{Options{Threads: 5, Throughput: true}, CPU, 5},
+		{Options{Threads: 5}, CPU, 1},
+		{Options{Threads: 5, Throughput: true}, CUDA, 1},
+		{Options{Throughput: true}, CPU, all},
+	} {
+		if got := c.o.streams(c.p); got != c.want {
+			t.Errorf("%+v on %s: %d, want %d", c.o, c.p, got, c.want)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -336,13 +335,4 @@ func TestThroughput(t *testing.T) {
 		})
 	}
 	wait.Wait()
-}
-
-// TestStreamsOfAllCores: without a number of threads there is a stream for every
-// core.
-func TestStreamsOfAllCores(t *testing.T) {
-	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU, Throughput: true})
-	if n := s.Streams(); n < 1 || n > runtime.NumCPU() {
-		t.Errorf("%d streams on %d processors", n, runtime.NumCPU())
-	}
 }

@@ -64,8 +64,8 @@ func (a *Augmenter) Plain(dst []float32, indices []int, source Source) error {
 	return a.each(batch{dst: dst, indices: indices, source: source, plain: true})
 }
 
-// batch is what a call asks for. It is passed by value, and no function is made for it: a training step shall not
-// allocate.
+// batch is what a call asks for. It is passed by value, and with one worker no function is made for it: a training step,
+// which has one, shall not allocate.
 type batch struct {
 	dst     []float32
 	indices []int

@@ -21,7 +21,8 @@ const (
 	// autoGain is what a larger batch must bring to be worth its memory; less is
 	// not told from noise.
 	autoGain = 1.02
-	// autoBytes bounds pixels of a batch and the features of the batches under way.
+	// autoBytes bounds pixels and features of the batches under way, not what the
+	// network itself takes for each.
 	autoBytes = 1 << 30
 )
 
@@ -71,10 +72,12 @@ func (c *chooser) choose(ctx context.Context) (BatchRate, []BatchRate, error) {
 	}
 	if half := c.streams / 2; half > 0 && c.affords(rates, best.Batch*half) {
 		rate, err := c.warm(ctx, best.Batch, half)
-		if err != nil {
+		if ctx.Err() != nil {
 			return BatchRate{}, nil, err
 		}
-		rates = append(rates, BatchRate{best.Batch, half, rate})
+		if err == nil {
+			rates = append(rates, BatchRate{best.Batch, half, rate})
+		}
 	}
 	for range autoPasses - 1 {
 		for i := range rates {
@@ -131,8 +134,8 @@ func (c *chooser) time(ctx context.Context, n, streams int) (float64, error) {
 	return float64(n*streams) / d.Seconds(), nil
 }
 
-// cheapest is the first step, and so the one with the least memory, that is about
-// as fast as the fastest.
+// cheapest is the first step that is about as fast as the fastest: the smallest
+// batch, and half of the streams only where that gains.
 func cheapest(rates []BatchRate) BatchRate {
 	best := 0.0
 	for _, r := range rates {
@@ -171,7 +174,7 @@ func (c *Config) newChooser(ctx context.Context, indices []int, taps []store.Tap
 	if err != nil {
 		return nil, err
 	}
-	bytes := len(images[0].Pix)
+	bytes := len(images[0].Pix) * (c.streams + decodedAhead + c.underWay() + 4*c.streams) // decoded, and as float32 for foreign networks
 	names := make([]string, len(taps))
 	for i, t := range taps {
 		names[i] = t.Name

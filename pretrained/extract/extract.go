@@ -180,7 +180,7 @@ func (c *Config) defaults() error {
 		return errors.New("dataset, backbone and output folder are needed")
 	}
 	if c.Batch == 0 {
-		c.Batch = c.Backbone.DefaultBatch()
+		c.Batch = min(c.Backbone.DefaultBatch(), store.MaxBatch)
 	}
 	c.streams = c.Backbone.Streams()
 	if c.ShardRows == 0 {

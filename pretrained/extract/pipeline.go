@@ -12,16 +12,16 @@ import (
 	"graft/pretrained/store"
 )
 
-// How far each stage may run ahead of the next, in batches. One batch waiting is
-// enough to keep the next stage busy; the second evens out slow images.
+// How far each stage may run ahead of the next, in batches, beside one for each
+// inference at once: with less, inferences wait for the slowest of them.
 const (
 	decodedAhead = 2
 	writtenAhead = 2
 )
 
 // underWay is how many batches have buffers for their features: those that are
-// inferred, that wait to be written, and the one that is written.
-func (c *Config) underWay() int { return c.streams + writtenAhead + 1 }
+// inferred, as many that wait for a slower one before them, and those at the writer.
+func (c *Config) underWay() int { return 2*c.streams + writtenAhead + 1 }
 
 // pipeline is one run: decode → infer → write.
 type pipeline struct {
@@ -79,7 +79,7 @@ type slot struct {
 // run makes every missing shard.
 func (p *pipeline) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	batches := make(chan *batch, decodedAhead)
+	batches := make(chan *batch, p.c.streams+decodedAhead)
 	tasks := make(chan task)
 	ready := make(chan *batch)
 	free := newBuffers(p.taps, p.c.Batch, p.c.Flip, p.c.underWay())
@@ -168,7 +168,7 @@ func (p *pipeline) infer(ctx context.Context, ready <-chan *batch, free *buffers
 }
 
 // collect takes the images that decoded, and notes the others as bad or fails on
-// the first.
+// the batch's first.
 func (p *pipeline) collect(b *batch) (images, mirrors []preprocess.Image, err error) {
 	for i, s := range b.slots {
 		sample := p.c.Data.Samples[b.indices[i]]

@@ -207,7 +207,7 @@ func (r *rig) oneCase(name string, d []time.Duration) bench.Case {
 	s := bench.Median(bench.Seconds(d))
 	return bench.Case{
 		Name: name, Unit: "images", Seconds: s, ItemsPerSecond: float64(r.Images) / s,
-		Provider: string(r.backbone.Provider()), Precision: r.backbone.Precision(), Batch: r.Batch,
+		Provider: string(r.backbone.Provider()), Precision: r.backbone.Precision(), Batch: r.Batch, Streams: r.backbone.Streams(),
 	}
 }
 
