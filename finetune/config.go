@@ -149,6 +149,9 @@ const maxConfig = 16 << 20
 func readConfig(dir string) (Config, error) {
 	path := filepath.Join(dir, configFile)
 	var c Config
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return c, fmt.Errorf("%s is a file, want a run's folder", dir)
+	}
 	info, err := os.Stat(path)
 	if os.IsNotExist(err) {
 		return c, fmt.Errorf("%s is no run folder: it has no %s (graft train writes one when it is done)", dir, configFile)

@@ -23,6 +23,7 @@ func TestRecordedPaths(t *testing.T) {
 		"list:photos.csv": "list:" + filepath.Join(here, "photos.csv"),
 		"list:" + here:    "list:" + here,
 		"synthetic":       "synthetic",
+		"":                "", // an imported run has none
 	} {
 		if got := (DataOptions{Path: given}).recorded().Path; got != want {
 			t.Errorf("%s is recorded as %s, want %s", given, got, want)

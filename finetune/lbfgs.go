@@ -46,6 +46,9 @@ func fitLBFGS(ctx context.Context, c HeadConfig, f features, classes int) (fitte
 		cv := head.CVOptions{LBFGS: o, Seed: c.Seed, Groups: f.indices}
 		l, trace, sel, err = head.FitCV(ctx, f.x, n, f.dim, f.labels, classes, cv)
 		out.record.Lambda, out.record.LambdaFrom = &sel.Lambda, "holdout"
+		if len(sel.Candidates) > 1 && sel.Lambda == sel.Candidates[0].Lambda {
+			out.notes = append(out.notes, fmt.Sprintf("λ %g is the strongest that was tried; with so few images a larger --lambda may do better.", sel.Lambda))
+		}
 		for _, t := range sel.Candidates {
 			out.record.Tried = append(out.record.Tried, Strength{t.Lambda, t.Loss, t.Accuracy})
 		}

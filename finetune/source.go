@@ -73,7 +73,7 @@ type DataOptions struct {
 func (o DataOptions) recorded() DataOptions {
 	if list, ok := strings.CutPrefix(o.Path, dataset.ListPrefix); ok {
 		o.Path, o.Seed, o.PerClass = dataset.ListPrefix+absolute(list), 0, 0
-	} else if o.Path != dataset.SyntheticPath {
+	} else if o.Path != "" && o.Path != dataset.SyntheticPath {
 		o.Path, o.Seed, o.PerClass = absolute(o.Path), 0, 0
 	}
 	if o.FERPlus != "" {

@@ -36,6 +36,9 @@ func decodeJPEG(data []byte) (Image, error) {
 	// Some cameras forget the end marker. A second one does no harm, and what is
 	// cut within a scan stays an error.
 	img, err := jpeg.Decode(io.MultiReader(append(parts, bytes.NewReader([]byte{0xff, markEOI}))...))
+	if err != nil && !bytes.Contains(data[max(0, len(data)-64):], []byte{0xff, markEOI}) {
+		return Image{}, fmt.Errorf("the file is cut short, it has no end marker: %w", err)
+	}
 	if err != nil {
 		return Image{}, err
 	}

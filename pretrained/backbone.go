@@ -85,6 +85,9 @@ type Backbone struct {
 // are refused where the CPU would run them.
 func Open(path string, o Options) (*Backbone, error) {
 	header, err := onnx.OpenHeader(path)
+	if err != nil && checkpointFile(path) {
+		return nil, fmt.Errorf("backbone: %w; a checkpoint is exported first: graft model export --weights %s --out FILE.onnx", err, path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
@@ -105,6 +108,11 @@ func Open(path string, o Options) (*Backbone, error) {
 	}
 	b.serve(s)
 	return b, nil
+}
+
+// checkpointFile tells the usual names of files of weights that are no ONNX.
+func checkpointFile(path string) bool {
+	return slices.Contains([]string{".safetensors", ".pth", ".pt", ".bin"}, strings.ToLower(filepath.Ext(path)))
 }
 
 // serve runs the backbone on s.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 
@@ -38,7 +39,7 @@ func setUsageHandlers(list []*cli.Command) {
 	for _, c := range list {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
-		requireFlags(c)
+		checkFlags(c)
 		if len(c.Subcommands) > 0 {
 			if c.Action == nil {
 				c.Action = unknownCommand
@@ -48,23 +49,36 @@ func setUsageHandlers(list []*cli.Command) {
 	}
 }
 
-// requireFlags makes a missing flag a usage error like any other. cli's own
-// check would print the help on standard output, which --json - claims.
-func requireFlags(c *cli.Command) {
-	var names []string
+// checkFlags makes a missing flag, and an empty one, which is mostly a variable of
+// the shell that was not set, a usage error like any other. cli's own check would
+// print the help on standard output, which --json - claims. What --json names must
+// be possible to write before hours of work.
+func checkFlags(c *cli.Command) {
+	var required, others []string
 	for _, f := range c.Flags {
-		if s, ok := f.(*cli.StringFlag); ok && s.Required {
+		s, ok := f.(*cli.StringFlag)
+		switch {
+		case ok && s.Required:
 			s.Required = false
-			names = append(names, s.Name)
+			required = append(required, s.Name)
+		case ok:
+			others = append(others, s.Name)
 		}
 	}
-	if names == nil {
-		return
-	}
 	c.Before = func(c *cli.Context) error {
-		for _, name := range names {
+		for _, name := range required {
 			if c.String(name) == "" {
 				return usageErrorf("--%s is missing or empty; see '%s --help'", name, commandName(c))
+			}
+		}
+		for _, name := range others {
+			if c.IsSet(name) && strings.TrimSpace(c.String(name)) == "" {
+				return usageErrorf("--%s is empty; leave it out, or see '%s --help'", name, commandName(c))
+			}
+		}
+		if path := c.String("json"); path != "" && path != "-" {
+			if _, err := os.Stat(filepath.Dir(path)); err != nil {
+				return fmt.Errorf("--json: %w", err)
 			}
 		}
 		return nil

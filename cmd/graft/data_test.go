@@ -89,6 +89,7 @@ func TestUsageErrorsLeaveStdoutAlone(t *testing.T) {
 	for args, want := range map[string]string{
 		"data info --json -":                        "--data is missing or empty; see 'graft data info --help'",
 		"data convert --data synthetic --json -":    "see 'graft data convert --help'",
+		"data info --data synthetic --ferplus= ":    "--ferplus is empty",
 		"data frobnicate":                           `unknown command "frobnicate"; see 'graft data --help'`,
 		"data info --data synthetic --json - extra": `data info takes flags only, got ["extra"]`,
 		"model info":                                "model info wants FILE.onnx, got 0 arguments",
@@ -122,5 +123,14 @@ func TestPrintBadIsShort(t *testing.T) {
 	_, _, err = runData(t, "data", "info", "--data", path)
 	if err == nil || !strings.Contains(err.Error(), "row 1 (line 2), column emotion") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What --json names is looked at before the work, not after it.
+func TestJSONFolderIsChecked(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "nowhere")
+	out, _, err := runData(t, "data", "info", "--data", "synthetic", "--json", filepath.Join(dir, "x.json"))
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "--json") || out != "" {
+		t.Errorf("error %v, output %q", err, out)
 	}
 }

@@ -98,6 +98,9 @@ func foreignOptions(c *cli.Context) (*pretrained.Foreign, error) {
 // perChannel reads one number for all channels, or three.
 func perChannel(c *cli.Context, flag string) (out [3]float32, err error) {
 	words := splitWords(c.String(flag))
+	if len(words) == 0 {
+		return out, usageErrorf("--%s is missing: --input-size, --mean, --std, --crop-pct, --output and --pool describe a model that graft did not export; leave them out for one that it did", flag)
+	}
 	if len(words) == 1 {
 		words = []string{words[0], words[0], words[0]}
 	}

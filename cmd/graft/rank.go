@@ -25,7 +25,7 @@ func rankCommand() *cli.Command {
 			"The last line recommends one: backbones whose best probe lies within the 95% interval of the very best count as\n" +
 			"equal, and of equals the fastest is taken. Features lie in the system's folder for temporary files meanwhile.",
 		Flags: slices.Concat([]cli.Flag{dataFlag(), skipBadFlag(), perClassFlag()}, providerFlags(), foreignFlags(), []cli.Flag{
-			&cli.IntFlag{Name: "sample", Value: rank.DefaultSample, Usage: "`IMAGES` to draw (0: all)"},
+			&cli.IntFlag{Name: "sample", Value: rank.DefaultSample, Usage: "about so many `IMAGES` are drawn, every class by its share (0: all)"},
 			&cli.StringFlag{Name: "split", Value: "train", Usage: "`SPLITS` to draw from, separated by commas"},
 			&cli.StringFlag{Name: "taps", Usage: "features to judge: `TAPS` such as cls,mean,cls_9, or all (default: those at the end, and after half and three quarters of the blocks)"},
 			&cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"},

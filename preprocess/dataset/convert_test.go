@@ -82,6 +82,11 @@ func TestConvertRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, Convert(context.Background(), d, dir, nil), "is a folder")
+	own := filepath.Join(t.TempDir(), "own.csv")
+	if err := Convert(context.Background(), d, own, nil); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, Convert(context.Background(), mustOpen(t, own, Options{}), own, nil), "what the set is read from")
 	if data, err := os.ReadFile(filepath.Join(full, "kept.txt")); err != nil || string(data) != "mine" {
 		t.Errorf("kept.txt: %q, %v", data, err)
 	}

@@ -12,6 +12,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -145,14 +146,18 @@ func (d *Dataset) Select(splits []string, limit int) ([]int, error) {
 	return out, nil
 }
 
-// spread takes limit elements of idx at even distances; limit 0 takes all.
+// spread takes one element out of each of limit pieces of idx; limit 0 takes all.
+// Which one is random, but always the same: classes that take turns in a list would
+// fall in step with an even distance.
 func spread(idx []int, limit int) []int {
 	if limit == 0 || limit >= len(idx) {
 		return idx
 	}
+	rng := rand.New(rand.NewPCG(uint64(limit), uint64(len(idx))))
 	out := make([]int, limit)
 	for k := range out {
-		out[k] = idx[k*len(idx)/limit]
+		from, to := k*len(idx)/limit, (k+1)*len(idx)/limit
+		out[k] = idx[from+rng.IntN(to-from)]
 	}
 	return out
 }

@@ -51,6 +51,28 @@ func TestSelectSpreads(t *testing.T) {
 	}
 }
 
+// Nor do classes that take turns fall in step with a limit.
+func TestSelectOfTurns(t *testing.T) {
+	d := &Dataset{Classes: []string{"a", "b"}, Splits: []string{"train"}}
+	for i := range 200 {
+		d.Samples = append(d.Samples, Sample{Split: "train", Label: i % 2})
+	}
+	for _, limit := range []int{20, 50, 100} {
+		got, err := d.Select(nil, limit)
+		again, _ := d.Select(nil, limit)
+		if err != nil || len(got) != limit || !slices.IsSorted(got) || !slices.Equal(got, again) {
+			t.Fatalf("limit %d: %v, then %v, %v", limit, got, again, err)
+		}
+		ones := 0
+		for _, i := range got {
+			ones += d.Samples[i].Label
+		}
+		if ones < limit/4 || ones > limit-limit/4 {
+			t.Errorf("limit %d: %d of class b", limit, ones)
+		}
+	}
+}
+
 func TestInfoJSON(t *testing.T) {
 	d := mustOpen(t, SyntheticPath, Options{PerClass: 32})
 	data, err := json.Marshal(d.Info())

@@ -33,6 +33,9 @@ func (d *Dataset) addVotes(path string, skipBad bool) error {
 	if err != nil {
 		return err
 	}
+	if len(rows) > d.total {
+		return fmt.Errorf("%s: holds more than %d rows of votes, want one for each row of %s", path, d.total, d.Path)
+	}
 	if len(rows) != d.total {
 		return fmt.Errorf("%s: holds %d rows of votes, want %d, one for each row of %s", path, len(rows), d.total, d.Path)
 	}

@@ -111,6 +111,7 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summa
 			return Summary{}, fmt.Errorf("extract: %w", err)
 		}
 		manifest.Batch = c.Batch
+		start = time.Now() // measuring is not part of the rate
 	}
 	w, err := store.OpenWriter(ctx, c.Out, manifest, store.WriterOptions{Part: c.Part, KeepBatch: c.KeepBatch}, c.Checked)
 	if err != nil {

@@ -171,7 +171,10 @@ func readManifest(dir string) (*Manifest, error) {
 	path := filepath.Join(dir, manifestName)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s is no embedding store: it has no %s: %w", dir, manifestName, err)
+		if _, err := os.Stat(dir); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s is no embedding store: %w", dir, err)
 	}
 	if err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ func (r *Report) conclude(m *Manifest) {
 	}
 	r.Sound = r.Complete && !has[Missing] && !has[Damaged] && !has[Unexpected]
 	if has[Missing] || has[Damaged] {
-		r.Mend = append(r.Mend, m.command(r.Store)+"   # with the paths of your files, and --seed, --per-class, --ferplus or a foreign model's flags as before")
+		r.Mend = append(r.Mend, m.command(r.Store)+"   # with the paths of your files, and --skip-bad, --seed, --per-class, --ferplus or a foreign model's flags as before")
 	}
 	if has[Unexpected] {
 		r.Mend = append(r.Mend, "remove or move away the unexpected files")
@@ -102,7 +102,10 @@ func (r Report) Err() error {
 			n++
 		}
 	}
-	return fmt.Errorf("store %s is not sound: faults: %d", r.Store, n)
+	if n == 1 {
+		return fmt.Errorf("store %s is not sound: 1 fault", r.Store)
+	}
+	return fmt.Errorf("store %s is not sound: %d faults", r.Store, n)
 }
 
 // Print writes the report for people.

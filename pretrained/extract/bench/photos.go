@@ -60,6 +60,8 @@ func verdict(ratio, needs float64, threads int) string {
 	switch {
 	case ratio >= keepsUp:
 		side = "the network"
+	case threads == cores && needs > 0 && needs < float64(cores):
+		side = "the processor, which network and decoding share,"
 	case needs > float64(cores-threads):
 		side = "decoding"
 	}

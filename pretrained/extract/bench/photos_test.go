@@ -14,7 +14,8 @@ func TestVerdict(t *testing.T) {
 		want         string
 	}{
 		{0.99, 0.5, 0, "the network is"},
-		{0.7, 0.5, 0, "decoding is"},                          // no core is left to it
+		{0.7, 0.5, 0, "which network and decoding share, is"}, // no core is left to decoding
+		{0.7, float64(cores) + 0.5, 0, "decoding is"},         // all cores are too few
 		{0.7, float64(cores) + 0.5, cores + 3, "decoding is"}, // more threads than cores
 		{0.7, float64(cores) - 0.5, 1, "decoding is"},         // more than what is left
 		{0.7, -0.5, cores, "other work on this machine"},      // it would fit
