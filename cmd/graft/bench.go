@@ -15,6 +15,7 @@ import (
 	"graft/internal/bench"
 	"graft/onnx/ort"
 	extractbench "graft/pretrained/extract/bench"
+	"graft/pretrained/vit"
 )
 
 // The cases that measure extraction, of faces and of photographs; the others are
@@ -77,6 +78,9 @@ func benchAction(c *cli.Context) error {
 	}
 	if err := cmp.Or(atLeast(c, 1, "rows", "dim", "rounds"), atLeast(c, 0, "batch", "images", "threads")); err != nil {
 		return err
+	}
+	if arch := c.String("arch"); !slices.Contains(vit.Archs(), arch) {
+		return usageErrorf("--arch %q: want one of %s", arch, strings.Join(vit.Archs(), ", "))
 	}
 	provider, err := ort.ParseProvider(c.String("provider"))
 	if err != nil {

@@ -25,7 +25,7 @@ func TestBench(t *testing.T) {
 
 func TestBenchRefuses(t *testing.T) {
 	for _, args := range [][]string{
-		{"--cases", "rnn"}, {"--cases", ","}, {"--rounds", "0"}, {"--rows", "0"}, {"--batch", "-1"}, {"--provider", "abacus"}, {"stray"},
+		{"--cases", "rnn"}, {"--cases", ","}, {"--rounds", "0"}, {"--rows", "0"}, {"--batch", "-1"}, {"--provider", "abacus"}, {"--arch", "vit_huge"}, {"stray"},
 	} {
 		if code, _ := graft(t, context.Background(), append([]string{"bench"}, args...)...); code != exitUsage {
 			t.Errorf("graft bench %v: exit status %d, want %d", args, code, exitUsage)
