@@ -15,6 +15,7 @@ type NearestConfig struct {
 	K           int      // neighbours that vote
 	Vote        knn.Vote // how they are counted; empty: knn.Weighted
 	UseFlip     bool     // mirrored images are neighbours too, and the votes of an image and its mirror image are averaged
+	Center      bool     // cosines of what features differ in from the mean of train's, which all images share
 	Splits      []string // none: public-test, and where there is none, all but train
 	Predictions string   // folder for predictions-<split>.csv; empty for none
 	Progress    func(label string) func(done, total int64)
@@ -53,6 +54,9 @@ func EvaluateNearest(ctx context.Context, c NearestConfig) (e Evaluation, err er
 	}
 	e.Notes = append(e.Notes, absentClasses(n.train.labels, s.Classes())...)
 	name := fmt.Sprintf("%s: %d nearest neighbours, %s votes", runName(s.Dir()), c.K, c.Vote)
+	if c.Center {
+		name += ", centred"
+	}
 	e.Reports, err = judge(name, s.Classes(), splits, c.Predictions, func(split string) (answers, error) {
 		return n.answers(ctx, split)
 	})
@@ -64,6 +68,7 @@ type nearest struct {
 	NearestConfig
 	store *store.Store
 	train features
+	mean  []float32 // of train's features, nil where they are not centred
 	found *knn.Index
 }
 
@@ -78,6 +83,10 @@ func (n *nearest) load(split string) (features, error) {
 func (n *nearest) index() (err error) {
 	if n.train, err = n.load(trainSplit); err != nil {
 		return err
+	}
+	if n.Center {
+		n.mean = columnMeans(n.train.x, n.train.dim)
+		subtract(n.train.x, n.mean)
 	}
 	n.found, err = knn.New(n.train.x, n.train.dim, n.train.labels, len(n.store.Classes()))
 	return n.about(trainSplit, err)
@@ -95,6 +104,9 @@ func (n *nearest) answers(ctx context.Context, split string) (a answers, err err
 		if f, err = n.load(split); err != nil {
 			return a, err
 		}
+		if n.Center {
+			subtract(f.x, n.mean)
+		}
 		nb, err = n.found.Search(ctx, f.x, n.K, progress)
 	}
 	if err != nil {
@@ -105,6 +117,26 @@ func (n *nearest) answers(ctx context.Context, split string) (a answers, err err
 		a.halve()
 	}
 	return a, nil
+}
+
+// columnMeans are the means of the columns of x [n,dim].
+func columnMeans(x []float32, dim int) []float32 {
+	sums := make([]float64, dim)
+	for i, v := range x {
+		sums[i%dim] += float64(v)
+	}
+	means := make([]float32, dim)
+	for j, s := range sums {
+		means[j] = float32(s / float64(len(x)/dim))
+	}
+	return means
+}
+
+// subtract takes the vector v from every row of x.
+func subtract(x, v []float32) {
+	for i := range x {
+		x[i] -= v[i%len(v)]
+	}
 }
 
 // about says which rows an error of knn speaks of.

@@ -51,14 +51,18 @@ func TestEvaluateNearest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		name  string
-		split string
-		flip  bool
-	}{{"test", "private-test", false}, {"flip", "private-test", true}, {"train", "train", false}, {"train, flip", "train", true}} {
+		name   string
+		split  string
+		flip   bool
+		center bool
+	}{
+		{"test", "private-test", false, false}, {"flip", "private-test", true, false}, {"train", "train", false, false}, {"train, flip", "train", true, false},
+		{"centred", "private-test", false, true}, {"centred train, flip", "train", true, true},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			predictions := t.TempDir()
 			e, err := EvaluateNearest(context.Background(), NearestConfig{Embeddings: dir, Taps: []string{"mean", "cls"}, K: k,
-				UseFlip: c.flip, Splits: []string{c.split}, Predictions: predictions})
+				UseFlip: c.flip, Center: c.center, Splits: []string{c.split}, Predictions: predictions})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +74,17 @@ func TestEvaluateNearest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, labels := slowReport(t, s, train, c.split, c.flip, k)
+			mean := make([]float32, train.dim)
+			if c.center {
+				for d := range mean {
+					var sum float64
+					for i := d; i < len(train.x); i += train.dim {
+						sum += float64(train.x[i])
+					}
+					mean[d] = float32(sum / float64(len(train.labels)))
+				}
+			}
+			want, labels := slowReport(t, s, shifted(train, mean), mean, c.split, c.flip, k)
 			got := e.Reports[0]
 			if got.Correct != want.Correct || !(math.Abs(got.Loss-want.Loss) <= 1e-5) || !(math.Abs(got.ECE-want.ECE) <= 1e-5) {
 				t.Errorf("%d correct, loss %g, ECE %g; the slow way says %d, %g, %g", got.Correct, got.Loss, got.ECE, want.Correct, want.Loss, want.ECE)
@@ -85,19 +99,28 @@ func TestEvaluateNearest(t *testing.T) {
 	}
 }
 
-func slowReport(t *testing.T, s *store.Store, train features, split string, flip bool, k int) (metrics.Report, []int) {
+// shifted is f less mean.
+func shifted(f features, mean []float32) features {
+	f.x = slices.Clone(f.x)
+	for i := range f.x {
+		f.x[i] -= mean[i%f.dim]
+	}
+	return f
+}
+
+func slowReport(t *testing.T, s *store.Store, train features, mean []float32, split string, flip bool, k int) (metrics.Report, []int) {
 	t.Helper()
 	f, err := loadFeatures(s, []string{"mean", "cls"}, split)
 	if err != nil {
 		t.Fatal(err)
 	}
-	views := [][]float32{f.x}
+	views := [][]float32{shifted(f, mean).x}
 	if flip {
 		mirrored, err := loadMirrored(s, []string{"mean", "cls"}, split)
 		if err != nil {
 			t.Fatal(err)
 		}
-		views = append(views, mirrored)
+		views = append(views, shifted(features{x: mirrored, dim: f.dim}, mean).x)
 	}
 	var probs []float32
 	for i := range f.labels {

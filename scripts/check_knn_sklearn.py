@@ -25,11 +25,15 @@ def main():
     p.add_argument("--taps", default="cls")
     p.add_argument("--k", type=int, default=20)
     p.add_argument("--vote", choices=("weighted", "equal"), default="weighted")
+    p.add_argument("--center", action="store_true")
     a = p.parse_args()
     meta = os.path.join(a.store, "meta", "[0-9]*.parquet")
     rows = duckdb.sql(f"select split, label from read_parquet('{meta}') order by index").fetchall()
     split, labels = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
     x = np.concatenate([np.concatenate([np.load(f) for f in sorted(glob.glob(os.path.join(a.store, t, "*.npy")))]) for t in a.taps.split(",")], 1)
+
+    if a.center:
+        x = x - x[split == "train"].mean(0, dtype=np.float64).astype(np.float32)
 
     def weights(distance):
         return np.exp(-(distance - distance.min(1, keepdims=True)) / 0.07)

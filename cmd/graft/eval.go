@@ -35,6 +35,7 @@ func evalCommand() *cli.Command {
 			&cli.IntFlag{Name: "knn", Usage: "judge the store of --embeddings by `K` nearest neighbours, without a run"},
 			&cli.StringFlag{Name: "vote", Value: string(knn.Weighted), Usage: "with --knn: how neighbours count, `VOTE` weighted or equal"},
 			&cli.StringFlag{Name: "taps", Usage: "with --knn: `TAPS` side by side, such as cls,mean, or all (default: all of the store)"},
+			&cli.BoolFlag{Name: "center", Usage: "with --knn: cosines of how features differ from the mean of train's, which all images share"},
 			&cli.BoolFlag{Name: "use-flip", Usage: "with --knn: mirrored images are neighbours too, and the votes of both views of an image are averaged"},
 			&cli.StringFlag{Name: "data", Usage: "`DATASET` other than the one that a cnn or vit was trained on; the images for a head or an exported file"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the synthetic set"},
@@ -116,7 +117,8 @@ func evalNearest(c *cli.Context) (finetune.Evaluation, error) {
 	}
 	sgemm.SetThreads(c.Int("threads"))
 	return finetune.EvaluateNearest(c.Context, finetune.NearestConfig{
-		Embeddings: c.String("embeddings"), Taps: splitWords(c.String("taps")), K: c.Int("knn"), Vote: vote, UseFlip: c.Bool("use-flip"),
+		Embeddings: c.String("embeddings"), Taps: splitWords(c.String("taps")), K: c.Int("knn"), Vote: vote,
+		UseFlip: c.Bool("use-flip"), Center: c.Bool("center"),
 		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"), Progress: observer(c).Progress,
 	})
 }

@@ -34,7 +34,7 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 		if c.NArg() > 0 {
 			return evalMode{}, usageErrorf("eval --knn judges the store of --embeddings and takes no RUN, got %q", c.Args().Slice())
 		}
-		return evalMode{[]string{"knn", "embeddings", "vote", "taps", "use-flip"}, "neighbours are those of a store, that of --embeddings"}, nil
+		return evalMode{[]string{"knn", "embeddings", "vote", "taps", "use-flip", "center"}, "neighbours are those of a store, that of --embeddings"}, nil
 	}
 	if err := exactArgs(c, "RUN"); err != nil {
 		return evalMode{}, err
