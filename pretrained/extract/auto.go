@@ -73,7 +73,7 @@ func (c *chooser) choose(ctx context.Context) (BatchRate, []BatchRate, error) {
 	if half := c.streams / 2; half > 0 && c.affords(rates, best.Batch*half) {
 		rate, err := c.warm(ctx, best.Batch, half)
 		if ctx.Err() != nil {
-			return BatchRate{}, nil, err
+			return BatchRate{}, nil, ctx.Err()
 		}
 		if err == nil {
 			rates = append(rates, BatchRate{best.Batch, half, rate})
