@@ -46,9 +46,7 @@ func fitLBFGS(ctx context.Context, c HeadConfig, f features, classes int) (fitte
 		cv := head.CVOptions{LBFGS: o, Seed: c.Seed, Groups: f.indices}
 		l, trace, sel, err = head.FitCV(ctx, f.x, n, f.dim, f.labels, classes, cv)
 		out.record.Lambda, out.record.LambdaFrom = &sel.Lambda, "holdout"
-		if len(sel.Candidates) > 1 && sel.Lambda == sel.Candidates[0].Lambda {
-			out.notes = append(out.notes, fmt.Sprintf("λ %g is the strongest that was tried; with so few images a larger --lambda may do better.", sel.Lambda))
-		}
+		out.notes = append(out.notes, atTheEdge(sel)...)
 		for _, t := range sel.Candidates {
 			out.record.Tried = append(out.record.Tried, Strength{t.Lambda, t.Loss, t.Accuracy})
 		}
@@ -66,4 +64,13 @@ func fitLBFGS(ctx context.Context, c HeadConfig, f features, classes int) (fitte
 		last = s.Seconds
 	}
 	return out, nil
+}
+
+// atTheEdge notes where the strongest penalty tried was the best: a stronger one may
+// be better still, which happens with few images.
+func atTheEdge(s head.Selection) []string {
+	if len(s.Candidates) == 0 || s.Lambda != s.Candidates[0].Lambda {
+		return nil
+	}
+	return []string{fmt.Sprintf("λ %g is the strongest that was tried; a larger --lambda may do better.", s.Lambda)}
 }

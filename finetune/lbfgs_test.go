@@ -4,7 +4,10 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+
+	"graft/finetune/head"
 )
 
 // Labels without meaning can be learned by heart, not foretold: a hold-out is
@@ -26,5 +29,15 @@ func TestMirroredTwinsStayOnOneSide(t *testing.T) {
 		if !(s.Accuracy <= 0.75) {
 			t.Errorf("λ %g: %.0f%% of the hold-out right, want about half", s.Lambda, 100*s.Accuracy)
 		}
+	}
+}
+
+func TestAtTheEdge(t *testing.T) {
+	tried := []head.Candidate{{Lambda: 0.3}, {Lambda: 0.1}}
+	if notes := atTheEdge(head.Selection{Lambda: 0.3, Candidates: tried}); len(notes) != 1 || !strings.Contains(notes[0], "λ 0.3 is the strongest") {
+		t.Errorf("the strongest was chosen: notes %q", notes)
+	}
+	if notes := atTheEdge(head.Selection{Lambda: 0.1, Candidates: tried}); notes != nil {
+		t.Errorf("a weaker one was chosen: notes %q", notes)
 	}
 }

@@ -76,13 +76,24 @@ func checkFlags(c *cli.Command) {
 				return usageErrorf("--%s is empty; leave it out, or see '%s --help'", name, commandName(c))
 			}
 		}
-		if path := c.String("json"); path != "" && path != "-" {
-			if _, err := os.Stat(filepath.Dir(path)); err != nil {
-				return fmt.Errorf("--json: %w", err)
-			}
-		}
+		return checkJSON(c.String("json"), c.String("out"))
+	}
+}
+
+// checkJSON wants the folder of a file for results to be there, unless it lies in
+// what the command itself is going to make.
+func checkJSON(path, out string) error {
+	if path == "" || path == "-" {
 		return nil
 	}
+	dir := filepath.Dir(path)
+	if within, err := filepath.Rel(filepath.Clean(out), dir); out != "" && err == nil && filepath.IsLocal(within) {
+		return nil
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return fmt.Errorf("--json: %w", err)
+	}
+	return nil
 }
 
 // unknownCommand runs where a subcommand was wanted: it shows the help, or

@@ -133,4 +133,12 @@ func TestJSONFolderIsChecked(t *testing.T) {
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "--json") || out != "" {
 		t.Errorf("error %v, output %q", err, out)
 	}
+	for _, path := range []string{"e/sum.json", "./e/deep/sum.json"} {
+		if err := checkJSON(path, "e"); err != nil {
+			t.Errorf("%s, in the folder that is made: %v", path, err)
+		}
+	}
+	if err := checkJSON("other/sum.json", "e"); err == nil {
+		t.Error("a folder that nobody makes was accepted")
+	}
 }

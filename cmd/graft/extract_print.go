@@ -18,7 +18,7 @@ func printExtract(out io.Writer, s extract.Summary, p store.Part) {
 	}
 	fmt.Fprintln(out)
 	if len(s.BatchRates) > 0 {
-		fmt.Fprintf(out, "%d images per inference, %d of them at once, measured (images × at once):", s.Batch, s.Streams)
+		fmt.Fprintf(out, "%d images per inference and %d inferences at once, measured (images × inferences):", s.Batch, s.Streams)
 		for _, r := range s.BatchRates {
 			fmt.Fprintf(out, " %d×%d at %.3g/s", r.Batch, r.Streams, r.ImagesPerSecond)
 		}

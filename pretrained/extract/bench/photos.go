@@ -25,7 +25,7 @@ func (r *rig) photoCases(ctx context.Context, p bench.Pairs) ([]bench.Case, erro
 	}
 	both := r.cases(p, CasePhotoSession, CasePhotoExtract)
 	decode := r.oneCase(CasePhotoDecode, times)
-	decode.Provider, decode.Precision, decode.Batch = "go", "uint8", 1
+	decode.Provider, decode.Precision, decode.Batch, decode.Streams = "go", "uint8", 1, 0
 	both[1].Note = verdict(both[1].Ratio, both[0].ItemsPerSecond/decode.ItemsPerSecond, r.Runtime.Threads)
 	return []bench.Case{both[0], decode, both[1]}, nil
 }
