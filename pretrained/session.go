@@ -60,8 +60,8 @@ func openTuned(path string, o ort.Options) (s *ort.Session, err error) {
 // DefaultBatch is how many images per inference suit a provider. On the CPU, where
 // every thread runs batches of its own (ort.Options.Throughput), few are best: of
 // ViT-Ti/16 and ViT-B/16, float32 and int8, batches of 2 and 4 are within 4% of
-// each other and up to 15% faster than 16, and while photographs are decoded beside
-// it 4 gains 5% over 2. Accelerators want many; 32 is a guess, which
+// each other, of ViT-Ti/16 10 to 20% faster than 16, and while photographs are
+// decoded beside it 4 gains 3 to 5% over 2. Accelerators want many; 32 is a guess, which
 // extract.Config.AutoBatch replaces by a measurement.
 func DefaultBatch(p ort.Provider) int {
 	if p == ort.CPU {
