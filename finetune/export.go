@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"graft/finetune/lower"
 	"graft/finetune/nets"
+	"graft/graph/lower"
 	"graft/onnx"
 	"graft/pretrained"
 )

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 
 	"graft/finetune/fit"
-	"graft/finetune/lower"
+	"graft/graph/lower"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 )

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"graft/finetune/fit"
-	"graft/finetune/lower"
 	"graft/finetune/nets"
+	"graft/graph/lower"
 	"graft/preprocess/augment"
 )
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes finetune/engine/testdata/{operations,models}.json: what PyTorch computes, for the engine's tests.
+"""Writes graph/engine/testdata/{operations,models}.json: what PyTorch computes, for the engine's tests.
 
 operations.json: for every case its inputs, output, the output's random gradient, and the gradients of the float inputs.
 models.json: a small CNN and a small transformer block: weights, inputs, logits, loss, every gradient, and the losses of
 ten optimiser steps. Run by hand with PyTorch 1.13 or newer:
 
-    python scripts/fixtures_graph.py finetune/engine/testdata
+    python scripts/fixtures_graph.py graph/engine/testdata
 """
 
 import json

@@ -7,8 +7,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune"
-	"graft/finetune/engine/sgemm"
 	"graft/finetune/knn"
+	"graft/graph/engine/sgemm"
 )
 
 // evalCommand judges a run, an exported file or a store.

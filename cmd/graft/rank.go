@@ -6,8 +6,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune/engine/sgemm"
 	"graft/finetune/rank"
+	"graft/graph/engine/sgemm"
 )
 
 // rankCommand compares backbones on a sample.

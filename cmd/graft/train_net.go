@@ -6,7 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune"
-	"graft/finetune/lower"
+	"graft/graph/lower"
 	"graft/preprocess/augment"
 	"graft/preprocess/dataset"
 )

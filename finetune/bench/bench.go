@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"graft/finetune/engine/sgemm"
 	"graft/finetune/nets"
+	"graft/graph/engine/sgemm"
 	"graft/internal/bench"
 )
 

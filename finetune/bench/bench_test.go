@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 	"graft/onnx/ort/orttest"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"graft/finetune/engine/sgemm"
 	"graft/finetune/head"
+	"graft/graph/engine/sgemm"
 	"graft/internal/bench"
 )
 

@@ -9,7 +9,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 	"graft/internal/bench"
 	"graft/onnx"
 	"graft/onnx/ort"

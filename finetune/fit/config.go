@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"graft/finetune/graph"
+	"graft/graph"
 )
 
 // The optimisers.

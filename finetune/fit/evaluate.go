@@ -6,9 +6,9 @@ import (
 	"math"
 	"slices"
 
-	"graft/finetune/engine"
-	"graft/finetune/graph"
 	"graft/finetune/nets"
+	"graft/graph"
+	"graft/graph/engine"
 )
 
 // Evaluator computes a model's logits. It must not be used by several goroutines at once.

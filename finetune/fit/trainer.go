@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"graft/finetune/engine"
-	"graft/finetune/graph"
 	"graft/finetune/nets"
+	"graft/graph"
+	"graft/graph/engine"
 )
 
 // trainer is a job under way.

@@ -3,7 +3,7 @@ package head
 import (
 	"sync"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 )
 
 // blockRows is how many rows are worked on at once: their standardised copy,

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"math"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 )
 
 // factor is the lower triangle L [d,d] of a positive definite matrix L·Lᵀ, in

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 )
 
 func ExampleFitLBFGS() {

@@ -16,7 +16,7 @@ import (
 	"fmt"
 	"math"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 )
 
 // Linear is a softmax classifier: probabilities softmax(W·z + B) with

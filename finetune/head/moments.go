@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 )
 
 // chunks is into how many parts rows are cut for sums. It is the same for any

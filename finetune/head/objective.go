@@ -3,7 +3,7 @@ package head
 import (
 	"math"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 )
 
 // objective is the weighted mean cross-entropy plus λ/2·‖W‖² as a function of

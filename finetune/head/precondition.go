@@ -3,7 +3,7 @@ package head
 import (
 	"math"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 )
 
 // conditioner is a change of variables in which the objective is nearly round:

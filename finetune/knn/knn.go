@@ -14,7 +14,7 @@ import (
 	"math"
 	"sync/atomic"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 )
 
 // Index is rows to search, with their labels.

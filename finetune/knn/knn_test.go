@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 )
 
 // fixture is testdata/sklearn.json; scripts/fixtures_knn.py makes it.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"graft/finetune/engine/sgemm"
+	"graft/graph/engine/sgemm"
 )
 
 // Sizes of a block of similarities: large enough that packing the index's rows

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"graft/finetune/engine"
-	"graft/finetune/graph"
+	"graft/graph"
+	"graft/graph/engine"
 )
 
 // BenchmarkStep is one training step with AdamW at batch 64; "epoch-s" is what an epoch over FER2013's 28,709 training

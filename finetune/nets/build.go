@@ -4,7 +4,7 @@ import (
 	"hash/fnv"
 	"slices"
 
-	"graft/finetune/graph"
+	"graft/graph"
 )
 
 // PyTorch's constants of its normalisations.

@@ -3,7 +3,7 @@ package nets
 import (
 	"slices"
 
-	"graft/finetune/graph"
+	"graft/graph"
 )
 
 // The architectures of CNN.

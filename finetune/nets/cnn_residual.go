@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"graft/finetune/graph"
+	"graft/graph"
 )
 
 // block names one residual block, "stages.<i>.<j>", with its channels and stride.

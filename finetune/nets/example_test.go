@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"os"
 
-	"graft/finetune/graph"
 	"graft/finetune/nets"
+	"graft/graph"
 )
 
 // Prints the study's network and builds its forward pass for a batch of 32.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"graft/finetune/graph"
+	"graft/graph"
 )
 
 // Head classifies the features of a frozen backbone: one linear layer, or with Hidden > 0 dropout, linear, GELU, dropout,

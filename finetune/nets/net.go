@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"graft/finetune/graph"
+	"graft/graph"
 )
 
 // Net is a model: options from which its weights and its forward pass follow.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"graft/finetune/graph"
+	"graft/graph"
 )
 
 // The study's CNN by hand: 6·28²·25, 16·10²·150, 400·120, 120·84, 84·7.

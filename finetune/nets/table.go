@@ -7,7 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"graft/finetune/graph"
+	"graft/graph"
 )
 
 // Layer is one row of a model's table.

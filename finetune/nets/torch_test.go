@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"graft/finetune/engine"
-	"graft/finetune/graph"
+	"graft/graph"
+	"graft/graph/engine"
 	"graft/pretrained/checkpoint"
 )
 

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"graft/finetune/graph"
+	"graft/graph"
 )
 
 // How a ViT normalises, what its logits read, and how it starts.

@@ -3,7 +3,7 @@ package nets
 import (
 	"fmt"
 
-	"graft/finetune/graph"
+	"graft/graph"
 )
 
 // vitPass is a ViT's forward pass under construction.

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"graft/finetune/graph"
+	"graft/graph"
 	"graft/pretrained/checkpoint"
 )
 

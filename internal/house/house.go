@@ -8,15 +8,16 @@ import "strings"
 // allowed maps a folder of the project to the folders that packages below it
 // may import. Every package may import its own folder's packages and internal.
 var allowed = map[string][]string{
-	"preprocess":      {},
-	"onnx":            {},
-	"models":          {},
-	"internal":        {},
-	"pretrained":      {"onnx", "preprocess", "models"},
-	"finetune/graph":  {},
-	"finetune/engine": {"finetune/graph"},
-	"finetune":        {"pretrained", "preprocess", "onnx", "models"},
-	"report":          {"finetune", "pretrained", "preprocess"},
+	"preprocess":   {},
+	"onnx":         {},
+	"models":       {},
+	"internal":     {},
+	"pretrained":   {"onnx", "preprocess", "models"},
+	"graph":        {"onnx"},
+	"graph/engine": {"graph"},
+	"graph/lower":  {"graph", "onnx", "preprocess", "finetune/nets"},
+	"finetune":     {"graph", "pretrained", "preprocess", "onnx", "models"},
+	"report":       {"finetune", "pretrained", "preprocess"},
 }
 
 // runtimeBinding may be imported by runtimeFolder alone, so that the rest of

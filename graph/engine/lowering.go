@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"graft/graph"
+	"graft/graph/engine/vec"
+)
+
+// lowering says how an operation that does not fuse is executed.
+type lowering struct {
+	in   []layout // of the operands; plain where the list ends
+	out  layout
+	emit func(c *compiler, n *graph.Node, in [][]float32, out []float32) []step
+	// choose, if set, picks another lowering by what layouts the operands are available in.
+	choose func(c *compiler, n *graph.Node) lowering
+}
+
+var lowerings map[graph.Op]lowering
+
+func init() {
+	image, two := []layout{lanes}, []layout{lanes, lanes}
+	lowerings = map[graph.Op]lowering{
+		graph.OpTranspose:          {emit: emitTranspose},
+		graph.OpConcat:             {emit: emitConcat},
+		graph.OpSlice:              {emit: emitSlice},
+		graph.OpPad:                {emit: emitPad},
+		graph.OpGather:             {emit: emitGather},
+		graph.OpScatterRows:        {emit: emitScatter},
+		graph.OpReduceSum:          {choose: chooseReduce},
+		graph.OpReduceMean:         {choose: chooseReduce},
+		graph.OpReduceMax:          {emit: emitReduce},
+		graph.OpMatMul:             {emit: emitMatMul},
+		graph.OpSoftmax:            {emit: emitSoftmax},
+		graph.OpLogSoftmax:         {emit: emitLogSoftmax},
+		graph.OpLayerNormalization: {emit: emitLayerNorm},
+		graph.OpBatchNormalization: {choose: chooseBatchNorm},
+		graph.OpConv:               {in: image, out: lanes, emit: emitConv},
+		graph.OpConvInputGrad:      {in: image, out: lanes, emit: emitConvInputGrad},
+		graph.OpConvWeightGrad:     {in: two, emit: emitConvWeightGrad},
+		graph.OpMaxPool:            {in: image, out: lanes, emit: emitMaxPool},
+		graph.OpMaxPoolGrad:        {in: two, out: lanes, emit: emitMaxPoolGrad},
+		graph.OpAveragePool:        {in: image, out: lanes, emit: emitAveragePool},
+		graph.OpAveragePoolGrad:    {in: image, out: lanes, emit: emitAveragePoolGrad},
+		graph.OpDropout:            {emit: emitDropout},
+	}
+}
+
+// loop is one step over n items of so much work each, in nanoseconds, cut at multiples of align.
+func (c *compiler) loop(node *graph.Node, n, align, work int, body func(lo, hi int)) step {
+	return step{node, min(c.parts(n*work), max(1, n/align)), func(part, parts int) {
+		lo, hi := chunk(n, align, part, parts)
+		if lo < hi {
+			body(lo, hi)
+		}
+	}}
+}
+
+// convert moves a value of rank 4 from one layout to the other.
+func (c *compiler) convert(n *graph.Node, dst, src []float32, to layout) []step {
+	s := n.Shape()
+	images, channels, plane := s[0], s[1], s[2]*s[3]
+	return []step{c.loop(n, blocks(images)*channels, 1, plane*4, func(lo, hi int) {
+		for k := lo; k < hi; k++ {
+			interleaved, first := k*plane*vec.Lanes, (k/channels*vec.Lanes*channels+k%channels)*plane
+			present := min(vec.Lanes, images-k/channels*vec.Lanes)
+			if to == lanes {
+				vec.Interleave(dst[interleaved:], src[first:], channels*plane, plane, present)
+			} else {
+				vec.Separate(dst[first:], channels*plane, src[interleaved:], plane, present)
+			}
+		}
+	})}
+}

@@ -1,0 +1,33 @@
+//go:build avo
+
+// Command gen writes the assembly of package vec for AVX2 with FMA.
+//
+//	go generate ./graph/engine/vec
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+)
+
+// outputs and lanes are those of package vec; a block's lanes fill two vectors.
+const (
+	outputs = 6
+	halves  = 2
+)
+
+func main() {
+	ConstraintExpr("amd64")
+	elementwise()
+	exponential()
+	errorFunction()
+	hyperbolicTangent()
+	sums()
+	for r := 1; r <= outputs; r++ {
+		taps(r)
+	}
+	correlate()
+	maxTaps()
+	maxTapsGrad()
+	transpose8()
+	Generate()
+}

@@ -1,0 +1,99 @@
+package engine
+
+import "graft/graph/engine/vec"
+
+// grid is a plane of results computed by windows over a plane of sources, both interleaved.
+type grid struct {
+	h, w       int // results
+	srcH, srcW int
+	kernel     [2]int
+	stride     [2]int
+	pad        [2]int
+	scattered  bool // results are the convolution's inputs: the gradient's direction
+}
+
+// segment is a run of results of one row that use the same places of the window.
+type segment struct {
+	at, step, n  int // results: first, distance, number, in elements of an interleaved plane
+	src, srcStep int // source of the first result
+	taps         []vec.Tap
+	offsets      []int64 // the taps' sources alone
+	row          int
+}
+
+// place1 lists, for a result's index along one axis, the window's places that fall on a source, and those sources.
+func (g *grid) place1(axis, i int) (k, src []int) {
+	size := [2]int{g.srcH, g.srcW}[axis]
+	for q := range g.kernel[axis] {
+		at := i*g.stride[axis] + q - g.pad[axis]
+		if g.scattered {
+			at = i + g.pad[axis] - q
+			if at%g.stride[axis] != 0 {
+				continue
+			}
+			at /= g.stride[axis]
+		}
+		if at >= 0 && at < size {
+			k, src = append(k, q), append(src, at)
+		}
+	}
+	return k, src
+}
+
+// segments covers all results. weights is the distance, in elements, between two places of the window in the weights.
+func (g *grid) segments(weights int) []segment {
+	// Neighbours that use the same places lie one apart, or in the gradient's direction one stride apart.
+	apart, srcApart := 1, g.stride[1]
+	if g.scattered {
+		apart, srcApart = g.stride[1], 1
+	}
+	var out []segment
+	for y := range g.h {
+		ky, sy := g.place1(0, y)
+		for first := range min(apart, g.w) {
+			for x := first; x < g.w; {
+				kx, sx := g.place1(1, x)
+				n := 1
+				for next := x + apart; next < g.w && g.continues(kx, sx, next, n*srcApart); next += apart {
+					n++
+				}
+				s := segment{at: (y*g.w + x) * vec.Lanes, step: apart * vec.Lanes, n: n, srcStep: srcApart * vec.Lanes, row: y}
+				s.place(g, ky, sy, kx, sx, weights)
+				out = append(out, s)
+				x += n * apart
+			}
+		}
+	}
+	return out
+}
+
+// continues tells whether result x uses the same places of the window, their sources moved by so much.
+func (g *grid) continues(kx, sx []int, x, moved int) bool {
+	k, s := g.place1(1, x)
+	if len(k) != len(kx) || len(k) == 0 {
+		return false
+	}
+	for i := range k {
+		if k[i] != kx[i] || s[i] != sx[i]+moved {
+			return false
+		}
+	}
+	return true
+}
+
+// place fills in the taps, relative to the smallest source.
+func (s *segment) place(g *grid, ky, sy, kx, sx []int, weights int) {
+	for i, y := range sy {
+		for j, x := range sx {
+			at := (y*g.srcW + x) * vec.Lanes
+			if len(s.taps) == 0 || at < s.src {
+				s.src = at
+			}
+			s.taps = append(s.taps, vec.Tap{X: int64(at), W: int64((ky[i]*g.kernel[1] + kx[j]) * weights)})
+		}
+	}
+	for i := range s.taps {
+		s.taps[i].X -= int64(s.src)
+		s.offsets = append(s.offsets, s.taps[i].X)
+	}
+}
