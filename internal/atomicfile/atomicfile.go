@@ -7,9 +7,12 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -20,23 +23,85 @@ const TempPrefix = ".graft-tmp-"
 // Abort after Commit does nothing, so it can be deferred.
 type File struct {
 	*os.File
-	target string
+	target string // "" for what is written straight
 	done   bool
 }
 
-// Create opens a temporary beside path. The folder of path must exist.
-func Create(path string) (*File, error) { return CreateIn(filepath.Dir(path), path) }
+// Create opens a temporary beside path, or, where path is a symbolic link, beside
+// what that leads to. The folder must exist. The file gets the mode of the one that
+// it replaces, a new one what umask leaves of 0666. Devices, pipes and open files
+// of the process (/dev/stdout) are not replaced but written as they are.
+func Create(path string) (*File, error) {
+	path, straight, err := resolve(path)
+	if err != nil {
+		return nil, err
+	}
+	if !straight {
+		return CreateIn(filepath.Dir(path), path)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &File{File: f}, nil
+}
+
+// maxLinks is how many symbolic links may lead to a file, as on Linux.
+const maxLinks = 40
+
+// resolve follows symbolic links, also to a file that is not there yet. straight
+// tells that the path leads to something that must not be replaced.
+func resolve(path string) (target string, straight bool, err error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return "", false, fmt.Errorf("%s is a folder; want the name of a file", path)
+	} else if err == nil && !info.Mode().IsRegular() {
+		return path, true, nil
+	}
+	for range maxLinks {
+		if strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/dev/fd/") {
+			return path, true, nil // an open file, whose name may be no path
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			return path, false, nil // no link, and perhaps nothing at all
+		}
+		if !filepath.IsAbs(to) {
+			dir, _ := filepath.Split(path)
+			to = dir + to
+		}
+		dir, name := filepath.Split(to)
+		if dir, err = filepath.EvalSymlinks(dir); err != nil {
+			return "", false, fmt.Errorf("%s is a link to %s: %w", path, to, err)
+		}
+		path = filepath.Join(dir, name)
+	}
+	return "", false, fmt.Errorf("%s: more than %d symbolic links", path, maxLinks)
+}
+
+// TempName is a new name for a temporary beside path, a file or folder.
+func TempName(path string) string {
+	return filepath.Join(filepath.Dir(path), fmt.Sprintf("%s%s-%016x", TempPrefix, filepath.Base(path), rand.Uint64()))
+}
 
 // CreateIn is Create with the temporary in folder dir, which must exist and lie
-// on the same file system as path.
+// on the same file system as path. What has that name is replaced, links too.
 func CreateIn(dir, path string) (*File, error) {
-	f, err := os.CreateTemp(dir, TempPrefix+filepath.Base(path)+"-*")
+	mode := fs.FileMode(0o666)
+	old, err := os.Lstat(path)
+	keep := err == nil && old.Mode().IsRegular()
+	if keep {
+		mode = old.Mode().Perm()
+	}
+	f, err := os.OpenFile(filepath.Join(dir, filepath.Base(TempName(path))), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		var named *os.PathError
 		if errors.As(err, &named) {
 			err = named.Err // the temporary's name would only puzzle
 		}
 		return nil, fmt.Errorf("create %s in folder %s: %w", filepath.Base(path), dir, err)
+	}
+	if keep {
+		_ = f.Chmod(mode) // what umask took; some file systems have no modes
 	}
 	return &File{File: f, target: path}, nil
 }
@@ -67,9 +132,10 @@ func (f *File) commit(name func(from, to string) error) error {
 		return errors.New("atomicfile: already committed or aborted")
 	}
 	f.done = true
-	// CreateTemp makes files readable by their owner alone; what graft writes
-	// is ordinary output.
-	err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close())
+	if f.target == "" {
+		return f.Close()
+	}
+	err := errors.Join(f.Sync(), f.Close())
 	if err == nil {
 		err = name(f.Name(), f.target)
 	}
@@ -86,10 +152,12 @@ func (f *File) Abort() {
 	}
 	f.done = true
 	_ = f.Close()
-	_ = os.Remove(f.Name())
+	if f.target != "" {
+		_ = os.Remove(f.Name())
+	}
 }
 
-// WriteFile writes data to path atomically.
+// WriteFile writes data to path as Create and Commit do.
 func WriteFile(path string, data []byte) error {
 	f, err := Create(path)
 	if err != nil {

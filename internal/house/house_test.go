@@ -123,3 +123,35 @@ func hasExample(t *testing.T, p goPackage) bool {
 	}
 	return false
 }
+
+// TestFilesAreWrittenWhole wants what the program leaves behind to go through
+// atomicfile, which knows of crashes, links, devices and modes.
+func TestFilesAreWrittenWhole(t *testing.T) {
+	exempt := []string{"pretrained/extract/bench"} // its random data is thrown away
+	seen := 0
+	for _, p := range projectPackages(t) {
+		if slices.Contains(exempt, p.path()) {
+			continue
+		}
+		for _, name := range p.GoFiles {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				call, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				seen++
+				if of, ok := call.X.(*ast.Ident); ok && of.Name == "os" && (call.Sel.Name == "Create" || call.Sel.Name == "WriteFile") {
+					t.Errorf("%s: %s calls os.%s; want internal/atomicfile", p.path(), name, call.Sel.Name)
+				}
+				return true
+			})
+		}
+	}
+	if seen < 1000 {
+		t.Errorf("only %d selectors were looked at", seen)
+	}
+}

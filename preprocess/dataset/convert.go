@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"image/png"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -82,11 +81,11 @@ func (d *Dataset) writeFolder(ctx context.Context, out string, progress func(don
 	if err := checkEmpty(out); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
-		return err
+	if target, err := filepath.EvalSymlinks(out); err == nil {
+		out = target // a link stays one
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(out), atomicfile.TempPrefix+filepath.Base(out)+"-*")
-	if err != nil {
+	tmp := atomicfile.TempName(out)
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return err
 	}
 	if err := d.fillFolder(ctx, tmp, progress); err != nil {
@@ -104,22 +103,16 @@ func (d *Dataset) writeFolder(ctx context.Context, out string, progress func(don
 
 // checkEmpty refuses an out that would be overwritten.
 func checkEmpty(out string) error {
-	f, err := os.Open(out)
-	if errors.Is(err, os.ErrNotExist) {
+	entries, err := os.ReadDir(out)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(1)
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("%s is no folder to write to: %w", out, err)
+	case len(entries) > 0:
+		return fmt.Errorf("folder %s is not empty (it holds %s, …); name another --out or empty it first", out, entries[0].Name())
 	}
-	return fmt.Errorf("folder %s is not empty (it holds %s, …); name another --out or empty it first", out, names[0])
+	return nil
 }
 
 // checkNames refuses a list's labels and splits that a folder cannot tell.
@@ -139,9 +132,6 @@ func (d *Dataset) checkNames() error {
 
 func (d *Dataset) fillFolder(ctx context.Context, dir string, progress func(done, total int64)) error {
 	if err := d.checkNames(); err != nil {
-		return err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
 	made := map[string]bool{}
