@@ -39,7 +39,8 @@ func TestModelPrecisionAndCheck(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 {
 			t.Fatalf("%v: status %d: %v\n%s", args, code, err, out)
 		}
-		if r.B.Precision != "int8" || len(r.Taps) != 1 || !(r.Taps[0].MinCosine > 0.99) {
+		// Above 0.99 on CPUs with VNNI; without, sums of two products saturate.
+		if r.B.Precision != "int8" || len(r.Taps) != 1 || !(r.Taps[0].MinCosine > 0.98) {
 			t.Errorf("%v: %+v", args, r)
 		}
 	}
