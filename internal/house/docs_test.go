@@ -1,0 +1,165 @@
+package house
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// document is a Markdown file of the project: its prose, and the blocks of code
+// with what stands before each.
+type document struct {
+	prose  string
+	blocks []block
+}
+
+type block struct{ language, text, before string }
+
+// documents reads the Markdown files at the top and in docs, by their path from the top.
+func documents(t *testing.T) map[string]document {
+	t.Helper()
+	docs := map[string]document{}
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		paths, err := filepath.Glob(filepath.Join(top, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, _ := filepath.Rel(top, path)
+			docs[filepath.ToSlash(name)] = parseDocument(string(data))
+		}
+	}
+	if len(docs) < 10 {
+		t.Fatalf("found %d documents; the rules are checked on nothing", len(docs))
+	}
+	return docs
+}
+
+// top is the project's folder.
+const top = "../.."
+
+func parseDocument(text string) (d document) {
+	var code *block
+	for line := range strings.Lines(text) {
+		language, fence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case fence && code == nil:
+			code = &block{language: language, before: d.prose}
+		case fence:
+			d.blocks = append(d.blocks, *code)
+			code = nil
+		case code != nil:
+			code.text += line
+		default:
+			d.prose += line
+		}
+	}
+	return d
+}
+
+var (
+	codeSpan = regexp.MustCompile("`[^`\n]*`")
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading  = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+)
+
+// links are the targets of the prose's links.
+func links(prose string) (targets []string) {
+	for _, m := range link.FindAllStringSubmatch(codeSpan.ReplaceAllString(prose, ""), -1) {
+		targets = append(targets, m[1])
+	}
+	return targets
+}
+
+// anchors are the names by which a page's headings are linked to.
+func (d document) anchors() map[string]bool {
+	names := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(d.prose, -1) {
+		names[strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ' || r == '-':
+				return '-'
+			case r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, m[1])] = true
+	}
+	return names
+}
+
+func TestDocumentsLinkToWhatIsThere(t *testing.T) {
+	docs, checked := documents(t), 0
+	for name, d := range docs {
+		for _, target := range links(d.prose) {
+			if strings.Contains(target, "://") {
+				continue
+			}
+			checked++
+			path, anchor, _ := strings.Cut(target, "#")
+			file := name
+			if path != "" {
+				file = filepath.ToSlash(filepath.Join(filepath.Dir(name), path))
+			}
+			if _, err := os.Stat(filepath.Join(top, file)); err != nil {
+				t.Errorf("%s links to %s: %v", name, target, err)
+			} else if anchor != "" && !docs[file].anchors()[anchor] {
+				t.Errorf("%s links to %s: no heading of %s has that name", name, target, file)
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("%d links checked; they are not found", checked)
+	}
+}
+
+// TestGoInDocumentsIsFromAFile wants each block of Go to be a piece of the file
+// that the last link before it leads to, which the compiler sees.
+func TestGoInDocumentsIsFromAFile(t *testing.T) {
+	for name, d := range documents(t) {
+		for _, b := range d.blocks {
+			if b.language != "go" {
+				continue
+			}
+			targets := links(b.before)
+			if len(targets) == 0 || !strings.HasSuffix(targets[len(targets)-1], ".go") {
+				t.Errorf("%s: no link to a Go file stands before\n%s", name, b.text)
+				continue
+			}
+			path := filepath.Join(top, filepath.Dir(name), targets[len(targets)-1])
+			if source, err := os.ReadFile(path); err != nil || !strings.Contains(string(source), b.text) {
+				t.Errorf("%s: this is not in %s (%v):\n%s", name, path, err, b.text)
+			}
+		}
+	}
+}
+
+func TestReadmeIsShort(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(top, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(strings.Fields(string(data))); n > 1200 {
+		t.Errorf("README.md has %d words; a newcomer reads 1,200, the rest belongs to docs", n)
+	}
+}
+
+func TestDocumentRulesCanFail(t *testing.T) {
+	d := parseDocument("# A-b: *c_d* 2\n[x](gone.md#y) `[z](code)`\n```go\nfunc f() {}\n[w](code)\n```\n")
+	if got := links(d.prose); len(got) != 1 || got[0] != "gone.md#y" {
+		t.Errorf("links %q", got)
+	}
+	if !d.anchors()["a-b-c_d-2"] {
+		t.Errorf("anchors %v", d.anchors())
+	}
+	if len(d.blocks) != 1 || d.blocks[0].language != "go" || d.blocks[0].text != "func f() {}\n[w](code)\n" {
+		t.Errorf("blocks %+v", d.blocks)
+	}
+}
