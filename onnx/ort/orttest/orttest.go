@@ -3,7 +3,10 @@ package orttest
 
 import (
 	"os"
+	"runtime"
 	"testing"
+
+	"golang.org/x/sys/cpu"
 
 	"graft/onnx/ort"
 )
@@ -20,4 +23,10 @@ func Require(t testing.TB) {
 	default:
 		t.Skipf("SKIPPED, ONNX Runtime is needed: %v", err)
 	}
+}
+
+// Int8Saturates tells processors whose sums of 8-bit products may saturate (see
+// package precision): there int8 is much less exact than elsewhere.
+func Int8Saturates() bool {
+	return runtime.GOARCH == "amd64" && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI
 }
