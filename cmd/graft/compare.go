@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune"
+	"graft/finetune/compare"
 	"graft/internal/atomicfile"
 )
 
@@ -20,24 +20,24 @@ func compareCommand() *cli.Command {
 			&cli.StringFlag{Name: "markdown", Usage: "also write the tables as Markdown to `FILE`"},
 			jsonFlag(),
 		},
-		Action: compare,
+		Action: compareRuns,
 	}
 }
 
-func compare(c *cli.Context) error {
+func compareRuns(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return usageErrorf("compare wants at least one RUN")
 	}
-	list, err := finetune.Compare(c.Context, c.Args().Slice())
+	list, err := compare.Read(c.Context, c.Args().Slice())
 	if err != nil {
 		return err
 	}
 	if path := c.String("markdown"); path != "" {
-		if err := atomicfile.WriteFile(path, finetune.ComparisonMarkdown(list)); err != nil {
+		if err := atomicfile.WriteFile(path, compare.Markdown(list)); err != nil {
 			return err
 		}
 	}
-	if err := finetune.WriteComparison(humanOut(c), list); err != nil {
+	if err := compare.Write(humanOut(c), list); err != nil {
 		return err
 	}
 	return writeJSON(c, list)

@@ -77,7 +77,7 @@ func TestDataUsageErrors(t *testing.T) {
 		{"data frobnicate", exitUsage},
 		{"data info --data nowhere.csv", exitFailed},
 	} {
-		if code := run(context.Background(), append([]string{"graft"}, strings.Fields(c.args)...)); code != c.code {
+		if code := runArgs(context.Background(), append([]string{"graft"}, strings.Fields(c.args)...)); code != c.code {
 			t.Errorf("graft %s: exit status %d, want %d", c.args, code, c.code)
 		}
 	}

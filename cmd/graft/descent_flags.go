@@ -5,8 +5,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune"
 	"graft/finetune/fit"
+	"graft/finetune/train"
 )
 
 // recipes is what help shows for the default of what a recipe decides.
@@ -37,7 +37,7 @@ func descentFlags() []cli.Flag {
 }
 
 // setDescent puts the flags that were given over a recipe's settings.
-func setDescent(c *cli.Context, d *finetune.Descent) {
+func setDescent(c *cli.Context, d *train.Descent) {
 	f := &d.Fit
 	for name, to := range map[string]*int{"epochs": &f.Epochs, "batch": &f.Batch, "step-epochs": &f.StepEpochs, "patience": &f.Patience,
 		"threads": &f.Threads} {

@@ -6,8 +6,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune"
+	"graft/finetune/judge"
 	"graft/finetune/knn"
+	"graft/finetune/model"
 	"graft/graph/engine/sgemm"
 )
 
@@ -88,35 +89,35 @@ func evalNumbers(c *cli.Context) error {
 	return cmp.Or(checkBatch(c), atLeast(c, 0, "threads", "device"))
 }
 
-func evalRun(c *cli.Context) (finetune.Evaluation, error) {
+func evalRun(c *cli.Context) (judge.Evaluation, error) {
 	o, err := backboneOptions(c)
 	if err != nil {
-		return finetune.Evaluation{}, err
+		return judge.Evaluation{}, err
 	}
-	config := finetune.EvalConfig{
+	config := judge.Config{
 		Run: c.Args().First(), Embeddings: c.String("embeddings"), Data: dataOptions(c),
-		Options: finetune.PredictorOptions{Runtime: o.Runtime, Model: c.String("model")}, Batch: c.Int("batch"),
+		Options: model.Options{Runtime: o.Runtime, Model: c.String("model")}, Batch: c.Int("batch"),
 		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"), Progress: observer(c).Progress,
 	}
 	if config.Embeddings == "" && config.Data.Path == "" && config.Predictions == "" {
 		config.Predictions = config.Run
 	}
-	return finetune.Evaluate(c.Context, config)
+	return judge.Evaluate(c.Context, config)
 }
 
-func evalNearest(c *cli.Context) (finetune.Evaluation, error) {
+func evalNearest(c *cli.Context) (judge.Evaluation, error) {
 	vote, err := knn.ParseVote(c.String("vote"))
 	if err != nil {
-		return finetune.Evaluation{}, usageErrorf("--vote: %v", err)
+		return judge.Evaluation{}, usageErrorf("--vote: %v", err)
 	}
 	if c.String("embeddings") == "" {
-		return finetune.Evaluation{}, usageErrorf("eval --knn wants --embeddings, the store to judge")
+		return judge.Evaluation{}, usageErrorf("eval --knn wants --embeddings, the store to judge")
 	}
 	if err := atLeast(c, 1, "knn"); err != nil {
-		return finetune.Evaluation{}, err
+		return judge.Evaluation{}, err
 	}
 	sgemm.SetThreads(c.Int("threads"))
-	return finetune.EvaluateNearest(c.Context, finetune.NearestConfig{
+	return judge.EvaluateNearest(c.Context, judge.NearestConfig{
 		Embeddings: c.String("embeddings"), Taps: splitWords(c.String("taps")), K: c.Int("knn"), Vote: vote,
 		UseFlip: c.Bool("use-flip"), Center: c.Bool("center"),
 		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"), Progress: observer(c).Progress,

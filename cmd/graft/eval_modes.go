@@ -7,8 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune"
 	"graft/finetune/nets"
+	"graft/finetune/run"
 	"graft/preprocess/dataset"
 )
 
@@ -49,10 +49,11 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 		}
 		return evalMode{slices.Concat(images, evalRuntime), "an exported file is judged on the images of --data, with the backbone in it"}, nil
 	}
-	kind, err := finetune.Kind(c.Args().First())
+	r, err := run.ReadConfig(c.Args().First())
 	if err != nil {
 		return evalMode{}, err
 	}
+	kind := r.Kind
 	switch {
 	case kind == nets.KindHead && c.String("data") == "":
 		return evalMode{[]string{"embeddings"}, "without --data a head is judged on embeddings, its own or those of --embeddings, by their taps"}, nil

@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune"
+	"graft/finetune/ship"
 )
 
 // exportCommand joins a run and its backbone into one ONNX file.
@@ -35,7 +35,7 @@ func export(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := finetune.Export(finetune.ExportConfig{
+	e, err := ship.Export(ship.Config{
 		Run: c.Args().First(), Model: c.String("model"), Foreign: o.Foreign, Out: c.String("out"), Version: version(),
 	})
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune"
 	"graft/finetune/nets"
+	"graft/finetune/train"
 )
 
 // importCommand makes a run of a PyTorch checkpoint.
@@ -48,7 +48,7 @@ func importRun(c *cli.Context) error {
 	if err := exactArgs(c); err != nil {
 		return err
 	}
-	config, err := finetune.NewImportConfig(c.String("model"))
+	config, err := train.NewImportConfig(c.String("model"))
 	if err != nil {
 		return usageErrorf("%v", err)
 	}
@@ -68,7 +68,7 @@ func importRun(c *cli.Context) error {
 	if err := config.Check(); err != nil {
 		return usageErrorf("%v", err)
 	}
-	r, err := finetune.Import(c.Context, config)
+	r, err := train.Import(c.Context, config)
 	if err != nil {
 		return err
 	}

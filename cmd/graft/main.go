@@ -25,13 +25,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the program at once, also inside native code.
 	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args)
+	code := runArgs(ctx, os.Args)
 	stop()
 	os.Exit(code)
 }
 
-// run is main without the process: it returns the exit status.
-func run(ctx context.Context, args []string) int {
+// runArgs is main without the process: it returns the exit status.
+func runArgs(ctx context.Context, args []string) int {
 	app := newApp()
 	err := app.RunContext(ctx, flagsFirst(app.Commands, args))
 	switch {

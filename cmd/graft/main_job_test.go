@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"graft/finetune"
 	"graft/finetune/metrics"
+	"graft/finetune/model"
 	"graft/onnx/ort/orttest"
 	"graft/preprocess/dataset"
 	"graft/pretrained/vit/vittest"
@@ -34,7 +34,7 @@ func graft(t *testing.T, ctx context.Context, args ...string) (int, string) {
 		_, _ = io.Copy(&b, r)
 		text <- b.String()
 	}()
-	code := run(ctx, append([]string{"graft"}, args...))
+	code := runArgs(ctx, append([]string{"graft"}, args...))
 	w.Close()
 	return code, <-text
 }
@@ -119,8 +119,8 @@ func checkShipping(t *testing.T, dir string) {
 	face := at("face.png")
 	facePNG(t, face)
 	must(t, "export", at("run"), "--out", at("whole.onnx"))
-	a := decode[[]finetune.Prediction](t, must(t, "predict", at("run"), face, "--top", "0", "--provider", "cpu", "--json", "-"))
-	b := decode[[]finetune.Prediction](t, must(t, "predict", at("whole.onnx"), face, "--top", "0", "--provider", "cpu", "--json", "-"))
+	a := decode[[]model.Prediction](t, must(t, "predict", at("run"), face, "--top", "0", "--provider", "cpu", "--json", "-"))
+	b := decode[[]model.Prediction](t, must(t, "predict", at("whole.onnx"), face, "--top", "0", "--provider", "cpu", "--json", "-"))
 	if len(a) != 1 || len(b) != 1 || len(a[0].Scores) != 7 || len(b[0].Scores) != 7 {
 		t.Fatalf("predictions %+v and %+v, want one of seven classes each", a, b)
 	}
@@ -222,7 +222,7 @@ func checkStatuses(t *testing.T, dir string) {
 		t.Errorf("error %v, want why either flag has no effect", err)
 	}
 	code, out := graft(t, live, "predict", at("run"), at("face.png"), dir, "--provider", "cpu", "--json", "-")
-	if list := decode[[]finetune.Prediction](t, out); code != exitFailed || len(list) != 2 || list[0].Label == "" || !strings.Contains(list[1].Error, dir) {
+	if list := decode[[]model.Prediction](t, out); code != exitFailed || len(list) != 2 || list[0].Label == "" || !strings.Contains(list[1].Error, dir) {
 		t.Errorf("exit status %d, predictions %+v; want 1, a label, and an error that names the folder", code, list)
 	}
 }

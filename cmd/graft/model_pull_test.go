@@ -150,7 +150,7 @@ func TestModelPullReal(t *testing.T) {
 	}
 	dir, result := t.TempDir(), filepath.Join(t.TempDir(), "pull.json")
 	args := []string{"graft", "model", "pull", "--dir", dir, "--url", serveFile(t, data, 5_000_000), "--json", result, tinyName}
-	if code := run(context.Background(), args); code != exitDone {
+	if code := runArgs(context.Background(), args); code != exitDone {
 		t.Fatalf("exit status %d", code)
 	}
 	var res pullResult
@@ -180,7 +180,7 @@ func TestModelPullWrongHash(t *testing.T) {
 
 func TestModelPullUsage(t *testing.T) {
 	for _, args := range [][]string{{"pull"}, {"pull", "no_such_model"}, {"pull", "a", "b"}, {"list", "x"}, {"push"}} {
-		if code := run(context.Background(), append([]string{"graft", "model"}, args...)); code != exitUsage {
+		if code := runArgs(context.Background(), append([]string{"graft", "model"}, args...)); code != exitUsage {
 			t.Errorf("graft model %v: exit status %d, want %d", args, code, exitUsage)
 		}
 	}

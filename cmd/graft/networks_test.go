@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"graft/finetune"
+	"graft/finetune/compare"
 	"graft/finetune/metrics"
+	"graft/finetune/model"
 	"graft/onnx/ort/orttest"
 )
 
@@ -39,7 +40,7 @@ func TestNetworks(t *testing.T) {
 		}
 		runs = append(runs, at(name))
 	}
-	list := decode[[]finetune.Comparison](t, must(t, append([]string{"compare", "--markdown", at("table.md"), "--json", "-"}, runs...)...))
+	list := decode[[]compare.Comparison](t, must(t, append([]string{"compare", "--markdown", at("table.md"), "--json", "-"}, runs...)...))
 	if len(list) != len(runs) || list[0].Epochs != 2 || list[0].Parameters == 0 {
 		t.Errorf("compared %+v", list)
 	}
@@ -80,8 +81,8 @@ func checkExportedNetwork(t *testing.T, dir, run string) {
 	face, file := filepath.Join(dir, "face.png"), filepath.Join(dir, "net.onnx")
 	facePNG(t, face)
 	must(t, "export", run, "--out", file)
-	a := decode[[]finetune.Prediction](t, must(t, "predict", run, face, "--top", "0", "--json", "-"))
-	b := decode[[]finetune.Prediction](t, must(t, "predict", file, face, "--top", "0", "--provider", "cpu", "--json", "-"))
+	a := decode[[]model.Prediction](t, must(t, "predict", run, face, "--top", "0", "--json", "-"))
+	b := decode[[]model.Prediction](t, must(t, "predict", file, face, "--top", "0", "--provider", "cpu", "--json", "-"))
 	of := map[string]float32{}
 	for _, s := range a[0].Scores {
 		of[s.Label] = s.Probability

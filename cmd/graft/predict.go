@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune"
+	"graft/finetune/model"
 )
 
 // predictCommand classifies image files.
@@ -39,7 +39,7 @@ func predict(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := finetune.OpenPredictor(c.Args().First(), finetune.PredictorOptions{Runtime: o.Runtime, Model: c.String("model"), Foreign: o.Foreign})
+	p, err := model.Open(c.Args().First(), model.Options{Runtime: o.Runtime, Model: c.String("model"), Foreign: o.Foreign})
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func predict(c *cli.Context) (err error) {
 		logf(c, "note: %s", n)
 	}
 	out := humanOut(c)
-	list, err := p.Files(c.Context, c.Args().Tail(), c.Int("top"), func(one finetune.Prediction) {
+	list, err := p.Files(c.Context, c.Args().Tail(), c.Int("top"), func(one model.Prediction) {
 		if one.Error != "" {
 			logf(c, "graft: %s", one.Error)
 		} else {
@@ -64,7 +64,7 @@ func predict(c *cli.Context) (err error) {
 	return err
 }
 
-func printPrediction(out io.Writer, p finetune.Prediction) {
+func printPrediction(out io.Writer, p model.Prediction) {
 	fmt.Fprintf(out, "%s:", p.Image)
 	for i, s := range p.Scores {
 		sep := ","

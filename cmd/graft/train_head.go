@@ -7,9 +7,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune"
 	"graft/finetune/metrics"
 	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/finetune/train"
 )
 
 // trainHeadCommand fits a linear classifier on an embedding store.
@@ -27,16 +28,16 @@ func trainHeadCommand() *cli.Command {
 			&cli.StringFlag{Name: "embeddings", Required: true, Usage: "`FOLDER` of the embedding store"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
 			&cli.StringFlag{Name: "taps", Usage: "features to train on, side by side: `TAPS` such as cls,mean,cls_9, or all (default: all of the store)"},
-			&cli.StringFlag{Name: "recipe", Value: finetune.RecipeLBFGS, Usage: "`RECIPE`: lbfgs, study or strong"},
+			&cli.StringFlag{Name: "recipe", Value: run.RecipeLBFGS, Usage: "`RECIPE`: lbfgs, study or strong"},
 			&cli.Float64Flag{Name: "lambda", Usage: "`STRENGTH` λ of the penalty λ/2·‖W‖² beside the mean loss (default: chosen on a tenth of train)"},
-			&cli.StringFlag{Name: "class-weights", Value: finetune.WeightsNone, Usage: "`WEIGHTS` of the classes: none, or balanced for equal ones"},
+			&cli.StringFlag{Name: "class-weights", Value: train.WeightsNone, Usage: "`WEIGHTS` of the classes: none, or balanced for equal ones"},
 			&cli.BoolFlag{Name: "use-flip", Usage: "train on mirrored images too, and average the logits of both at test (needs a store made with --flip)"},
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, to be recorded for predict and export (default: looked for beside the store)"},
 			&cli.BoolFlag{Name: "force", Usage: "replace an existing run"},
 			seedFlag(), jsonFlag(),
 		}, descentFlags(), optionFlags(nets.KindHead)),
 		Action: func(c *cli.Context) error {
-			if c.String("recipe") == finetune.RecipeLBFGS {
+			if c.String("recipe") == run.RecipeLBFGS {
 				return trainHead(c) // which takes seconds, and starts over
 			}
 			return resumes(trainHead)(c)
@@ -48,7 +49,7 @@ func trainHead(c *cli.Context) error {
 	if err := exactArgs(c); err != nil {
 		return err
 	}
-	config := finetune.HeadConfig{
+	config := train.HeadConfig{
 		Embeddings: c.String("embeddings"), Out: c.String("out"), Taps: splitWords(c.String("taps")), Model: c.String("model"),
 		Recipe: c.String("recipe"), ClassWeights: c.String("class-weights"), UseFlip: c.Bool("use-flip"),
 		Seed: c.Uint64("seed"), Force: c.Bool("force"), Version: version(),
@@ -64,11 +65,11 @@ func trainHead(c *cli.Context) error {
 	if err != nil {
 		return usageErrorf("%v", err)
 	}
-	result, err := finetune.TrainHead(c.Context, config, observer(c))
+	result, err := train.Head(c.Context, config, observer(c))
 	if err != nil {
 		return err
 	}
-	if err := printReports(humanOut(c), result.Reports, result.Run.Notes()); err != nil {
+	if err := printReports(humanOut(c), result.Reports, result.Run.Config.Notes); err != nil {
 		return err
 	}
 	return writeJSON(c, result.Reports)
@@ -76,14 +77,14 @@ func trainHead(c *cli.Context) error {
 
 // setHeadDescent reads the flags of gradient descent, which recipe lbfgs has
 // not.
-func setHeadDescent(c *cli.Context, config *finetune.HeadConfig) error {
-	if config.Recipe == finetune.RecipeLBFGS {
+func setHeadDescent(c *cli.Context, config *train.HeadConfig) error {
+	if config.Recipe == run.RecipeLBFGS {
 		if name := anySet(c, slices.Concat(descentFlags(), optionFlags(nets.KindHead))); name != "" {
 			return fmt.Errorf("recipe %s does not have --%s", config.Recipe, name)
 		}
 		return nil
 	}
-	d, err := finetune.HeadDescent(config.Recipe)
+	d, err := train.HeadDescent(config.Recipe)
 	if err != nil {
 		return err
 	}

@@ -5,8 +5,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune"
-	"graft/graph/lower"
+	"graft/finetune/run"
+	"graft/finetune/train"
 	"graft/preprocess/augment"
 	"graft/preprocess/dataset"
 )
@@ -16,13 +16,13 @@ func networkFlags(kind string) []cli.Flag {
 	return slices.Concat([]cli.Flag{
 		dataFlag(),
 		&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
-		&cli.StringFlag{Name: "recipe", Value: finetune.RecipeStudy, Usage: "`RECIPE`: study or strong"},
+		&cli.StringFlag{Name: "recipe", Value: run.RecipeStudy, Usage: "`RECIPE`: study or strong"},
 		&cli.StringFlag{Name: "augment", DefaultText: recipes, Usage: "changes to training images: `TEXT` such as hflip,shift=0.1,rotate=10, or none"},
-		&cli.StringFlag{Name: "class-weights", Value: finetune.WeightsNone, Usage: "`WEIGHTS` of the classes: none, or balanced for equal ones"},
+		&cli.StringFlag{Name: "class-weights", Value: train.WeightsNone, Usage: "`WEIGHTS` of the classes: none, or balanced for equal ones"},
 		&cli.StringFlag{Name: "ferplus", Usage: "`FILE` of FER+'s votes, fer2013new.csv"},
 		&cli.Float64Flag{Name: "soft-labels", Usage: "`SHARE` of FER+'s votes in the labels trained on, 0 to 1"},
 		&cli.IntFlag{Name: "image-side", DefaultText: recipes, Usage: "images are made `PIXELS`×PIXELS first"},
-		&cli.StringFlag{Name: "fit", DefaultText: recipes, Usage: "how they come to the network's size: `WORD`: " + lower.FitResize + " or " + lower.FitCrop},
+		&cli.StringFlag{Name: "fit", DefaultText: recipes, Usage: "how they come to the network's size: `WORD`: " + run.FitResize + " or " + run.FitCrop},
 		&cli.BoolFlag{Name: "mirror", DefaultText: recipes, Usage: "average the logits of each face and its mirror image at test"},
 		&cli.IntFlag{Name: "limit", Usage: "use at most `N` images of each split (0: all)"},
 		perClassFlag(),
@@ -44,19 +44,19 @@ func trainNetwork(kind string) cli.ActionFunc {
 		if err != nil {
 			return usageErrorf("%v", err)
 		}
-		result, err := finetune.TrainNet(c.Context, config, observer(c))
+		result, err := train.Net(c.Context, config, observer(c))
 		if err != nil {
 			return err
 		}
-		if err := printReports(humanOut(c), result.Reports, result.Run.Notes()); err != nil {
+		if err := printReports(humanOut(c), result.Reports, result.Run.Config.Notes); err != nil {
 			return err
 		}
 		return writeJSON(c, result.Reports)
 	}
 }
 
-func networkConfig(c *cli.Context, kind string) (finetune.NetConfig, error) {
-	config, err := finetune.NewNetConfig(kind, c.String("recipe"))
+func networkConfig(c *cli.Context, kind string) (train.NetConfig, error) {
+	config, err := train.NewNetConfig(kind, c.String("recipe"))
 	if err != nil {
 		return config, err
 	}
@@ -83,8 +83,8 @@ func networkConfig(c *cli.Context, kind string) (finetune.NetConfig, error) {
 }
 
 // dataOptions name the dataset by the flags that a command has.
-func dataOptions(c *cli.Context) finetune.DataOptions {
-	o := finetune.DataOptions{Path: c.String("data"), FERPlus: c.String("ferplus"), SkipBad: c.Bool("skip-bad")}
+func dataOptions(c *cli.Context) run.DataOptions {
+	o := run.DataOptions{Path: c.String("data"), FERPlus: c.String("ferplus"), SkipBad: c.Bool("skip-bad")}
 	if o.Path == dataset.SyntheticPath {
 		o.Seed, o.PerClass = c.Uint64("seed"), c.Int("per-class")
 	}
@@ -92,8 +92,8 @@ func dataOptions(c *cli.Context) finetune.DataOptions {
 }
 
 // observer tells a training to standard error.
-func observer(c *cli.Context) finetune.Observer {
-	return finetune.Observer{
+func observer(c *cli.Context) train.Observer {
+	return train.Observer{
 		Log:      func(line string) { logf(c, "%s", line) },
 		Progress: func(label string) func(done, total int64) { return newProgress(c, label) },
 	}

@@ -7,9 +7,10 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"graft/finetune"
 	"graft/finetune/fit"
 	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/finetune/train"
 	"graft/internal/bench"
 	"graft/preprocess"
 	"graft/preprocess/augment"
@@ -19,7 +20,7 @@ import (
 // images as graft train makes it: shuffled, in batches, the loss of every step
 // looked at.
 func (c Config) network(ctx context.Context, kind string, progress func(done, total int64)) ([]bench.Case, error) {
-	recipe, err := finetune.NewNetConfig(kind, finetune.RecipeStudy)
+	recipe, err := train.NewNetConfig(kind, run.RecipeStudy)
 	if err != nil {
 		return nil, err
 	}

@@ -18,8 +18,8 @@ import (
 	"strings"
 	"time"
 
-	"graft/finetune"
 	"graft/finetune/metrics"
+	"graft/finetune/model"
 	"graft/onnx/ort"
 	"graft/preprocess/dataset"
 )
@@ -56,19 +56,19 @@ const (
 
 // Result is what the demo made.
 type Result struct {
-	Folder     string              `json:"folder"` // of this dataset and backbone
-	Backbone   string              `json:"backbone"`
-	Source     string              `json:"source"`
-	Pretrained bool                `json:"pretrained"`
-	Embeddings string              `json:"embeddings"`
-	Run        string              `json:"run"`
-	Reports    []metrics.Report    `json:"reports"`
-	Model      string              `json:"model"`
-	Image      string              `json:"image"`
-	Truth      string              `json:"truth"`
-	Prediction finetune.Prediction `json:"prediction"`
-	Notes      []string            `json:"notes"`
-	Seconds    float64             `json:"seconds"`
+	Folder     string           `json:"folder"` // of this dataset and backbone
+	Backbone   string           `json:"backbone"`
+	Source     string           `json:"source"`
+	Pretrained bool             `json:"pretrained"`
+	Embeddings string           `json:"embeddings"`
+	Run        string           `json:"run"`
+	Reports    []metrics.Report `json:"reports"`
+	Model      string           `json:"model"`
+	Image      string           `json:"image"`
+	Truth      string           `json:"truth"`
+	Prediction model.Prediction `json:"prediction"`
+	Notes      []string         `json:"notes"`
+	Seconds    float64          `json:"seconds"`
 }
 
 // job is a demo under way.

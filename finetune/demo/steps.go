@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"graft/finetune"
 	"graft/finetune/metrics"
+	"graft/finetune/model"
+	"graft/finetune/ship"
+	"graft/finetune/train"
 	"graft/internal/atomicfile"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
@@ -81,15 +83,15 @@ func defaultTaps(known []string) []string {
 // train fits the head and prints its figures.
 func (j *job) train(ctx context.Context, _ *dataset.Dataset) error {
 	j.say("head", "logistic regression by L-BFGS, its strength chosen on a tenth of train")
-	r, err := finetune.TrainHead(ctx, finetune.HeadConfig{
+	r, err := train.Head(ctx, train.HeadConfig{
 		Embeddings: j.result.Embeddings, Out: j.result.Run, Model: j.result.Backbone,
 		Seed: j.Seed, Force: true, Version: j.Version,
-	}, finetune.Observer{Log: func(line string) { j.tell("%s", line) }})
+	}, train.Observer{Log: func(line string) { j.tell("%s", line) }})
 	if err != nil {
 		return err
 	}
 	j.result.Reports = r.Reports
-	for _, n := range r.Run.Notes() {
+	for _, n := range r.Run.Config.Notes {
 		if !slices.Contains(j.result.Notes, n) {
 			j.result.Notes = append(j.result.Notes, n)
 		}
@@ -99,7 +101,7 @@ func (j *job) train(ctx context.Context, _ *dataset.Dataset) error {
 	if err := metrics.WriteTable(j.Output, r.Reports...); err != nil {
 		return err
 	}
-	for _, n := range r.Run.Notes() {
+	for _, n := range r.Run.Config.Notes {
 		fmt.Fprintf(j.Output, "note: %s\n", n)
 	}
 	fmt.Fprintln(j.Output)
@@ -109,7 +111,7 @@ func (j *job) train(ctx context.Context, _ *dataset.Dataset) error {
 // ship joins backbone and head.
 func (j *job) ship(ctx context.Context, _ *dataset.Dataset) error {
 	j.say("one file", "from pixels to probabilities")
-	e, err := finetune.Export(finetune.ExportConfig{Run: j.result.Run, Model: j.result.Backbone, Out: j.result.Model, Version: j.Version})
+	e, err := ship.Export(ship.Config{Run: j.result.Run, Model: j.result.Backbone, Out: j.result.Model, Version: j.Version})
 	if err != nil {
 		return err
 	}
@@ -127,7 +129,7 @@ func (j *job) predict(ctx context.Context, d *dataset.Dataset) (err error) {
 	if err := writeImage(d, at, j.result.Image); err != nil {
 		return err
 	}
-	p, err := finetune.OpenPredictor(j.result.Model, finetune.PredictorOptions{Runtime: j.Runtime})
+	p, err := model.Open(j.result.Model, model.Options{Runtime: j.Runtime})
 	if err != nil {
 		return err
 	}

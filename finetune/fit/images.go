@@ -107,9 +107,14 @@ func (d *Images) Batch(x, targets []float32, epoch int, rows []int) error {
 	return d.augmenter.Mix(x, targets, d.classes, epoch, d.indices)
 }
 
-// Plain is the given rows of pixels as they are judged: cut to side out of the middle, and with mirror also mirrored left
-// to right.
+// Plain is the given rows of pixels, nil for all, as they are judged: cut to side out of the middle, and with mirror also
+// mirrored left to right.
 func (p *Pixels) Plain(rows []int, side int, mirror bool) (Examples, error) {
+	if rows == nil {
+		for i := range p.n {
+			rows = append(rows, i)
+		}
+	}
 	var crop augment.Pipeline
 	if side != p.side {
 		crop.Crop = side

@@ -3,28 +3,28 @@ package lower_test
 import (
 	"fmt"
 
-	"graft/finetune/nets"
+	"graft/graph"
 	"graft/graph/lower"
+	"graft/onnx"
 )
 
-// Makes an ONNX model of the study's network, from 48×48 pixels to probabilities.
-func Example() {
-	net := nets.StudyCNN(7)
-	m, err := lower.Classifier(net, nets.Init(net, 1), lower.Pixels{Height: 48, Width: 48, Fit: lower.FitResize})
+// A graph for one example becomes the nodes of a model for any number of them.
+func ExampleNodes() {
+	g := graph.New()
+	x := g.Input("x", 1, 3)
+	y := g.Relu(g.MatMul(x, g.Parameter("w", make([]float32, 6), 3, 2)))
+
+	m := &onnx.Model{Opset: lower.Opset}
+	b := onnx.NewBuilder(m)
+	in := b.Input("features", onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 3})
+	names, err := lower.Nodes(b, []*graph.Node{y}, lower.Options{Inputs: map[string]string{"x": in}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(m.Inputs[0])
-	for _, v := range m.Outputs {
-		fmt.Println(v)
-	}
-	for _, n := range m.Nodes[:6] {
+	b.Output("out", names[0], onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 2})
+	for _, n := range m.Nodes {
 		fmt.Print(n.Op, " ")
 	}
-	// Output:
-	// pixels uint8 [N,1,48,48]
-	// logits float32 [N,7]
-	// probabilities float32 [N,7]
-	// Cast Div MatMul MatMul Conv Relu
+	// Output: MatMul Relu Identity
 }

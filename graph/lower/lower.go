@@ -1,6 +1,5 @@
 // Package lower turns inference graphs of package graph into ONNX models: each operation becomes the ONNX operator that
-// the registry names, parameters become initialisers. [Nodes] adds a graph to a model under construction, [Classifier]
-// makes a whole model file's content from a network: pixels or features in, logits and probabilities out.
+// the registry names, parameters become initialisers. [Nodes] adds a graph to a model under construction.
 //
 // # The batch
 //

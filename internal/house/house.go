@@ -3,7 +3,10 @@
 // example. Its tests are its content.
 package house
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // allowed maps a folder of the project to the folders that packages below it
 // may import. Every package may import its own folder's packages and internal.
@@ -15,9 +18,29 @@ var allowed = map[string][]string{
 	"pretrained":   {"onnx", "preprocess", "models"},
 	"graph":        {"onnx"},
 	"graph/engine": {"graph"},
-	"graph/lower":  {"graph", "onnx", "preprocess", "finetune/nets"},
+	"graph/lower":  {"graph", "onnx"},
 	"finetune":     {"graph", "pretrained", "preprocess", "onnx", "models"},
-	"report":       {"finetune", "pretrained", "preprocess"},
+}
+
+// rooms are the floors of finetune, each with the others that it may import, all
+// of them below it; beside them a room may import what finetune may.
+var rooms = map[string][]string{
+	"nets":    {},
+	"metrics": {},
+	"head":    {},
+	"knn":     {},
+	"fit":     {"nets"},
+	"run":     {"fit", "metrics", "nets"},
+	"load":    {"run", "fit", "nets"},
+	"model":   {"load", "run", "fit", "nets"},
+	"judge":   {"model", "load", "run", "fit", "nets", "metrics", "knn"},
+	"train":   {"judge", "load", "run", "fit", "nets", "metrics", "head"},
+	"ship":    {"model", "load", "run", "nets"},
+	"compare": {"run", "fit", "nets", "metrics"},
+	"check":   {"head", "metrics"},
+	"rank":    {"head", "knn", "metrics"},
+	"bench":   {"train", "run", "fit", "nets", "head"},
+	"demo":    {"train", "model", "ship", "metrics"},
 }
 
 // runtimeBinding may be imported by runtimeFolder alone, so that the rest of
@@ -38,6 +61,16 @@ func room(pkg string) string {
 	return best
 }
 
+// floor is the room of finetune that a package belongs to, "" for others.
+func floor(pkg string) string {
+	name, _ := strings.CutPrefix(pkg, "finetune/")
+	name, _, _ = strings.Cut(name, "/")
+	if _, known := rooms[name]; !known {
+		return ""
+	}
+	return name
+}
+
 // within tells whether pkg is folder or lies below it.
 func within(pkg, folder string) bool {
 	return pkg == folder || strings.HasPrefix(pkg, folder+"/")
@@ -47,11 +80,12 @@ func within(pkg, folder string) bool {
 // inside the module.
 func mayImport(from, to string) bool {
 	home := room(from)
-	if home == "" || within(to, home) && room(to) == home || within(to, "internal") {
+	if home == "" || within(to, "internal") {
 		return true // commands import everything
 	}
-	if home == "finetune" && within(to, "finetune") {
-		return true
+	if within(to, home) && room(to) == home {
+		from, to := floor(from), floor(to)
+		return from == to || slices.Contains(rooms[from], to)
 	}
 	for _, folder := range allowed[home] {
 		if within(to, folder) {

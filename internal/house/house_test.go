@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -72,16 +73,62 @@ func TestRulesCanFail(t *testing.T) {
 		{"graph", "pretrained", false},
 		{"graph/engine", "graph", true},
 		{"graph/engine", "finetune/metrics", false},
-		{"finetune", "graph/engine", true},
-		{"finetune", "pretrained/store", true},
-		{"pretrained/store", "finetune", false},
+		{"graph/lower", "finetune/nets", false},
+		{"graph/lower", "preprocess", false},
+		{"finetune/train", "finetune/judge", true},
+		{"finetune/judge", "finetune/train", false},
+		{"finetune/run", "finetune/load", false},
+		{"finetune/load", "preprocess/dataset", true},
+		{"finetune/attic", "finetune/train", false},
+		{"finetune/fit", "graph/engine", true},
+		{"finetune/load", "pretrained/store", true},
+		{"pretrained/store", "finetune/run", false},
 		{"onnx/ort", "onnx", true},
-		{"cmd/graft", "finetune", true},
+		{"cmd/graft", "finetune/train", true},
 		{"models", "internal/atomicfile", true},
 	} {
 		if got := mayImport(c.from, c.to); got != c.want {
 			t.Errorf("mayImport(%s, %s) = %v, want %v", c.from, c.to, got, c.want)
 		}
+	}
+}
+
+// TestRulesNameWhatExists wants every folder of the rules to be there, and every
+// room of finetune to have a rule.
+func TestRulesNameWhatExists(t *testing.T) {
+	pkgs := projectPackages(t)
+	named := slices.Collect(maps.Keys(allowed))
+	for name := range rooms {
+		named = append(named, "finetune/"+name)
+	}
+	for _, folder := range append(named, slices.Concat(slices.Collect(maps.Values(allowed))...)...) {
+		if !slices.ContainsFunc(pkgs, func(p goPackage) bool { return within(p.path(), folder) }) {
+			t.Errorf("the rules name %s, which is no folder with packages", folder)
+		}
+	}
+	for _, p := range pkgs {
+		if within(p.path(), "finetune") && floor(p.path()) == "" && !strings.HasSuffix(p.path(), "test") {
+			t.Errorf("%s has no rule", p.path())
+		}
+	}
+}
+
+// TestRoomsLookDown follows the arrows of the rules: none may lead back.
+func TestRoomsLookDown(t *testing.T) {
+	var follow func(path []string)
+	follow = func(path []string) {
+		for _, next := range rooms[path[len(path)-1]] {
+			if slices.Contains(path, next) {
+				t.Fatalf("the rules allow a ring: %v back to %s", path, next)
+			}
+			if _, known := rooms[next]; !known {
+				t.Errorf("%s may import %s, which has no rule", path[len(path)-1], next)
+			}
+			follow(append(slices.Clone(path), next))
+		}
+	}
+	for name := range rooms {
+		follow([]string{name})
 	}
 }
 

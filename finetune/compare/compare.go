@@ -1,0 +1,96 @@
+// Package compare puts the figures of runs side by side.
+package compare
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"graft/finetune/fit"
+	"graft/finetune/metrics"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+)
+
+// Comparison is one model of the study's table.
+type Comparison struct {
+	Run        string           `json:"run"`
+	Model      string           `json:"model"`       // what it is, in words
+	Parameters int              `json:"parameters"`  // trained ones
+	MACs       int              `json:"macs"`        // multiply-accumulates for one example; of a head without its backbone
+	Epochs     int              `json:"epochs"`      // of its history
+	Seconds    float64          `json:"seconds"`     // per epoch, in the mean; 0 without a history
+	History    []fit.Epoch      `json:"history"`     // empty for imported weights
+	Reports    []metrics.Report `json:"evaluations"` // of all splits that were not trained on
+	Notes      []string         `json:"notes"`
+}
+
+// Read reads the figures of runs from their folders. Nothing is evaluated
+// anew: a run without metrics.json, such as an imported one, has no accuracies
+// until graft eval has judged it.
+func Read(ctx context.Context, runs []string) ([]Comparison, error) {
+	if len(runs) == 0 {
+		return nil, errors.New("no runs to compare")
+	}
+	out := []Comparison{}
+	for _, dir := range runs {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		c, err := compareOne(dir)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func compareOne(dir string) (Comparison, error) {
+	config, err := run.ReadConfig(dir)
+	if err != nil {
+		return Comparison{}, err
+	}
+	net, err := config.Network()
+	if err != nil {
+		return Comparison{}, err
+	}
+	layers, err := nets.Layers(net)
+	if err != nil {
+		return Comparison{}, err
+	}
+	c := Comparison{Run: filepath.ToSlash(filepath.Clean(dir)), Model: describe(config), Parameters: nets.Parameters(net),
+		Notes: append([]string{}, config.Notes...)}
+	_, c.MACs = nets.Total(layers)
+	if c.History, err = run.ReadHistory(dir); err != nil {
+		return c, err
+	}
+	for _, e := range c.History {
+		c.Epochs = max(c.Epochs, e.Number)
+		c.Seconds += e.Seconds / float64(len(c.History))
+	}
+	c.Reports, err = run.ReadMetrics(dir)
+	return c, err
+}
+
+// describe is the model in a few words.
+func describe(c run.Config) string {
+	recipe := c.Head.Recipe
+	if c.Training != nil {
+		recipe = c.Training.Recipe
+	}
+	switch {
+	case c.Imported != nil:
+		recipe = "imported"
+	case recipe == run.RecipeLBFGS:
+		recipe += " (its epochs are iterations)"
+	}
+	text := c.Kind + ", " + recipe
+	if c.Training != nil && c.Training.Augment.String() != "none" {
+		text += ", " + c.Training.Augment.String()
+	}
+	if c.Kind == nets.KindHead && c.Backbone.Arch != "" {
+		text += ", on " + c.Backbone.Arch
+	}
+	return text
+}

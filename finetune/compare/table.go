@@ -1,0 +1,225 @@
+package compare
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"graft/finetune/fit"
+	"graft/finetune/metrics"
+)
+
+// sheet is a table: a row of cells for each line, a column for each run.
+type sheet struct {
+	title string
+	head  []string
+	rows  [][]string
+}
+
+// sheets are the tables of a comparison: what the models are, how they learned,
+// and how often they are right on each split.
+func sheets(list []Comparison) []sheet {
+	out := []sheet{modelSheet(list)}
+	if s := learningSheet(list); len(s.rows) > 0 {
+		out = append(out, s)
+	}
+	for _, split := range comparedSplits(list) {
+		out = append(out, accuracySheet(list, split))
+	}
+	return out
+}
+
+// names heads the columns: the folders' own names where these tell them apart.
+func names(list []Comparison) []string {
+	out := []string{""}
+	for _, c := range list {
+		out = append(out, path.Base(c.Run))
+	}
+	for i, name := range out {
+		if slices.Index(out, name) != i {
+			return row("", list, func(c Comparison) string { return c.Run })
+		}
+	}
+	return out
+}
+
+// row is a line with a cell for each run.
+func row(name string, list []Comparison, cell func(Comparison) string) []string {
+	out := []string{name}
+	for _, c := range list {
+		out = append(out, cell(c))
+	}
+	return out
+}
+
+func modelSheet(list []Comparison) sheet {
+	return sheet{"Models", names(list), [][]string{
+		row("model", list, func(c Comparison) string { return c.Model }),
+		row("parameters", list, func(c Comparison) string { return fmt.Sprint(c.Parameters) }),
+		row("MACs", list, func(c Comparison) string { return fmt.Sprint(c.MACs) }),
+		row("epochs", list, func(c Comparison) string { return fmt.Sprint(c.Epochs) }),
+		row("seconds per epoch", list, func(c Comparison) string { return fmt.Sprintf("%.2f", c.Seconds) }),
+	}}
+}
+
+// learningSheet has a line for each epoch: train loss, and validation loss where
+// there is one.
+func learningSheet(list []Comparison) sheet {
+	s := sheet{title: "Train loss / validation loss by epoch", head: names(list)}
+	last := 0
+	for _, c := range list {
+		last = max(last, c.Epochs)
+	}
+	for number := range last + 1 {
+		line := row(fmt.Sprint(number), list, func(c Comparison) string { return lossCell(c, number) })
+		if slices.ContainsFunc(line[1:], func(cell string) bool { return cell != "" }) {
+			s.rows = append(s.rows, line)
+		}
+	}
+	return s
+}
+
+func lossCell(c Comparison, number int) string {
+	at := slices.IndexFunc(c.History, func(e fit.Epoch) bool { return e.Number == number })
+	if at < 0 {
+		return ""
+	}
+	e := c.History[at]
+	if e.ValidationLoss == nil {
+		return fmt.Sprintf("%.4f", e.TrainLoss)
+	}
+	return fmt.Sprintf("%.4f / %.4f", e.TrainLoss, *e.ValidationLoss)
+}
+
+// comparedSplits lists the splits of all reports in order of appearance.
+func comparedSplits(list []Comparison) []string {
+	var out []string
+	for _, c := range list {
+		for _, r := range c.Reports {
+			if !slices.Contains(out, r.Split) {
+				out = append(out, r.Split)
+			}
+		}
+	}
+	return out
+}
+
+// accuracySheet has a line for each class of any run, and the overall figures.
+func accuracySheet(list []Comparison, split string) sheet {
+	s := sheet{title: "Accuracy on " + split, head: names(list)}
+	of := func(c Comparison) *metrics.Report {
+		at := slices.IndexFunc(c.Reports, func(r metrics.Report) bool { return r.Split == split })
+		if at < 0 {
+			return nil
+		}
+		return &c.Reports[at]
+	}
+	add := func(name string, cell func(metrics.Report) string) {
+		s.rows = append(s.rows, row(name, list, func(c Comparison) string {
+			if r := of(c); r != nil {
+				return cell(*r)
+			}
+			return ""
+		}))
+	}
+	for _, class := range comparedClasses(list, split) {
+		add(class, func(r metrics.Report) string {
+			at := slices.IndexFunc(r.Classes, func(c metrics.Class) bool { return c.Name == class })
+			if at < 0 {
+				return ""
+			}
+			return share(r.Classes[at].Correct, r.Classes[at].Total)
+		})
+	}
+	add("overall", func(r metrics.Report) string { return share(r.Correct, r.Total) })
+	add("95% interval", func(r metrics.Report) string {
+		return fmt.Sprintf("%.1f–%.1f%%", 100*r.Interval[0], 100*r.Interval[1])
+	})
+	add("cross-entropy", func(r metrics.Report) string { return fmt.Sprintf("%.4f", r.Loss) })
+	return s
+}
+
+func comparedClasses(list []Comparison, split string) []string {
+	var out []string
+	for _, c := range list {
+		for _, r := range c.Reports {
+			for _, class := range r.Classes {
+				if r.Split == split && !slices.Contains(out, class.Name) {
+					out = append(out, class.Name)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func share(correct, total int) string {
+	if total == 0 {
+		return "n/a (0/0)"
+	}
+	return fmt.Sprintf("%.1f%% (%d/%d)", 100*float64(correct)/float64(total), correct, total)
+}
+
+// Write prints the tables for a terminal.
+func Write(w io.Writer, list []Comparison) error {
+	for i, s := range sheets(list) {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintln(w, s.title)
+		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+		for _, line := range append([][]string{s.head}, s.rows...) {
+			fmt.Fprintln(t, strings.Join(line, "\t"))
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	return writeNotes(w, list, "\nnote (%s): %s")
+}
+
+// Markdown is the tables as Markdown.
+func Markdown(list []Comparison) []byte {
+	var b bytes.Buffer
+	for i, s := range sheets(list) {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "**%s**\n\n", s.title)
+		writeLine(&b, s.head)
+		writeLine(&b, append([]string{"---"}, slices.Repeat([]string{"---:"}, len(s.head)-1)...))
+		for _, line := range s.rows {
+			writeLine(&b, line)
+		}
+	}
+	_ = writeNotes(&b, list, "\n- `%s`: %s") // a buffer takes everything
+	return b.Bytes()
+}
+
+func writeLine(b *bytes.Buffer, cells []string) {
+	for _, c := range cells {
+		fmt.Fprintf(b, "| %s ", strings.ReplaceAll(c, "|", `\|`))
+	}
+	b.WriteString("|\n")
+}
+
+func writeNotes(w io.Writer, list []Comparison, format string) error {
+	found := false
+	for _, c := range list {
+		for _, n := range c.Notes {
+			found = true
+			if _, err := fmt.Fprintf(w, format, c.Run, n); err != nil {
+				return err
+			}
+		}
+	}
+	if found {
+		_, err := fmt.Fprintln(w)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package judge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"graft/finetune/load"
+	"graft/finetune/model"
+	"graft/finetune/run"
+	"graft/preprocess"
+	"graft/preprocess/dataset"
+)
+
+// evaluateImages judges a head straight from a dataset's images: backbone and
+// head, without embeddings on disk.
+func evaluateImages(ctx context.Context, r *run.Run, c Config) (e Evaluation, err error) {
+	if c.Embeddings != "" {
+		return e, errors.New("embeddings and a dataset were both given; a head is judged on one of them")
+	}
+	c.Options.Runtime.Throughput = true
+	p, err := model.OpenRun(r, c.Options, c.Batch)
+	if err != nil {
+		return e, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	return evaluate(ctx, p, c, r)
+}
+
+// evaluateShipped judges a file that package ship wrote. It does not say which images
+// it was made with.
+func evaluateShipped(ctx context.Context, c Config) (e Evaluation, err error) {
+	switch {
+	case c.Embeddings != "":
+		return e, fmt.Errorf("%s is a model from pixels: it is judged on images (--data), not on embeddings", c.Run)
+	case c.Data.Path == "":
+		return e, fmt.Errorf("%s does not say which dataset it was trained on; name one with --data", c.Run)
+	}
+	c.Options.Runtime.Throughput = true
+	p, err := model.OpenFile(c.Run, c.Options, c.Batch)
+	if err != nil {
+		return e, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	return evaluate(ctx, p, c, nil)
+}
+
+// evaluate judges a predictor on c.Data. r is the run that it is of, nil where
+// that is not known.
+func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e Evaluation, err error) {
+	d, err := load.Dataset(ctx, c.Data, false, c.Progress)
+	if err != nil {
+		return e, err
+	}
+	if err := load.SameClasses(d, p.Labels(), c.Run); err != nil {
+		return e, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	splits, err := load.DatasetSplits(d).Judged(c.Splits)
+	if err != nil {
+		return e, err
+	}
+	e.Notes = append(p.Notes(), load.LeftOut(d)...)
+	e.Reports, err = judge(runName(c.Run), p.Labels(), splits, c.Predictions, func(split string) (answers, error) {
+		s := stream{p, d, p.BatchSize(), c.Data.SkipBad, len(p.Labels()), c.Progress.Of("classifying " + split)}
+		a, bad, err := s.answers(ctx, split)
+		if bad != "" {
+			e.Notes = append(e.Notes, bad)
+		}
+		return a, err
+	})
+	if err != nil || r == nil {
+		return e, err
+	}
+	other, err := otherData(ctx, r, load.Images{Dataset: d})
+	e.Notes = append(e.Notes, other...)
+	return e, err
+}
+
+// classifier turns images into rows of logits; see model.Predictor.
+type classifier interface {
+	Prepare(im preprocess.Image) preprocess.Image
+	Classify(ctx context.Context, images []preprocess.Image, logits []float32) error
+}
+
+// stream passes a dataset's images through a model, batch after batch: while
+// one is in the network, the next is read on all cores.
+type stream struct {
+	model    classifier
+	data     *dataset.Dataset
+	batch    int
+	skipBad  bool // leave out bad images, of what are no photos too
+	classes  int
+	progress func(done, total int64) // may be nil
+}
+
+// pass is a batch on its way: images and their places in the dataset.
+type pass struct {
+	indices []int
+	images  []preprocess.Image
+	bad     []error // one by image, nil for those that were read
+}
+
+// answers classifies a split; bad is a note on the images left out, if any.
+func (s stream) answers(ctx context.Context, split string) (a answers, bad string, err error) {
+	indices, err := s.data.Select([]string{split}, 0)
+	if err != nil {
+		return a, "", err
+	}
+	passes := make(chan *pass, 1)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(passes)
+		return s.read(ctx, indices, passes)
+	})
+	var logits []float32
+	var first error
+	left := 0
+	g.Go(func() error {
+		for p := range passes {
+			n, failed := p.drop()
+			first, left = cmp.Or(first, failed), left+n
+			if len(p.images) > 0 {
+				at := len(logits)
+				logits = append(logits, make([]float32, len(p.images)*s.classes)...)
+				if err := s.model.Classify(ctx, p.images, logits[at:]); err != nil {
+					return err
+				}
+			}
+			a.Add(s.data, p.indices)
+			if s.progress != nil {
+				s.progress(int64(len(a.Labels)+left), int64(len(indices)))
+			}
+		}
+		return ctx.Err()
+	})
+	if err := g.Wait(); err != nil {
+		return a, "", err
+	}
+	if len(a.Labels) == 0 {
+		return a, "", fmt.Errorf("dataset %s, split %s: none of %d images could be read: %w", s.data.Path, split, left, first)
+	}
+	if left > 0 {
+		bad = fmt.Sprintf("%d of the %d images of %s could not be read and are left out; the first: %v", left, len(indices), split, first)
+	}
+	return a.ofLogits(logits, s.classes), bad, nil
+}
+
+// read decodes and prepares the images, batch after batch.
+func (s stream) read(ctx context.Context, indices []int, passes chan<- *pass) error {
+	for from := 0; from < len(indices); from += s.batch {
+		part := indices[from:min(from+s.batch, len(indices))]
+		p := &pass{part, make([]preprocess.Image, len(part)), make([]error, len(part))}
+		err := load.OnAllCores(ctx, len(part), nil, func(i int) error {
+			im, err := s.data.Image(part[i])
+			if err != nil {
+				p.bad[i] = err
+				return s.bearable(err)
+			}
+			p.images[i] = s.model.Prepare(im)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		select {
+		case passes <- p:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// bearable is nil for what may be left out, by the same rule as extraction:
+// images that are bad themselves, of photos without being asked.
+func (s stream) bearable(err error) error {
+	if (s.skipBad || s.data.Photos()) && errors.As(err, new(*preprocess.BadImageError)) {
+		return nil
+	}
+	return err
+}
+
+// drop takes out the images that could not be read, and returns how many there
+// were and the first's error.
+func (p *pass) drop() (n int, first error) {
+	kept := &pass{}
+	for i, err := range p.bad {
+		if err == nil {
+			kept.indices, kept.images = append(kept.indices, p.indices[i]), append(kept.images, p.images[i])
+			continue
+		}
+		if n++; first == nil {
+			first = err
+		}
+	}
+	*p = *kept
+	return n, first
+}

@@ -1,0 +1,148 @@
+// Package judge asks a model about rows whose labels are known, and makes reports of its answers.
+package judge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"graft/finetune/fit"
+	"graft/finetune/load"
+	"graft/finetune/metrics"
+	"graft/finetune/model"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+)
+
+// Config says what to judge a run on.
+type Config struct {
+	Run         string          // the run's folder, or a file that package ship wrote
+	Embeddings  string          // of a head: a store made with the run's backbone; empty for the run's own
+	Data        run.DataOptions // the dataset; without a path that of a cnn's or vit's run, and the embeddings of a head
+	Options     model.Options   // of a head or an exported file on images; of others only the threads
+	Batch       int             // of the same: images per inference; 0 means what suits the model
+	Splits      []string        // none: public-test, and where there is none, all but train
+	Predictions string          // folder for predictions-<split>.csv; empty for none
+	Progress    load.Progress
+}
+
+// Evaluation is a model's reports, one for each split.
+type Evaluation struct {
+	Reports []metrics.Report
+	Notes   []string // what a reader of the figures must know
+}
+
+// Evaluate judges a run on splits of a store or dataset. It refuses a store or a
+// backbone other than the run's, and other classes, and says what differs. A
+// head with a dataset, and an exported file, are judged straight from the
+// images, which pass in batches: memory does not grow with their number.
+func Evaluate(ctx context.Context, c Config) (e Evaluation, err error) {
+	if info, err := os.Stat(c.Run); err == nil && !info.IsDir() {
+		return evaluateShipped(ctx, c)
+	}
+	r, err := run.Open(c.Run)
+	if err != nil {
+		return e, err
+	}
+	if r.Config.Kind == nets.KindHead && c.Data.Path != "" {
+		return evaluateImages(ctx, r, c)
+	}
+	s, err := load.Open(ctx, r, c.Embeddings, c.Data, c.Progress)
+	if err != nil {
+		return e, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	splits, err := s.Splits().Judged(c.Splits)
+	if err != nil {
+		return e, err
+	}
+	other, err := otherData(ctx, r, s)
+	if err != nil {
+		return e, err
+	}
+	e.Notes = slices.Concat(r.Config.Notes, s.Notes(), other)
+	e.Reports, err = Splits(ctx, r, s, splits, c.Predictions, c.Options.Runtime.Threads)
+	return e, err
+}
+
+// otherData says so when the images are not those of the run.
+func otherData(ctx context.Context, r *run.Run, s load.Source) ([]string, error) {
+	name, fingerprint, err := s.Identity(ctx)
+	if had := r.Config.Dataset; err == nil && fingerprint != had.Fingerprint && had.Fingerprint != "" {
+		return []string{fmt.Sprintf("Evaluated on other images (%s) than the run was made with (%s).", name, had.Name)}, nil
+	}
+	return nil, err
+}
+
+// judgedBatch is how many samples are judged at once.
+const judgedBatch = 128
+
+// Splits judges a run on splits of a source and writes the predictions to dir unless it
+// is empty.
+func Splits(ctx context.Context, r *run.Run, s load.Source, splits []string, dir string, threads int) ([]metrics.Report, error) {
+	e, err := model.Evaluator(r, judgedBatch, threads)
+	if err != nil {
+		return nil, err
+	}
+	return judge(runName(r.Dir), r.Config.Classes, splits, dir, func(split string) (a answers, err error) {
+		var samples fit.Examples
+		if samples, a.Rows, err = s.Load(ctx, split); err != nil {
+			return a, err
+		}
+		logits, err := e.Logits(ctx, samples, nil)
+		return a.ofLogits(logits, len(r.Config.Classes)), err
+	})
+}
+
+func runName(path string) string { return filepath.ToSlash(filepath.Clean(path)) }
+
+// answers are what a model says of a split's samples.
+type answers struct {
+	run.Rows
+	probs []float32 // [n,classes]
+	// logits are what probs are the softmax of, nil where they are not: the loss
+	// of a probability that became 0 in float32 is told by its logit.
+	logits []float32
+}
+
+func (a answers) ofLogits(logits []float32, classes int) answers {
+	a.logits, a.probs = logits, fit.Probabilities(logits, classes)
+	return a
+}
+
+// judge reports on what ask answers, split after split, so that only one
+// split's samples are in memory, and writes the predictions to dir unless it is
+// empty.
+func judge(name string, classes, splits []string, dir string, ask func(split string) (answers, error)) ([]metrics.Report, error) {
+	reports := []metrics.Report{} // [] in JSON, not null
+	if dir != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	for _, split := range splits {
+		a, err := ask(split)
+		if err != nil {
+			return nil, err
+		}
+		report, err := metrics.Evaluate(a.probs, a.Labels, classes)
+		if err != nil {
+			return nil, fmt.Errorf("%s, split %s: %w", name, split, err)
+		}
+		if a.logits != nil {
+			report.Loss, _ = fit.Score(a.logits, a.Labels, len(classes))
+		}
+		report.Run, report.Split = name, split
+		reports = append(reports, report)
+		if dir == "" {
+			continue
+		}
+		if err := run.WritePredictions(dir, split, classes, a.Rows, a.probs); err != nil {
+			return nil, err
+		}
+	}
+	return reports, nil
+}

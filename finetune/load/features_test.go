@@ -1,0 +1,50 @@
+package load
+
+import (
+	"slices"
+	"testing"
+
+	"graft/finetune/internal/runtest"
+	"graft/preprocess"
+	"graft/pretrained/store"
+)
+
+func TestLoadBothReadsIntoOneMatrix(t *testing.T) {
+	s, err := store.Open(runtest.Store(t, t.TempDir(), runtest.Usual()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	taps := []string{"mean", "cls"}
+	one, err := ReadFeatures(s, taps, "public-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mirrored, err := readMirrored(s, taps, "public-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := ReadBoth(s, taps, "public-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(both.X, slices.Concat(one.X, mirrored)) || slices.Equal(one.X, mirrored) {
+		t.Error("the features are not the images' and then the mirrored images'")
+	}
+	if cap(both.X) != len(both.X) || both.Dim != one.Dim {
+		t.Errorf("%d values in memory for %d, %d features; want no more memory, and %d features", len(both.X), cap(both.X), both.Dim, one.Dim)
+	}
+	if !slices.Equal(both.Indices, slices.Concat(one.Indices, one.Indices)) || len(both.Labels) != 120 || len(both.IDs) != 120 {
+		t.Errorf("%d indices, %d labels, %d ids; want those of 60 images twice", len(both.Indices), len(both.Labels), len(both.IDs))
+	}
+}
+
+// TestGray compares with Pillow's numbers.
+func TestGray(t *testing.T) {
+	im := preprocess.Image{C: 3, H: 1, W: 3, Pix: []uint8{255, 0, 10, 0, 255, 20, 0, 0, 30}}
+	if got, want := gray(im).Pix, []uint8{76, 150, 18}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if back := FitImage(preprocess.Image{C: 1, H: 1, W: 1, Pix: []uint8{7}}, 3, 1); !slices.Equal(back.Pix, []uint8{7, 7, 7}) {
+		t.Errorf("gray to RGB gave %v", back.Pix)
+	}
+}

@@ -1,0 +1,85 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"graft/finetune/fit"
+	"graft/finetune/run"
+	"graft/preprocess"
+)
+
+// FitImage gives an image a number of channels and makes it side×side.
+func FitImage(im preprocess.Image, channels, side int) preprocess.Image {
+	if im.H != side || im.W != side {
+		im = preprocess.Square(im, side, 1)
+	}
+	switch {
+	case im.C == channels:
+		return im
+	case channels == 1:
+		return gray(im)
+	}
+	return preprocess.Image{C: 3, H: im.H, W: im.W, Pix: slices.Repeat(im.Pix, 3)}
+}
+
+// gray is the luma of an RGB image (ITU-R BT.601), rounded as Pillow does it.
+func gray(im preprocess.Image) preprocess.Image {
+	out := preprocess.New(1, im.H, im.W)
+	n := len(out.Pix)
+	for i := range out.Pix {
+		r, g, b := uint32(im.Pix[i]), uint32(im.Pix[n+i]), uint32(im.Pix[2*n+i])
+		out.Pix[i] = uint8((19595*r + 38470*g + 7471*b + 0x8000) >> 16)
+	}
+	return out
+}
+
+// Read decodes a split's images into memory as the network takes them, before
+// its crop.
+func (s Images) Read(ctx context.Context, split string, progress func(done, total int64)) (*fit.Pixels, run.Rows, error) {
+	var rows run.Rows
+	indices, err := s.Select([]string{split}, s.Limit)
+	if err != nil {
+		return nil, rows, err
+	}
+	if len(indices) == 0 {
+		return nil, rows, fmt.Errorf("dataset %s: split %s has no images", s.Path, split)
+	}
+	rows.Add(s.Dataset, indices)
+	pixels := fit.NewPixels(len(indices), s.Shape[0], s.Pixels.Side, s.Pixels.Kept(s.Shape))
+	return pixels, rows, OnAllCores(ctx, len(indices), progress, func(i int) error {
+		im, err := s.Image(indices[i])
+		if err != nil {
+			return err
+		}
+		return pixels.Set(i, FitImage(im, s.Shape[0], s.Pixels.Side))
+	})
+}
+
+// OnAllCores does work for every i below n; after a failure no more is begun,
+// and the first one is returned.
+func OnAllCores(ctx context.Context, n int, progress func(done, total int64), work func(i int) error) error {
+	var mu sync.Mutex
+	done := int64(0)
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := 0; i < n && running.Err() == nil; i++ {
+		g.Go(func() error {
+			if err := work(i); err != nil || progress == nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			progress(done, int64(n))
+			return nil
+		})
+	}
+	return cmp.Or(g.Wait(), ctx.Err())
+}

@@ -1,0 +1,105 @@
+package model
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"graft/finetune/fit"
+	"graft/finetune/load"
+	"graft/finetune/run"
+	"graft/preprocess"
+	"graft/pretrained"
+)
+
+// backboneHead is a head's run: a backbone's session and the head.
+type backboneHead struct {
+	batches
+	run      *run.Run
+	backbone *pretrained.Backbone
+	head     *fit.Evaluator
+}
+
+func openHead(r *run.Run, o Options, batch int) (*backboneHead, error) {
+	path, err := load.Backbone(r, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	foreign, err := Foreign(r, o.Foreign)
+	if err != nil {
+		return nil, err
+	}
+	b, err := pretrained.Open(path, pretrained.Options{Runtime: o.Runtime, Foreign: foreign, Taps: r.Config.Head.Taps})
+	if err != nil {
+		return nil, err
+	}
+	if had, want := b.Preprocessing(), r.Config.Backbone.Preprocessing; had != want {
+		return nil, errors.Join(fmt.Errorf("backbone %s: preprocessing differs from what run %s was trained with:\n  had   %s\n  wants %s",
+			path, r.Dir, had, want), b.Close())
+	}
+	for _, tap := range r.Config.Head.Taps {
+		if had, want := b.Dim(tap), r.Config.Backbone.Dims[tap]; had != want {
+			return nil, errors.Join(fmt.Errorf("backbone %s: tap %s has %d features, the run wants %d", path, tap, had, want), b.Close())
+		}
+	}
+	e, err := Evaluator(r, cmp.Or(batch, nativeBatch), o.Runtime.Threads)
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return &backboneHead{batches{cmp.Or(batch, b.DefaultBatch()), b.Streams()}, r, b, e}, nil
+}
+
+func (p *backboneHead) Close() error { return p.backbone.Close() }
+
+func (p *backboneHead) Prepare(im preprocess.Image) preprocess.Image { return p.backbone.Prepare(im) }
+
+// Classify averages the logits of the images and of their mirror images where
+// the run does.
+func (p *backboneHead) Classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
+	f := fit.Features{Dim: p.run.Config.Head.Dim}
+	var err error
+	if f.X, err = p.features(ctx, images); err != nil {
+		return err
+	}
+	if p.run.Config.Head.UseFlip {
+		mirrored := make([]preprocess.Image, len(images))
+		for i, im := range images {
+			mirrored[i] = im.Mirror()
+		}
+		if f.Mirrored, err = p.features(ctx, mirrored); err != nil {
+			return err
+		}
+	}
+	out, err := p.head.Logits(ctx, f, nil)
+	copy(logits, out)
+	return err
+}
+
+// features is [len(images),Dim], the taps side by side.
+func (p *backboneHead) features(ctx context.Context, images []preprocess.Image) ([]float32, error) {
+	c := p.run.Config
+	out := make([][]float32, len(c.Head.Taps))
+	for t, tap := range c.Head.Taps {
+		out[t] = make([]float32, len(images)*c.Backbone.Dims[tap])
+	}
+	err := p.each(ctx, len(images), func(ctx context.Context, lo, hi int) error {
+		part := make([][]float32, len(out))
+		for t, tap := range c.Head.Taps {
+			d := c.Backbone.Dims[tap]
+			part[t] = out[t][lo*d : hi*d]
+		}
+		return p.backbone.Run(ctx, images[lo:hi], c.Head.Taps, part)
+	})
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float32, 0, len(images)*c.Head.Dim)
+	for i := range images {
+		for _, tap := range out {
+			d := len(tap) / len(images)
+			x = append(x, tap[i*d:(i+1)*d]...)
+		}
+	}
+	return x, nil
+}

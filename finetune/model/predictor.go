@@ -1,0 +1,187 @@
+// Package model opens whatever turns images into logits: a head with its backbone, a network on images, or a file that
+// package ship wrote.
+package model
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"graft/finetune/fit"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/onnx/ort"
+	"graft/preprocess"
+	"graft/pretrained"
+)
+
+// Options say how a Predictor runs.
+type Options struct {
+	Runtime ort.Options
+	Model   string              // the backbone's ONNX file; empty: where the run says, or beside the run
+	Foreign *pretrained.Foreign // describes a backbone that graft did not export; nil: as the run recorded it
+}
+
+// Predictor classifies images with a run, or with a file that package ship wrote.
+type Predictor struct {
+	classifier
+	labels []string
+	notes  []string
+}
+
+// classifier turns images into rows of logits.
+type classifier interface {
+	// Prepare brings an image to what Classify takes; it may run beside it.
+	Prepare(im preprocess.Image) preprocess.Image
+	// Classify fills logits, [len(images),classes].
+	Classify(ctx context.Context, images []preprocess.Image, logits []float32) error
+	// BatchSize is how many images Classify takes at once where there are many.
+	BatchSize() int
+	Close() error
+}
+
+// Open opens a run's folder or an exported .onnx file for one image at a time.
+func Open(path string, o Options) (*Predictor, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return OpenFile(path, o, 1)
+	}
+	r, err := run.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return OpenRun(r, o, 1)
+}
+
+// nativeBatch is how many images Go-native networks take at once: few, so that
+// one image does not cost many.
+const nativeBatch = 8
+
+// OpenRun is a run as a Predictor that takes batches of a size, 0: of what suits it.
+func OpenRun(r *run.Run, o Options, batch int) (p *Predictor, err error) {
+	p = &Predictor{labels: r.Config.Classes, notes: r.Config.Notes}
+	if r.Config.Kind == nets.KindHead {
+		p.classifier, err = openHead(r, o, batch)
+	} else {
+		p.classifier, err = openNetwork(r, o, batch)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Labels are the classes, in the order of probabilities.
+func (p *Predictor) Labels() []string { return slices.Clone(p.labels) }
+
+// Notes are sentences that whoever reads predictions must know, such as that no
+// pretrained weights were used.
+func (p *Predictor) Notes() []string { return slices.Clone(p.notes) }
+
+// Image returns the probability of every class, in the order of Labels.
+func (p *Predictor) Image(ctx context.Context, im preprocess.Image) ([]float32, error) {
+	logits := make([]float32, len(p.labels))
+	if err := p.Classify(ctx, []preprocess.Image{p.Prepare(im)}, logits); err != nil {
+		return nil, err
+	}
+	return fit.Probabilities(logits, len(logits)), nil
+}
+
+// Score is one class's probability.
+type Score struct {
+	Label       string  `json:"label"`
+	Probability float32 `json:"probability"`
+}
+
+// Prediction is what is said of one file: scores, most probable first (of equal
+// ones, in the order of the classes), or why there are none.
+type Prediction struct {
+	Image  string  `json:"image"`
+	Label  string  `json:"label,omitempty"`
+	Scores []Score `json:"scores,omitempty"`
+	Error  string  `json:"error,omitempty"`
+}
+
+// File classifies one image file. A file that is missing, a folder or no image
+// is an error that names it.
+func (p *Predictor) File(ctx context.Context, path string) (Prediction, error) {
+	out := Prediction{Image: path}
+	im, err := readImage(path)
+	if err == nil {
+		var probs []float32
+		if probs, err = p.Image(ctx, im); err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		} else {
+			out.Scores = rank(p.labels, probs)
+			out.Label = out.Scores[0].Label
+		}
+	}
+	if err != nil {
+		out.Error = err.Error()
+	}
+	return out, err
+}
+
+// Files classifies files one after the other and tells each of them as it is
+// done, with the top most probable classes (0: all). A file that fails does not
+// stop the rest; the error then counts the failures. The list is nil when the
+// work was broken off.
+func (p *Predictor) Files(ctx context.Context, paths []string, top int, each func(Prediction)) ([]Prediction, error) {
+	list := []Prediction{}
+	failed := 0
+	for _, path := range paths {
+		one, err := p.File(ctx, path)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			failed++
+		}
+		if top > 0 && top < len(one.Scores) {
+			one.Scores = one.Scores[:top]
+		}
+		list = append(list, one)
+		each(one)
+	}
+	if failed > 0 {
+		return list, fmt.Errorf("%d of %d files could not be classified", failed, len(paths))
+	}
+	return list, nil
+}
+
+func readImage(path string) (preprocess.Image, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return preprocess.Image{}, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return preprocess.Image{}, fmt.Errorf("%s is a folder, want an image file", path)
+	}
+	im, err := preprocess.Decode(f)
+	if err != nil {
+		return im, fmt.Errorf("%s: %w", path, err)
+	}
+	return im, nil
+}
+
+func rank(labels []string, probs []float32) []Score {
+	out := make([]Score, len(labels))
+	for i, l := range labels {
+		out[i] = Score{l, probs[i]}
+	}
+	slices.SortStableFunc(out, func(a, b Score) int {
+		switch {
+		case a.Probability > b.Probability:
+			return -1
+		case a.Probability < b.Probability:
+			return 1
+		}
+		return 0
+	})
+	return out
+}

@@ -1,0 +1,129 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"graft/finetune/internal/runtest"
+	"graft/preprocess"
+	"graft/pretrained/vit/vittest"
+)
+
+// fixed is a classifier whose logits are always the same.
+type fixed []float32
+
+func (f fixed) Prepare(im preprocess.Image) preprocess.Image { return im }
+
+func (f fixed) Classify(_ context.Context, images []preprocess.Image, logits []float32) error {
+	for i := range images {
+		copy(logits[i*len(f):], f)
+	}
+	return nil
+}
+
+func (f fixed) BatchSize() int { return 8 }
+
+func (f fixed) Close() error { return nil }
+
+func writePNG(t *testing.T, dir, name string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, runtest.Images()[0].ToImage()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFilesGoesOnAfterAFailure(t *testing.T) {
+	dir := t.TempDir()
+	good, last := writePNG(t, dir, "a.png"), writePNG(t, dir, "b.png")
+	text := filepath.Join(dir, "text.jpg")
+	if err := os.WriteFile(text, []byte("no image"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	missing := filepath.Join(dir, "missing.png")
+	p := &Predictor{labels: []string{"a", "b", "c"}, classifier: fixed{0, float32(math.Ln2), 0}}
+	told := 0
+	list, err := p.Files(context.Background(), []string{good, dir, text, missing, last}, 2, func(Prediction) { told++ })
+	runtest.WantError(t, err, "3 of 5 files")
+	if len(list) != 5 || told != 5 {
+		t.Fatalf("%d predictions, %d told, want 5", len(list), told)
+	}
+	for i, path := range []string{dir, text, missing} {
+		if one := list[i+1]; one.Label != "" || !strings.Contains(one.Error, path) {
+			t.Errorf("prediction %+v, want an error that names %s", one, path)
+		}
+	}
+	for _, i := range []int{0, 4} {
+		if one := list[i]; one.Error != "" || one.Label != "b" || len(one.Scores) != 2 || one.Scores[1] != (Score{"a", 0.25}) {
+			t.Errorf("prediction %+v, want b before a", one)
+		}
+	}
+}
+
+func TestFilesStopsWhenInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	p := &Predictor{labels: []string{"a", "b"}, classifier: fixed{0.5, 0.5}}
+	list, err := p.Files(ctx, []string{writePNG(t, t.TempDir(), "a.png")}, 0, func(Prediction) {})
+	if list != nil || err != context.Canceled {
+		t.Errorf("got %v, %v, want no list and context.Canceled", list, err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	_, err := Open(filepath.Join(dir, "none"), Options{})
+	runtest.WantError(t, err, "none")
+	_, err = Open(dir, Options{})
+	runtest.WantError(t, err, "no run folder")
+	text := filepath.Join(dir, "x.onnx")
+	if err := os.WriteFile(text, []byte("no model"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(text, Options{})
+	runtest.WantError(t, err, text)
+	_, err = Open(text, Options{Model: "other.onnx"})
+	runtest.WantError(t, err, "own backbone")
+	_, err = Open(vittest.WriteTiny(t, dir), Options{})
+	runtest.WantError(t, err, KeyLabels, "graft export")
+}
+
+// TestBatches: which images share an inference does not depend on how many run at
+// once, and one that fails ends them.
+func TestBatches(t *testing.T) {
+	for _, atOnce := range []int{1, 2, 5} {
+		seen := make([]int, 7)
+		err := batches{2, atOnce}.each(context.Background(), len(seen), func(_ context.Context, lo, hi int) error {
+			for i := lo; i < hi; i++ {
+				seen[i] = lo
+			}
+			return nil
+		})
+		if want := []int{0, 0, 2, 2, 4, 4, 6}; err != nil || !slices.Equal(seen, want) {
+			t.Errorf("%d at once: batches begin at %v, want %v (%v)", atOnce, seen, want, err)
+		}
+	}
+	broken := errors.New("out of memory")
+	err := batches{2, 3}.each(context.Background(), 7, func(_ context.Context, lo, _ int) error {
+		if lo == 4 {
+			return broken
+		}
+		return nil
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("a failing piece: %v", err)
+	}
+}

@@ -1,0 +1,194 @@
+package model
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"graft/finetune/load"
+	"graft/finetune/run"
+	"graft/onnx"
+	"graft/onnx/ort"
+	"graft/preprocess"
+	"graft/pretrained"
+)
+
+// Names in a file that package ship writes.
+const (
+	OutLogits        = "logits"
+	OutProbabilities = "probabilities"
+	KeyLabels        = "graft.labels"          // the classes in order, a JSON list
+	KeyBackbone      = "graft.backbone_sha256" // of the ONNX file that was joined
+	KeyTaps          = "graft.head.taps"
+	KeyRecipe        = "graft.head.recipe"
+	KeyFlip          = "graft.head.flip" // whether logits are averaged with the mirrored image's
+	KeyForeign       = "graft.foreign"   // preprocessing of a backbone that takes normalised floats
+	KeyNotes         = "graft.notes"
+	KeyVersion       = "graft.version"
+	KeyKind          = "graft.kind"       // of a network from pixels: cnn or vit
+	KeySide          = "graft.image_size" // side of the images
+	KeyCrop          = "graft.crop_pct"   // of a photograph's shorter side
+)
+
+// OpenFile opens a file that package ship wrote, for batches of a size, 0: of what
+// suits it.
+func OpenFile(path string, o Options, batch int) (*Predictor, error) {
+	if o.Model != "" || o.Foreign != nil {
+		return nil, fmt.Errorf("%s holds its own backbone; leave out the settings for one", path)
+	}
+	meta, err := readMetadata(path)
+	if err != nil {
+		return nil, err
+	}
+	var labels []string
+	if err := json.Unmarshal([]byte(meta[KeyLabels]), &labels); err != nil || len(labels) < 2 {
+		return nil, fmt.Errorf("%s: metadata %s is %q, want a list of classes; graft export writes such files from a run", path, KeyLabels, meta[KeyLabels])
+	}
+	p := &Predictor{labels: labels}
+	if meta[KeyNotes] != "" {
+		p.notes = strings.Split(meta[KeyNotes], "\n")
+	}
+	if p.classifier, err = openShippedModel(path, meta, len(labels), batch, o.Runtime); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func openShippedModel(path string, meta map[string]string, classes, batch int, o ort.Options) (classifier, error) {
+	o.Outputs = []string{OutLogits}
+	if meta[KeyForeign] == "" {
+		return openOwnShipped(path, meta, classes, batch, o)
+	}
+	f := &pretrained.Foreign{}
+	if err := json.Unmarshal([]byte(meta[KeyForeign]), f); err != nil {
+		return nil, fmt.Errorf("%s: metadata %s: %w", path, KeyForeign, err)
+	}
+	f.Output, f.Pool = OutLogits, pretrained.PoolNone
+	b, err := pretrained.Open(path, pretrained.Options{Runtime: o, Foreign: f})
+	if err != nil {
+		return nil, err
+	}
+	if got := b.Dim(pretrained.FeaturesTap); got != classes {
+		return nil, errors.Join(fmt.Errorf("%s: %d logits for %d labels", path, got, classes), b.Close())
+	}
+	return foreignShipped{batches{cmp.Or(batch, b.DefaultBatch()), b.Streams()}, b}, nil
+}
+
+// foreignShipped is an exported file whose pixels are prepared on the host: to
+// pretrained it is a foreign model with logits for features.
+type foreignShipped struct {
+	batches
+	*pretrained.Backbone
+}
+
+func (f foreignShipped) Classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
+	k := len(logits) / len(images)
+	return f.each(ctx, len(images), func(ctx context.Context, lo, hi int) error {
+		return f.Run(ctx, images[lo:hi], []string{pretrained.FeaturesTap}, [][]float32{logits[lo*k : hi*k]})
+	})
+}
+
+// ownShipped is an exported file that takes uint8 pixels.
+type ownShipped struct {
+	batches
+	session *ort.Session
+	input   string
+	size    int     // the network's side
+	crop    float64 // of a photograph's shorter side
+	// channels, if not 0, is how many every image must have, and each must be size×size: a cnn's or vit's input.
+	channels int
+}
+
+func readMetadata(path string) (map[string]string, error) {
+	m, err := onnx.OpenHeader(path)
+	if err != nil {
+		return nil, err
+	}
+	return m.Metadata, m.Close()
+}
+
+func openOwnShipped(path string, meta map[string]string, classes, batch int, o ort.Options) (*ownShipped, error) {
+	size, err := strconv.Atoi(meta[KeySide])
+	if err != nil || size < 1 || size > run.MaxSide {
+		return nil, fmt.Errorf("%s: metadata graft.image_size is %q, want a number of pixels", path, meta[KeySide])
+	}
+	crop, err := strconv.ParseFloat(meta[KeyCrop], 64)
+	if err != nil || !(crop >= preprocess.MinCropPct && crop <= 1) {
+		return nil, fmt.Errorf("%s: metadata graft.crop_pct is %q, want a number from %g to 1", path, meta[KeyCrop], preprocess.MinCropPct)
+	}
+	s, err := pretrained.OpenSession(path, o)
+	if err != nil {
+		return nil, fmt.Errorf("model %w", err)
+	}
+	if err := checkShipped(s, classes); err != nil {
+		return nil, errors.Join(fmt.Errorf("model %s: %w", path, err), s.Close())
+	}
+	out := &ownShipped{batches: batches{cmp.Or(batch, pretrained.DefaultBatch(s.Provider())), s.Streams()}, session: s, input: s.Inputs()[0].Name, size: size, crop: crop}
+	if meta[KeyKind] != "" {
+		out.channels = int(s.Inputs()[0].Dims[1].Value)
+	}
+	return out, nil
+}
+
+func checkShipped(s *ort.Session, classes int) error {
+	if in := s.Inputs(); len(in) != 1 || in[0].Type != onnx.Uint8 || len(in[0].Dims) != 4 {
+		return fmt.Errorf("inputs %v, want one of uint8 [N,C,H,W]", in)
+	}
+	for _, v := range s.Outputs() {
+		if v.Name != OutLogits {
+			continue
+		}
+		if v.Type != onnx.Float32 || len(v.Dims) != 2 || v.Dims[1].Value != int64(classes) {
+			return fmt.Errorf("output %v, want float32 [N,%d] for the %d labels", v, classes, classes)
+		}
+		return nil
+	}
+	return fmt.Errorf("no output %q", OutLogits)
+}
+
+func (s *ownShipped) Close() error { return s.session.Close() }
+
+// prepare leaves small square images to the graph, which resizes them, as
+// pretrained.Backbone.Prepare does.
+func (s *ownShipped) Prepare(im preprocess.Image) preprocess.Image {
+	switch {
+	case s.channels > 0:
+		return load.FitImage(im, s.channels, s.size)
+	case im.H != im.W || im.H > s.size:
+		return preprocess.Square(im, s.size, s.crop)
+	}
+	return im
+}
+
+func (s *ownShipped) Classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
+	k := len(logits) / len(images)
+	return s.each(ctx, len(images), func(ctx context.Context, lo, hi int) error {
+		return s.classifyPiece(ctx, images[lo:hi], logits[lo*k:hi*k])
+	})
+}
+
+// classifyPiece runs neighbours of one shape together.
+func (s *ownShipped) classifyPiece(ctx context.Context, images []preprocess.Image, logits []float32) error {
+	k := len(logits) / len(images)
+	for from := 0; from < len(images); {
+		first, to := images[from], from+1
+		pixels := slices.Clone(first.Pix)
+		for to < len(images) && images[to].C == first.C && images[to].H == first.H && images[to].W == first.W {
+			pixels = append(pixels, images[to].Pix...)
+			to++
+		}
+		n := int64(to - from)
+		in := ort.Tensor{Name: s.input, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: pixels}
+		out := ort.Tensor{Name: OutLogits, Shape: []int64{n, int64(k)}, Data: logits[from*k : to*k]}
+		if err := s.session.Run(ctx, []ort.Tensor{in}, []ort.Tensor{out}); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package run
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"graft/finetune/nets"
+	"graft/internal/atomicfile"
+)
+
+// runFormat marks config.json as a run's; it changes when older programs could
+// misread what newer ones write.
+const runFormat = "graft-run-1"
+
+// RandomNote is what outputs say of a backbone whose source is random:SEED, and
+// empty for any other.
+func RandomNote(source string) string {
+	seed, ok := strings.CutPrefix(source, "random:")
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("No pretrained weights were used: the backbone's weights were drawn at random (seed %s). Its accuracy says nothing about a pretrained one.", seed)
+}
+
+// NewConfig is what every config.json begins with.
+func NewConfig(kind, version string, seed uint64, classes []string) Config {
+	return Config{Format: runFormat, Kind: kind, Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Seed: seed, Classes: classes}
+}
+
+// writeConfig is the last step of a run: a folder with a config.json is a
+// finished run.
+func writeConfig(dir string, c Config) error {
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, configFile), err)
+	}
+	return atomicfile.WriteFile(filepath.Join(dir, configFile), append(data, '\n'))
+}
+
+// maxConfig bounds config.json; a thousand classes and 4,992 features come to a
+// few dozen kilobytes.
+const maxConfig = 16 << 20
+
+// ReadConfig reads and checks dir's config.json.
+func ReadConfig(dir string) (Config, error) {
+	path := filepath.Join(dir, configFile)
+	var c Config
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return c, fmt.Errorf("%s is a file, want a run's folder", dir)
+	}
+	info, err := os.Stat(path)
+	if os.IsNotExist(err) {
+		return c, fmt.Errorf("%s is no run folder: it has no %s (graft train writes one when it is done)", dir, configFile)
+	}
+	if err != nil {
+		return c, err
+	}
+	if info.Size() > maxConfig {
+		return c, fmt.Errorf("%s: %d bytes, want at most %d", path, info.Size(), maxConfig)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return c, err
+	}
+	if c, err = parseConfig(data); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+func parseConfig(data []byte) (Config, error) {
+	var c Config
+	if err := json.Unmarshal(data, &c); err != nil {
+		return c, err
+	}
+	var model bytes.Buffer
+	if err := json.Compact(&model, c.Model); err != nil {
+		return c, fmt.Errorf("model: %w", err)
+	}
+	c.Model = model.Bytes()
+	return c, c.check()
+}
+
+// maxFeatures caps the width of a tap and of a head, and the number of classes,
+// that a config.json may claim.
+const maxFeatures = 1 << 20
+
+// check refuses what later code would trip over.
+func (c Config) check() error {
+	switch {
+	case c.Format != runFormat:
+		return fmt.Errorf("format %q, this program reads %q", c.Format, runFormat)
+	case !slices.Contains(kinds, c.Kind):
+		return fmt.Errorf("a run of kind %q, this program knows %s", c.Kind, strings.Join(kinds, ", "))
+	case len(c.Classes) < 2 || len(c.Classes) > maxFeatures:
+		return fmt.Errorf("%d classes, want 2 to %d", len(c.Classes), maxFeatures)
+	}
+	net, err := c.Network()
+	if err != nil {
+		return err
+	}
+	if net.Classes() != len(c.Classes) {
+		return fmt.Errorf("the model has %d outputs for %d classes", net.Classes(), len(c.Classes))
+	}
+	if c.Kind == nets.KindHead {
+		return c.checkHead(net.InputShape()[0])
+	}
+	return c.Pixels.Check(net.InputShape())
+}
+
+var kinds = []string{nets.KindHead, nets.KindCNN, nets.KindViT}
+
+// Network is the model without its weights.
+func (c Config) Network() (nets.Net, error) { return nets.New(c.Kind, c.Model) }
+
+// checkHead wants the taps to make up the network's features.
+func (c Config) checkHead(features int) error {
+	if len(c.Head.Taps) == 0 {
+		return errors.New("no taps, want at least one")
+	}
+	sum := 0
+	for _, t := range c.Head.Taps {
+		d := c.Backbone.Dims[t]
+		if d < 1 || d > maxFeatures {
+			return fmt.Errorf("tap %q has %d features, want 1 to %d", t, d, maxFeatures)
+		}
+		sum += d
+	}
+	if sum != c.Head.Dim || sum != features {
+		return fmt.Errorf("taps %s have %d features together, the head wants %d and its model %d", strings.Join(c.Head.Taps, ","), sum, c.Head.Dim, features)
+	}
+	return nil
+}

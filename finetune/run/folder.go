@@ -1,0 +1,111 @@
+package run
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"graft/internal/atomicfile"
+)
+
+// The files of a run folder.
+const (
+	configFile        = "config.json"
+	weightsFile       = "model.safetensors"
+	historyFile       = "history.csv"
+	metricsFile       = "metrics.json"
+	CheckpointFile    = "checkpoint.safetensors" // of a training under way
+	lastFile          = "last.safetensors"       // the last weights, where the best were kept
+	predictionsPrefix = "predictions-"
+	predictionsSuffix = ".csv"
+)
+
+// runFile tells whether name is a file that a run folder holds by format.
+func runFile(name string) bool {
+	switch name {
+	case configFile, weightsFile, historyFile, metricsFile, CheckpointFile, lastFile:
+		return true
+	}
+	return strings.HasPrefix(name, predictionsPrefix) && strings.HasSuffix(name, predictionsSuffix) ||
+		strings.HasPrefix(name, atomicfile.TempPrefix)
+}
+
+// CheckFolder refuses a folder that a new run would damage: before the work
+// starts, not after it. It tells whether an interrupted training left a
+// checkpoint there, to be gone on from unless it is to be replaced by force.
+func CheckFolder(dir string, force bool) (unfinished bool, err error) {
+	if dir == "" {
+		return false, fmt.Errorf("no folder for the run was given")
+	}
+	entries, err := os.ReadDir(dir)
+	if os.IsNotExist(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("run folder %s: %w", dir, err)
+	}
+	finished := exists(filepath.Join(dir, configFile))
+	switch {
+	case len(entries) == 0:
+		return false, nil
+	case !force && !finished && exists(filepath.Join(dir, CheckpointFile)):
+		return true, nil
+	case !force:
+		return false, fmt.Errorf("run folder %s exists and is not empty; choose another --out, or replace it with --force", dir)
+	case !finished:
+		return false, onlyRunFiles(dir, entries)
+	}
+	if _, err := ReadConfig(dir); err != nil {
+		return false, fmt.Errorf("--force replaces runs only: %w", err)
+	}
+	return false, nil
+}
+
+// onlyRunFiles accepts what an interrupted training leaves and nothing else.
+func onlyRunFiles(dir string, entries []os.DirEntry) error {
+	for _, e := range entries {
+		if e.IsDir() || !runFile(e.Name()) {
+			return fmt.Errorf("--force replaces runs only: %s has no %s and holds %s", dir, configFile, e.Name())
+		}
+	}
+	return nil
+}
+
+// StartFolder makes the folder, or takes the files of an earlier run out of it;
+// config.json goes first, so that no mixture ever looks finished. What else
+// lies there (an exported model, a plot) stays.
+func StartFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	if err := os.Remove(filepath.Join(dir, configFile)); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	for _, e := range entries {
+		if runFile(e.Name()) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return fmt.Errorf("run folder: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Absolute is a path as config.json records it: from the root, or as it is
+// where that cannot be told.
+func Absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}

@@ -1,0 +1,49 @@
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+	"graft/finetune/metrics"
+	"graft/internal/atomicfile"
+	"os"
+	"path/filepath"
+)
+
+func writeMetrics(dir string, reports []metrics.Report) error {
+	data, err := json.MarshalIndent(reports, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, metricsFile), err)
+	}
+	return atomicfile.WriteFile(filepath.Join(dir, metricsFile), append(data, '\n'))
+}
+
+// maxMetrics bounds metrics.json.
+const maxMetrics = 64 << 20
+
+// ReadMetrics reads dir's metrics.json; a folder without one has no reports.
+func ReadMetrics(dir string) ([]metrics.Report, error) {
+	path := filepath.Join(dir, metricsFile)
+	reports := []metrics.Report{}
+	data, err := readCapped(path, maxMetrics)
+	if err != nil || data == nil {
+		return reports, err
+	}
+	if err := json.Unmarshal(data, &reports); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return reports, nil
+}
+
+// readCapped reads a whole file, nil if it is not there.
+func readCapped(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case os.IsNotExist(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case info.Size() > limit:
+		return nil, fmt.Errorf("%s: %d bytes, want at most %d", path, info.Size(), limit)
+	}
+	return os.ReadFile(path)
+}

@@ -1,0 +1,116 @@
+package run
+
+import (
+	"encoding/json"
+
+	"graft/finetune/fit"
+	"graft/preprocess/augment"
+)
+
+// Config is a run's config.json.
+type Config struct {
+	Format   string   `json:"format"`
+	Kind     string   `json:"kind"` // what was trained: head, cnn or vit
+	Version  string   `json:"graft_version"`
+	Go       string   `json:"go_version"`
+	Platform string   `json:"platform"` // GOOS/GOARCH
+	Seed     uint64   `json:"seed"`
+	Notes    []string `json:"notes,omitempty"` // what a reader of the results must know, a sentence each
+	Classes  []string `json:"classes"`         // in the order of the model's outputs
+
+	Model      json.RawMessage  `json:"model"`               // the network's options, as nets.New takes them
+	Training   *TrainingRecord  `json:"training,omitempty"`  // by gradient descent; nil for others and for imported weights
+	Imported   *ImportRecord    `json:"imported,omitempty"`  // of weights that were not trained here
+	Pixels     *PixelsRecord    `json:"pixels,omitempty"`    // of a cnn or vit
+	Head       HeadRecord       `json:"head,omitzero"`       // of a head, as the next two
+	Embeddings EmbeddingsRecord `json:"embeddings,omitzero"` //
+	Backbone   BackboneRecord   `json:"backbone,omitzero"`   //
+	Dataset    DatasetRecord    `json:"dataset,omitzero"`
+}
+
+// TrainingRecord is how a network was trained.
+type TrainingRecord struct {
+	Recipe string `json:"recipe"`
+	fit.Config
+	Augment    augment.Pipeline `json:"augment"`
+	SoftLabels float64          `json:"soft_labels"` // share of FER+'s votes in the targets
+	Holdout    float64          `json:"holdout"`     // share of train held out
+	Validation string           `json:"validation"`  // split that was watched, or what else
+	Samples    int              `json:"train_samples"`
+	Epoch      int              `json:"epoch"` // that the weights are of
+}
+
+// ImportRecord is where imported weights came from.
+type ImportRecord struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+}
+
+// The recipes.
+const (
+	// RecipeLBFGS, of heads, standardises the features on train and fits a
+	// multinomial logistic regression by L-BFGS, its strength chosen on a
+	// stratified tenth of train and then refitted on all of it.
+	RecipeLBFGS = "lbfgs"
+	// RecipeStudy is the study's: Adam at 1e-4, batches of 32, 10 epochs,
+	// watched on public-test. A head is one linear layer on the features as
+	// they are; cnn and vit see pixels in 0…1, resized from 48 to 32.
+	RecipeStudy = "study"
+	// RecipeStrong is ours.
+	RecipeStrong = "strong"
+)
+
+// HeadRecord is how the head was trained.
+type HeadRecord struct {
+	Recipe       string             `json:"recipe"`
+	Taps         []string           `json:"taps"` // concatenated in this order
+	Dim          int                `json:"dim"`  // of the concatenated features
+	Standardize  bool               `json:"standardize"`
+	UseFlip      bool               `json:"use_flip"`
+	ClassWeights string             `json:"class_weights"`
+	Settings     map[string]float64 `json:"settings,omitempty"` // the recipe's own numbers
+	Lambda       *float64           `json:"lambda,omitempty"`
+	LambdaFrom   string             `json:"lambda_from,omitempty"` // given, or holdout
+	Tried        []Strength         `json:"lambda_tried,omitempty"`
+	Samples      int                `json:"train_samples"` // rows trained on, mirrored ones included
+}
+
+// Strength is one strength of regularisation that was tried on the hold-out of
+// train.
+type Strength struct {
+	Lambda   float64 `json:"lambda"`
+	Loss     float64 `json:"loss"`
+	Accuracy float64 `json:"accuracy"`
+}
+
+// EmbeddingsRecord tells which features were trained on.
+type EmbeddingsRecord struct {
+	Path           string         `json:"path"`
+	ManifestSHA256 string         `json:"manifest_sha256"`
+	DType          string         `json:"dtype"`
+	Provider       string         `json:"provider"` // what computed them
+	Runtime        string         `json:"onnxruntime_version"`
+	Rows           map[string]int `json:"rows"` // per split
+}
+
+// BackboneRecord tells where the features came from.
+type BackboneRecord struct {
+	Model         string         `json:"model"`  // path of the ONNX file
+	SHA256        string         `json:"sha256"` // of the ONNX file
+	Arch          string         `json:"arch,omitempty"`
+	Source        string         `json:"source,omitempty"` // the checkpoint's file, or random:SEED
+	SourceSHA256  string         `json:"source_sha256,omitempty"`
+	Pretrained    bool           `json:"pretrained"`
+	Precision     string         `json:"precision"`
+	Preprocessing string         `json:"preprocessing"`
+	Dims          map[string]int `json:"tap_dims"` // of the taps in use
+}
+
+// DatasetRecord tells which images were used.
+type DatasetRecord struct {
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint"`
+	Limit       int    `json:"limit,omitempty"` // samples per split, 0 for all
+	// Where a cnn's or vit's images lie; a head's are in its embeddings.
+	DataOptions
+}

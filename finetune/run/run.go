@@ -1,0 +1,92 @@
+// Package run is what a training leaves behind: a folder, its files and their formats.
+//
+//	config.json              every setting, seeds, hashes of the inputs, versions
+//	model.safetensors        the weights by the names of package nets: PyTorch's names and layouts
+//	last.safetensors         the last weights, where the best ones of a hold-out were kept
+//	history.csv              epoch, train loss, validation loss and accuracy, seconds
+//	metrics.json             one report for each split that was not trained on
+//	predictions-<split>.csv  index, id, label, predicted class, probability of each class
+//	checkpoint.safetensors   only while a training by gradient descent is under way: it goes on from there
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"graft/finetune/fit"
+	"graft/finetune/metrics"
+	"graft/finetune/nets"
+)
+
+// Run is a finished run: its settings and its trained model.
+type Run struct {
+	Dir     string
+	Config  Config
+	Net     nets.Net
+	Weights map[string][]float32 // by the names of Net.Weights
+}
+
+// Open reads a run folder. The weights are read strictly: a missing, unexpected
+// or misshapen tensor is an error that names it.
+func Open(dir string) (*Run, error) {
+	c, err := ReadConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	net, err := c.Network()
+	if err != nil {
+		return nil, err
+	}
+	w, err := readWeights(dir, net)
+	if err != nil {
+		return nil, err
+	}
+	return &Run{Dir: dir, Config: c, Net: net, Weights: w}, nil
+}
+
+// SetNetwork records the network and its weights.
+func (r *Run) SetNetwork(net nets.Net, weights map[string][]float32) (err error) {
+	r.Net, r.Weights = net, weights
+	r.Config.Model, err = json.Marshal(net)
+	return err
+}
+
+// Results are what a run's folder holds beside its settings and its weights.
+type Results struct {
+	History []fit.Epoch          // of the training
+	Reports []metrics.Report     // of the splits that were not trained on
+	Last    map[string][]float32 // the last weights, where others were kept; else nil
+}
+
+// Save writes the folder of a training: config.json last, and only then goes
+// the checkpoint.
+func (r *Run) Save(s Results) error {
+	if s.Last != nil {
+		if err := writeWeights(filepath.Join(r.Dir, lastFile), r.Net, s.Last); err != nil {
+			return err
+		}
+	}
+	if err := writeHistory(r.Dir, s.History); err != nil {
+		return err
+	}
+	if err := writeMetrics(r.Dir, s.Reports); err != nil {
+		return err
+	}
+	if err := r.SaveModel(); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(r.Dir, CheckpointFile)); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	return nil
+}
+
+// SaveModel writes the weights and then config.json: all that a run needs.
+func (r *Run) SaveModel() error {
+	if err := writeWeights(filepath.Join(r.Dir, weightsFile), r.Net, r.Weights); err != nil {
+		return err
+	}
+	return writeConfig(r.Dir, r.Config)
+}

@@ -1,0 +1,129 @@
+package ship
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"graft/finetune/model"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/graph"
+	"graft/graph/lower"
+	"graft/onnx"
+	"graft/preprocess"
+)
+
+// classifier makes an ONNX model of a network on images with its weights: from `pixels`, uint8 [N,C,side,side] divided by
+// 255 and brought to the network's size, to `logits` and `probabilities`, float32 [N,K].
+func classifier(net nets.Net, weights map[string][]float32, p run.PixelsRecord) (*onnx.Model, error) {
+	m := &onnx.Model{Name: net.Kind(), Opset: lower.Opset, Producer: "graft", Metadata: map[string]string{}}
+	b := onnx.NewBuilder(m)
+	shape, side := net.InputShape(), int64(p.Side)
+	pixels := b.Input("pixels", onnx.Uint8, onnx.Dim{Name: "N"}, onnx.Dim{Value: int64(shape[0])}, onnx.Dim{Value: side}, onnx.Dim{Value: side})
+	x, err := prepare(b, pixels, p, shape[1])
+	if err != nil {
+		return nil, err
+	}
+	if p.Mirror {
+		x = joinMirrored(b, x)
+	}
+	logits, err := addNet(b, net, weights, x)
+	if err != nil {
+		return nil, err
+	}
+	if p.Mirror {
+		logits = meanOfSides(b, logits, net.Classes())
+	}
+	addOutputs(b, logits, onnx.Dim{Name: "N"}, net.Classes())
+	return m, m.Validate()
+}
+
+// meanOfSides averages the logits of the images, the first half of them, and of their mirror images.
+func meanOfSides(b *onnx.Builder, logits string, classes int) string {
+	logits = b.Op("Reshape", "logits_by_side", []string{logits, b.Int64s("by_side", 2, -1, int64(classes))})
+	return reduceMean(b, model.OutLogits, logits, []int64{0})
+}
+
+// addOutputs declares the logits and their softmax as the model's outputs, [n,classes].
+func addOutputs(b *onnx.Builder, logits string, n onnx.Dim, classes int) {
+	dims := []onnx.Dim{n, {Value: int64(classes)}}
+	probabilities := b.Op("Softmax", model.OutProbabilities, []string{logits}, onnx.Attr{Name: "axis", Value: int64(1)})
+	b.Output(model.OutLogits, logits, onnx.Float32, dims...)
+	b.Output(model.OutProbabilities, probabilities, onnx.Float32, dims...)
+}
+
+// addNet adds a network with its weights to b's model and returns the name of its logits [N,K]; x names the value with its
+// input, float32 [N,…].
+func addNet(b *onnx.Builder, net nets.Net, weights map[string][]float32, x string) (string, error) {
+	g := graph.New()
+	in := g.Input("x", append([]int{1}, net.InputShape()...)...)
+	w, err := nets.Declare(g, net, weights)
+	if err != nil {
+		return "", err
+	}
+	logits := net.Forward(g, in, w, nets.Mode{})
+	if err := g.Err(); err != nil {
+		return "", err
+	}
+	names, err := lower.Nodes(b, []*graph.Node{logits}, lower.Options{Inputs: map[string]string{"x": x}})
+	if err != nil {
+		return "", err
+	}
+	return names[0], nil
+}
+
+// maxPixels bounds the side of the images that a model is written for.
+const maxPixels = 1 << 12
+
+// prepare adds what brings uint8 pixels [N,C,H,W] to float32 [N,C,side,side] in 0…1. Resizing is two matrix products with
+// the filter's own weights, so that it is exactly the one of training.
+func prepare(b *onnx.Builder, pixels string, p run.PixelsRecord, side int) (string, error) {
+	if p.Side < 1 || p.Side > maxPixels {
+		return "", fmt.Errorf("images of %d pixels a side, want 1 to %d", p.Side, maxPixels)
+	}
+	x := b.Op("Cast", "pixels_float", []string{pixels}, onnx.Attr{Name: "to", Value: int64(onnx.Float32)})
+	x = b.Op("Div", "pixels_unit", []string{x, b.Float32s("pixel_max", []float32{255})})
+	switch {
+	case p.Side == side:
+		return x, nil
+	case p.Fit == run.FitResize:
+		from, to := int64(p.Side), int64(side)
+		x = b.Op("MatMul", "resized_columns", []string{x, b.Float32s("resize_columns", columns(p.Side, side), from, to)})
+		return b.Op("MatMul", "resized", []string{b.Float32s("resize_rows", rows(p.Side, side), to, from), x}), nil
+	case p.Side < side:
+		return "", errors.New("images smaller than the network's input cannot be cropped to it, want fit resize")
+	}
+	// Of an odd remainder the smaller half lies before the middle.
+	from, to := int64((p.Side-side)/2), int64((p.Side-side)/2+side)
+	return b.Op("Slice", "cropped", []string{x, b.Int64s("crop_start", from, from), b.Int64s("crop_end", to, to), b.Int64s("crop_axes", 2, 3)}), nil
+}
+
+// columns is the antialiasing filter as a matrix [n,side]: what it makes of the n unit impulses.
+func columns(n, side int) []float32 {
+	m := make([]float32, n*side)
+	preprocess.ResizeAntialias(m, identity(n), 1, n, n, n, side)
+	return m
+}
+
+// rows is the transposed matrix, [side,n].
+func rows(n, side int) []float32 {
+	m := make([]float32, side*n)
+	preprocess.ResizeAntialias(m, identity(n), 1, n, n, side, n)
+	return m
+}
+
+func identity(n int) []float32 {
+	m := make([]float32, n*n)
+	for i := range n {
+		m[i*n+i] = 1
+	}
+	return m
+}
+
+// joinMirrored doubles the batch: x followed by the same mirrored left to right.
+func joinMirrored(b *onnx.Builder, x string) string {
+	mirrored := b.Op("Slice", "mirrored", []string{x, b.Int64s("mirror_start", -1), b.Int64s("mirror_end", math.MinInt64),
+		b.Int64s("mirror_axis", 3), b.Int64s("mirror_step", -1)})
+	return b.Op("Concat", "both_sides", []string{x, mirrored}, onnx.Attr{Name: "axis", Value: int64(0)})
+}

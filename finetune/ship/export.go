@@ -1,0 +1,287 @@
+// Package ship makes one ONNX file of a run, and of its backbone where it has one.
+package ship
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"graft/finetune/load"
+	"graft/finetune/model"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/onnx"
+	"graft/pretrained"
+)
+
+// Config says how to join a run and its backbone.
+type Config struct {
+	Run     string              // the run's folder
+	Model   string              // the backbone's ONNX file; empty: where the run says, or beside the run
+	Foreign *pretrained.Foreign // describes a backbone that graft did not export; nil: as the run recorded it
+	Out     string              // the ONNX file to write
+	Version string              // of the program, for the file's metadata
+}
+
+// minOpset is the first with Slice by inputs, which mirrors the image.
+const minOpset = 10
+
+// Exported tells what Export wrote.
+type Exported struct {
+	File    string   `json:"file"`
+	Inputs  []string `json:"inputs"`
+	Outputs []string `json:"outputs"`
+	Labels  []string `json:"labels"`
+	Notes   []string `json:"notes,omitempty"`
+}
+
+// Export writes one ONNX file from pixels to `probabilities` and `logits`, both
+// [N,K] float32. For a head: backbone, taps, standardisation, head and softmax,
+// and the mirrored image's pass where the run averages it; what the head does
+// not need of the backbone is left out. For a cnn or vit: its own resizing or
+// cropping and the network, from uint8 [N,C,side,side]. Labels lie in the
+// metadata.
+func Export(c Config) (Exported, error) {
+	r, err := run.Open(c.Run)
+	if err != nil {
+		return Exported{}, err
+	}
+	if r.Config.Kind == nets.KindHead {
+		return exportHead(r, c)
+	}
+	return exportNetwork(r, c)
+}
+
+// exportNetwork writes a cnn or vit.
+func exportNetwork(r *run.Run, c Config) (Exported, error) {
+	if c.Model != "" || c.Foreign != nil {
+		return Exported{}, fmt.Errorf("run %s is a %s and has no backbone; leave out the settings for one", r.Dir, r.Config.Kind)
+	}
+	p := r.Config.Pixels
+	m, err := classifier(r.Net, r.Weights, *p)
+	if err == nil {
+		err = addMetadata(r, m, nil, c.Version)
+	}
+	if err != nil {
+		return Exported{}, fmt.Errorf("export %s: %w", r.Dir, err)
+	}
+	m.Metadata[model.KeyKind], m.Metadata[model.KeySide], m.Metadata[model.KeyCrop] = r.Config.Kind, strconv.Itoa(p.Side), "1"
+	return write(r, m, c.Out)
+}
+
+// exportHead joins a head to its backbone.
+func exportHead(r *run.Run, c Config) (Exported, error) {
+	path, err := load.Backbone(r, c.Model)
+	if err != nil {
+		return Exported{}, err
+	}
+	if run.Absolute(path) == run.Absolute(c.Out) {
+		return Exported{}, fmt.Errorf("%s is the backbone itself; write the joined model to another file", c.Out)
+	}
+	m, err := onnx.Open(path)
+	if err != nil {
+		return Exported{}, err
+	}
+	defer m.Close()
+	foreign, err := model.Foreign(r, c.Foreign)
+	if err == nil {
+		err = join(r, m, foreign, c.Version)
+	}
+	if err != nil {
+		return Exported{}, fmt.Errorf("join %s and %s: %w", r.Dir, path, err)
+	}
+	return write(r, m, c.Out)
+}
+
+// write writes the file and tells what is in it.
+func write(r *run.Run, m *onnx.Model, path string) (Exported, error) {
+	if err := m.WriteFile(path); err != nil {
+		return Exported{}, err
+	}
+	out := Exported{File: path, Labels: r.Config.Classes, Notes: r.Config.Notes}
+	for _, v := range m.Inputs {
+		out.Inputs = append(out.Inputs, v.String())
+	}
+	for _, v := range m.Outputs {
+		out.Outputs = append(out.Outputs, v.String())
+	}
+	return out, nil
+}
+
+// join turns the backbone m into the whole model.
+func join(r *run.Run, m *onnx.Model, foreign *pretrained.Foreign, version string) error {
+	if m.Opset < minOpset {
+		return fmt.Errorf("the model's operator set is %d, want at least %d; export the backbone again with a newer one", m.Opset, minOpset)
+	}
+	input, err := pixelInput(m)
+	if err != nil {
+		return err
+	}
+	values, err := tapValues(m, r.Config.Head.Taps, foreign)
+	if err != nil {
+		return err
+	}
+	m.Outputs = values
+	m.Prune()
+	if m.IRVersion > 0 && m.IRVersion < 4 {
+		m.IRVersion = 4 // before that, weights had to be listed among the inputs
+	}
+	b := onnx.NewBuilder(m)
+	if r.Config.Head.UseFlip {
+		if input.Dims[0].Value > 0 {
+			return fmt.Errorf("input %v takes %d images at a time, and mirroring needs any number", input, input.Dims[0].Value)
+		}
+		mirrorInput(b, input.Name)
+	}
+	var parts []string
+	for _, v := range values {
+		parts = append(parts, pooled(b, v, foreign))
+	}
+	logits, err := addHead(r, b, parts)
+	if err != nil {
+		return err
+	}
+	m.Outputs = nil
+	addOutputs(b, logits, input.Dims[0], len(r.Config.Classes))
+	if err := addMetadata(r, m, foreign, version); err != nil {
+		return err
+	}
+	return m.Validate()
+}
+
+// pixelInput is the one input that is no weight.
+func pixelInput(m *onnx.Model) (onnx.Value, error) {
+	weights := map[string]bool{}
+	for _, t := range m.Initializers {
+		weights[t.Name] = true
+	}
+	var found []onnx.Value
+	for _, v := range m.Inputs {
+		if !weights[v.Name] {
+			found = append(found, v)
+		}
+	}
+	if len(found) != 1 || len(found[0].Dims) != 4 {
+		return onnx.Value{}, fmt.Errorf("the backbone's inputs are %v, want one of pixels [N,C,H,W]", found)
+	}
+	return found[0], nil
+}
+
+// tapValues finds the outputs that the head reads.
+func tapValues(m *onnx.Model, taps []string, foreign *pretrained.Foreign) ([]onnx.Value, error) {
+	if foreign != nil && len(taps) != 1 {
+		return nil, fmt.Errorf("%d taps of a model that graft did not export, want one", len(taps))
+	}
+	var out []onnx.Value
+	for _, tap := range taps {
+		name := tap
+		if foreign != nil {
+			name = foreign.Output
+		}
+		at := -1
+		for i, v := range m.Outputs {
+			if v.Name == name || (name == "" && v.Type == onnx.Float32) {
+				at = i
+			}
+		}
+		if at < 0 {
+			return nil, fmt.Errorf("the backbone has no output %q", name)
+		}
+		if v := m.Outputs[at]; v.Type != onnx.Float32 {
+			return nil, fmt.Errorf("output %v, want float32", v)
+		}
+		out = append(out, m.Outputs[at])
+	}
+	return out, nil
+}
+
+// mirrorInput doubles the batch: every node that read the pixels now reads them
+// followed by the same mirrored left to right.
+func mirrorInput(b *onnx.Builder, pixels string) {
+	m := b.Model
+	old := m.Nodes
+	m.Nodes = nil
+	both := joinMirrored(b, pixels)
+	for i, n := range old {
+		inputs := append([]string(nil), n.Inputs...)
+		for j, in := range inputs {
+			if in == pixels {
+				inputs[j] = both
+			}
+		}
+		old[i].Inputs = inputs
+	}
+	m.Nodes = append(m.Nodes, old...)
+}
+
+// pooled brings an output to [N,D] as the host does for a foreign model.
+func pooled(b *onnx.Builder, v onnx.Value, foreign *pretrained.Foreign) string {
+	if foreign == nil || foreign.Pool == pretrained.PoolNone {
+		return v.Name
+	}
+	if foreign.Pool == pretrained.PoolCLS {
+		first := b.Const("first_token", onnx.Int64, nil, onnx.Int64s([]int64{0})) // a scalar, so that the axis goes
+		return b.Op("Gather", "pooled", []string{v.Name, first}, onnx.Attr{Name: "axis", Value: int64(1)})
+	}
+	axes := []int64{1} // tokens of [N,T,D]
+	if len(v.Dims) == 4 {
+		axes = []int64{2, 3} // places of [N,D,H,W]
+	}
+	return reduceMean(b, "pooled", v.Name, axes)
+}
+
+// reduceMean averages over axes and drops them; the axes were an attribute
+// before operator set 18.
+func reduceMean(b *onnx.Builder, name, x string, axes []int64) string {
+	keep := onnx.Attr{Name: "keepdims", Value: int64(0)}
+	if b.Model.Opset < 18 {
+		return b.Op("ReduceMean", name, []string{x}, onnx.Attr{Name: "axes", Value: axes}, keep)
+	}
+	return b.Op("ReduceMean", name, []string{x, b.Int64s(name+"_axes", axes...)}, keep)
+}
+
+// addHead adds what follows the features and returns the logits.
+func addHead(r *run.Run, b *onnx.Builder, parts []string) (string, error) {
+	x := parts[0]
+	if len(parts) > 1 {
+		x = b.Op("Concat", "features", parts, onnx.Attr{Name: "axis", Value: int64(1)})
+	}
+	x, err := addNet(b, r.Net, r.Weights, x)
+	if err == nil && r.Config.Head.UseFlip {
+		x = meanOfSides(b, x, r.Net.Classes())
+	}
+	return x, err
+}
+
+// addMetadata records what the file is.
+func addMetadata(r *run.Run, m *onnx.Model, foreign *pretrained.Foreign, version string) error {
+	labels, err := json.Marshal(r.Config.Classes)
+	if err != nil {
+		return err
+	}
+	if m.Metadata == nil {
+		m.Metadata = map[string]string{}
+	}
+	m.Producer, m.ProducerVersion = "graft", version
+	m.Name = filepath.Base(run.Absolute(r.Dir))
+	m.Metadata[model.KeyLabels], m.Metadata[model.KeyVersion] = string(labels), version
+	if h := r.Config.Head; r.Config.Kind == nets.KindHead {
+		m.Metadata[model.KeyBackbone], m.Metadata[model.KeyTaps] = r.Config.Backbone.SHA256, strings.Join(h.Taps, ",")
+		m.Metadata[model.KeyRecipe], m.Metadata[model.KeyFlip] = h.Recipe, strconv.FormatBool(h.UseFlip)
+	}
+	if notes := strings.Join(r.Config.Notes, "\n"); notes != "" {
+		m.Metadata[model.KeyNotes] = notes
+	}
+	if foreign == nil {
+		return nil
+	}
+	data, err := json.Marshal(foreign)
+	if err != nil {
+		return errors.Join(errors.New("preprocessing of the foreign backbone"), err)
+	}
+	m.Metadata[model.KeyForeign] = string(data)
+	return nil
+}

@@ -1,0 +1,310 @@
+package ship
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"graft/finetune/internal/runtest"
+	"graft/finetune/model"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/onnx"
+	"graft/onnx/ort"
+	"graft/onnx/ort/orttest"
+	"graft/pretrained"
+	"graft/pretrained/vit/vittest"
+)
+
+// maxDifference is how far an exported file's probabilities may be from the
+// pipeline's. The promise is 1e-4; float32 leaves far less.
+const maxDifference = 1e-5
+
+func random32(rng *rand.Rand, n int, scale float64) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(rng.NormFloat64() * scale)
+	}
+	return out
+}
+
+// makeRun writes a run with a random head on the backbone.
+func makeRun(t *testing.T, backbone string, foreign *pretrained.Foreign, taps []string, flip bool) string {
+	t.Helper()
+	b, err := pretrained.Open(backbone, pretrained.Options{Foreign: foreign, Runtime: ort.Options{Provider: ort.CPU}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	dims, dim := map[string]int{}, 0
+	for _, tap := range taps {
+		dims[tap] = b.Dim(tap)
+		dim += dims[tap]
+	}
+	classes := []string{"angry", "happy", "sad", "plain, with a comma"}
+	c := run.Config{
+		Format: "graft-run-1", Kind: nets.KindHead, Classes: classes,
+		Head: run.HeadRecord{Recipe: run.RecipeLBFGS, Taps: taps, Dim: dim, Standardize: true, UseFlip: flip},
+		Backbone: run.BackboneRecord{Model: run.Absolute(backbone), SHA256: b.Hash(), Source: b.Source(), Preprocessing: b.Preprocessing(),
+			Dims: dims},
+		Notes: []string{"a note"},
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	r := &run.Run{Dir: t.TempDir(), Config: c}
+	weights := map[string][]float32{"head.weight": random32(rng, len(classes)*dim, 1/math.Sqrt(float64(dim))), "head.bias": random32(rng, len(classes), 0.5),
+		nets.FeatureMean: random32(rng, dim, 1), nets.FeatureStd: random32(rng, dim, 1)}
+	for i, v := range weights[nets.FeatureStd] {
+		weights[nets.FeatureStd][i] = float32(math.Abs(float64(v))) + 0.3
+	}
+	if err := r.SetNetwork(nets.Head{Features: dim, Outputs: len(classes), Standardize: true}, weights); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.SaveModel(); err != nil {
+		t.Fatal(err)
+	}
+	return r.Dir
+}
+
+func openTest(t *testing.T, path string) *model.Predictor {
+	t.Helper()
+	p, err := model.Open(path, model.Options{Runtime: ort.Options{Provider: ort.CPU}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// comparePredictors checks that the exported file says what the run says, and
+// that this is not the same for every image.
+func comparePredictors(t *testing.T, run, file string) {
+	t.Helper()
+	a, b := openTest(t, run), openTest(t, file)
+	if got, want := strings.Join(b.Labels(), "|"), strings.Join(a.Labels(), "|"); got != want {
+		t.Errorf("labels %s, want %s", got, want)
+	}
+	if notes := b.Notes(); len(notes) != 1 || notes[0] != "a note" {
+		t.Errorf("notes %q, want the run's", notes)
+	}
+	seen := map[string]bool{}
+	for i, im := range runtest.Images() {
+		want, err := a.Image(context.Background(), im)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := b.Image(context.Background(), im)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[fmt.Sprintf("%.4f", want)] = true
+		for k := range want {
+			if d := math.Abs(float64(got[k] - want[k])); !(d <= maxDifference) {
+				t.Errorf("image %d, class %d: %g in the file, %g in the pipeline", i, k, got[k], want[k])
+			}
+		}
+	}
+	if len(seen) < 2 {
+		t.Error("every image got the same probabilities; the comparison shows nothing")
+	}
+}
+
+func TestExportMatchesThePipeline(t *testing.T) {
+	orttest.Require(t)
+	backbone := vittest.WriteTiny(t, t.TempDir())
+	for _, c := range []struct {
+		taps string
+		flip bool
+	}{{"cls", false}, {"mean_1,cls", false}, {"cls,mean,cls_2,mean_1", true}} {
+		t.Run(fmt.Sprint(c.taps, c.flip), func(t *testing.T) {
+			dir := makeRun(t, backbone, nil, strings.Split(c.taps, ","), c.flip)
+			out := filepath.Join(t.TempDir(), "whole.onnx")
+			e, err := Export(Config{Run: dir, Out: out, Version: "v1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(e.Inputs) != 1 || !strings.HasPrefix(e.Inputs[0], "pixels uint8 [") || len(e.Outputs) != 2 {
+				t.Errorf("inputs %v, outputs %v", e.Inputs, e.Outputs)
+			}
+			comparePredictors(t, dir, out)
+			checkBatch(t, out)
+		})
+	}
+}
+
+// checkBatch checks that images classified together get what they get alone.
+func checkBatch(t *testing.T, path string) {
+	t.Helper()
+	s, err := ort.Open(path, ort.Options{Provider: ort.CPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	rng := rand.New(rand.NewPCG(5, 6))
+	const n, k, size = 3, 4, 3 * 32 * 32
+	pixels := make([]uint8, n*size)
+	for i := range pixels {
+		pixels[i] = uint8(rng.IntN(256))
+	}
+	run := func(images int, pix []uint8) (probs, logits []float32) {
+		probs, logits = make([]float32, images*k), make([]float32, images*k)
+		shape := []int64{int64(images), k}
+		err := s.Run(context.Background(), []ort.Tensor{{Name: "pixels", Shape: []int64{int64(images), 3, 32, 32}, Data: pix}},
+			[]ort.Tensor{{Name: "probabilities", Shape: shape, Data: probs}, {Name: "logits", Shape: shape, Data: logits}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return probs, logits
+	}
+	together, logits := run(n, pixels)
+	for i := range n {
+		alone, _ := run(1, pixels[i*size:(i+1)*size])
+		sum := 0.0
+		for c := range k {
+			sum += math.Exp(float64(logits[i*k+c]))
+		}
+		for c := range k {
+			if d := math.Abs(float64(alone[c] - together[i*k+c])); !(d <= maxDifference) {
+				t.Errorf("image %d, class %d: %g together, %g alone", i, c, together[i*k+c], alone[c])
+			}
+			soft := math.Exp(float64(logits[i*k+c])) / sum
+			if !(math.Abs(soft-float64(together[i*k+c])) <= maxDifference) {
+				t.Errorf("image %d, class %d: softmax of the logits is %g, probability %g", i, c, soft, together[i*k+c])
+			}
+		}
+	}
+}
+
+func TestExportLeavesOutWhatIsNotNeeded(t *testing.T) {
+	orttest.Require(t)
+	backbone := vittest.WriteTiny(t, t.TempDir())
+	out := filepath.Join(t.TempDir(), "whole.onnx")
+	if _, err := Export(Config{Run: makeRun(t, backbone, nil, []string{"cls_1"}, false), Out: out, Version: "v1"}); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := onnx.Open(backbone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	m, err := onnx.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	// One block of two is enough for cls_1.
+	if got, limit := m.WeightBytes(), whole.WeightBytes()*2/3; got > limit {
+		t.Errorf("%d bytes of weights, the backbone has %d: the second block must be gone", got, whole.WeightBytes())
+	}
+	var labels []string
+	if err := json.Unmarshal([]byte(m.Metadata[model.KeyLabels]), &labels); err != nil || len(labels) != 4 || labels[3] != "plain, with a comma" {
+		t.Errorf("metadata %s is %q", model.KeyLabels, m.Metadata[model.KeyLabels])
+	}
+	if m.Metadata["graft.image_size"] != "32" || len(m.Metadata[model.KeyBackbone]) != 64 {
+		t.Errorf("metadata %v lacks the image size or the backbone's hash", m.Metadata)
+	}
+	if len(m.Outputs) != 2 || m.Outputs[0].Name != "logits" || m.Outputs[1].Name != "probabilities" {
+		t.Errorf("outputs %v, want logits and probabilities", m.Outputs)
+	}
+}
+
+// writeForeign writes a model as other tools make them: normalised float RGB
+// in, features of the shape [N,6], [N,T,6] or [N,6,2,2] out.
+func writeForeign(t *testing.T, rank int) string {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(8, 9))
+	m := &onnx.Model{Name: "foreign", Opset: 13, Producer: "test"}
+	b := onnx.NewBuilder(m)
+	in := b.Input("input", onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 3}, onnx.Dim{Value: 8}, onnx.Dim{Value: 8})
+	flat := b.Op("Flatten", "flat", []string{in})
+	features := b.Op("MatMul", "projected", []string{flat, b.Float32s("weight", random32(rng, 192*24, 0.1), 192, 24)})
+	shape, dims := []int64{-1, 24}, []onnx.Dim{{Name: "N"}, {Value: 24}}
+	switch rank {
+	case 3:
+		shape, dims = []int64{-1, 4, 6}, []onnx.Dim{{Name: "N"}, {Value: 4}, {Value: 6}}
+	case 4:
+		shape, dims = []int64{-1, 6, 2, 2}, []onnx.Dim{{Name: "N"}, {Value: 6}, {Value: 2}, {Value: 2}}
+	}
+	b.Output("embedding", b.Op("Reshape", "shaped", []string{features, b.Int64s("shape", shape...)}), onnx.Float32, dims...)
+	path := filepath.Join(t.TempDir(), "foreign.onnx")
+	if err := m.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestExportOfForeignBackbones(t *testing.T) {
+	orttest.Require(t)
+	for _, c := range []struct {
+		rank int
+		pool string
+		flip bool
+	}{{2, "", false}, {2, "", true}, {3, "cls", false}, {3, "mean", true}, {4, "mean", false}} {
+		t.Run(fmt.Sprint(c.rank, c.pool, c.flip), func(t *testing.T) {
+			f := &pretrained.Foreign{InputSize: 8, CropPct: 0.875, Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225},
+				Output: "embedding", Pool: c.pool}
+			dir := makeRun(t, writeForeign(t, c.rank), f, []string{pretrained.FeaturesTap}, c.flip)
+			out := filepath.Join(t.TempDir(), "whole.onnx")
+			if _, err := Export(Config{Run: dir, Out: out}); err != nil {
+				t.Fatal(err)
+			}
+			comparePredictors(t, dir, out)
+		})
+	}
+}
+
+func TestExportRefuses(t *testing.T) {
+	orttest.Require(t)
+	folder := t.TempDir()
+	backbone := vittest.WriteTiny(t, folder)
+	dir := makeRun(t, backbone, nil, []string{"cls"}, false)
+	_, err := Export(Config{Run: dir, Out: backbone})
+	runtest.WantError(t, err, "backbone itself")
+	other := vittest.Write(t, t.TempDir(), vittest.Config, 2)
+	_, err = Export(Config{Run: dir, Model: other, Out: filepath.Join(folder, "x.onnx")})
+	runtest.WantError(t, err, other, "SHA-256")
+	_, err = Export(Config{Run: dir, Out: filepath.Join(folder, "x.onnx"), Foreign: &pretrained.Foreign{}})
+	runtest.WantError(t, err, "describes itself")
+	if err := os.Rename(backbone, filepath.Join(folder, "elsewhere.onnx")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Export(Config{Run: dir, Out: filepath.Join(folder, "x.onnx")})
+	runtest.WantError(t, err, backbone, "--model")
+	if _, err := Export(Config{Run: dir, Model: filepath.Join(folder, "elsewhere.onnx"), Out: filepath.Join(folder, "x.onnx")}); err != nil {
+		t.Errorf("with --model: %v", err)
+	}
+}
+
+func TestBackboneIsFoundBesideTheRun(t *testing.T) {
+	orttest.Require(t)
+	backbone := vittest.WriteTiny(t, t.TempDir())
+	dir := makeRun(t, backbone, nil, []string{"cls"}, false)
+	if err := os.Rename(backbone, filepath.Join(dir, filepath.Base(backbone))); err != nil {
+		t.Fatal(err)
+	}
+	openTest(t, dir)
+}
+
+func TestPredictorComparesPreprocessing(t *testing.T) {
+	orttest.Require(t)
+	dir := makeRun(t, vittest.WriteTiny(t, t.TempDir()), nil, []string{"cls"}, false)
+	r, err := run.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Config.Backbone.Preprocessing = "in the graph: otherwise"
+	if err := r.SaveModel(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = model.Open(dir, model.Options{Runtime: ort.Options{Provider: ort.CPU}})
+	runtest.WantError(t, err, "preprocessing differs", "otherwise")
+}

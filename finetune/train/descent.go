@@ -1,0 +1,196 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"runtime"
+
+	"graft/finetune/fit"
+	"graft/finetune/head"
+	"graft/finetune/load"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/preprocess/augment"
+)
+
+// Observer is told how a training goes. Its functions may be nil.
+type Observer struct {
+	Log      func(line string)
+	Progress load.Progress
+}
+
+func (o Observer) log(format string, args ...any) {
+	if o.Log != nil {
+		o.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+// Descent is how to train by gradient descent, whatever the network.
+type Descent struct {
+	// Options of the network over the recipe's, by their names in config.json.
+	Options      map[string]any
+	Fit          fit.Config
+	ClassWeights string  // WeightsNone (also "") or WeightsBalanced
+	Holdout      float64 // share of train that is held out and watched instead of a split of its own; 0 for none
+}
+
+// check fills in defaults and refuses what contradicts itself.
+func (d *Descent) check() error {
+	if d.ClassWeights == "" {
+		d.ClassWeights = WeightsNone
+	}
+	switch {
+	case d.ClassWeights != WeightsNone && d.ClassWeights != WeightsBalanced:
+		return fmt.Errorf("class weights %q; known are %s and %s", d.ClassWeights, WeightsNone, WeightsBalanced)
+	case !(d.Holdout >= 0 && d.Holdout < 1):
+		return fmt.Errorf("a hold-out of %g of train, want at least 0 and below 1", d.Holdout)
+	case d.Holdout == 0 && (d.Fit.KeepBest || d.Fit.Patience > 0):
+		return errors.New("keeping the best epoch and stopping early choose by a hold-out of train; give its share")
+	}
+	return d.Fit.Check()
+}
+
+// network is the recipe's with the options set. given are those that the data
+// decides, such as the number of classes.
+func (d Descent) network(r recipe, given map[string]any) (nets.Net, error) {
+	net := r.net(2)
+	data, err := nets.Options(net)
+	if err != nil {
+		return nil, err
+	}
+	options := map[string]any{}
+	if err := json.Unmarshal(data, &options); err != nil {
+		return nil, err
+	}
+	for _, list := range []map[string]any{d.Options, given} {
+		for name, v := range list {
+			options[name] = v
+		}
+	}
+	if data, err = json.Marshal(options); err != nil {
+		return nil, err
+	}
+	return nets.New(net.Kind(), data)
+}
+
+// lesson is a network with what it learns from.
+type lesson struct {
+	Descent
+	recipe     string
+	net        nets.Net
+	start      func(rows []int) (map[string][]float32, error) // the first weights, from the rows trained on; nil: drawn by the seed
+	labels     []int                                          // of all of train
+	data       func(rows []int) (fit.Data, error)
+	samples    func(rows []int) (fit.Examples, error) // the same rows as they are judged
+	split      string                                 // watched where nothing is held out; "" for none
+	validation func() (*fit.Validation, error)        // of split
+	augment    augment.Pipeline
+	softLabels float64
+	folder     string // of the run
+	unfinished bool   // it holds a checkpoint to go on from; else it is made, or emptied of an earlier run, when all else is ready
+	identity   map[string]string
+}
+
+// learn trains. The checkpoint stays in the run's folder until the run is saved.
+func (l lesson) learn(ctx context.Context, o Observer) (out fitted, err error) {
+	if l.Fit.Threads == 0 {
+		l.Fit.Threads = runtime.GOMAXPROCS(0)
+	}
+	record := run.TrainingRecord{Recipe: l.recipe, Augment: l.augment, SoftLabels: l.softLabels, Holdout: l.Holdout, Validation: l.split}
+	job, err := l.job(&record)
+	if err != nil {
+		return out, err
+	}
+	job.Progress = o.Progress.Of("training")
+	job.Resumed = func(epochs int) { o.log("going on after epoch %d of an interrupted training", epochs) }
+	job.Epoch = func(e fit.Epoch) { o.log("%s", epochLine(e, l.Fit.Epochs)) }
+	if !l.unfinished {
+		if err := run.StartFolder(l.folder); err != nil {
+			return out, err
+		}
+	}
+	r, err := fit.Train(ctx, job)
+	if err != nil {
+		return out, err
+	}
+	record.Config, record.Samples, record.Epoch = job.Config, job.Train.Len(), r.Epoch
+	out = fitted{net: l.net, weights: r.Weights, training: &record, history: r.History}
+	if l.Fit.KeepBest {
+		out.last = r.Last
+	}
+	if job.Validation == nil {
+		out.notes = append(out.notes, "The dataset has no split to validate on; history.csv tells the training loss only.")
+	}
+	return out, nil
+}
+
+// job is all that the training works with. What is computed from samples comes
+// from those trained on, never from those held out.
+func (l lesson) job(record *run.TrainingRecord) (j fit.Job, err error) {
+	j = fit.Job{Net: l.net, Config: l.Fit, Checkpoint: filepath.Join(l.folder, run.CheckpointFile), Identity: l.identity}
+	rows := all(len(l.labels))
+	if j.Validation, rows, err = l.watch(rows, record); err != nil {
+		return j, err
+	}
+	if j.Train, err = l.data(rows); err != nil {
+		return j, err
+	}
+	if l.ClassWeights == WeightsBalanced {
+		j.Config.ClassWeights = head.Balanced(pick(l.labels, rows), l.net.Classes())
+	}
+	if l.start != nil {
+		j.Start, err = l.start(rows)
+	}
+	return j, err
+}
+
+// watch sets up what is validated after each epoch and returns the rows that
+// are left to train on.
+func (l lesson) watch(rows []int, record *run.TrainingRecord) (*fit.Validation, []int, error) {
+	if l.Holdout == 0 {
+		if l.split == "" {
+			return nil, rows, nil
+		}
+		v, err := l.validation()
+		return v, rows, err
+	}
+	record.Validation = "hold-out of train"
+	rows, held, err := head.HoldOut(l.labels, l.net.Classes(), nil, l.Holdout, l.Fit.Seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	samples, err := l.samples(held)
+	return &fit.Validation{Examples: samples, Labels: pick(l.labels, held)}, rows, err
+}
+
+// epochLine is an epoch for people.
+func epochLine(e fit.Epoch, epochs int) string {
+	line := fmt.Sprintf("epoch %d of %d: train loss %.4f", e.Number, epochs, e.TrainLoss)
+	if e.ValidationLoss != nil {
+		line += fmt.Sprintf(", validation loss %.4f, accuracy %.1f%%", *e.ValidationLoss, 100**e.ValidationAccuracy)
+	}
+	return line + fmt.Sprintf(", %.1f s", e.Seconds)
+}
+
+func pick(labels, rows []int) []int {
+	out := make([]int, len(rows))
+	for i, r := range rows {
+		out[i] = labels[r]
+	}
+	return out
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// all is 0 to n-1.
+func all(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}

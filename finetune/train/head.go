@@ -1,0 +1,185 @@
+// Package train makes runs: heads of the features in an embedding store, networks of a dataset's images, and runs of
+// weights that were trained elsewhere.
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"graft/finetune/fit"
+	"graft/finetune/head"
+	"graft/finetune/load"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/pretrained/store"
+)
+
+// HeadConfig says how to train a head. Only Embeddings and Out are needed.
+type HeadConfig struct {
+	Embeddings   string   // the store's folder
+	Out          string   // the run's folder, to be made
+	Taps         []string // words as the store's ResolveTaps takes them; none: all it holds
+	Model        string   // the backbone's ONNX file; empty: looked for beside the store
+	Recipe       string   // run.RecipeLBFGS (also ""), run.RecipeStudy or run.RecipeStrong
+	Lambda       *float64 // strength of run.RecipeLBFGS, above 0: the penalty is λ/2·‖W‖² beside the mean loss; nil: chosen
+	ClassWeights string   // WeightsNone (also "") or WeightsBalanced
+	UseFlip      bool     // train on mirrored images too, and average both's logits at test
+	// Descent is how the other recipes train; nil for their defaults. Its class weights are ClassWeights, and its
+	// seed is Seed.
+	Descent *Descent
+	Seed    uint64
+	Force   bool   // replace the run at Out
+	Version string // of the program, for the record
+}
+
+// HeadDescent is how a recipe other than run.RecipeLBFGS trains heads by default.
+func HeadDescent(name string) (*Descent, error) {
+	r, err := findRecipe(nets.KindHead, name)
+	if err != nil {
+		return nil, err
+	}
+	return &Descent{Fit: r.fit}, nil
+}
+
+// Check fills in defaults and refuses settings that contradict each other.
+func (c *HeadConfig) Check() error {
+	if c.Recipe == "" {
+		c.Recipe = run.RecipeLBFGS
+	}
+	if c.ClassWeights == "" {
+		c.ClassWeights = WeightsNone
+	}
+	switch {
+	case c.Embeddings == "":
+		return errors.New("no embedding store was given")
+	case c.Out == "":
+		return errors.New("no folder for the run was given")
+	case c.ClassWeights != WeightsNone && c.ClassWeights != WeightsBalanced:
+		return fmt.Errorf("class weights %q; known are %s and %s", c.ClassWeights, WeightsNone, WeightsBalanced)
+	case c.Lambda != nil && !(*c.Lambda > 0 && finite(*c.Lambda)):
+		return fmt.Errorf("lambda %g, want a number above 0", *c.Lambda)
+	case c.Recipe == run.RecipeLBFGS && c.Descent != nil:
+		return fmt.Errorf("recipe %s has no settings of gradient descent", run.RecipeLBFGS)
+	case c.Recipe == run.RecipeLBFGS:
+		return nil
+	case c.Lambda != nil:
+		return fmt.Errorf("recipe %s has no strength", c.Recipe)
+	}
+	return c.checkDescent()
+}
+
+func (c *HeadConfig) checkDescent() error {
+	r, err := findRecipe(nets.KindHead, c.Recipe)
+	if err != nil {
+		return err
+	}
+	if c.Descent == nil {
+		c.Descent = &Descent{Fit: r.fit}
+	}
+	c.Descent.ClassWeights, c.Descent.Fit.Seed = c.ClassWeights, c.Seed
+	if _, err := c.Descent.network(r, map[string]any{"features": 1}); err != nil {
+		return err
+	}
+	return c.Descent.check()
+}
+
+// Head fits a head on a store's train split, judges it on the other splits
+// and writes the run folder. Equal stores, settings, seeds and numbers of
+// threads give byte-identical weights on one machine. Gradient descent leaves a
+// checkpoint after each epoch, and the same call goes on from it.
+func Head(ctx context.Context, c HeadConfig, o Observer) (Result, error) {
+	if err := c.Check(); err != nil {
+		return Result{}, err
+	}
+	unfinished, err := run.CheckFolder(c.Out, c.Force)
+	if err != nil {
+		return Result{}, err
+	}
+	if unfinished && c.Recipe == run.RecipeLBFGS { // which has no use for the checkpoint, and must not take it away
+		return Result{}, fmt.Errorf("run folder %s holds an interrupted training by gradient descent; choose another --out, or replace it with --force", c.Out)
+	}
+	s, err := store.Open(c.Embeddings)
+	if err != nil {
+		return Result{}, err
+	}
+	config, err := describe(&c, s)
+	if err != nil {
+		return Result{}, err
+	}
+	var out fitted
+	if c.Recipe == run.RecipeLBFGS {
+		out, err = trainLBFGS(ctx, c, s, &config, o)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = run.StartFolder(c.Out)
+		}
+	} else {
+		out, err = trainDescent(ctx, c, s, &config, unfinished, o)
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("train head on %s: %w", s.Dir(), err)
+	}
+	r := &run.Run{Dir: c.Out, Config: config}
+	return finish(ctx, r, out, load.Store{Store: s, Head: config.Head}, 0)
+}
+
+// trainDescent is trainLBFGS for the recipes of gradient descent; it goes on
+// from an unfinished training's checkpoint.
+func trainDescent(ctx context.Context, c HeadConfig, s *store.Store, config *run.Config, unfinished bool, o Observer) (fitted, error) {
+	x, f, err := load.ReadExamples(s, c.Taps, load.TrainSplit, c.UseFlip)
+	if err != nil {
+		return fitted{}, err
+	}
+	classes := s.Classes()
+	config.Notes = append(config.Notes, f.AbsentClasses(classes)...)
+	l, err := headLesson(c, s, x, f, config.Embeddings.ManifestSHA256)
+	if err != nil {
+		return fitted{}, err
+	}
+	l.unfinished = unfinished
+	o.log("training on %d rows of %d features, %d classes, recipe %s", len(f.Labels), x.Dim, len(classes), c.Recipe)
+	out, err := l.learn(ctx, o)
+	if err != nil {
+		return out, err
+	}
+	r := &config.Head
+	r.Dim, r.Samples, r.Standardize = x.Dim, out.training.Samples, l.start != nil
+	return out, nil
+}
+
+// headLesson is what a head learns from features; manifest is the store's hash.
+func headLesson(c HeadConfig, s *store.Store, x fit.Features, f run.Rows, manifest string) (lesson, error) {
+	classes := len(s.Classes())
+	r, err := findRecipe(nets.KindHead, c.Recipe)
+	if err != nil {
+		return lesson{}, err
+	}
+	net, err := c.Descent.network(r, map[string]any{"features": x.Dim, "outputs": classes})
+	if err != nil {
+		return lesson{}, err
+	}
+	l := lesson{Descent: *c.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.StoreSplits(s).Validation(), folder: c.Out,
+		identity: map[string]string{"embeddings": manifest, "taps": strings.Join(c.Taps, ","), "use flip": strconv.FormatBool(c.UseFlip),
+			"holdout": fmt.Sprint(c.Descent.Holdout)}}
+	if net.(nets.Head).Standardize {
+		l.start = func(rows []int) (start map[string][]float32, err error) {
+			start = nets.Init(net, c.Seed)
+			start[nets.FeatureMean], start[nets.FeatureStd], err = head.Moments(x.X, x.Dim, rows)
+			return start, err
+		}
+	}
+	l.data = func(rows []int) (fit.Data, error) {
+		return fit.NewFeatures(x, rows, fit.OneHot(f.Labels, classes), classes, c.Seed)
+	}
+	l.samples = func(rows []int) (fit.Examples, error) { return x.Rows(rows), nil }
+	l.validation = func() (*fit.Validation, error) {
+		x, f, err := load.ReadExamples(s, c.Taps, l.split, c.UseFlip)
+		return &fit.Validation{Examples: x, Labels: f.Labels}, err
+	}
+	return l, nil
+}

@@ -1,0 +1,109 @@
+package train
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"graft/finetune/internal/runtest"
+	"graft/finetune/model"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/pretrained/checkpoint"
+)
+
+func TestImportGivesPyTorchsLogits(t *testing.T) {
+	for _, kind := range []string{nets.KindCNN, nets.KindViT} {
+		t.Run(kind, func(t *testing.T) {
+			f, err := checkpoint.Open(filepath.Join("..", "nets", "testdata", "study_"+kind+".safetensors"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			read := func(name string) []float32 {
+				v, err := f.Float32(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return v
+			}
+			var list []checkpoint.Tensor
+			for _, name := range f.Names() {
+				if short, ok := strings.CutPrefix(name, "weight."); ok {
+					info, _ := f.Info(name)
+					list = append(list, checkpoint.Tensor{Name: short, Shape: info.Shape, Data: read(name)})
+				}
+			}
+			dir := t.TempDir()
+			c, err := NewImportConfig(kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Weights, c.Out = filepath.Join(dir, "torch.safetensors"), filepath.Join(dir, "run")
+			if err := checkpoint.WriteSafetensors(c.Weights, list, nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Import(context.Background(), c); err != nil {
+				t.Fatal(err)
+			}
+			checkLogits(t, c.Out, read("x"), read("inference"))
+			checkImportIsStrict(t, c, list)
+		})
+	}
+}
+
+func checkLogits(t *testing.T, dir string, x, want []float32) {
+	t.Helper()
+	r, err := run.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := model.Evaluator(r, 4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Logits(context.Background(), imagesOf{x, r.Net.InputShape()}, nil)
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("%d logits (%v), want %d", len(got), err, len(want))
+	}
+	for i := range want {
+		if d := math.Abs(float64(got[i] - want[i])); !(d <= 1e-5*(1+math.Abs(float64(want[i])))) {
+			t.Errorf("logit %d is %g, PyTorch's %g", i, got[i], want[i])
+		}
+	}
+}
+
+type imagesOf struct {
+	x     []float32
+	shape []int
+}
+
+func (s imagesOf) size() int    { return s.shape[0] * s.shape[1] * s.shape[2] }
+func (s imagesOf) Len() int     { return len(s.x) / s.size() }
+func (s imagesOf) Shape() []int { return s.shape }
+func (s imagesOf) Views() int   { return 1 }
+func (s imagesOf) View(x []float32, _ int, rows []int) error {
+	for i, r := range rows {
+		copy(x[i*s.size():(i+1)*s.size()], s.x[r*s.size():])
+	}
+	return nil
+}
+
+func checkImportIsStrict(t *testing.T, c ImportConfig, list []checkpoint.Tensor) {
+	t.Helper()
+	c.Out += "-other"
+	list[0].Name += "x"
+	if err := checkpoint.WriteSafetensors(c.Weights, list, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Import(context.Background(), c)
+	runtest.WantError(t, err, "unexpected tensor", list[0].Name, "is missing")
+	c.Classes = c.Classes[:3]
+	_, err = Import(context.Background(), c)
+	runtest.WantError(t, err, "shape")
+	if exists(c.Out) {
+		t.Error("a refused import made its folder")
+	}
+}

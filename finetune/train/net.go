@@ -1,0 +1,221 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"graft/finetune/fit"
+	"graft/finetune/load"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/preprocess/augment"
+	"graft/preprocess/dataset"
+)
+
+// NetConfig says how to train a cnn or vit. [NewNetConfig] gives a recipe's;
+// Data and Out are needed too.
+type NetConfig struct {
+	Kind   string // nets.KindCNN or nets.KindViT
+	Recipe string
+	Data   run.DataOptions
+	Limit  int    // images per split, 0 for all
+	Out    string // the run's folder, to be made
+	Descent
+	Augment    augment.Pipeline
+	SoftLabels float64 // share of FER+'s votes in the targets, 0…1; needs votes in the dataset
+	Pixels     run.PixelsRecord
+	Force      bool   // replace the run at Out
+	Version    string // of the program, for the record
+}
+
+// NewNetConfig is a recipe's settings.
+func NewNetConfig(kind, name string) (NetConfig, error) {
+	if kind != nets.KindCNN && kind != nets.KindViT {
+		return NetConfig{}, fmt.Errorf("a network of kind %q; known are %s and %s", kind, nets.KindCNN, nets.KindViT)
+	}
+	r, err := findRecipe(kind, name)
+	if err != nil {
+		return NetConfig{}, err
+	}
+	return NetConfig{Kind: kind, Recipe: name, Descent: Descent{Fit: r.fit}, Augment: r.augment, Pixels: r.pixels}, nil
+}
+
+// Check fills in defaults and refuses settings that contradict each other.
+func (c *NetConfig) Check() error {
+	switch {
+	case c.Data.Path == "":
+		return errors.New("no dataset was given")
+	case c.Out == "":
+		return errors.New("no folder for the run was given")
+	case c.Limit < 0:
+		return fmt.Errorf("limit %d is negative", c.Limit)
+	case !(c.SoftLabels >= 0 && c.SoftLabels <= 1):
+		return fmt.Errorf("a share of %g for soft labels, want 0 to 1", c.SoftLabels)
+	case c.SoftLabels > 0 && c.Data.FERPlus == "":
+		return errors.New("soft labels come from FER+'s votes; name their file")
+	}
+	net, err := c.net(2)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(c.Descent.check(), c.Augment.Check(), c.Pixels.Check(net.InputShape())); err != nil {
+		return err
+	}
+	side, _, err := c.Augment.Size(c.Pixels.Kept(net.InputShape()), c.Pixels.Kept(net.InputShape()))
+	if err == nil && side != net.InputShape()[1] {
+		return fmt.Errorf("augmentation %s gives images of %d pixels a side, the network wants %d", c.Augment, side, net.InputShape()[1])
+	}
+	return err
+}
+
+// net is the network for a number of classes.
+func (c NetConfig) net(classes int) (nets.Net, error) {
+	r, err := findRecipe(c.Kind, c.Recipe)
+	if err != nil {
+		return nil, err
+	}
+	return c.network(r, map[string]any{"outputs": classes})
+}
+
+// Net trains a network on a dataset's train split, judges it on the other
+// splits and writes the run folder. Equal data, settings, seeds and numbers of
+// threads give byte-identical weights on one machine. A checkpoint is left
+// after each epoch, and the same call goes on from it.
+func Net(ctx context.Context, c NetConfig, o Observer) (result Result, err error) {
+	if err := c.Check(); err != nil {
+		return result, err
+	}
+	unfinished, err := run.CheckFolder(c.Out, c.Force)
+	if err != nil {
+		return result, err
+	}
+	d, err := load.Dataset(ctx, c.Data, c.Data.SkipBad, o.Progress)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	for _, line := range slices.Concat(d.Warnings, load.LeftOut(d)) {
+		o.log("%s", line)
+	}
+	r := &run.Run{Dir: c.Out, Config: run.NewConfig(c.Kind, c.Version, c.Fit.Seed, d.Classes)}
+	l, err := c.lesson(ctx, d, r, o)
+	if err != nil {
+		return result, fmt.Errorf("train %s on %s: %w", c.Kind, d.Path, err)
+	}
+	if err := logTable(l.net, o); err != nil {
+		return result, err
+	}
+	o.log("training on %d images, %d classes, recipe %s", len(l.labels), len(d.Classes), c.Recipe)
+	l.unfinished = unfinished
+	learned, err := l.learn(ctx, o)
+	if err != nil {
+		return result, fmt.Errorf("train %s on %s: %w", c.Kind, d.Path, err)
+	}
+	return finish(ctx, r, learned, load.Images{Dataset: d, Shape: l.net.InputShape(), Pixels: c.Pixels, Limit: c.Limit}, c.Fit.Threads)
+}
+
+// lesson reads the training images and completes the run's record.
+func (c NetConfig) lesson(ctx context.Context, d *dataset.Dataset, r *run.Run, o Observer) (lesson, error) {
+	classes := len(d.Classes)
+	net, err := c.net(classes)
+	if err != nil {
+		return lesson{}, err
+	}
+	fingerprint, err := d.Fingerprint(ctx)
+	if err != nil {
+		return lesson{}, err
+	}
+	images := load.Images{Dataset: d, Shape: net.InputShape(), Pixels: c.Pixels, Limit: c.Limit}
+	p, f, err := images.Read(ctx, load.TrainSplit, o.Progress.Of("preparing images"))
+	if err != nil {
+		return lesson{}, err
+	}
+	targets, err := softTargets(d, f, c.SoftLabels)
+	if err != nil {
+		return lesson{}, err
+	}
+	pixels := c.Pixels
+	r.Config.Pixels = &pixels
+	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: fingerprint, Limit: c.Limit, DataOptions: c.Data.Recorded()}
+	r.Config.Notes = append(r.Config.Notes, f.AbsentClasses(d.Classes)...)
+	side := net.InputShape()[1]
+	l := lesson{Descent: c.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.DatasetSplits(d).Validation(),
+		augment: c.Augment, softLabels: c.SoftLabels, folder: c.Out, identity: c.identity(fingerprint)}
+	l.data = func(rows []int) (fit.Data, error) {
+		return fit.NewImages(p, rows, targets, classes, c.Augment, c.Fit.Seed)
+	}
+	l.samples = func(rows []int) (fit.Examples, error) { return p.Plain(rows, side, c.Pixels.Mirror) }
+	l.validation = func() (*fit.Validation, error) {
+		samples, f, err := images.Load(ctx, l.split)
+		return &fit.Validation{Examples: samples, Labels: f.Labels}, err
+	}
+	return l, nil
+}
+
+// identity is what decides the weights beside the network and its fit.
+func (c NetConfig) identity(fingerprint string) map[string]string {
+	return map[string]string{
+		"dataset": fingerprint, "limit": fmt.Sprint(c.Limit), "augmentation": c.Augment.String(), "soft labels": fmt.Sprint(c.SoftLabels),
+		"holdout": fmt.Sprint(c.Holdout), "pixels": fmt.Sprintf("%+v", c.Pixels),
+	}
+}
+
+// logTable tells the network's layers.
+func logTable(net nets.Net, o Observer) error {
+	layers, err := nets.Layers(net)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	if err := nets.WriteTable(&b, layers); err != nil {
+		return err
+	}
+	for line := range strings.Lines(b.String()) {
+		o.log("%s", strings.TrimRight(line, "\n"))
+	}
+	return nil
+}
+
+// ferPlusClasses are FER+'s first votes by FER2013's names; what it adds
+// (contempt, unknown, no face) has no class there.
+var ferPlusClasses = []string{"neutral", "happy", "surprise", "sad", "angry", "disgust", "fear"}
+
+// softTargets is [n,classes]: share parts of FER+'s votes, the rest the label.
+// Votes for none of the classes count as the label.
+func softTargets(d *dataset.Dataset, f run.Rows, share float64) ([]float32, error) {
+	k := len(d.Classes)
+	targets := fit.OneHot(f.Labels, k)
+	if share == 0 {
+		return targets, nil
+	}
+	var at []int
+	for _, name := range ferPlusClasses {
+		c := slices.Index(d.Classes, name)
+		if c < 0 {
+			return nil, fmt.Errorf("FER+'s votes are for %s; the dataset has no class %s", strings.Join(ferPlusClasses, ", "), name)
+		}
+		at = append(at, c)
+	}
+	for i, index := range f.Indices {
+		votes := d.Samples[index].Votes
+		if len(votes) < len(at) {
+			return nil, fmt.Errorf("image %s has no votes", f.IDs[i])
+		}
+		sum := 0
+		for j := range at {
+			sum += int(votes[j])
+		}
+		if sum == 0 {
+			continue
+		}
+		row := targets[i*k : (i+1)*k]
+		row[f.Labels[i]] = float32(1 - share)
+		for j, c := range at {
+			row[c] += float32(share * float64(votes[j]) / float64(sum))
+		}
+	}
+	return targets, nil
+}

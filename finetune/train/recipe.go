@@ -1,0 +1,85 @@
+package train
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"graft/finetune/fit"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/preprocess/augment"
+)
+
+// Class weightings.
+const (
+	WeightsNone     = "none"
+	WeightsBalanced = "balanced" // n/(K·n_c): every class weighs as much as another
+)
+
+// recipe is how a kind of network is trained unless told otherwise.
+type recipe struct {
+	net     func(classes int) nets.Net
+	pixels  run.PixelsRecord // of cnn and vit
+	augment augment.Pipeline
+	fit     fit.Config
+}
+
+// faceSide is FER2013's: faces of 48×48 pixels.
+const faceSide = 48
+
+var studyFit = fit.Config{Epochs: 10, Batch: 32, Optimizer: fit.Adam, LearningRate: 1e-4, Schedule: fit.Constant}
+
+// recipes are the defaults by kind and name. What a head's features and a
+// network's classes are is known when the data is.
+var recipes = map[string]map[string]recipe{
+	nets.KindCNN: {
+		run.RecipeStudy: {
+			net:    func(k int) nets.Net { return nets.StudyCNN(k) },
+			pixels: run.PixelsRecord{Side: faceSide, Fit: run.FitResize}, fit: studyFit,
+		},
+		run.RecipeStrong: {
+			net:     func(k int) nets.Net { return nets.StrongCNN(k) },
+			pixels:  run.PixelsRecord{Side: faceSide, Fit: run.FitCrop, Mirror: true},
+			augment: augment.Pipeline{HFlip: 0.5, Rotate: 10, Scale: 0.1, Crop: 44, Cutout: 12},
+			fit: fit.Config{Epochs: 36, Batch: 64, Optimizer: fit.AdamW, LearningRate: 2e-3, WeightDecay: 0.05,
+				Schedule: fit.Cosine, Warmup: 2, Smoothing: 0.1, EMA: 0.999},
+		},
+	},
+	nets.KindViT: {
+		run.RecipeStudy: {
+			net:    func(k int) nets.Net { return nets.StudyViT(k) },
+			pixels: run.PixelsRecord{Side: faceSide, Fit: run.FitResize}, fit: studyFit,
+		},
+		run.RecipeStrong: {
+			net:     func(k int) nets.Net { return nets.StrongViT(k) },
+			pixels:  run.PixelsRecord{Side: faceSide, Fit: run.FitResize, Mirror: true},
+			augment: augment.Pipeline{HFlip: 0.5, Shift: 0.08, Rotate: 10, Scale: 0.1, Cutout: 12},
+			fit: fit.Config{Epochs: 50, Batch: 64, Optimizer: fit.AdamW, LearningRate: 1e-3, WeightDecay: 0.05,
+				Schedule: fit.Cosine, Warmup: 3, Clip: 1, Smoothing: 0.1, EMA: 0.999},
+		},
+	},
+	nets.KindHead: {
+		run.RecipeStudy: {net: func(k int) nets.Net { return nets.Head{Outputs: k} }, fit: studyFit},
+		run.RecipeStrong: {
+			net: func(k int) nets.Net {
+				return nets.Head{Outputs: k, Hidden: 512, Members: 4, DropoutIn: 0.2, Dropout: 0.25, Standardize: true}
+			},
+			fit: fit.Config{Epochs: 25, Batch: 256, Optimizer: fit.AdamW, LearningRate: 1e-3, WeightDecay: 0.2,
+				Schedule: fit.Cosine, Warmup: 2, Smoothing: 0.1},
+		},
+	},
+}
+
+func findRecipe(kind, name string) (recipe, error) {
+	r, ok := recipes[kind][name]
+	if !ok {
+		names := slices.Sorted(maps.Keys(recipes[kind]))
+		if kind == nets.KindHead {
+			names = append([]string{run.RecipeLBFGS}, names...)
+		}
+		return r, fmt.Errorf("recipe %q of a %s; known are %s", name, kind, strings.Join(names, ", "))
+	}
+	return r, nil
+}
