@@ -1,6 +1,10 @@
 package fit
 
-import "fmt"
+import (
+	"fmt"
+
+	"graft/internal/splitmix"
+)
 
 // Features are rows [n,Dim] that a frozen backbone has computed, and if Mirrored is not nil the same of the mirrored images.
 type Features struct {
@@ -68,21 +72,13 @@ func (d *flipping) Batch(x, targets []float32, epoch int, rows []int) error {
 	for i, r := range rows {
 		index := d.rows[r]
 		from := d.X
-		if d.Mirrored != nil && mix(mix(d.seed+uint64(epoch))+uint64(index))&1 == 1 {
+		if d.Mirrored != nil && splitmix.Next(splitmix.Next(d.seed+uint64(epoch))+uint64(index))&1 == 1 {
 			from = d.Mirrored
 		}
 		copy(x[i*d.Dim:(i+1)*d.Dim], from[index*d.Dim:])
 		copy(targets[i*d.classes:(i+1)*d.classes], d.targets[index*d.classes:])
 	}
 	return nil
-}
-
-// mix is the finaliser of SplitMix64 (Steele, Lea and Flood 2014): every bit of x moves half of the result's.
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }
 
 // Rows is the given rows as they are judged.

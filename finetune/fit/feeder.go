@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+
+	"graft/internal/splitmix"
 )
 
 // batch is one step's inputs; rows is how many of them are examples, the rest being padding.
@@ -44,7 +46,7 @@ func (f *feeder) shuffle(seed uint64, epoch int) {
 	for i := range f.order {
 		f.order[i] = i
 	}
-	r := rand.New(rand.NewPCG(seed, mix(uint64(epoch)+0x6f72646572))) // "order"
+	r := rand.New(rand.NewPCG(seed, splitmix.Next(uint64(epoch)+0x6f72646572))) // "order"
 	r.Shuffle(len(f.order), func(i, j int) { f.order[i], f.order[j] = f.order[j], f.order[i] })
 }
 

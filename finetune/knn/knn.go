@@ -9,12 +9,13 @@
 package knn
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"sync/atomic"
 
 	"graft/graph/engine/sgemm"
+	"graft/internal/parallel"
 )
 
 // Index is rows to search, with their labels.
@@ -93,15 +94,15 @@ func (ix *Index) LeaveOneOut(ctx context.Context, k int, groups []int, progress 
 
 // normalize scales rows to length 1 on all cores; rows of zeros stay.
 func normalize(x []float32, dim int) error {
-	var bad atomic.Int64 // a row with a value that is not finite, counted from 1
-	parallel(len(x)/dim, func(from, to int) {
+	bad := make([]int, sgemm.Threads()) // each part's first row that is not finite, counted from 1
+	parallel.Parts(len(x)/dim, len(bad), func(part, from, to int) {
 		for i := from; i < to; i++ {
-			if !scaleRow(x[i*dim : (i+1)*dim]) {
-				bad.CompareAndSwap(0, int64(i+1))
+			if !scaleRow(x[i*dim:(i+1)*dim]) && bad[part] == 0 {
+				bad[part] = i + 1
 			}
 		}
 	})
-	if row := bad.Load(); row > 0 {
+	if row := cmp.Or(bad...); row > 0 {
 		return fmt.Errorf("row %d holds NaN or infinity", row-1)
 	}
 	return nil
@@ -124,19 +125,4 @@ func scaleRow(row []float32) bool {
 		row[j] = float32(float64(v) * scale)
 	}
 	return true
-}
-
-// parallel spreads [0,n) over as many goroutines as products may use cores.
-func parallel(n int, work func(from, to int)) {
-	parts := min(n, sgemm.Threads())
-	done := make(chan struct{})
-	for p := range parts {
-		go func() {
-			work(p*n/parts, (p+1)*n/parts)
-			done <- struct{}{}
-		}()
-	}
-	for range parts {
-		<-done
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"graft/graph/engine/sgemm"
+	"graft/internal/parallel"
 )
 
 // Sizes of a block of similarities: large enough that packing the index's rows
@@ -28,7 +29,7 @@ func (ix *Index) search(ctx context.Context, q []float32, k int, groups []int, p
 			m, width := rows[1]-rows[0], columns[1]-columns[0]
 			sgemm.Gemm(false, true, m, width, ix.dim, 1, q[rows[0]*ix.dim:], ix.dim,
 				ix.x[columns[0]*ix.dim:], ix.dim, 0, similar, width)
-			parallel(m, func(from, to int) {
+			parallel.Parts(m, sgemm.Threads(), func(_, from, to int) {
 				for i := from; i < to; i++ {
 					s.keep(rows[0]+i, similar[i*width:(i+1)*width], columns[0])
 				}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"graft/graph"
+	"graft/internal/splitmix"
 )
 
 // PyTorch's constants of its normalisations.
@@ -64,7 +65,7 @@ func (p pass) dropout(place string, x *graph.Node, probability float64) *graph.N
 	}
 	h := fnv.New64a()
 	h.Write([]byte(place))
-	return p.Dropout(x, p.mode.Step, probability, h.Sum64()^(p.mode.Seed*0x9e3779b97f4a7c15))
+	return p.Dropout(x, p.mode.Step, probability, h.Sum64()^(p.mode.Seed*splitmix.Gamma))
 }
 
 // standardize brings each image of x [N,C,H,W] to mean 0 and variance 1, so that lighting does not matter. A flat

@@ -3,7 +3,8 @@ package augment
 import (
 	"fmt"
 	"runtime"
-	"sync"
+
+	"graft/internal/parallel"
 )
 
 // Source writes image index, float32 [C,H,W] in 0…1, into dst. It is called by several goroutines at once.
@@ -115,16 +116,11 @@ func (a *Augmenter) each(b batch) error {
 	if len(b.dst) < want {
 		return fmt.Errorf("augment: %d images %v want %d values, got room for %d", n, a.Shape(), want, len(b.dst))
 	}
-	parts := min(len(a.workers), n)
-	if parts < 2 {
+	if len(a.workers) == 1 {
 		a.rows(a.workers[0], b, 0, n)
 		return nil
 	}
-	var wait sync.WaitGroup
-	for i := range parts {
-		wait.Go(func() { a.rows(a.workers[i], b, i*n/parts, (i+1)*n/parts) })
-	}
-	wait.Wait()
+	parallel.Parts(n, len(a.workers), func(i, from, to int) { a.rows(a.workers[i], b, from, to) })
 	return nil
 }
 

@@ -3,6 +3,8 @@ package augment
 import (
 	"math"
 	"math/rand/v2"
+
+	"graft/internal/splitmix"
 )
 
 // What a stream of random numbers is for: the same image's streams must not be the same numbers.
@@ -26,19 +28,11 @@ func newStream() *stream {
 // start begins the numbers of one image in one epoch. Each part is mixed in by itself: in a sum of seed and purpose,
 // one seed's mixup would be its neighbour's images.
 func (s *stream) start(seed uint64, purpose, epoch, index int) {
-	h := mix(seed)
+	h := splitmix.Next(seed)
 	for _, part := range [...]int{purpose, epoch, index} {
-		h = mix(h ^ uint64(part))
+		h = splitmix.Next(h ^ uint64(part))
 	}
-	s.pcg.Seed(h, mix(h))
-}
-
-// mix is the finaliser of SplitMix64 (Steele, Lea and Flood 2014): every bit of x moves half of the result's.
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
+	s.pcg.Seed(h, splitmix.Next(h))
 }
 
 // around draws between -bound and bound.

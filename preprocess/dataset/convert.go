@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"graft/internal/atomicfile"
+	"graft/internal/parallel"
 )
 
 // Convert writes d to out: a FER2013 CSV where out ends in .csv or .csv.gz,
@@ -30,7 +30,6 @@ import (
 // The output appears whole or not at all. An existing CSV is replaced, but for the
 // one that d is read from; a folder must be absent or empty.
 func Convert(ctx context.Context, d *Dataset, out string, progress func(done, total int64)) error {
-	progress = oneAtATime(progress)
 	if lower := strings.ToLower(out); strings.HasSuffix(lower, ".csv") || strings.HasSuffix(lower, ".csv.gz") {
 		if sameFile(d.Path, out) {
 			return fmt.Errorf("%s is what the set is read from; give --out another name", out)
@@ -145,13 +144,8 @@ func (d *Dataset) fillFolder(ctx context.Context, dir string, progress func(done
 			return err
 		}
 	}
-	var done atomic.Int64
-	return each(ctx, len(d.Samples), func(i int) error {
-		if err := d.writePNG(filepath.Join(dir, filepath.FromSlash(d.memberName(i))), i); err != nil {
-			return err
-		}
-		progress(done.Add(1), int64(len(d.Samples)))
-		return nil
+	return parallel.For(ctx, len(d.Samples), progress, func(i int) error {
+		return d.writePNG(filepath.Join(dir, filepath.FromSlash(d.memberName(i))), i)
 	})
 }
 

@@ -76,7 +76,9 @@ func (d *Dataset) writeRows(ctx context.Context, to io.Writer, progress func(don
 			return fmt.Errorf("%s: %s has shape [%d,%d,%d], a CSV wants [1,%d,%d]", d.Path, s.ID, im.C, im.H, im.W, ferSide, ferSide)
 		}
 		line = appendRow(line[:0], s, im)
-		progress(int64(i+1), int64(len(d.Samples)))
+		if progress != nil {
+			progress(int64(i+1), int64(len(d.Samples)))
+		}
 	}
 	if _, err := w.Write(line); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"sync/atomic"
 
+	"graft/internal/parallel"
 	"graft/preprocess"
 )
 
@@ -132,7 +133,7 @@ func (d *Dataset) hashFiles(ctx context.Context, h hash.Hash, src fileSource) er
 // eachFile runs f for every sample on all cores. A bad image is told to bad; other
 // errors end it.
 func (d *Dataset) eachFile(ctx context.Context, f func(i int) error, bad func(i int, reason string)) error {
-	return each(ctx, len(d.Samples), func(i int) error {
+	return parallel.For(ctx, len(d.Samples), nil, func(i int) error {
 		err := f(i)
 		var fault *preprocess.BadImageError
 		if errors.As(err, &fault) {

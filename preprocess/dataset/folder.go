@@ -7,13 +7,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
+	"graft/internal/parallel"
 	"graft/preprocess"
 )
 
@@ -128,14 +125,12 @@ func (d *Dataset) unique(images []imageFile, skipBad bool) ([]imageFile, error) 
 // it in any case.
 func (d *Dataset) verify(ctx context.Context, skipBad bool, progress func(done, total int64)) error {
 	faults := make([]error, len(d.Samples))
-	var done atomic.Int64
-	err := each(ctx, len(d.Samples), func(i int) error {
+	err := parallel.For(ctx, len(d.Samples), progress, func(i int) error {
 		_, faults[i] = d.src.image(i)
 		var bad *preprocess.BadImageError
 		if faults[i] != nil && !(skipBad && errors.As(faults[i], &bad)) {
 			return fmt.Errorf("%s: %s: %w", d.Path, d.Samples[i].ID, faults[i])
 		}
-		progress(done.Add(1), int64(len(faults)))
 		return nil
 	})
 	if err != nil {
@@ -151,25 +146,4 @@ func (d *Dataset) verify(ctx context.Context, skipBad bool, progress func(done, 
 	}
 	d.keep(good)
 	return nil
-}
-
-// each runs f(0) to f(n-1) on all cores until one fails or ctx is done.
-func each(ctx context.Context, n int, f func(i int) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	var next atomic.Int64
-	for range runtime.GOMAXPROCS(0) {
-		g.Go(func() error {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return nil
-				}
-				if err := f(i); err != nil {
-					return err
-				}
-			}
-			return ctx.Err()
-		})
-	}
-	return g.Wait()
 }

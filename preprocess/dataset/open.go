@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"sync"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -24,24 +23,11 @@ const SyntheticPath = "synthetic"
 // the file read or images verified, and their total.
 func Open(ctx context.Context, path string, o Options, progress func(done, total int64)) (*Dataset, error) {
 	d := &Dataset{Path: path}
-	if err := d.open(ctx, o, oneAtATime(progress)); err != nil {
+	if err := d.open(ctx, o, progress); err != nil {
 		_ = d.Close()
 		return nil, err
 	}
 	return d, nil
-}
-
-// oneAtATime makes a progress function, or nil, safe for concurrent use.
-func oneAtATime(progress func(done, total int64)) func(done, total int64) {
-	if progress == nil {
-		return func(done, total int64) {}
-	}
-	var mu sync.Mutex
-	return func(done, total int64) {
-		mu.Lock()
-		defer mu.Unlock()
-		progress(done, total)
-	}
 }
 
 func (d *Dataset) open(ctx context.Context, o Options, progress func(done, total int64)) error {
@@ -175,7 +161,9 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	}
 	n, err := c.r.Read(p)
 	c.done += int64(n)
-	c.progress(c.done, c.total)
+	if c.progress != nil {
+		c.progress(c.done, c.total)
+	}
 	return n, err
 }
 

@@ -8,15 +8,12 @@ import (
 	"path"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"graft/internal/atomicfile"
 	"graft/internal/filehash"
+	"graft/internal/parallel"
 )
 
 // check is a file and the hash that it has to have.
@@ -41,22 +38,10 @@ func checksOf(shard int, s *Shard) []check {
 // faults in the order of list.
 func checkFiles(ctx context.Context, dir string, list []check, progress func(done, total int64)) ([]Fault, error) {
 	found := make([]*Fault, len(list))
-	var done atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, c := range list {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			found[i] = c.fault(dir)
-			if n := done.Add(1); progress != nil {
-				progress(n, int64(len(list)))
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
+	if err := parallel.For(ctx, len(list), progress, func(i int) error {
+		found[i] = list[i].fault(dir)
+		return nil
+	}); err != nil {
 		return nil, err
 	}
 	var out []Fault
