@@ -27,6 +27,7 @@ func modelExportCommand() *cli.Command {
 			"   graft model export --random-init 1 --arch vit_ti_16 --out random.onnx",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "weights", Usage: "checkpoint `FILE`, .pth or .safetensors, or a float32 .onnx file for another --precision"},
+			&cli.StringFlag{Name: "key", DefaultText: "averaged weights first", Usage: "`KEY` of the state dict in the file, where it holds several (state_dict, model_ema, …)"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "ONNX `FILE` to write"},
 			&cli.StringFlag{Name: "precision", Value: "fp32", Usage: "`FORMAT` of the linear layers: fp32, int8 for CPUs, or fp16 for GPUs"},
 			&cli.IntFlag{Name: "image-size", DefaultText: "the zoo's, else the checkpoint's", Usage: "side of the network's input in `PIXELS`; another than the checkpoint's interpolates the position embedding"},
@@ -61,7 +62,7 @@ func modelExport(c *cli.Context) error {
 		return modelRewrite(c, kind)
 	}
 	o := vit.ConvertOptions{
-		Weights: c.String("weights"), Name: c.String("name"), Heads: c.Int("heads"), Activation: vit.Activation(c.String("activation")),
+		Weights: c.String("weights"), Key: c.String("key"), Name: c.String("name"), Heads: c.Int("heads"), Activation: vit.Activation(c.String("activation")),
 		Random: c.IsSet("random-init"), Seed: c.Uint64("random-init"), Arch: c.String("arch"), Classes: c.Int("classes"),
 		Out: c.String("out"), ImageSize: c.Int("image-size"), Normalize: c.String("normalize"), CropPct: c.Float64("crop-pct"),
 		Precision: kind, Version: version(),

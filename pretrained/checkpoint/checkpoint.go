@@ -13,11 +13,14 @@
 //
 // # Which tensors of a .pth file are taken
 //
-// A dictionary with tensors of its own is the state dict. Otherwise the first
-// of the keys teacher, student, state_dict, model, model_state_dict and module
-// that holds a dictionary is followed, at most three times (teacher comes
-// first because it is the network that DINO evaluates). Everything else at
-// those levels, such as epochs, arguments and optimiser states, is left out.
+// A dictionary with tensors of its own is a state dict; it may lie in three others.
+// Of several the one under state_dict_ema is taken, else under model_ema (timm's
+// order), else under a key with the word ema, swa, avg, averaged or teacher (all
+// averages, which trainings evaluate), else under student, state_dict, model,
+// model_state_dict or module; the same words count as modules at the start of the
+// names. Key tells which it was and Others which else there are, OpenKey takes one
+// of them, and what lies under no such word has to be named so. Everything else,
+// such as epochs, arguments and optimiser states, is left out.
 //
 // A TorchScript archive (torch.jit.save, as OpenAI published CLIP) is read for
 // its modules' parameters and buffers, named as in a state dict; its code is
@@ -25,11 +28,11 @@
 //
 // # Names
 //
-// Where every tensor's name starts with "module." (DataParallel's wrapping),
-// that prefix is cut. Where after this every name starts with "backbone.", or
-// with "head.mlp." or "head.last_layer" (the projection head of DINO's
-// training), the backbone's tensors are kept, without the prefix, and the
-// projection head is left out. Ignored lists all that was left out.
+// The modules that trainings put around a network, "module." (DataParallel),
+// "_orig_mod." (torch.compile) and "backbone.", are cut off the names, and so are "encoder."
+// and "vit." where all names have them; what lies beside them, such as the
+// projection head of DINO's training, is left out. Ignored lists all that was
+// left out.
 package checkpoint
 
 import (
@@ -37,6 +40,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -78,7 +82,7 @@ type File struct {
 	format   string
 	tensors  map[string]*tensor
 	names    []string
-	ignored  []string
+	choice   *choice
 	metadata map[string]string
 	digest   func() (string, error)
 }
@@ -90,22 +94,25 @@ const (
 )
 
 // Open reads the table of contents of a torch file or a safetensors file,
-// told apart by content. It fails on files of other kinds, TorchScript archives
-// among them, on pickles that ask for anything but tensors, and on anything in
-// the file that contradicts itself.
-func Open(path string) (*File, error) {
+// told apart by content. It fails on files of other kinds, on pickles that ask for
+// anything but tensors, and on anything in the file that contradicts itself.
+func Open(path string) (*File, error) { return OpenKey(path, "") }
+
+// OpenKey is Open for the state dict that key leads to, keys and modules with dots
+// between; "" is the preferred one.
+func OpenKey(path, key string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	file, err := open(f, path)
+	file, err := open(f, path, key)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("weights file %s: %w", path, err), f.Close())
 	}
 	return file, nil
 }
 
-func open(f *os.File, path string) (*File, error) {
+func open(f *os.File, path, key string) (*File, error) {
 	stat, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -116,16 +123,14 @@ func open(f *os.File, path string) (*File, error) {
 	if stat.Size() > maxFileSize {
 		return nil, fmt.Errorf("%d bytes, more than the limit of %d", stat.Size(), int64(maxFileSize))
 	}
-	c, err := readContents(f, stat.Size())
+	c, err := readContents(f, stat.Size(), key)
 	if err != nil {
 		return nil, err
 	}
-	file := &File{path: path, f: f, format: c.format, tensors: c.tensors, ignored: c.ignored, metadata: c.metadata}
-	for name := range c.tensors {
-		file.names = append(file.names, name)
-	}
-	slices.Sort(file.names)
-	slices.Sort(file.ignored)
+	file := &File{path: path, f: f, format: c.format, tensors: c.tensors, choice: c.choice, metadata: c.metadata}
+	file.names = slices.Sorted(maps.Keys(c.tensors))
+	slices.Sort(c.choice.ignored)
+	c.choice.ignored = slices.Compact(c.choice.ignored)
 	file.digest = sync.OnceValues(func() (string, error) { return filehash.Reader(io.NewSectionReader(f, 0, stat.Size())) })
 	return file, nil
 }
@@ -134,22 +139,13 @@ func open(f *os.File, path string) (*File, error) {
 type contents struct {
 	format   string
 	tensors  map[string]*tensor
-	ignored  []string
+	choice   *choice
 	metadata map[string]string
 }
 
 // readContents is all of Open that depends on foreign bytes, and what the fuzz
-// targets call.
-func readContents(r io.ReaderAt, size int64) (*contents, error) {
-	c, err := readFormat(r, size)
-	if err != nil {
-		return nil, err
-	}
-	return c, c.cleanNames()
-}
-
-// readFormat tells the format by the first bytes.
-func readFormat(r io.ReaderAt, size int64) (*contents, error) {
+// targets call. The first bytes tell the format.
+func readContents(r io.ReaderAt, size int64, key string) (*contents, error) {
 	head := make([]byte, min(size, sniffLength))
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, err
@@ -158,11 +154,11 @@ func readFormat(r io.ReaderAt, size int64) (*contents, error) {
 	case size == 0:
 		return nil, errors.New("the file is empty")
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
-		return readTorch(r, size)
+		return readTorch(r, size, key)
 	case bytes.HasPrefix(head, []byte(legacyMagic)):
-		return readLegacy(r, size)
+		return readLegacy(r, size, key)
 	case len(head) > 8 && head[8] == '{':
-		return readSafetensors(r, size)
+		return readSafetensors(r, size, key)
 	case bytes.HasPrefix(head, []byte("\x80")), len(head) > 262 && string(head[257:262]) == "ustar":
 		return nil, errors.New("a bare pickle or tar file, none that torch.save writes; " +
 			"save the weights with torch.save(model.state_dict(), F)")
@@ -197,17 +193,35 @@ func (f *File) Path() string { return f.path }
 // Names lists the tensors, sorted.
 func (f *File) Names() []string { return slices.Clone(f.names) }
 
+// Key is what leads to the tensors in the file: dictionaries' keys and modules'
+// names that were cut off, dots between; "" where there are none.
+func (f *File) Key() string { return f.choice.key }
+
+// Others are the keys of state dicts that OpenKey would take instead.
+func (f *File) Others() []string { return slices.Clone(f.choice.others) }
+
+// Notes tells for people what was taken and left out, a sentence each.
+func (f *File) Notes() []string {
+	var out []string
+	if c := f.choice; c.key != "" {
+		out = append(out, "tensors taken from "+quote(c.key))
+		if len(c.others) > 0 {
+			out[0] += fmt.Sprintf(", not from %s; --key takes those", listShort(c.others))
+		}
+	}
+	if len(f.choice.ignored) > 0 {
+		out = append(out, "left out of the file: "+listShort(f.choice.ignored))
+	}
+	return out
+}
+
 // Ignored lists, sorted, the entries left out by the rules in the package's
-// comment: what is no tensor, and a projection head.
-func (f *File) Ignored() []string { return slices.Clone(f.ignored) }
+// comment: what is no tensor, and what lies beside the network.
+func (f *File) Ignored() []string { return slices.Clone(f.choice.ignored) }
 
 // Metadata holds the file's own free text (safetensors only), a copy.
 func (f *File) Metadata() map[string]string {
-	out := make(map[string]string, len(f.metadata))
-	for k, v := range f.metadata {
-		out[k] = v
-	}
-	return out
+	return maps.Clone(f.metadata)
 }
 
 // Info describes one tensor.

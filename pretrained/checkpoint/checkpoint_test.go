@@ -119,7 +119,7 @@ func TestIgnored(t *testing.T) {
 	for name, want := range map[string][]string{
 		"plain.pth":   nil,
 		"wrapped.pth": {"args", "best", "epoch", "optimizer"},
-		"dino.pth":    {"dino_loss", "epoch", "head.last_layer.weight_g", "head.mlp.0.weight", "student"},
+		"dino.pth":    {"dino_loss", "epoch", "student", "teacher.head.last_layer.weight_g", "teacher.head.mlp.0.weight"},
 	} {
 		if got := openFixture(t, name).Ignored(); !slices.Equal(got, want) {
 			t.Errorf("%s ignores %q, want %q", name, got, want)

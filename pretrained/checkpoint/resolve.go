@@ -1,20 +1,27 @@
 package checkpoint
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
-// resolve finds the state dict in an unpickled value and checks every tensor
-// against its storage, which lookup finds by key.
-func resolve(value any, lookup func(key string) (storage, error)) (*contents, error) {
-	refs, ignored, err := findTensors(value)
+// resolve finds the state dict called key in an unpickled value and checks every
+// tensor against its storage, which lookup finds.
+func resolve(value any, key string, lookup func(key string) (storage, error)) (*contents, error) {
+	found, err := findTensors(value)
 	if err != nil {
 		return nil, err
 	}
-	c := &contents{format: FormatTorch, tensors: make(map[string]*tensor, len(refs)), ignored: ignored}
+	taken, err := choose(slices.Collect(maps.Keys(found.tensors)), key)
+	if err != nil {
+		return nil, err
+	}
+	taken.ignored = append(taken.ignored, found.ignored...)
+	c := &contents{format: FormatTorch, tensors: make(map[string]*tensor, len(taken.names)), choice: taken}
 	storages := map[string]storage{}
-	for name, ref := range refs {
-		if err := checkName(name); err != nil {
-			return nil, err
-		}
+	for name, full := range taken.names {
+		ref := found.tensors[full]
 		s, ok := storages[ref.storage.key]
 		if !ok {
 			if s, err = lookup(ref.storage.key); err != nil {

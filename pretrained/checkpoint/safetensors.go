@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -64,7 +65,7 @@ func headerLength(head []byte) uint64 { return binary.LittleEndian.Uint64(head) 
 
 // readSafetensors reads the header of a file of size bytes. Beside the header
 // it takes memory for its entries only.
-func readSafetensors(r io.ReaderAt, size int64) (*contents, error) {
+func readSafetensors(r io.ReaderAt, size int64, key string) (*contents, error) {
 	header, err := readHeader(r, size)
 	if err != nil {
 		return nil, err
@@ -78,9 +79,17 @@ func readSafetensors(r io.ReaderAt, size int64) (*contents, error) {
 		return nil, err
 	}
 	data := &fileSection{r: r, base: base, length: size - base}
-	c := &contents{format: FormatSafetensors, tensors: make(map[string]*tensor, len(entries)), metadata: metadata}
+	all := make(map[string]*tensor, len(entries))
 	for _, e := range entries {
-		c.tensors[e.name] = &tensor{dtype: e.dtype, shape: e.shape, offset: e.start, storage: data}
+		all[e.name] = &tensor{dtype: e.dtype, shape: e.shape, offset: e.start, storage: data}
+	}
+	taken, err := choose(slices.Collect(maps.Keys(all)), key)
+	if err != nil {
+		return nil, err
+	}
+	c := &contents{format: FormatSafetensors, tensors: make(map[string]*tensor, len(all)), choice: taken, metadata: metadata}
+	for name, full := range taken.names {
+		c.tensors[name] = all[full]
 	}
 	return c, nil
 }

@@ -1,75 +1,95 @@
 package checkpoint
 
 import (
-	"errors"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// wrapperKeys are where checkpoints keep their state dict, in order of
-// preference; see the package's comment.
-var wrapperKeys = []string{"teacher", "student", "state_dict", "model", "model_state_dict", "module"}
+// Limits on the search for tensors: a dictionary may be referred to any number of
+// times, so that a small pickle can spell a huge tree.
+const (
+	maxWrappers = 3 // dictionaries around a state dict
+	maxEntries  = 1 << 20
+)
 
-// maxWrappers is how many dictionaries deep a state dict may lie.
-const maxWrappers = 3
+// inDict follows a dictionary's key where a dot follows a module's name.
+const inDict = "\x00"
 
-// findTensors finds the tensors of an unpickled value and what it left out.
-func findTensors(value any) (map[string]*tensorRef, []string, error) {
-	if m, ok := value.(*scriptModule); ok {
-		tensors, err := m.stateDict()
-		return tensors, nil, err
-	}
-	return findStateDict(value)
+// search gathers the state dicts of an unpickled value: dictionaries with tensors
+// of their own.
+type search struct {
+	tensors map[string]*tensorRef // by the keys that lead to them
+	ignored []string              // entries without tensors
+	visited int
 }
 
-// findStateDict unwraps value. It returns the tensors by name and the names,
-// with a path, of what it left out.
-func findStateDict(value any) (map[string]*tensorRef, []string, error) {
-	var ignored []string
-	path := ""
-	for range maxWrappers + 1 {
-		d, err := dictEntries(value)
-		if err != nil {
-			return nil, nil, fmt.Errorf("the pickle%s: %w", describe(path), err)
+// findTensors finds the tensors of an unpickled value.
+func findTensors(value any) (*search, error) {
+	s := &search{tensors: map[string]*tensorRef{}}
+	if m, ok := value.(*scriptModule); ok {
+		var err error
+		s.tensors, err = m.stateDict()
+		return s, err
+	}
+	if err := s.visit(value, "", 0); err != nil {
+		return nil, fmt.Errorf("the pickle: %w", err)
+	}
+	if len(s.tensors) == 0 {
+		return nil, fmt.Errorf("the pickle is an empty dictionary, or one without tensors (more than %d inside each other are not looked through): it holds %s", maxWrappers, listShort(s.ignored))
+	}
+	return s, nil
+}
+
+// visit takes the tensors of a dictionary or, where it has none, those of the
+// dictionaries inside. An optimiser's are left out: it has more than its network.
+func (s *search) visit(value any, path string, depth int) error {
+	entries, err := dictEntries(value)
+	if err != nil {
+		return err
+	}
+	if s.visited += len(entries); s.visited > maxEntries {
+		return fmt.Errorf("more than %d entries in its dictionaries", maxEntries)
+	}
+	var rest []string
+	for name, v := range entries {
+		if t, ok := v.(*tensorRef); ok {
+			s.tensors[path+name] = t
+		} else {
+			rest = append(rest, name)
 		}
-		tensors, rest := splitTensors(d)
-		next := ""
-		if len(tensors) == 0 {
-			next = wrapped(d)
-		}
-		for _, name := range rest {
-			if name != next {
-				ignored = append(ignored, path+name)
+	}
+	for _, name := range rest {
+		tensors, ignored := len(s.tensors), len(s.ignored)
+		if len(rest) == len(entries) && depth < maxWrappers && isDict(entries[name]) && !strings.HasPrefix(name, "optim") {
+			if err := s.visit(entries[name], path+name+inDict, depth+1); err != nil {
+				return fmt.Errorf("at %s: %w", quote(name), err)
 			}
 		}
-		if len(tensors) > 0 {
-			return tensors, ignored, nil
+		if len(s.tensors) == tensors {
+			s.ignored = append(s.ignored[:ignored], display(path+name))
 		}
-		if next == "" {
-			return nil, nil, fmt.Errorf("the pickle%s holds no tensors and none of the keys %q; it holds %s", describe(path), wrapperKeys, listShort(rest))
-		}
-		value, path = d[next], path+next+"."
 	}
-	return nil, nil, fmt.Errorf("the state dict lies more than %d dictionaries deep", maxWrappers)
+	return nil
 }
 
-func describe(path string) string {
-	if path == "" {
-		return ""
+func isDict(v any) bool {
+	switch v.(type) {
+	case *types.Dict, *types.OrderedDict:
+		return true
 	}
-	return " at " + path[:len(path)-1]
+	return false
 }
 
-// dictEntries returns the entries of a dictionary. Keys that are no text, as
-// optimiser states have, are kept under a description of their type.
+// dictEntries returns the entries of a dictionary. Of those whose keys are no text,
+// as optimiser states have, only a description of the key stays.
 func dictEntries(value any) (map[string]any, error) {
 	out := map[string]any{}
 	add := func(k, v any) error {
 		name, ok := k.(string)
 		if !ok {
-			name = "(" + kindOf(k) + " as key)"
+			name, v = "("+kindOf(k)+" as key)", nil
 		} else if _, dup := out[name]; dup {
 			return fmt.Errorf("the key %s stands twice", quote(name))
 		}
@@ -91,10 +111,7 @@ func dictEntries(value any) (map[string]any, error) {
 			}
 		}
 	default:
-		return nil, fmt.Errorf("is %s, want a dictionary of tensors (torch.save(model.state_dict(), F))", kindOf(value))
-	}
-	if len(out) == 0 {
-		return nil, errors.New("is an empty dictionary, want one of tensors")
+		return nil, fmt.Errorf("it is %s, want a dictionary of tensors (torch.save(model.state_dict(), F))", kindOf(value))
 	}
 	return out, nil
 }
@@ -117,30 +134,6 @@ func kindOf(v any) string {
 		return "a tensor"
 	}
 	return "an object"
-}
-
-func splitTensors(d map[string]any) (tensors map[string]*tensorRef, rest []string) {
-	tensors = map[string]*tensorRef{}
-	for name, v := range d {
-		if t, ok := v.(*tensorRef); ok {
-			tensors[name] = t
-		} else {
-			rest = append(rest, name)
-		}
-	}
-	slices.Sort(rest)
-	return tensors, rest
-}
-
-// wrapped returns the first of wrapperKeys that holds a dictionary.
-func wrapped(d map[string]any) string {
-	for _, key := range wrapperKeys {
-		switch d[key].(type) {
-		case *types.Dict, *types.OrderedDict:
-			return key
-		}
-	}
-	return ""
 }
 
 func listShort(names []string) string {

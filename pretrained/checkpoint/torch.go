@@ -27,7 +27,7 @@ type zipArchive struct {
 }
 
 // readTorch reads the pickle of a torch zip file. Tensors stay where they are.
-func readTorch(r io.ReaderAt, size int64) (*contents, error) {
+func readTorch(r io.ReaderAt, size int64, key string) (*contents, error) {
 	a, err := openZip(r, size)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func readTorch(r io.ReaderAt, size int64) (*contents, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%sdata.pkl: %w", a.root, err)
 	}
-	return resolve(value, func(key string) (storage, error) { return a.member(key) })
+	return resolve(value, key, func(key string) (storage, error) { return a.member(key) })
 }
 
 // openZip reads the directory of the archive and finds data.pkl.

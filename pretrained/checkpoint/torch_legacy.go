@@ -28,7 +28,7 @@ const maxLegacyStorages = 1 << 16
 // readLegacy reads the format that torch.save wrote before version 1.6: five
 // pickles, then for each storage its number of elements as int64 and its
 // elements.
-func readLegacy(r io.ReaderAt, size int64) (*contents, error) {
+func readLegacy(r io.ReaderAt, size int64, key string) (*contents, error) {
 	head := make([]byte, min(size, maxPickle))
 	if _, err := io.ReadFull(io.NewSectionReader(r, 0, size), head); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func readLegacy(r io.ReaderAt, size int64) (*contents, error) {
 	if err := table.locate(values[legacyKeys], r, int64(at), size); err != nil {
 		return nil, err
 	}
-	return resolve(values[legacyObject], table.lookup)
+	return resolve(values[legacyObject], key, table.lookup)
 }
 
 func checkLegacyHeader(protocol, system any) error {

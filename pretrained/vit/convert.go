@@ -17,6 +17,7 @@ import (
 // ConvertOptions describes one ONNX file to be made.
 type ConvertOptions struct {
 	Weights    string         // checkpoint file; empty for a random model
+	Key        string         // of the state dict in the file, see checkpoint.OpenKey
 	Name       string         // the zoo's entry that the checkpoint is, for its preprocessing; may be empty
 	Heads      int            // attention heads of the checkpoint; 0: by the width
 	Activation Activation     // of the checkpoint; "": by the zoo or the family
@@ -37,8 +38,8 @@ func (o ConvertOptions) Validate() error {
 	switch {
 	case o.Out == "":
 		return errors.New("no output file named (--out)")
-	case o.Random && (o.Weights != "" || o.Name != "" || o.Heads != 0 || o.Activation != ""):
-		return errors.New("a random model has no weights file, no name in the zoo and heads and activation of its own: leave --weights, --name, --heads and --activation out")
+	case o.Random && (o.Weights != "" || o.Key != "" || o.Name != "" || o.Heads != 0 || o.Activation != ""):
+		return errors.New("a random model has no weights file, no name in the zoo and heads and activation of its own: leave --weights, --key, --name, --heads and --activation out")
 	case o.Random && archs[o.Arch].name == "":
 		return errArch(o.Arch)
 	case !o.Random && o.Weights == "":
@@ -82,6 +83,8 @@ type Summary struct {
 	Family     string         `json:"family"`
 	Source     string         `json:"source"`
 	SHA256     string         `json:"source_sha256,omitempty"`
+	Key        string         `json:"key"`        // of the state dict in the source
+	OtherKeys  []string       `json:"other_keys"` // of those that were not taken
 	Parameters int64          `json:"parameters"`
 	Image      int            `json:"image_size"`
 	Patch      int            `json:"patch"`
@@ -136,7 +139,7 @@ func (o ConvertOptions) model() (m *Model, done func(), err error) {
 		m, err = Random(o.Arch, o.Seed, o.Classes)
 		return m, func() {}, err
 	}
-	f, err := checkpoint.Open(o.Weights)
+	f, err := checkpoint.OpenKey(o.Weights, o.Key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -182,7 +185,7 @@ func (m *Model) summary(path string) (Summary, error) {
 		activation = "swiglu"
 	}
 	return Summary{
-		Out: path, Bytes: stat.Size(), Arch: c.Arch(), Family: m.Family, Source: m.Source, SHA256: m.SHA256,
+		Out: path, Bytes: stat.Size(), Arch: c.Arch(), Family: m.Family, Source: m.Source, SHA256: m.SHA256, Key: m.key, OtherKeys: append([]string{}, m.otherKeys...),
 		Parameters: c.Params(), Image: c.Image, Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads,
 		Classes: c.Classes, Activation: activation, Variant: c.Variant(), Taps: m.Taps(), Mean: m.Preprocess.Mean, Std: m.Preprocess.Std, CropPct: m.Preprocess.CropPct,
 		Interpolation: m.Preprocess.Interpolation, Notes: m.Notes,

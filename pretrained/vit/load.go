@@ -52,7 +52,8 @@ func load(f *checkpoint.File, o LoadOptions) (*Model, error) {
 	}
 	m := &Model{
 		Config: cfg, Source: filepath.Base(f.Path()), SHA256: hash, Family: fam.name,
-		weights: weights, resample: fam.resample, trained: positions{weights["pos"], cfg.Grid()}, Notes: l.notes(),
+		weights: weights, resample: fam.resample, trained: positions{weights["pos"], cfg.Grid()}, Notes: append(f.Notes(), l.notes()...),
+		key: f.Key(), otherKeys: f.Others(),
 	}
 	if cfg.Registers > 0 && fam.registered != (resampling{}) {
 		m.resample = fam.registered

@@ -25,11 +25,13 @@ type Model struct {
 	Family     string   // whose tensor names: torchvision, timm, huggingface, …
 	Notes      []string // what was assumed, a sentence each, for people to read
 
-	assumed  string            // the one of Notes that tells the preprocessing
-	usual    int               // side of the input that the publisher's own pipeline makes; 0 is unknown
-	weights  map[string]weight // by graft's name
-	resample resampling
-	trained  positions // as the checkpoint has them
+	key       string            // of the state dict in the file
+	otherKeys []string          // of those that were not taken
+	assumed   string            // the one of Notes that tells the preprocessing
+	usual     int               // side of the input that the publisher's own pipeline makes; 0 is unknown
+	weights   map[string]weight // by graft's name
+	resample  resampling
+	trained   positions // as the checkpoint has them
 }
 
 // positions is a position embedding [1, rows, width], the last grid·grid rows
