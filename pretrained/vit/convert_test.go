@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"graft/models"
 	"graft/onnx"
+	"graft/pretrained/checkpoint"
 )
 
 func TestParseNormalization(t *testing.T) {
@@ -149,5 +151,41 @@ func TestRealViTTiny(t *testing.T) {
 	}
 	if s.Arch != "vit_ti_16" || s.Heads != 3 || s.Parameters != 5717416 || len(s.Taps) != 26 || s.Mean != half.Mean {
 		t.Errorf("summary %+v", s)
+	}
+}
+
+// Of a network and its average the average is exported, and both are named; --key exports the other.
+func TestConvertKey(t *testing.T) {
+	tensors := map[string]checkpoint.Tensor{}
+	for name, x := range tensorsOf(t, "timm.safetensors") {
+		raw, mean := x, x
+		raw.Name, mean.Name, mean.Data = "model."+name, "model_ema.module."+name, make([]float32, len(x.Data))
+		tensors[raw.Name], tensors[mean.Name] = raw, mean
+	}
+	weights := writeTensors(t, tensors).Path()
+	for _, c := range []struct {
+		key, took, other string
+		zero             bool
+	}{
+		{"", "model_ema.module", "model", true}, {"model_ema", "model_ema.module", "model", true}, {"model", "model", "model_ema", false},
+	} {
+		out := filepath.Join(t.TempDir(), "x.onnx")
+		s, err := Convert(t.Context(), ConvertOptions{Weights: weights, Key: c.key, Heads: 4, Out: out}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Key != c.took || !slices.Equal(s.OtherKeys, []string{c.other}) || !strings.Contains(s.Notes[0], fmt.Sprintf("%q, not from \"[%s]\"; --key", c.took, c.other)) {
+			t.Errorf("key %q: took %q, not %q: %q", c.key, s.Key, s.OtherKeys, s.Notes)
+		}
+		m, err := onnx.Open(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		var b bytes.Buffer
+		at := slices.IndexFunc(m.Initializers, func(x onnx.Tensor) bool { return x.Name == "norm.weight" })
+		if _, err := m.Initializers[at].Data.WriteTo(&b); err != nil || bytes.Equal(b.Bytes(), make([]byte, b.Len())) != c.zero {
+			t.Errorf("key %q: the norm's weights are % x, %v", c.key, b.Bytes(), err)
+		}
 	}
 }

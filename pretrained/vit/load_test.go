@@ -270,3 +270,20 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// The encoder of a masked autoencoder is read, its decoder told as not used.
+func TestMaskedAutoencoder(t *testing.T) {
+	all := tensorsOf(t, "timm.safetensors")
+	delete(all, "head.weight")
+	delete(all, "head.bias")
+	for _, name := range []string{"mask_token", "decoder_embed.weight", "decoder_pos_embed", "decoder_blocks.0.norm1.weight", "decoder_pred.bias"} {
+		all[name] = zeros(name, 2)
+	}
+	m, err := Load(writeTensors(t, all), LoadOptions{Heads: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := strings.Join(m.Notes, "\n"); m.Family != "mae" || !strings.Contains(notes, "the decoder of masked pretraining (tensors: 5)") {
+		t.Errorf("%s names; %s", m.Family, notes)
+	}
+}

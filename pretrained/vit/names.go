@@ -91,7 +91,7 @@ type refusal struct{ start, why string }
 
 // families in the order of detection; each is recognised by its patch
 // embedding's weight and its sign.
-var families = []*family{&torchvision, &dinov2, &timm, &huggingFaceDINOv2, &huggingFace, &openAI, &huggingFaceCLIP, &huggingFaceSigLIP}
+var families = []*family{&torchvision, &mae, &dinov2, &timm, &huggingFaceDINOv2, &huggingFace, &openAI, &huggingFaceCLIP, &huggingFaceSigLIP}
 
 // named is a spelling with its values put in.
 type named struct {

@@ -73,6 +73,17 @@ var timmBlocks = []spelling{
 	{ours: "blocks.{i}.ls2", theirs: []string{"blocks.{i}.ls2.gamma"}},
 }
 
+// mae is the encoder of a masked autoencoder with its decoder beside it
+// (facebookresearch/mae: models_mae.py, and its evaluation's build_transform).
+var mae = family{
+	name: "mae", prefixes: []string{""}, sign: "decoder_embed.", names: timm.names,
+	unused: []unused{{"the decoder of masked pretraining", []string{"decoder_", "mask_token"}}},
+	defaults: defaults{
+		eps: 1e-6, activation: GELU, preprocess: Preprocess{Normalization: imageNet, CropPct: 224. / 256}, resample: timm.resample,
+		note: "a masked autoencoder's names: ImageNet mean and std assumed",
+	},
+}
+
 // dinov2 names the tensors of the backbones that Meta published as DINOv2
 // (dinov2/models/vision_transformer.py). The mask token, used in training only,
 // tells them from timm's. Published for 518 pixels, they are evaluated at 224.
