@@ -1,6 +1,10 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+
+	"graft/onnx"
+)
 
 // Convolution and its two gradients, which are operations of their own.
 const (
@@ -123,9 +127,56 @@ func convWeightGradShape(in []*Node, attrs any) (Shape, Type, error) {
 	return Shape{dy[1], x[1], a.Kernel[0], a.Kernel[1]}, Float, err
 }
 
+// eachProduct visits every multiplication of a convolution by the indices of its input, kernel and output elements.
+func eachProduct(x, w, y Shape, a ConvAttrs, f func(ix, iw, iy int)) {
+	sx, sw := x.Strides(), w.Strides()
+	for iy, p := range y.Indices() {
+		for k, q := range w[1:].Indices() {
+			h, v := p[2]*a.Stride[0]+q[1]-a.Pad[0], p[3]*a.Stride[1]+q[2]-a.Pad[1]
+			if h >= 0 && h < x[2] && v >= 0 && v < x[3] {
+				f(Offset(sx, []int{p[0], q[0], h, v}), p[1]*sw[0]+k, iy)
+			}
+		}
+	}
+}
+
+func convNaive(n *Node, in [][]float64) ([]float64, error) {
+	out := make([]float64, n.shape.Size())
+	if len(in) == 3 {
+		plane := n.shape[2:].Size()
+		for i := range out {
+			out[i] = in[2][i/plane%n.shape[1]]
+		}
+	}
+	eachProduct(n.in[0].shape, n.in[1].shape, n.shape, n.attrs.(ConvAttrs),
+		func(ix, iw, iy int) { out[iy] += in[0][ix] * in[1][iw] })
+	return out, nil
+}
+
+func convInputGradNaive(n *Node, in [][]float64) ([]float64, error) {
+	out := make([]float64, n.shape.Size())
+	eachProduct(n.shape, n.in[1].shape, n.in[0].shape, n.attrs.(ConvInputGradAttrs).ConvAttrs,
+		func(ix, iw, iy int) { out[ix] += in[0][iy] * in[1][iw] })
+	return out, nil
+}
+
+func convWeightGradNaive(n *Node, in [][]float64) ([]float64, error) {
+	out := make([]float64, n.shape.Size())
+	eachProduct(n.in[0].shape, n.shape, n.in[1].shape, n.attrs.(ConvWeightGradAttrs).ConvAttrs,
+		func(ix, iw, iy int) { out[iw] += in[0][ix] * in[1][iy] })
+	return out, nil
+}
+
+// windowAttrs are ONNX's attributes of a window.
+func windowAttrs(kernel []int, stride, pad [2]int) []onnx.Attr {
+	h, w := int64(pad[0]), int64(pad[1])
+	return []onnx.Attr{attr("kernel_shape", int64s(kernel)), attr("strides", int64s(stride[:])), attr("pads", []int64{h, w, h, w})}
+}
+
 // The three operations are linear in both operands, so each one's gradients are the other two.
 func init() {
-	register(OpConv, spec{onnx: "Conv", min: 2, max: 3, shape: convShape,
+	register(OpConv, row{min: 2, max: 3, shape: convShape, naive: convNaive, batch: batchFirstOperand,
+		macs: func(n *Node) int { return n.shape.Size() * n.in[1].shape[1:].Size() },
 		grad: func(g *Graph, n, dy *Node) []*Node {
 			x, w, a := n.in[0], n.in[1], n.attrs.(ConvAttrs)
 			out := []*Node{g.ConvInputGrad(dy, w, a, x.shape[2], x.shape[3]), g.ConvWeightGrad(x, dy, a, w.shape[2], w.shape[3])}
@@ -133,16 +184,24 @@ func init() {
 				out = append(out, g.Sum(dy, 0, 2, 3))
 			}
 			return out
-		}})
-	register(OpConvInputGrad, spec{onnx: "ConvTranspose", min: 2, max: 2, shape: convInputGradShape,
+		},
+		write: func(w *Writer, n *Node) string {
+			a := n.attrs.(ConvAttrs)
+			return w.operator(n, windowAttrs(n.in[1].shape[2:], a.Stride, a.Pad)...)
+		},
+		fixtures: []string{"conv", "conv_stride_pad", "conv_point", "conv_blocks"}})
+	register(OpConvInputGrad, row{min: 2, max: 2, shape: convInputGradShape, naive: convInputGradNaive,
+		macs: func(n *Node) int { return n.in[0].shape.Size() * n.in[1].shape[1:].Size() },
 		grad: func(g *Graph, n, dx *Node) []*Node {
 			dy, w, a := n.in[0], n.in[1], n.attrs.(ConvInputGradAttrs).ConvAttrs
 			return []*Node{g.Conv(dx, w, nil, a), g.ConvWeightGrad(dx, dy, a, w.shape[2], w.shape[3])}
-		}})
-	// As ONNX: Conv of the input, channels as batch, with dy as kernel, the strides being its dilations.
-	register(OpConvWeightGrad, spec{onnx: "Transpose+Conv+Transpose", min: 2, max: 2, shape: convWeightGradShape,
+		},
+		fixtures: []string{"conv_input_grad"}})
+	register(OpConvWeightGrad, row{min: 2, max: 2, shape: convWeightGradShape, naive: convWeightGradNaive,
+		macs: func(n *Node) int { return n.in[1].shape.Size() * n.shape[1:].Size() },
 		grad: func(g *Graph, n, dw *Node) []*Node {
 			x, dy, a := n.in[0], n.in[1], n.attrs.(ConvWeightGradAttrs).ConvAttrs
 			return []*Node{g.ConvInputGrad(dy, dw, a, x.shape[2], x.shape[3]), g.Conv(x, dw, nil, a)}
-		}})
+		},
+		fixtures: []string{"conv_weight_grad"}})
 }

@@ -1,6 +1,9 @@
 package graph
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // Element-wise operations. Those of several operands broadcast.
 const (
@@ -12,10 +15,7 @@ const (
 	OpExp            Op = "Exp"
 	OpLog            Op = "Log"
 	OpSqrt           Op = "Sqrt"
-	OpTanh           Op = "Tanh"
 	OpErf            Op = "Erf"
-	OpRelu           Op = "Relu"
-	OpGelu           Op = "Gelu"
 	OpEqual          Op = "Equal"
 	OpGreater        Op = "Greater"
 	OpGreaterOrEqual Op = "GreaterOrEqual"
@@ -48,17 +48,8 @@ func (g *Graph) Log(x *Node) *Node { return g.apply(OpLog, nil, x) }
 // Sqrt is the square root.
 func (g *Graph) Sqrt(x *Node) *Node { return g.apply(OpSqrt, nil, x) }
 
-// Tanh is the hyperbolic tangent.
-func (g *Graph) Tanh(x *Node) *Node { return g.apply(OpTanh, nil, x) }
-
 // Erf is the error function.
 func (g *Graph) Erf(x *Node) *Node { return g.apply(OpErf, nil, x) }
-
-// Relu is max(x, 0), with gradient 0 at 0.
-func (g *Graph) Relu(x *Node) *Node { return g.apply(OpRelu, nil, x) }
-
-// Gelu is the exact Gaussian error linear unit x·Φ(x) = x/2·(1+erf(x/√2)), without the tanh approximation.
-func (g *Graph) Gelu(x *Node) *Node { return g.apply(OpGelu, nil, x) }
 
 // Equal is a==b, a bool.
 func (g *Graph) Equal(a, b *Node) *Node { return g.apply(OpEqual, nil, a, b) }
@@ -100,51 +91,57 @@ func elementwise(result Type, want ...Type) func([]*Node, any) (Shape, Type, err
 
 type rule = func(g *Graph, n, dy *Node) []*Node
 
-func unary(op Op, d func(g *Graph, x, y, dy *Node) *Node) {
-	register(op, spec{onnx: string(op), min: 1, max: 1, shape: elementwise(Float, Float),
-		grad: func(g *Graph, n, dy *Node) []*Node { return []*Node{d(g, n.in[0], n, dy)} }})
+// unary registers a function of one operand; d is its gradient from operand, result and the result's gradient. Its
+// fixture bears its name.
+func unary(op Op, f func(x float64) float64, d func(g *Graph, x, y, dy *Node) *Node) {
+	register(op, row{min: 1, max: 1, shape: elementwise(Float, Float), batch: batchBroadcasts,
+		point:    func(v [3]float64, _ any) float64 { return f(v[0]) },
+		grad:     func(g *Graph, n, dy *Node) []*Node { return []*Node{d(g, n.in[0], n, dy)} },
+		fixtures: []string{strings.ToLower(string(op))}})
 }
 
-func binary(op Op, grad rule) {
-	register(op, spec{onnx: string(op), min: 2, max: 2, broadcast: true, shape: elementwise(Float, Float), grad: grad})
+func binary(op Op, result Type, fixture string, f func(a, b float64) float64, grad rule) {
+	register(op, row{min: 2, max: 2, broadcast: true, shape: elementwise(result, Float), grad: grad, batch: batchBroadcasts,
+		point:    func(v [3]float64, _ any) float64 { return f(v[0], v[1]) },
+		fixtures: []string{fixture}})
 }
 
 func init() {
-	binary(OpAdd, func(_ *Graph, _, dy *Node) []*Node { return []*Node{dy, dy} })
-	binary(OpSub, func(g *Graph, _, dy *Node) []*Node { return []*Node{dy, g.Neg(dy)} })
-	binary(OpMul, func(g *Graph, n, dy *Node) []*Node { return []*Node{g.Mul(dy, n.in[1]), g.Mul(dy, n.in[0])} })
+	binary(OpAdd, Float, "add", func(a, b float64) float64 { return a + b },
+		func(_ *Graph, _, dy *Node) []*Node { return []*Node{dy, dy} })
+	binary(OpSub, Float, "sub", func(a, b float64) float64 { return a - b },
+		func(g *Graph, _, dy *Node) []*Node { return []*Node{dy, g.Neg(dy)} })
+	binary(OpMul, Float, "mul", func(a, b float64) float64 { return a * b },
+		func(g *Graph, n, dy *Node) []*Node { return []*Node{g.Mul(dy, n.in[1]), g.Mul(dy, n.in[0])} })
 	// d(a/b) = da/b - (a/b)·db/b
-	binary(OpDiv, func(g *Graph, n, dy *Node) []*Node {
+	binary(OpDiv, Float, "div", func(a, b float64) float64 { return a / b }, func(g *Graph, n, dy *Node) []*Node {
 		da := g.Div(dy, n.in[1])
 		return []*Node{da, g.Neg(g.Mul(da, n))}
 	})
-	for _, op := range []Op{OpEqual, OpGreater, OpGreaterOrEqual, OpLess, OpLessOrEqual} {
-		register(op, spec{onnx: string(op), min: 2, max: 2, shape: elementwise(Bool, Float), grad: noGradient})
-	}
-	register(OpWhere, spec{onnx: "Where", min: 3, max: 3, broadcast: true, shape: elementwise(Float, Bool, Float),
+	binary(OpEqual, Bool, "equal", func(a, b float64) float64 { return truth(a == b) }, noGradient)
+	binary(OpGreater, Bool, "greater", func(a, b float64) float64 { return truth(a > b) }, noGradient)
+	binary(OpGreaterOrEqual, Bool, "greater_or_equal", func(a, b float64) float64 { return truth(a >= b) }, noGradient)
+	binary(OpLess, Bool, "less", func(a, b float64) float64 { return truth(a < b) }, noGradient)
+	binary(OpLessOrEqual, Bool, "less_or_equal", func(a, b float64) float64 { return truth(a <= b) }, noGradient)
+	register(OpWhere, row{min: 3, max: 3, broadcast: true, shape: elementwise(Float, Bool, Float), batch: batchBroadcasts,
+		point: func(v [3]float64, _ any) float64 {
+			if v[0] != 0 {
+				return v[1]
+			}
+			return v[2]
+		},
 		grad: func(g *Graph, n, dy *Node) []*Node {
 			zero := g.Scalar(0)
 			return []*Node{nil, g.Where(n.in[0], dy, zero), g.Where(n.in[0], zero, dy)}
-		}})
+		},
+		fixtures: []string{"less"}})
 
-	unary(OpNeg, func(g *Graph, _, _, dy *Node) *Node { return g.Neg(dy) })
-	unary(OpExp, func(g *Graph, _, y, dy *Node) *Node { return g.Mul(dy, y) })
-	unary(OpLog, func(g *Graph, x, _, dy *Node) *Node { return g.Div(dy, x) })
-	unary(OpSqrt, func(g *Graph, _, y, dy *Node) *Node { return g.Div(dy, g.Scale(y, 2)) })
-	// 1 - tanh²
-	unary(OpTanh, func(g *Graph, _, y, dy *Node) *Node { return g.Mul(dy, g.Sub(g.Scalar(1), g.Mul(y, y))) })
+	unary(OpNeg, func(x float64) float64 { return -x }, func(g *Graph, _, _, dy *Node) *Node { return g.Neg(dy) })
+	unary(OpExp, math.Exp, func(g *Graph, _, y, dy *Node) *Node { return g.Mul(dy, y) })
+	unary(OpLog, math.Log, func(g *Graph, x, _, dy *Node) *Node { return g.Div(dy, x) })
+	unary(OpSqrt, math.Sqrt, func(g *Graph, _, y, dy *Node) *Node { return g.Div(dy, g.Scale(y, 2)) })
 	// 2/√π·exp(-x²)
-	unary(OpErf, func(g *Graph, x, _, dy *Node) *Node {
+	unary(OpErf, math.Erf, func(g *Graph, x, _, dy *Node) *Node {
 		return g.Mul(dy, g.Scale(g.Exp(g.Neg(g.Mul(x, x))), 2/math.SqrtPi))
-	})
-	// The output is positive exactly where the input is, so the input need not be kept.
-	unary(OpRelu, func(g *Graph, _, y, dy *Node) *Node {
-		return g.Where(g.Greater(y, g.Scalar(0)), dy, g.Scalar(0))
-	})
-	// Φ(x) + x·φ(x), with Φ the normal distribution's cumulative and φ its density
-	unary(OpGelu, func(g *Graph, x, _, dy *Node) *Node {
-		cumulative := g.Scale(g.Add(g.Erf(g.Scale(x, math.Sqrt2/2)), g.Scalar(1)), 0.5)
-		density := g.Scale(g.Exp(g.Scale(g.Mul(x, x), -0.5)), 1/math.Sqrt(2*math.Pi))
-		return g.Mul(dy, g.Add(cumulative, g.Mul(x, density)))
 	})
 }

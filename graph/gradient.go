@@ -58,12 +58,12 @@ func (w *walker) visit(n *Node) error {
 	if len(n.in) == 0 {
 		return nil
 	}
-	s := registry[n.op]
-	if s.grad == nil {
+	r := rows[n.op]
+	if r.grad == nil {
 		return fmt.Errorf("operation %s has no gradient rule", n.op)
 	}
 	defer w.g.Scope("grad(" + n.name + ")")()
-	list := s.grad(w.g, n, w.grads[n])
+	list := r.grad(w.g, n, w.grads[n])
 	if w.g.err != nil {
 		return w.g.err
 	}
@@ -74,7 +74,7 @@ func (w *walker) visit(n *Node) error {
 		if list[i] == nil || !w.needed[x.id] {
 			continue
 		}
-		if err := w.accumulate(x, list[i], s.broadcast); err != nil {
+		if err := w.accumulate(x, list[i], r.broadcast); err != nil {
 			return fmt.Errorf("operand %d, %s: %w", i, x.name, err)
 		}
 	}

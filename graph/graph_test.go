@@ -154,16 +154,16 @@ func TestGradientErrors(t *testing.T) {
 	}
 }
 
-// TestRulesAreChecked puts broken rules into the registry.
+// TestRulesAreChecked registers broken rules.
 func TestRulesAreChecked(t *testing.T) {
 	const broken Op = "Broken"
-	defer delete(registry, broken)
+	defer delete(rows, broken)
 	for want, grad := range map[string]rule{
 		"gradient's shape: wanted [2 3], got [3 2]": func(g *Graph, _, dy *Node) []*Node { return []*Node{g.Transpose(dy)} },
 		"wanted 1 gradients, got 2":                 func(_ *Graph, _, dy *Node) []*Node { return []*Node{dy, dy} },
 		"do not broadcast":                          func(g *Graph, _, dy *Node) []*Node { return []*Node{g.Add(dy, g.Transpose(dy))} },
 	} {
-		register(broken, spec{onnx: "Identity", min: 1, max: 1, shape: elementwise(Float, Float), grad: grad})
+		register(broken, row{min: 1, max: 1, shape: elementwise(Float, Float), grad: grad})
 		g := New()
 		w := g.Parameter("w", nil, 2, 3)
 		_, err := Gradient(g.Sum(g.apply(broken, nil, w)), []*Node{w})
@@ -173,22 +173,39 @@ func TestRulesAreChecked(t *testing.T) {
 	}
 }
 
-// TestRegistry wants every entry complete.
-func TestRegistry(t *testing.T) {
+// TestRows wants every row complete, and formulas of element-wise operations of the result's shape.
+func TestRows(t *testing.T) {
 	if len(Ops()) < 40 || !slices.IsSorted(Ops()) {
-		t.Errorf("the registry lists %v", Ops())
+		t.Errorf("the operations are %v", Ops())
 	}
 	for _, op := range Ops() {
-		s := registry[op]
-		if s.onnx == "" || s.shape == nil || s.min < 1 || s.max < s.min {
-			t.Errorf("%s: incomplete entry", op)
+		r := rows[op]
+		values := 0
+		for _, given := range []bool{r.point != nil, r.formula != nil, r.naive != nil} {
+			values += int(truth(given))
 		}
-		if s.grad == nil && op != OpMaxPoolGrad {
+		if r.shape == nil || r.min < 1 || r.max < r.min || values != 1 || r.batch == nil && r.write != nil {
+			t.Errorf("%s: incomplete row", op)
+		}
+		if r.grad == nil && op != OpMaxPoolGrad {
 			t.Errorf("%s: no gradient rule", op)
 		}
-	}
-	if ONNX(OpReduceSum) != "ReduceSum" || ONNX("nonsense") != "" || Differentiable("nonsense") || !Differentiable(OpAdd) {
-		t.Error("ONNX or Differentiable is wrong")
+		if r.point != nil && r.max > 3 {
+			t.Errorf("%s: more operands than a point has", op)
+		}
+		if r.formula == nil {
+			continue
+		}
+		g := New()
+		var in []*Node
+		for i := range r.min {
+			in = append(in, g.Input(fmt.Sprint(i), 2, 3))
+		}
+		for _, n := range Formula(g.apply(op, nil, in...)) {
+			if len(n.in) > 0 && (rows[n.op].point == nil || !n.shape.Equal(Shape{2, 3})) {
+				t.Errorf("%s: its formula holds %v", op, n)
+			}
+		}
 	}
 }
 
@@ -249,7 +266,7 @@ func TestMACs(t *testing.T) {
 	y := g.Conv(x, w, nil, ConvAttrs{})
 	for _, c := range []struct {
 		n    *Node
-		want int64
+		want int
 	}{
 		{y, 2 * 8 * 2 * 3 * 27},
 		{g.ConvInputGrad(y, w, ConvAttrs{}, 4, 5), 2 * 8 * 2 * 3 * 27},

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -54,20 +55,89 @@ func matMulShape(in []*Node, attrs any) (Shape, Type, error) {
 	return append(slices.Clone(batch), m, n), Float, nil
 }
 
+// depth is the number of products in a sum.
+func depth(n *Node) int {
+	if n.attrs.(MatMulAttrs).TransA {
+		return n.in[0].Dim(-2)
+	}
+	return n.in[0].Dim(-1)
+}
+
+// With A' = op(A), B' = op(B), Y = A'B': dA' = dY·B'ᵀ and dB' = A'ᵀ·dY; a transposed operand's gradient is the transpose
+// of that.
+func matMulGrad(g *Graph, n, dy *Node) []*Node {
+	a, b, t := n.in[0], n.in[1], n.attrs.(MatMulAttrs)
+	mm := func(x, y *Node, tx, ty bool) *Node { return g.apply(OpMatMul, MatMulAttrs{tx, ty}, x, y) }
+	da, db := mm(dy, b, false, !t.TransB), mm(a, dy, !t.TransA, false)
+	if t.TransA {
+		da = mm(b, dy, t.TransB, true)
+	}
+	if t.TransB {
+		db = mm(dy, a, true, t.TransA)
+	}
+	return []*Node{da, db}
+}
+
+func matMulNaive(n *Node, in [][]float64) ([]float64, error) {
+	t, s := n.attrs.(MatMulAttrs), n.shape
+	lead := s[:len(s)-2]
+	operand := func(x *Node, trans bool) (strides []int, row, col int) {
+		row, col = x.Dim(-1), 1
+		if trans {
+			row, col = col, row
+		}
+		strides = x.shape[:len(x.shape)-2].StridesIn(lead)
+		for i := range strides {
+			strides[i] *= x.Dim(-1) * x.Dim(-2)
+		}
+		return strides, row, col
+	}
+	sa, ra, ca := operand(n.in[0], t.TransA)
+	sb, rb, cb := operand(n.in[1], t.TransB)
+	out := make([]float64, s.Size())
+	for at, index := range s.Indices() {
+		batch, i, j := index[:len(lead)], index[len(lead)], index[len(lead)+1]
+		oa, ob := Offset(sa, batch)+i*ra, Offset(sb, batch)+j*cb
+		for k := range depth(n) {
+			out[at] += in[0][oa+k*ca] * in[1][ob+k*rb]
+		}
+	}
+	return out, nil
+}
+
+// matMulBatch: of two matrices the rows of the first are the batch's.
+func matMulBatch(w *Writer, n *Node) error {
+	if len(n.shape) > 2 {
+		return batchBroadcasts(w, n)
+	}
+	if w.Batched[n.in[1]] || n.attrs.(MatMulAttrs).TransA {
+		return errors.New("the product sums over the batch")
+	}
+	return nil
+}
+
+// writeMatMul adds Gemm for two matrices of which one is transposed, else MatMul after transposing.
+func writeMatMul(w *Writer, n *Node) string {
+	t := n.attrs.(MatMulAttrs)
+	if !t.TransA && !t.TransB {
+		return w.operator(n)
+	}
+	if len(n.in[0].shape) == 2 && len(n.in[1].shape) == 2 {
+		return w.Op("Gemm", n.name, w.operands(n), attr("transA", flag(t.TransA)), attr("transB", flag(t.TransB)))
+	}
+	names := w.operands(n)
+	for i, transposed := range []bool{t.TransA, t.TransB} {
+		if transposed {
+			names[i] = w.Op("Transpose", n.name+"/transposed", []string{names[i]}, permutation(swapLast(len(n.in[i].shape))))
+		}
+	}
+	return w.Op("MatMul", n.name, names)
+}
+
 func init() {
-	register(OpMatMul, spec{onnx: "MatMul", min: 2, max: 2, broadcast: true, shape: matMulShape,
-		grad: func(g *Graph, n, dy *Node) []*Node {
-			a, b, t := n.in[0], n.in[1], n.attrs.(MatMulAttrs)
-			mm := func(x, y *Node, tx, ty bool) *Node { return g.apply(OpMatMul, MatMulAttrs{tx, ty}, x, y) }
-			// With A' = op(A), B' = op(B), Y = A'B': dA' = dY·B'ᵀ and dB' = A'ᵀ·dY; a transposed operand's
-			// gradient is the transpose of that.
-			da, db := mm(dy, b, false, !t.TransB), mm(a, dy, !t.TransA, false)
-			if t.TransA {
-				da = mm(b, dy, t.TransB, true)
-			}
-			if t.TransB {
-				db = mm(dy, a, true, t.TransA)
-			}
-			return []*Node{da, db}
-		}})
+	register(OpMatMul, row{min: 2, max: 2, broadcast: true, shape: matMulShape, grad: matMulGrad, naive: matMulNaive,
+		macs:  func(n *Node) int { return n.shape.Size() * depth(n) },
+		batch: matMulBatch, write: writeMatMul,
+		fixtures: []string{"matmul", "matmul_transposed_a", "matmul_transposed_b", "matmul_transposed_both", "matmul_batched",
+			"matmul_broadcast", "matmul_shared"}})
 }

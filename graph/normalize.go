@@ -1,23 +1,20 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+
+	"graft/onnx"
+)
 
 // Normalisations.
 const (
-	OpSoftmax            Op = "Softmax"
-	OpLogSoftmax         Op = "LogSoftmax"
 	OpLayerNormalization Op = "LayerNormalization"
 	OpBatchNormalization Op = "BatchNormalization"
 )
 
 // NormAttrs holds the number added to the variance before the square root.
 type NormAttrs struct{ Eps float64 }
-
-// Softmax is exp(x)/Σexp(x) over the last axis, computed without overflow.
-func (g *Graph) Softmax(x *Node) *Node { return g.apply(OpSoftmax, nil, x) }
-
-// LogSoftmax is x - log Σexp(x) over the last axis, computed without overflow.
-func (g *Graph) LogSoftmax(x *Node) *Node { return g.apply(OpLogSoftmax, nil, x) }
 
 // LayerNorm normalises each vector of the last axis, [D], by its own mean and (biased) variance, then multiplies by
 // scale [D] and adds bias [D].
@@ -54,13 +51,6 @@ func allButAxis1(x *Node) []int {
 		over = append(over, i)
 	}
 	return over
-}
-
-func lastAxisShape(in []*Node, _ any) (Shape, Type, error) {
-	if len(in[0].shape) == 0 {
-		return nil, 0, fmt.Errorf("wanted at least one axis, got a scalar")
-	}
-	return in[0].shape, Float, wantTypes(in, Float)
 }
 
 // normShape wants vectors as long as the normalised axis of the first operand.
@@ -115,19 +105,48 @@ func batchNormGrad(g *Graph, n, dy *Node) []*Node {
 	}
 }
 
+func layerNormNaive(n *Node, in [][]float64) ([]float64, error) {
+	d, eps := float64(n.Dim(-1)), n.attrs.(NormAttrs).Eps
+	return eachRow(n, in[0], func(dst, src []float64) {
+		mean, variance := 0.0, 0.0
+		for _, x := range src {
+			mean += x / d
+		}
+		for _, x := range src {
+			variance += (x - mean) * (x - mean) / d
+		}
+		for i, x := range src {
+			dst[i] = (x-mean)/math.Sqrt(variance+eps)*in[1][i] + in[2][i]
+		}
+	}), nil
+}
+
+func batchNormNaive(n *Node, in [][]float64) ([]float64, error) {
+	plane, c, eps := n.shape[2:].Size(), n.shape[1], n.attrs.(NormAttrs).Eps
+	out := make([]float64, len(in[0]))
+	for i, x := range in[0] {
+		k := i / plane % c
+		out[i] = in[1][k]*(x-in[3][k])/math.Sqrt(in[4][k]+eps) + in[2][k]
+	}
+	return out, nil
+}
+
+// normBatch: statistics of the batch make a training graph.
+func normBatch(w *Writer, n *Node) error {
+	if err := batchFirstOperand(w, n); err != nil {
+		return fmt.Errorf("%w: build the graph for inference", err)
+	}
+	return batchBeforeLast(w, n)
+}
+
+func epsilon(n *Node) onnx.Attr { return attr("epsilon", float32(n.attrs.(NormAttrs).Eps)) }
+
 func init() {
-	// dx = y·(dy - Σ dy·y)
-	register(OpSoftmax, spec{onnx: "Softmax", min: 1, max: 1, shape: lastAxisShape,
-		grad: func(g *Graph, n, dy *Node) []*Node {
-			return []*Node{g.Mul(n, g.Sub(dy, g.SumKeep(g.Mul(dy, n), -1)))}
-		}})
-	// dx = dy - softmax(x)·Σdy
-	register(OpLogSoftmax, spec{onnx: "LogSoftmax", min: 1, max: 1, shape: lastAxisShape,
-		grad: func(g *Graph, n, dy *Node) []*Node {
-			return []*Node{g.Sub(dy, g.Mul(g.Exp(n), g.SumKeep(dy, -1)))}
-		}})
 	// The vectors' gradients have x's shape: their sums over the rows are left to the walker.
-	register(OpLayerNormalization, spec{onnx: "LayerNormalization", min: 3, max: 3, broadcast: true,
-		shape: normShape(-1), grad: layerNormGrad})
-	register(OpBatchNormalization, spec{onnx: "BatchNormalization", min: 5, max: 5, shape: normShape(1), grad: batchNormGrad})
+	register(OpLayerNormalization, row{min: 3, max: 3, broadcast: true, shape: normShape(-1), grad: layerNormGrad,
+		naive: layerNormNaive, batch: normBatch, fixtures: []string{"layer_norm"},
+		write: func(w *Writer, n *Node) string { return w.operator(n, attr("axis", int64(-1)), epsilon(n)) }})
+	register(OpBatchNormalization, row{min: 5, max: 5, shape: normShape(1), grad: batchNormGrad,
+		naive: batchNormNaive, batch: normBatch, fixtures: []string{"batch_norm", "batch_norm_training", "batch_norm_conv"},
+		write: func(w *Writer, n *Node) string { return w.operator(n, epsilon(n)) }})
 }

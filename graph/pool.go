@@ -1,6 +1,11 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+
+	"graft/onnx"
+)
 
 // Pooling and its gradients.
 const (
@@ -81,20 +86,83 @@ func averagePoolGradShape(in []*Node, attrs any) (Shape, Type, error) {
 	return x, Float, err
 }
 
+// eachPlace visits every pair of a window's output and an input element inside it, windows and elements in row order.
+func eachPlace(x, y Shape, a PoolAttrs, f func(ix, iy int)) {
+	// A channel's window is the kernel of a convolution of its plane alone.
+	planes := func(s Shape) Shape { return Shape{s[0] * s[1], 1, s[2], s[3]} }
+	eachProduct(planes(x), Shape{1, 1, a.Kernel[0], a.Kernel[1]}, planes(y), ConvAttrs{a.Stride, a.Pad},
+		func(ix, _, iy int) { f(ix, iy) })
+}
+
+// firstMaxima gives, for every window, the index of its first maximum in row order.
+func firstMaxima(x []float64, xs, ys Shape, a PoolAttrs) []int {
+	at := make([]int, ys.Size())
+	for i := range at {
+		at[i] = -1
+	}
+	eachPlace(xs, ys, a, func(ix, iy int) {
+		if at[iy] < 0 || x[ix] > x[at[iy]] || math.IsNaN(x[ix]) {
+			at[iy] = ix
+		}
+	})
+	return at
+}
+
+func maxPoolNaive(n *Node, in [][]float64) ([]float64, error) {
+	out := make([]float64, n.shape.Size())
+	for iy, ix := range firstMaxima(in[0], n.in[0].shape, n.shape, n.attrs.(PoolAttrs)) {
+		out[iy] = in[0][ix]
+	}
+	return out, nil
+}
+
+func maxPoolGradNaive(n *Node, in [][]float64) ([]float64, error) {
+	out := make([]float64, n.shape.Size())
+	for iy, ix := range firstMaxima(in[0], n.shape, n.in[1].shape, n.attrs.(PoolAttrs)) {
+		out[ix] += in[1][iy]
+	}
+	return out, nil
+}
+
+func averagePoolNaive(n *Node, in [][]float64) ([]float64, error) {
+	a := n.attrs.(PoolAttrs)
+	out, size := make([]float64, n.shape.Size()), float64(a.Kernel[0]*a.Kernel[1])
+	eachPlace(n.in[0].shape, n.shape, a, func(ix, iy int) { out[iy] += in[0][ix] / size })
+	return out, nil
+}
+
+func averagePoolGradNaive(n *Node, in [][]float64) ([]float64, error) {
+	a := n.attrs.(AveragePoolGradAttrs).PoolAttrs
+	out, size := make([]float64, n.shape.Size()), float64(a.Kernel[0]*a.Kernel[1])
+	eachPlace(n.shape, n.in[0].shape, a, func(ix, iy int) { out[ix] += in[0][iy] / size })
+	return out, nil
+}
+
+func writePool(more ...onnx.Attr) func(w *Writer, n *Node) string {
+	return func(w *Writer, n *Node) string {
+		a := n.attrs.(PoolAttrs)
+		return w.operator(n, append(windowAttrs(a.Kernel[:], a.Stride, a.Pad), more...)...)
+	}
+}
+
 func init() {
-	register(OpMaxPool, spec{onnx: "MaxPool", min: 1, max: 1, shape: poolShape,
+	register(OpMaxPool, row{min: 1, max: 1, shape: poolShape, naive: maxPoolNaive, batch: batchFirstOperand, write: writePool(),
 		grad: func(g *Graph, n, dy *Node) []*Node {
 			return []*Node{g.apply(OpMaxPoolGrad, n.attrs, n.in[0], dy)}
-		}})
+		},
+		fixtures: []string{"max_pool"}})
 	// No rule: the second derivative of a max-pooled loss is not needed in training.
-	register(OpMaxPoolGrad, spec{onnx: "MaxPool+ScatterElements", min: 2, max: 2, shape: maxPoolGradShape})
-	register(OpAveragePool, spec{onnx: "AveragePool", min: 1, max: 1, shape: poolShape,
+	register(OpMaxPoolGrad, row{min: 2, max: 2, shape: maxPoolGradShape, naive: maxPoolGradNaive, fixtures: []string{"max_pool_overlap"}})
+	register(OpAveragePool, row{min: 1, max: 1, shape: poolShape, naive: averagePoolNaive, batch: batchFirstOperand,
 		grad: func(g *Graph, n, dy *Node) []*Node {
 			s := n.in[0].shape
 			return []*Node{g.apply(OpAveragePoolGrad, AveragePoolGradAttrs{n.attrs.(PoolAttrs), [2]int{s[2], s[3]}}, dy)}
-		}})
-	register(OpAveragePoolGrad, spec{onnx: "ConvTranspose", min: 1, max: 1, shape: averagePoolGradShape,
+		},
+		write:    writePool(attr("count_include_pad", int64(1))), // padding counts as zeros
+		fixtures: []string{"average_pool"}})
+	register(OpAveragePoolGrad, row{min: 1, max: 1, shape: averagePoolGradShape, naive: averagePoolGradNaive,
 		grad: func(g *Graph, n, dx *Node) []*Node {
 			return []*Node{g.AveragePool(dx, n.attrs.(AveragePoolGradAttrs).PoolAttrs)}
-		}})
+		},
+		fixtures: []string{"average_pool_overlap"}})
 }

@@ -1,6 +1,10 @@
 package graph
 
-import "slices"
+import (
+	"errors"
+	"math"
+	"slices"
+)
 
 // Reductions over axes.
 const (
@@ -72,21 +76,72 @@ func kept(g *Graph, n, y *Node) *Node {
 	return g.Reshape(y, reducedShape(n.in[0].shape, n.attrs.(ReduceAttrs).Axes, true)...)
 }
 
+// reduceNaive folds f over the reduced axes, beginning with start.
+func reduceNaive(start float64, f func(a, x float64) float64) func(*Node, [][]float64) ([]float64, error) {
+	return func(n *Node, in [][]float64) ([]float64, error) {
+		s := n.in[0].shape
+		out := make([]float64, n.shape.Size())
+		strides := reducedShape(s, n.attrs.(ReduceAttrs).Axes, true).StridesIn(s)
+		for i := range out {
+			out[i] = start
+		}
+		for at, index := range s.Indices() {
+			o := &out[Offset(strides, index)]
+			*o = f(*o, in[0][at])
+		}
+		return out, nil
+	}
+}
+
+func reduceBatch(_ *Writer, n *Node) error {
+	if slices.Contains(n.attrs.(ReduceAttrs).Axes, 0) {
+		return errors.New("it reduces over the batch")
+	}
+	return nil
+}
+
+func writeReduce(w *Writer, n *Node) string {
+	a := n.attrs.(ReduceAttrs)
+	if len(a.Axes) == 0 { // a scalar: an empty list would mean all axes, of which it has none
+		return w.Op("Identity", n.name, w.operands(n))
+	}
+	return w.Op(string(n.op), n.name, w.operands(n, w.ints(n, "axes", a.Axes)), attr("keepdims", flag(a.Keep)))
+}
+
+func plus(a, x float64) float64 { return a + x }
+
 func init() {
-	register(OpReduceSum, spec{onnx: "ReduceSum", min: 1, max: 1, shape: reduceShape,
-		grad: func(g *Graph, n, dy *Node) []*Node {
-			return []*Node{g.Expand(kept(g, n, dy), n.in[0].shape...)}
-		}})
-	register(OpReduceMean, spec{onnx: "ReduceMean", min: 1, max: 1, shape: reduceShape,
-		grad: func(g *Graph, n, dy *Node) []*Node {
-			scale := float64(n.shape.Size()) / float64(n.in[0].shape.Size())
-			return []*Node{g.Expand(g.Scale(kept(g, n, dy), scale), n.in[0].shape...)}
-		}})
+	reduction := row{min: 1, max: 1, shape: reduceShape, batch: reduceBatch, write: writeReduce}
+
+	sum := reduction
+	sum.naive, sum.fixtures = reduceNaive(0, plus), []string{"sum", "sum_all", "sum_columns"}
+	sum.grad = func(g *Graph, n, dy *Node) []*Node {
+		return []*Node{g.Expand(kept(g, n, dy), n.in[0].shape...)}
+	}
+	register(OpReduceSum, sum)
+
+	mean := reduction
+	mean.fixtures = []string{"mean"}
+	mean.naive = func(n *Node, in [][]float64) ([]float64, error) {
+		out, err := sum.naive(n, in)
+		for i := range out {
+			out[i] *= float64(len(out)) / float64(len(in[0]))
+		}
+		return out, err
+	}
+	mean.grad = func(g *Graph, n, dy *Node) []*Node {
+		scale := float64(n.shape.Size()) / float64(n.in[0].shape.Size())
+		return []*Node{g.Expand(g.Scale(kept(g, n, dy), scale), n.in[0].shape...)}
+	}
+	register(OpReduceMean, mean)
+
+	largest := reduction
+	largest.naive, largest.fixtures = reduceNaive(math.Inf(-1), math.Max), []string{"max", "max_columns"}
 	// A maximum found k times gives each of them dy/k.
-	register(OpReduceMax, spec{onnx: "ReduceMax", min: 1, max: 1, shape: reduceShape,
-		grad: func(g *Graph, n, dy *Node) []*Node {
-			hit := g.Where(g.Equal(n.in[0], kept(g, n, n)), g.Scalar(1), g.Scalar(0))
-			count := g.SumKeep(hit, n.attrs.(ReduceAttrs).Axes...)
-			return []*Node{g.Mul(hit, g.Div(kept(g, n, dy), count))}
-		}})
+	largest.grad = func(g *Graph, n, dy *Node) []*Node {
+		hit := g.Where(g.Equal(n.in[0], kept(g, n, n)), g.Scalar(1), g.Scalar(0))
+		count := g.SumKeep(hit, n.attrs.(ReduceAttrs).Axes...)
+		return []*Node{g.Mul(hit, g.Div(kept(g, n, dy), count))}
+	}
+	register(OpReduceMax, largest)
 }

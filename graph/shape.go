@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -29,6 +30,45 @@ func (s Shape) Strides() []int {
 		n *= s[i]
 	}
 	return st
+}
+
+// StridesIn are an operand's strides under the shape of a result that it broadcasts to: 0 along repeated axes.
+func (s Shape) StridesIn(result Shape) []int {
+	own, out := s.Strides(), make([]int, len(result))
+	extra := len(result) - len(s)
+	for i, size := range s {
+		if size != 1 {
+			out[extra+i] = own[i]
+		}
+	}
+	return out
+}
+
+// Offset is how far an index lies from the first element.
+func Offset(strides, index []int) int {
+	sum := 0
+	for i, st := range strides {
+		sum += st * index[i]
+	}
+	return sum
+}
+
+// Indices visits the elements in row-major order: their number and index. The index slice is reused.
+func (s Shape) Indices() iter.Seq2[int, []int] {
+	return func(yield func(at int, index []int) bool) {
+		index := make([]int, len(s))
+		for at := range s.Size() {
+			if !yield(at, index) {
+				return
+			}
+			for a := len(s) - 1; a >= 0; a-- {
+				if index[a]++; index[a] < s[a] {
+					break
+				}
+				index[a] = 0
+			}
+		}
+	}
 }
 
 // maxElements bounds one tensor (8 GiB of float32), so that sizes never overflow.

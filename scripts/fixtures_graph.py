@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Writes graph/engine/testdata/{operations,models}.json: what PyTorch computes, for the engine's tests.
+"""Writes graph/testdata/operations.json and graph/engine/testdata/models.json: what PyTorch computes.
 
 operations.json: for every case its inputs, output, the output's random gradient, and the gradients of the float inputs.
 models.json: a small CNN and a small transformer block: weights, inputs, logits, loss, every gradient, and the losses of
-ten optimiser steps. Run by hand with PyTorch 1.13 or newer:
+ten optimiser steps. Run by hand, at the top of the repository, with PyTorch 1.13 or newer; given names, it computes
+those cases anew and leaves the rest of operations.json as it is:
 
-    python scripts/fixtures_graph.py graph/engine/testdata
+    python scripts/fixtures_graph.py [CASE...]
 """
 
 import json
@@ -126,6 +127,7 @@ CASES = {
     "attention": (
         lambda q, k, v: (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1) @ v,
         normal(2, 2, 5, 4), normal(2, 2, 6, 4), normal(2, 2, 6, 3)),
+    "sigmoid": (torch.sigmoid, normal(3, 40) * 3),
 }
 
 
@@ -208,10 +210,22 @@ def model(forward, shapes, x, classes):
     }
 
 
-def main(folder):
+OPERATIONS, MODELS = "graph/testdata/operations.json", "graph/engine/testdata/models.json"
+
+
+def write(path, values):
+    with open(path, "w") as f:
+        json.dump(values, f, separators=(",", ":"))
+
+
+def main(names):
     torch.set_num_threads(1)
-    with open(f"{folder}/operations.json", "w") as f:
-        json.dump({k: operation(*v) for k, v in CASES.items()}, f, separators=(",", ":"))
+    if names:
+        with open(OPERATIONS) as f:
+            values = json.load(f)
+        write(OPERATIONS, values | {k: operation(*CASES[k]) for k in names})
+        return
+    write(OPERATIONS, {k: operation(*v) for k, v in CASES.items()})
     models = {
         "cnn": model(cnn, {
             "conv1.weight": (3, 1, 3, 3), "conv1.bias": (3,), "conv2.weight": (5, 3, 3, 3), "conv2.bias": (5,),
@@ -223,9 +237,8 @@ def main(folder):
             "mlp2.weight": (8, 16), "mlp2.bias": (8,), "logits.weight": (7, 32), "logits.bias": (7,),
         }, normal(6, 4, 8), 7),
     }
-    with open(f"{folder}/models.json", "w") as f:
-        json.dump(models, f, separators=(",", ":"))
+    write(MODELS, models)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])

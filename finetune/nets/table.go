@@ -57,28 +57,13 @@ func (l *Layer) add(n *graph.Node, counted map[*graph.Node]bool) {
 		l.Ops = append(l.Ops, op)
 	}
 	l.Output = slices.Clone(n.Shape()[min(1, len(n.Shape())):])
-	l.MACs += macs(n)
+	l.MACs += graph.MACs(n)
 	for _, in := range n.Inputs() {
 		if in.Trainable() && !counted[in] {
 			counted[in] = true
 			l.Parameters += in.Shape().Size()
 		}
 	}
-}
-
-// macs counts a node's multiply-accumulates.
-func macs(n *graph.Node) int {
-	size := n.Shape().Size()
-	switch n.Op() {
-	case graph.OpConv:
-		return size * n.Inputs()[1].Shape()[1:].Size() // the kernel of one output channel
-	case graph.OpMatMul:
-		if n.Attrs().(graph.MatMulAttrs).TransA {
-			return size * n.Inputs()[0].Dim(-2)
-		}
-		return size * n.Inputs()[0].Dim(-1)
-	}
-	return 0
 }
 
 // Total sums the parameters and multiply-accumulates of layers.

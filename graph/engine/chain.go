@@ -2,31 +2,57 @@ package engine
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"graft/graph"
-	"graft/graph/engine/vec"
 )
 
 // chainOf compiles a fused unit whose values lie in the given layout; buffers holds the values that live outside of it.
 func (c *compiler) chainOf(u *unit, l layout) *chain {
-	b := chainBuilder{c: c, u: u, layout: l, refs: map[*graph.Node]ref{}, loads: map[string]ref{}, lastUse: map[*graph.Node]int{}}
-	for i, n := range u.nodes {
-		for _, x := range n.Inputs() {
+	b := chainBuilder{c: c, layout: l, refs: map[*graph.Node]ref{}, loads: map[string]ref{}, lastUse: map[*graph.Node]int{}}
+	links := c.links(u)
+	for i, k := range links {
+		for _, x := range k.node.Inputs() {
 			b.lastUse[c.root(x)] = i
 		}
 	}
 	b.chain.size = place{u.nodes[0], l}.size()
-	for i, n := range u.nodes {
-		b.add(i, n)
+	for i, k := range links {
+		b.add(i, k)
 	}
 	return &b.chain
 }
 
+// link is one operation of a chain, and the node whose value it makes: itself, or the one whose formula ends with it.
+type link struct{ node, result *graph.Node }
+
+// links are a unit's operations, formulas written out.
+func (c *compiler) links(u *unit) []link {
+	var out []link
+	for _, n := range u.nodes {
+		formula := graph.Formula(n)
+		if formula == nil || elementwise[n.Op()] != nil {
+			out = append(out, link{n, n})
+			continue
+		}
+		for i, x := range n.Inputs() {
+			c.roots[formula[i]] = c.root(x)
+		}
+		for _, f := range formula[len(n.Inputs()):] {
+			c.roots[f] = f
+			if isLeaf(f) {
+				c.leaf(f)
+			} else {
+				out = append(out, link{f, f})
+			}
+		}
+		out[len(out)-1].result = n
+	}
+	return out
+}
+
 type chainBuilder struct {
 	c       *compiler
-	u       *unit
 	layout  layout
 	chain   chain
 	refs    map[*graph.Node]ref
@@ -45,45 +71,29 @@ func (b *chainBuilder) slot() int {
 	return b.chain.slots - 1
 }
 
-func (b *chainBuilder) add(i int, n *graph.Node) {
+func (b *chainBuilder) add(i int, k link) {
+	n := k.node
 	op := fusedOp{kernel: elementwise[n.Op()], arity: len(n.Inputs())}
+	if op.kernel == nil {
+		op.kernel = pointKernel(n)
+	}
 	for j, x := range n.Inputs() {
 		op.in[j] = b.operand(x, n)
-	}
-	if n.Op() == graph.OpGelu {
-		op.in[1], op.arity = b.gelu(op.in[0]), 2
-		b.free = append(b.free, op.in[1].slot)
 	}
 	// A temporary whose last reader this is may become the result's place: kernels work in place.
 	for _, x := range n.Inputs() {
 		root := b.c.root(x)
-		if r, ok := b.refs[root]; ok && r.buf == nil && b.lastUse[root] == i && b.c.of[root] == b.u {
-			if !slices.Contains(b.free, r.slot) {
-				b.free = append(b.free, r.slot)
-			}
+		if r, ok := b.refs[root]; ok && r.buf == nil && b.lastUse[root] == i && !slices.Contains(b.free, r.slot) {
+			b.free = append(b.free, r.slot)
 		}
 	}
-	if buf := b.c.buffers[place{n, b.layout}]; buf != nil {
+	if buf := b.c.buffers[place{k.result, b.layout}]; buf != nil {
 		op.dst = ref{buf: buf}
 	} else {
 		op.dst = ref{slot: b.slot()}
 	}
-	b.refs[n] = op.dst
+	b.refs[k.result] = op.dst
 	b.chain.ops = append(b.chain.ops, op)
-}
-
-// gelu computes (1+erf(x/√2))/2 into a temporary, which the caller multiplies by x.
-func (b *chainBuilder) gelu(x ref) ref {
-	t := ref{slot: b.slot()}
-	b.chain.ops = append(b.chain.ops,
-		fusedOp{kernel: affineKernel(math.Sqrt2/2, 0), dst: t, in: [3]ref{x}, arity: 1},
-		fusedOp{kernel: elementwise[graph.OpErf], dst: t, in: [3]ref{t}, arity: 1},
-		fusedOp{kernel: affineKernel(0.5, 0.5), dst: t, in: [3]ref{t}, arity: 1})
-	return t
-}
-
-func affineKernel(scale, shift float32) kernel {
-	return func(dst, a, _, _ []float32) { vec.Affine(dst, a, scale, shift) }
 }
 
 // operand finds where x is read for node n: a value of this chain, a buffer indexed alike, or a repeated operand.
@@ -94,9 +104,11 @@ func (b *chainBuilder) operand(x, n *graph.Node) ref {
 		if r, ok := b.refs[root]; ok {
 			return r
 		}
-		return ref{buf: b.c.buffers[place{root, b.layout}]}
+		if buf := b.c.buffers[place{root, b.layout}]; buf != nil {
+			return ref{buf: buf}
+		}
 	}
-	shape, steps := b.layout.shape(n.Shape()), broadcastStrides(x.Shape(), n.Shape())
+	shape, steps := b.layout.shape(n.Shape()), x.Shape().StridesIn(n.Shape())
 	if b.layout == lanes {
 		steps, _ = lanesStrides(x.Shape(), n.Shape())
 	}
@@ -108,7 +120,7 @@ func (b *chainBuilder) operand(x, n *graph.Node) ref {
 }
 
 func (b *chainBuilder) load(root *graph.Node, shape, step []int) ref {
-	key := fmt.Sprint(root.ID(), shape, step)
+	key := fmt.Sprintf("%p %v %v", root, shape, step)
 	if r, ok := b.loads[key]; ok {
 		return r
 	}

@@ -60,9 +60,7 @@ func compile(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Op
 	c.units = group(simplify(g, outputs, updates), !keepAll)
 	p.roots = c.roots
 	p.wanted.outputs, p.wanted.updates = slices.Clone(outputs), slices.Clone(updates)
-	if err := c.lower(); err != nil {
-		return nil, err
-	}
+	c.lower()
 	c.allocate()
 	c.emit()
 	return p, nil
@@ -112,16 +110,12 @@ func checkShared(g *graph.Graph, from *Program) error {
 }
 
 // lower turns units into instructions, with changes of layout between them.
-func (c *compiler) lower() error {
+func (c *compiler) lower() {
 	for _, u := range c.order {
-		var err error
 		if u.fused {
 			c.lowerChain(u)
 		} else {
-			err = c.lowerOne(u)
-		}
-		if err != nil {
-			return err
+			c.lowerOne(u)
 		}
 	}
 	for _, n := range c.outputs {
@@ -130,7 +124,6 @@ func (c *compiler) lower() error {
 	for _, up := range c.updates {
 		c.want(place{c.root(up.Value), plain})
 	}
-	return nil
 }
 
 // want makes a value available in a layout, converting it if it is only there in the other.
@@ -155,11 +148,11 @@ func (c *compiler) add(i *instruction) {
 }
 
 // lowerOne lowers a unit of one operation by its entry in the table.
-func (c *compiler) lowerOne(u *unit) error {
+func (c *compiler) lowerOne(u *unit) {
 	n := u.nodes[0]
-	l, ok := lowerings[n.Op()]
-	if !ok {
-		return fmt.Errorf("engine: compile %v: the engine does not know %s", n, n.Op())
+	l, fast := lowerings[n.Op()]
+	if !fast {
+		l.emit = emitNaive
 	}
 	if l.choose != nil {
 		l = l.choose(c, n)
@@ -184,7 +177,6 @@ func (c *compiler) lowerOne(u *unit) error {
 		return l.emit(c, n, in, c.buffers[i.out[0]])
 	}
 	c.add(i)
-	return nil
 }
 
 // lowerChain lowers a fused unit: in the interleaved layout if one of its operands already lies so and all can.

@@ -181,6 +181,11 @@ func TestMixedLayouts(t *testing.T) {
 			y := g.Exp(g.Scale(g.Conv(x, w, g.weights("bias", 1, 2), a), 0.1)) // not 0 there, nor is the gradient
 			return g.Mean(g.Exp(g.Scale(g.Conv(y, w, nil, a), 0.1)))
 		},
+		"gelu of one element": func(g benchmarked, x, w *graph.Node) *graph.Node {
+			one := g.Slice(g.Slice(g.Slice(g.Slice(x, 0, 0, 1), 1, 0, 1), 2, 0, 3), 3, 0, 3)
+			y := g.Gelu(g.Conv(one, g.Slice(g.Slice(w, 0, 0, 1), 1, 0, 1), nil, graph.ConvAttrs{}))
+			return g.Add(g.Sum(g.Mul(y, y)), g.Scale(g.Add(g.Sum(x), g.Sum(w)), 0.01))
+		},
 		"reshaped between": func(g benchmarked, x, w *graph.Node) *graph.Node {
 			y := g.Relu(g.Conv(x, w, nil, graph.ConvAttrs{Pad: [2]int{1, 1}}))
 			y = g.Reshape(y, 19, 2, 6, 5)
@@ -202,7 +207,7 @@ func TestMixedLayouts(t *testing.T) {
 				t.Fatal(err)
 			}
 			outputs := append([]*graph.Node{loss}, d...)
-			r, err := NewReference(g.Graph)
+			r, err := graph.NewReference(g.Graph)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,5 +8,6 @@
 //
 // Results do not depend on chance: the same graph, values and number of threads give the same bits.
 //
-// [Reference] runs the same graphs in float64 with naive loops, to check against.
+// Operations without a kernel here run by their row in package graph: element-wise ones within the fused chains, others
+// in float64 on one core.
 package engine

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"math"
-
 	"graft/graph"
 	"graft/graph/engine/vec"
 )
@@ -27,15 +25,29 @@ func swappedKernel(f *func(dst, a, b []float32)) kernel {
 	return func(dst, a, b, _ []float32) { (*f)(dst, b, a) }
 }
 
-func scalarKernel(f func(x float64) float64) kernel {
-	return func(dst, a, _, _ []float32) {
-		for i, x := range a[:len(dst)] {
-			dst[i] = float32(f(float64(x)))
+// pointKernel computes what the operation's row says, in float64.
+func pointKernel(n *graph.Node) kernel {
+	f, attrs := graph.Point(n.Op()), n.Attrs()
+	return func(dst, a, b, c []float32) {
+		for i := range dst {
+			v := [3]float64{float64(a[i])}
+			if b != nil {
+				v[1] = float64(b[i])
+			}
+			if c != nil {
+				v[2] = float64(c[i])
+			}
+			dst[i] = float32(f(v, attrs))
 		}
 	}
 }
 
-// elementwise are the operations that fuse.
+// fuses tells whether an operation works element by element, and so joins chains.
+func fuses(n *graph.Node) bool {
+	return elementwise[n.Op()] != nil || graph.Point(n.Op()) != nil || graph.Formula(n) != nil
+}
+
+// elementwise are the kernels of operations that fuse; the others of them follow from their rows.
 var elementwise = map[graph.Op]kernel{
 	graph.OpAdd:            binaryKernel(&vec.Add),
 	graph.OpSub:            binaryKernel(&vec.Sub),
@@ -43,12 +55,10 @@ var elementwise = map[graph.Op]kernel{
 	graph.OpDiv:            binaryKernel(&vec.Div),
 	graph.OpNeg:            unaryKernel(&vec.Neg),
 	graph.OpExp:            func(dst, a, _, _ []float32) { vec.Exp(dst, a) },
-	graph.OpLog:            scalarKernel(math.Log),
 	graph.OpSqrt:           unaryKernel(&vec.Sqrt),
 	graph.OpTanh:           unaryKernel(&vec.Tanh),
 	graph.OpErf:            unaryKernel(&vec.Erf),
 	graph.OpRelu:           unaryKernel(&vec.Relu),
-	graph.OpGelu:           binaryKernel(&vec.Mul), // the last step of chainBuilder.gelu
 	graph.OpEqual:          binaryKernel(&vec.Equal),
 	graph.OpGreater:        binaryKernel(&vec.Greater),
 	graph.OpGreaterOrEqual: binaryKernel(&vec.GreaterOrEqual),

@@ -44,6 +44,6 @@ func (l layout) shape(s graph.Shape) graph.Shape {
 // lanesStrides are an operand's strides under the interleaved shape of a result; ok is false if it varies over the
 // images, as then it does not repeat within a block.
 func lanesStrides(operand, result graph.Shape) (strides []int, ok bool) {
-	s := broadcastStrides(operand, result)
+	s := operand.StridesIn(result)
 	return append(append([]int{0}, s[1:]...), 0), s[0] == 0
 }

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"fmt"
+
 	"graft/graph"
 	"graft/graph/engine/vec"
 )
 
-// lowering says how an operation that does not fuse is executed.
+// lowering says how an operation that does not fuse is executed fast.
 type lowering struct {
 	in   []layout // of the operands; plain where the list ends
 	out  layout
@@ -42,6 +44,26 @@ func init() {
 		graph.OpAveragePoolGrad:    {in: image, out: lanes, emit: emitAveragePoolGrad},
 		graph.OpDropout:            {emit: emitDropout},
 	}
+}
+
+// emitNaive computes what the operation's row says, in float64 on one core; it allocates in every step.
+func emitNaive(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
+	return []step{{n, 1, func(_, _ int) {
+		wide := make([][]float64, len(in))
+		for i, v := range in {
+			wide[i] = make([]float64, len(v))
+			for j, x := range v {
+				wide[i][j] = float64(x)
+			}
+		}
+		result, err := graph.Naive(n, wide)
+		if err != nil {
+			c.program.fault.set(fmt.Errorf("engine: %w", err))
+		}
+		for i, x := range result {
+			out[i] = float32(x)
+		}
+	}}}
 }
 
 // loop is one step over n items of so much work each, in nanoseconds, cut at multiples of align.

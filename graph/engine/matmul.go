@@ -60,9 +60,11 @@ func emitMatMul(c *compiler, n *graph.Node, in [][]float32, out []float32) []ste
 // matrices lists where an operand's matrix for each member of the result's batch begins.
 func matrices(operand, batch graph.Shape) []int {
 	lead := operand[:len(operand)-2]
-	strides, size := broadcastStrides(lead, batch), operand[len(lead):].Size()
+	strides, size := lead.StridesIn(batch), operand[len(lead):].Size()
 	var out []int
-	each(batch, func(_ int, index []int) { out = append(out, dot(strides, index)*size) })
+	for _, index := range batch.Indices() {
+		out = append(out, graph.Offset(strides, index)*size)
+	}
 	return out
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -169,5 +170,32 @@ func TestTraining(t *testing.T) {
 				close(t, "losses", got, m.f.Losses[key], 2e-5)
 			})
 		}
+	}
+}
+
+// TestWithoutKernels trains on the operations' rows alone: an operation needs no kernel to work.
+func TestWithoutKernels(t *testing.T) {
+	defer func(e map[graph.Op]kernel, l map[graph.Op]lowering) { elementwise, lowerings = e, l }(elementwise, lowerings)
+	elementwise, lowerings = nil, nil
+	for name := range forwards {
+		m := newModel(t, name)
+		p := m.training(t, optimizers["adam"].optimizer, Options{Threads: 2, CheckNaN: true})
+		m.set(t, p, optimizers["adam"].rate)
+		for _, want := range m.f.Losses["adam"][:3] {
+			if err := p.Run(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			close(t, name, widen(p.Value(m.loss)), []float64{want}, 2e-5)
+		}
+	}
+	g := graph.New()
+	table, rows := g.Input("table", 3, 2), g.Indices("rows", 2)
+	p, err := Compile(g, []*graph.Node{g.Gather(table, rows)}, nil, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Set(rows, []float32{0, 3})
+	if err := p.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "outside 0 to 2") {
+		t.Errorf("index 3: got %v", err)
 	}
 }

@@ -74,13 +74,13 @@ func emitTranspose(c *compiler, n *graph.Node, in [][]float32, out []float32) []
 
 func emitSlice(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
 	src := n.Inputs()[0].Shape().Strides()
-	at := dot(src, n.Attrs().(graph.SliceAttrs).Starts)
+	at := graph.Offset(src, n.Attrs().(graph.SliceAttrs).Starts)
 	return []step{c.copying(n, n.Shape(), out, n.Shape().Strides(), 0, in[0], src, at)}
 }
 
 func emitPad(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
 	x, dst := n.Inputs()[0].Shape(), n.Shape().Strides()
-	at := dot(dst, n.Attrs().(graph.PadAttrs).Before)
+	at := graph.Offset(dst, n.Attrs().(graph.PadAttrs).Before)
 	return []step{c.clearing(n, out), c.copying(n, x, out, dst, at, in[0], x.Strides(), 0)}
 }
 
@@ -135,12 +135,12 @@ func emitScatter(c *compiler, n *graph.Node, in [][]float32, out []float32) []st
 
 func emitDropout(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
 	a := n.Attrs().(graph.DropoutAttrs)
-	limit, scale := dropoutLimit(a.P), float32(1/(1-a.P))
+	scale := float32(1 / (1 - a.P))
 	return []step{c.loop(n, len(out), 16, 2, func(lo, hi int) {
-		key := dropoutKey(a.Seed, float64(in[1][0]))
+		mask := a.Mask(float64(in[1][0]))
 		for i := lo; i < hi; i++ {
 			v := in[0][i] * scale
-			if !dropoutKeeps(key, limit, i) {
+			if !mask.Keeps(i) {
 				v = 0
 			}
 			out[i] = v

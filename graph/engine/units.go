@@ -32,7 +32,7 @@ type units struct {
 func group(s *simplified, fuse bool) *units {
 	us := &units{simplified: s, of: map[*graph.Node]*unit{}}
 	for _, n := range s.nodes {
-		u := &unit{nodes: []*graph.Node{n}, fused: elementwise[n.Op()] != nil}
+		u := &unit{nodes: []*graph.Node{n}, fused: fuses(n)}
 		us.of[n] = u
 		if u.fused && fuse {
 			us.merge(u)
@@ -186,10 +186,13 @@ func (us *units) sort() {
 	}
 	for len(ready) > 0 {
 		next := slices.MinFunc(ready, func(a, b *unit) int {
-			if a.late != b.late {
-				return int(truth(a.late)) - int(truth(b.late))
+			switch {
+			case a.late == b.late:
+				return a.first() - b.first()
+			case a.late:
+				return 1
 			}
-			return a.first() - b.first()
+			return -1
 		})
 		ready = slices.DeleteFunc(ready, func(u *unit) bool { return u == next })
 		us.order = append(us.order, next)

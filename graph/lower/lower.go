@@ -1,5 +1,5 @@
-// Package lower turns inference graphs of package graph into ONNX models: each operation becomes the ONNX operator that
-// the registry names, parameters become initialisers. [Nodes] adds a graph to a model under construction.
+// Package lower turns inference graphs of package graph into ONNX models: each operation takes the ONNX form of its row,
+// parameters become initialisers. [Nodes] adds a graph to a model under construction.
 //
 // # The batch
 //
@@ -14,6 +14,7 @@
 package lower
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,20 +38,18 @@ type Options struct {
 // Nodes adds to b's model what the outputs depend on, and returns the outputs' names in it. The first axis of every
 // input is the batch, see the package's comment.
 func Nodes(b *onnx.Builder, outputs []*graph.Node, o Options) ([]string, error) {
-	l := &lowerer{b: b, options: o, names: map[*graph.Node]string{}, batched: map[*graph.Node]bool{}}
+	w := &graph.Writer{Builder: b, Names: map[*graph.Node]string{}, Batched: map[*graph.Node]bool{}}
 	for _, n := range order(outputs) {
-		name, err := l.lower(n)
-		if err != nil {
+		if err := o.node(w, n); err != nil {
 			return nil, fmt.Errorf("lower to ONNX: %v: %w", n, err)
 		}
-		l.names[n] = name
 	}
 	var names []string
 	for i, n := range outputs {
-		if l.names[n] == "" {
+		if w.Names[n] == "" {
 			return nil, fmt.Errorf("lower to ONNX: output %d was not built", i)
 		}
-		names = append(names, l.names[n])
+		names = append(names, w.Names[n])
 	}
 	return names, nil
 }
@@ -70,96 +69,44 @@ func order(outputs []*graph.Node) []*graph.Node {
 	return slices.SortedFunc(maps.Keys(found), func(a, b *graph.Node) int { return a.ID() - b.ID() })
 }
 
-// lowerer holds what was built so far.
-type lowerer struct {
-	b       *onnx.Builder
-	options Options
-	names   map[*graph.Node]string
-	batched map[*graph.Node]bool // whether the first axis is the batch
-}
-
-func (l *lowerer) lower(n *graph.Node) (string, error) {
+// node adds a node whose operands were added.
+func (o Options) node(w *graph.Writer, n *graph.Node) error {
 	switch n.Op() {
 	case graph.OpInput:
-		return l.input(n)
+		return o.input(w, n)
 	case graph.OpParameter:
-		return l.parameter(n)
+		return o.parameter(w, n)
 	case graph.OpConstant:
-		return l.floats(n, narrow(n.Value())), nil
-	}
-	r, ok := rules[n.Op()]
-	switch {
-	case trainingOnly[n.Op()]:
-		return "", fmt.Errorf("%s is an operation of training graphs; build the graph for inference", n.Op())
-	case !ok:
-		return "", fmt.Errorf("there is no ONNX operator known for %s", n.Op())
-	}
-	if slices.ContainsFunc(n.Inputs(), func(x *graph.Node) bool { return l.batched[x] }) {
-		if err := r.batch(l, n); err != nil {
-			return "", err
+		v := make([]float32, len(n.Value()))
+		for i, x := range n.Value() {
+			v[i] = float32(x)
 		}
-		l.batched[n] = true
+		w.Initializer(n, v)
+		return nil
 	}
-	return r.emit(l, n), nil
+	return w.Operation(n)
 }
 
-func (l *lowerer) input(n *graph.Node) (string, error) {
-	name, ok := l.options.Inputs[n.Name()]
+func (o Options) input(w *graph.Writer, n *graph.Node) error {
+	name, ok := o.Inputs[n.Name()]
 	if !ok {
-		return "", fmt.Errorf("no value of the model is given for this input")
+		return errors.New("no value of the model is given for this input")
 	}
 	if len(n.Shape()) == 0 || n.Dim(0) != 1 {
-		return "", fmt.Errorf("the graph is built for another batch than 1: its first axis becomes any number in ONNX")
+		return errors.New("the graph is built for another batch than 1: its first axis becomes any number in ONNX")
 	}
-	l.batched[n] = true
-	return name, nil
+	w.Names[n], w.Batched[n] = name, true
+	return nil
 }
 
-func (l *lowerer) parameter(n *graph.Node) (string, error) {
+func (o Options) parameter(w *graph.Writer, n *graph.Node) error {
 	v := n.Initial()
-	if l.options.Weights != nil {
-		v = l.options.Weights[n.Name()]
+	if o.Weights != nil {
+		v = o.Weights[n.Name()]
 	}
 	if len(v) != n.Shape().Size() {
-		return "", fmt.Errorf("wanted %d values for this parameter, got %d", n.Shape().Size(), len(v))
+		return fmt.Errorf("wanted %d values for this parameter, got %d", n.Shape().Size(), len(v))
 	}
-	return l.floats(n, v), nil
-}
-
-func (l *lowerer) floats(n *graph.Node, v []float32) string {
-	return l.b.Const(n.Name(), onnx.Float32, longs(n.Shape()), onnx.Float32s(v))
-}
-
-// op adds a node for n: its operands, then further inputs.
-func (l *lowerer) op(n *graph.Node, op string, more []string, attrs ...onnx.Attr) string {
-	return l.b.Op(op, n.Name(), append(l.operands(n), more...), attrs...)
-}
-
-func (l *lowerer) operands(n *graph.Node) []string {
-	var in []string
-	for _, x := range n.Inputs() {
-		in = append(in, l.names[x])
-	}
-	return in
-}
-
-// ints adds a vector of whole numbers that n's operator takes as an input.
-func (l *lowerer) ints(n *graph.Node, what string, v []int) string {
-	return l.b.Int64s(n.Name()+"/"+what, longs(v)...)
-}
-
-func longs[S ~[]int](v S) []int64 {
-	var out []int64
-	for _, x := range v {
-		out = append(out, int64(x))
-	}
-	return out
-}
-
-func narrow(v []float64) []float32 {
-	out := make([]float32, len(v))
-	for i, x := range v {
-		out[i] = float32(x)
-	}
-	return out
+	w.Initializer(n, v)
+	return nil
 }

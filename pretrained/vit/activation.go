@@ -38,16 +38,7 @@ func (w *writer) activation(x, b string, k constants) string {
 		y := w.b.Op("Sigmoid", b+"gelu_sigmoid", []string{w.b.Op("Mul", b+"gelu_mul", []string{x, k.slope})})
 		return w.b.Op("Mul", b+"gelu", []string{x, y})
 	}
-	return w.gelu(x, b, k)
-}
-
-// gelu is x·Φ(x) with the error function.
-func (w *writer) gelu(x, b string, k constants) string {
-	y := w.b.Op("Div", b+"gelu_div", []string{x, k.sqrt2})
-	y = w.b.Op("Erf", b+"gelu_erf", []string{y})
-	y = w.b.Op("Add", b+"gelu_add", []string{y, k.one})
-	y = w.b.Op("Mul", b+"gelu_mul", []string{x, y})
-	return w.b.Op("Mul", b+"gelu", []string{y, k.half})
+	return w.b.Gelu(b+"gelu", x, k.sqrt2, k.one, k.half)
 }
 
 // tanhGELU is ½x·(1 + tanh(√(2/π)·x·(1 + 0.044715x²))).

@@ -1,25 +1,17 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
 
-// Operations that move elements without computing.
+// Operations that join tensors, cut them, or put zeros around them.
 const (
-	OpReshape   Op = "Reshape"
-	OpTranspose Op = "Transpose"
-	OpExpand    Op = "Expand"
-	OpConcat    Op = "Concat"
-	OpSlice     Op = "Slice"
-	OpPad       Op = "Pad"
+	OpConcat Op = "Concat"
+	OpSlice  Op = "Slice"
+	OpPad    Op = "Pad"
 )
-
-// ShapeAttrs is the wanted shape of Reshape and Expand.
-type ShapeAttrs struct{ Shape Shape }
-
-// TransposeAttrs says which axis of the operand becomes each axis of the result.
-type TransposeAttrs struct{ Perm []int }
 
 // ConcatAttrs is the axis along which operands are joined.
 type ConcatAttrs struct{ Axis int }
@@ -29,36 +21,6 @@ type SliceAttrs struct{ Starts, Ends []int }
 
 // PadAttrs holds, per axis, how many zeros are put before and after.
 type PadAttrs struct{ Before, After []int }
-
-// Reshape reads the elements, in row-major order, as another shape; one size may be -1 and is computed.
-func (g *Graph) Reshape(x *Node, shape ...int) *Node {
-	s := Shape(slices.Clone(shape))
-	if i := slices.Index(s, -1); i >= 0 && x != nil && g.err == nil {
-		s[i] = 1
-		if rest := s.Size(); rest > 0 {
-			s[i] = x.shape.Size() / rest
-		}
-	}
-	return g.apply(OpReshape, ShapeAttrs{s}, x)
-}
-
-// Transpose orders the axes anew: axis i of the result is axis perm[i] of x. Without perm the last two are swapped.
-func (g *Graph) Transpose(x *Node, perm ...int) *Node {
-	p := slices.Clone(perm)
-	if len(p) == 0 && x != nil && len(x.shape) >= 2 {
-		for i := range x.shape {
-			p = append(p, i)
-		}
-		r := len(p)
-		p[r-1], p[r-2] = p[r-2], p[r-1]
-	}
-	return g.apply(OpTranspose, TransposeAttrs{p}, x)
-}
-
-// Expand repeats x to a shape it broadcasts to.
-func (g *Graph) Expand(x *Node, shape ...int) *Node {
-	return g.apply(OpExpand, ShapeAttrs{slices.Clone(shape)}, x)
-}
 
 // Concat joins tensors, equal in all other sizes, along an axis.
 func (g *Graph) Concat(ax int, xs ...*Node) *Node {
@@ -85,39 +47,6 @@ func (g *Graph) Slice(x *Node, ax, start, end int) *Node {
 // Pad puts zeros around x: before[i] and after[i] of them along axis i.
 func (g *Graph) Pad(x *Node, before, after []int) *Node {
 	return g.apply(OpPad, PadAttrs{slices.Clone(before), slices.Clone(after)}, x)
-}
-
-func reshapeShape(in []*Node, attrs any) (Shape, Type, error) {
-	s := attrs.(ShapeAttrs).Shape
-	if err := s.check(); err != nil {
-		return nil, 0, err
-	}
-	if s.Size() != in[0].shape.Size() {
-		return nil, 0, fmt.Errorf("shape %v wants %d elements, got %d", s, s.Size(), in[0].shape.Size())
-	}
-	return s, in[0].typ, nil
-}
-
-func transposeShape(in []*Node, attrs any) (Shape, Type, error) {
-	perm, s := attrs.(TransposeAttrs).Perm, in[0].shape
-	sorted := slices.Sorted(slices.Values(perm))
-	out := make(Shape, len(s))
-	for i := range out {
-		if len(perm) != len(s) || sorted[i] != i {
-			return nil, 0, fmt.Errorf("wanted a permutation of %d axes, got %v", len(s), perm)
-		}
-		out[i] = s[perm[i]]
-	}
-	return out, in[0].typ, nil
-}
-
-func expandShape(in []*Node, attrs any) (Shape, Type, error) {
-	want := attrs.(ShapeAttrs).Shape
-	s, err := Broadcast(in[0].shape, want)
-	if err == nil && !s.Equal(want) {
-		err = fmt.Errorf("shape %v does not expand to %v", in[0].shape, want)
-	}
-	return want, in[0].typ, err
 }
 
 func concatShape(in []*Node, attrs any) (Shape, Type, error) {
@@ -166,15 +95,6 @@ func padShape(in []*Node, attrs any) (Shape, Type, error) {
 	return out, Float, wantTypes(in, Float)
 }
 
-func transposeGrad(g *Graph, n, dy *Node) []*Node {
-	perm := n.attrs.(TransposeAttrs).Perm
-	inverse := make([]int, len(perm))
-	for i, p := range perm {
-		inverse[p] = i
-	}
-	return []*Node{g.Transpose(dy, inverse...)}
-}
-
 func concatGrad(g *Graph, n, dy *Node) []*Node {
 	ax, at := n.attrs.(ConcatAttrs).Axis, 0
 	out := make([]*Node, len(n.in))
@@ -203,13 +123,73 @@ func padGrad(g *Graph, n, dy *Node) []*Node {
 	return []*Node{g.apply(OpSlice, SliceAttrs{a.Before, ends}, dy)}
 }
 
+func concatNaive(n *Node, in [][]float64) ([]float64, error) {
+	ax, at := n.attrs.(ConcatAttrs).Axis, 0
+	out, strides := make([]float64, n.shape.Size()), n.shape.Strides()
+	for i, x := range n.in {
+		for from, index := range x.shape.Indices() {
+			out[Offset(strides, index)+at*strides[ax]] = in[i][from]
+		}
+		at += x.shape[ax]
+	}
+	return out, nil
+}
+
+func sliceNaive(n *Node, in [][]float64) ([]float64, error) {
+	strides := n.in[0].shape.Strides()
+	start, out := Offset(strides, n.attrs.(SliceAttrs).Starts), make([]float64, n.shape.Size())
+	for at, index := range n.shape.Indices() {
+		out[at] = in[0][start+Offset(strides, index)]
+	}
+	return out, nil
+}
+
+func padNaive(n *Node, in [][]float64) ([]float64, error) {
+	strides := n.shape.Strides()
+	start, out := Offset(strides, n.attrs.(PadAttrs).Before), make([]float64, n.shape.Size())
+	for from, index := range n.in[0].shape.Indices() {
+		out[start+Offset(strides, index)] = in[0][from]
+	}
+	return out, nil
+}
+
+func concatBatch(w *Writer, n *Node) error {
+	if n.attrs.(ConcatAttrs).Axis == 0 {
+		return errors.New("it joins along the batch")
+	}
+	for _, x := range n.in {
+		if !w.Batched[x] {
+			return fmt.Errorf("operand %v does not depend on the batch and has no rows for it: pad with zeros and add it instead", x)
+		}
+	}
+	return nil
+}
+
+// writeSlice names only the axes that it cuts.
+func writeSlice(w *Writer, n *Node) string {
+	a, s := n.attrs.(SliceAttrs), n.in[0].shape
+	var axes, starts, ends []int
+	for i, size := range s {
+		if a.Starts[i] != 0 || a.Ends[i] != size {
+			axes, starts, ends = append(axes, i), append(starts, a.Starts[i]), append(ends, a.Ends[i])
+		}
+	}
+	if len(axes) == 0 {
+		return w.Op("Identity", n.name, w.operands(n))
+	}
+	return w.Op("Slice", n.name, w.operands(n, w.ints(n, "starts", starts), w.ints(n, "ends", ends), w.ints(n, "axes", axes)))
+}
+
 func init() {
-	register(OpReshape, spec{onnx: "Reshape", min: 1, max: 1, shape: reshapeShape,
-		grad: func(g *Graph, n, dy *Node) []*Node { return []*Node{g.Reshape(dy, n.in[0].shape...)} }})
-	register(OpTranspose, spec{onnx: "Transpose", min: 1, max: 1, shape: transposeShape, grad: transposeGrad})
-	register(OpExpand, spec{onnx: "Expand", min: 1, max: 1, broadcast: true, shape: expandShape,
-		grad: func(_ *Graph, _, dy *Node) []*Node { return []*Node{dy} }})
-	register(OpConcat, spec{onnx: "Concat", min: 1, max: 1 << 16, shape: concatShape, grad: concatGrad})
-	register(OpSlice, spec{onnx: "Slice", min: 1, max: 1, shape: sliceShape, grad: sliceGrad})
-	register(OpPad, spec{onnx: "Pad", min: 1, max: 1, shape: padShape, grad: padGrad})
+	register(OpConcat, row{min: 1, max: 1 << 16, shape: concatShape, grad: concatGrad, naive: concatNaive, batch: concatBatch,
+		write:    func(w *Writer, n *Node) string { return w.operator(n, attr("axis", int64(n.attrs.(ConcatAttrs).Axis))) },
+		fixtures: []string{"concat"}})
+	register(OpSlice, row{min: 1, max: 1, shape: sliceShape, grad: sliceGrad, naive: sliceNaive, batch: batchUncut,
+		write: writeSlice, fixtures: []string{"slice"}})
+	register(OpPad, row{min: 1, max: 1, shape: padShape, grad: padGrad, naive: padNaive, batch: batchUncut,
+		write: func(w *Writer, n *Node) string {
+			a := n.attrs.(PadAttrs)
+			return w.Op("Pad", n.name, w.operands(n, w.ints(n, "pads", slices.Concat(a.Before, a.After))))
+		},
+		fixtures: []string{"pad"}})
 }

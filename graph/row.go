@@ -2,51 +2,63 @@ package graph
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
 // Op names an operation. The names are ONNX's where one operator does the same.
 type Op string
 
-// The three kinds of leaves; they have no entry in the registry.
+// The three kinds of leaves; they have no row.
 const (
 	OpInput     Op = "Input"
 	OpParameter Op = "Parameter"
 	OpConstant  Op = "Constant"
 )
 
-// spec is one operation's entry: everything the package knows about it.
-type spec struct {
-	onnx      string // the operator, or the short chain of operators, of ONNX opset 18 that does the same
-	min, max  int    // number of operands
-	broadcast bool   // a gradient may have the broadcast shape; Gradient sums it down
+// row is all that is known of one operation but its fast kernel, which package engine may have.
+type row struct {
+	min, max  int  // number of operands
+	broadcast bool // a gradient may have the broadcast shape; Gradient sums it down
 	// shape checks the operands and gives the result's shape and type.
 	shape func(in []*Node, attrs any) (Shape, Type, error)
 	// grad builds the operands' gradients from that of n; nil: the operation has no rule. A nil in the list: no
 	// gradient flows to that operand.
 	grad func(g *Graph, n, dy *Node) []*Node
+
+	// The value, in one of three ways: element by element of at most three operands that broadcast, by a formula of
+	// other operations, or by the plainest loops over whole operands.
+	point   func(v [3]float64, attrs any) float64
+	formula func(g *Graph, in []*Node, attrs any) *Node
+	naive   func(n *Node, in [][]float64) ([]float64, error)
+	macs    func(n *Node) int // multiplications with addition; nil: none
+
+	// batch tells whether the ONNX form keeps the batch in front, see package lower; nil: an operation of training
+	// graphs, which have no ONNX form.
+	batch func(w *Writer, n *Node) error
+	// write adds the ONNX form and returns the result's name in the model; nil: the operator of the same name and operands.
+	write func(w *Writer, n *Node) string
+
+	// fixtures names the entries of testdata/operations.json, made by PyTorch, that the tests hold all of this against.
+	fixtures []string
 }
 
-var registry = map[Op]spec{}
+var rows = map[Op]row{}
 
-// register is called from init functions, as rules refer to the registry through the builders.
-func register(op Op, s spec) { registry[op] = s }
+// register is called from init functions, as rules refer to the rows through the builders.
+func register(op Op, r row) { rows[op] = r }
 
-// Ops lists the registered operations in alphabetical order, without the leaves.
-func Ops() []Op {
-	var out []Op
-	for op := range registry {
-		out = append(out, op)
+// Ops lists the operations in alphabetical order, without the leaves.
+func Ops() []Op { return slices.Sorted(maps.Keys(rows)) }
+
+// MACs is the number of multiplications with addition that a node costs, as models are compared by: those of matrix
+// products and convolutions (bias not counted); 0 for all other operations.
+func MACs(n *Node) int {
+	if f := rows[n.op].macs; f != nil {
+		return f(n)
 	}
-	slices.Sort(out)
-	return out
+	return 0
 }
-
-// ONNX is the operator, or the chain of operators joined by "+", that an operation maps onto; "" for an unknown one.
-func ONNX(op Op) string { return registry[op].onnx }
-
-// Differentiable tells whether the operation has a gradient rule.
-func Differentiable(op Op) bool { return registry[op].grad != nil }
 
 // noGradient is the rule of operations that are constant almost everywhere.
 func noGradient(_ *Graph, n, _ *Node) []*Node { return make([]*Node, len(n.in)) }
@@ -57,19 +69,19 @@ func (g *Graph) apply(op Op, attrs any, in ...*Node) *Node {
 		return g.fail(g.err)
 	}
 	name := fmt.Sprintf("%s%s_%d", g.scope, op, len(g.nodes))
-	s, ok := registry[op]
+	r, ok := rows[op]
 	if !ok {
 		return g.fail(fmt.Errorf("%s: unknown operation %q", name, op))
 	}
-	if len(in) < s.min || len(in) > s.max {
-		return g.fail(fmt.Errorf("%s: wanted %d to %d operands, got %d", name, s.min, s.max, len(in)))
+	if len(in) < r.min || len(in) > r.max {
+		return g.fail(fmt.Errorf("%s: wanted %d to %d operands, got %d", name, r.min, r.max, len(in)))
 	}
 	for i, x := range in {
 		if x == nil || x.graph != g {
 			return g.fail(fmt.Errorf("%s: operand %d is nil or of another graph", name, i))
 		}
 	}
-	shape, typ, err := s.shape(in, attrs)
+	shape, typ, err := r.shape(in, attrs)
 	if err == nil {
 		err = shape.check()
 	}
