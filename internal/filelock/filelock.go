@@ -7,6 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // ErrLocked says that somebody else has the lock: another process, or another
@@ -14,23 +18,28 @@ import (
 var ErrLocked = errors.New("locked")
 
 // Lock is held until Release.
-type Lock struct{ f *os.File }
+type Lock struct{ f *flock.Flock }
 
 // Acquire takes the lock whose file is path, making the file, or fails at once
 // with an error that wraps ErrLocked, or errors.ErrUnsupported on a file system
 // that has no locks. The folder of path must exist.
 func Acquire(path string) (*Lock, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-		if err != nil {
-			return nil, err
-		}
-		if err := lockFile(f); err != nil {
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+		f := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o666))
+		switch ok, err := f.TryLock(); {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.ENOLCK): // a network file system without a lock service
+			return nil, fmt.Errorf("lock %s: %w: %w", path, errors.ErrUnsupported, err)
+		case err != nil:
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		case !ok:
+			return nil, fmt.Errorf("lock %s: %w", path, ErrLocked)
 		}
 		// Between open and lock the last holder may have removed the file: then
 		// this is a lock on nothing.
-		if isFile(f, path) {
+		held, err := f.Stat()
+		if there, gone := os.Stat(path); err == nil && gone == nil && os.SameFile(held, there) {
 			return &Lock{f}, nil
 		}
 		if err := f.Close(); err != nil {
@@ -39,12 +48,14 @@ func Acquire(path string) (*Lock, error) {
 	}
 }
 
-// isFile tells whether path still names the open file f.
-func isFile(f *os.File, path string) bool {
-	a, err1 := f.Stat()
-	b, err2 := os.Stat(path)
-	return err1 == nil && err2 == nil && os.SameFile(a, b)
+// Release removes the lock's file and lets go. The file goes while it is locked:
+// afterwards it may be another's. Windows removes no open files, which also
+// spares the file of whoever has the lock by then.
+func (l *Lock) Release() error {
+	if runtime.GOOS == "windows" {
+		defer os.Remove(l.f.Path())
+	} else {
+		_ = os.Remove(l.f.Path())
+	}
+	return l.f.Close()
 }
-
-// Release removes the lock's file, unless another holds it by then, and lets go.
-func (l *Lock) Release() error { return release(l.f) }
