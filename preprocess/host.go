@@ -9,12 +9,6 @@ import (
 	"github.com/disintegration/imaging"
 )
 
-// Normalization is what a checkpoint was trained with: per channel, on pixels
-// in [0,1], (x − Mean) / Std.
-type Normalization struct {
-	Mean, Std [3]float32
-}
-
 // MinCropPct is the least part of the shorter side that a centre crop may keep: no checkpoint comes near it, and a file
 // that asked for less would have pictures blown up without bounds.
 const MinCropPct = 0.1

@@ -64,3 +64,18 @@ func (im Image) Mirror() Image {
 	}
 	return out
 }
+
+// Gray is the luma of an RGB image, PIL's convert("L"): ITU-R BT.601's weights in
+// 16-bit fixed point, rounded. A gray image is returned as it is.
+func (im Image) Gray() Image {
+	if im.C == 1 {
+		return im
+	}
+	out := New(1, im.H, im.W)
+	n := len(out.Pix)
+	for i := range out.Pix {
+		r, g, b := uint32(im.Pix[i]), uint32(im.Pix[n+i]), uint32(im.Pix[2*n+i])
+		out.Pix[i] = uint8((19595*r + 38470*g + 7471*b + 1<<15) >> 16)
+	}
+	return out
+}

@@ -3,8 +3,8 @@
 //
 // Two kinds of file are understood. Files that graft exported (their metadata
 // says so) take uint8 pixels of any size and preprocess inside the graph.
-// Foreign files take normalised float32 [N,C,H,W]; a Foreign describes them and
-// preprocessing runs on the host. Either way a Backbone turns images into
+// Foreign files take normalised float32 [N,C,H,W]; Options.Foreign describes them
+// and preprocessing runs on the host. Either way a Backbone turns images into
 // features: one row of Dim(tap) float32 for each image and tap.
 package pretrained
 
@@ -25,9 +25,11 @@ import (
 // Options say how a backbone runs.
 type Options struct {
 	Runtime ort.Options
-	// Foreign describes a model that graft did not export. It must be nil for
-	// files that graft did export, which describe themselves.
-	Foreign *Foreign
+	// Foreign describes a model that graft did not export: Mean and Std, and the
+	// rest where the file does not say it. Size 0 is the file's, Crop 0 is 1, Output
+	// "" the only float32 output; Host, Filter and Channels are not looked at. It
+	// must be nil for files that graft did export, which describe themselves.
+	Foreign *preprocess.Spec
 	// Taps, in the words of ResolveTaps, are the features that will be asked for:
 	// what only others need is then not computed. Nil means all.
 	Taps []string
@@ -44,8 +46,7 @@ type adapter interface {
 	// run feeds images of one shape, and fills out[t] with [len(batch), dim]. It
 	// may be called by several goroutines, each with its own scratch.
 	run(ctx context.Context, s session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error
-	// describe names every preprocessing setting that decides the features.
-	describe() string
+	spec() preprocess.Spec
 }
 
 // tapInfo is one kind of feature that a backbone gives.
@@ -168,9 +169,8 @@ func (b *Backbone) Hash() string { return b.hash }
 // random:SEED, and "" where the file does not say.
 func (b *Backbone) Source() string { return b.metadata[keySource] }
 
-// Preprocessing names in one line every setting between pixels and the network.
-// Equal lines mean equal preprocessing.
-func (b *Backbone) Preprocessing() string { return b.adapter.describe() }
+// Preprocessing is every setting between images and features.
+func (b *Backbone) Preprocessing() preprocess.Spec { return b.adapter.spec() }
 
 // Precision is the number format that the network computes in, "float32" unless the
 // file says otherwise.

@@ -55,7 +55,7 @@ func TestOwnFile(t *testing.T) {
 	if b.Dim("cls_2") != 32 || b.Dim("logits") != 0 || b.Provider() != ort.CPU || b.Precision() != "float32" || b.Source() != "random:1" || len(b.Hash()) != 64 || b.RuntimeVersion() == "" {
 		t.Errorf("dims %d, %d; %s, %s, %s, %s, %s", b.Dim("cls_2"), b.Dim("logits"), b.Provider(), b.Precision(), b.Source(), b.Hash(), b.RuntimeVersion())
 	}
-	if !strings.Contains(b.Preprocessing(), "bilinear to 32 in the graph") || b.Metadata()[keyImageSize] != "32" {
+	if !strings.Contains(b.Preprocessing().String(), "bilinear to 32 in the graph") || b.Metadata()[keyImageSize] != "32" {
 		t.Errorf("preprocessing %q, metadata %v", b.Preprocessing(), b.Metadata())
 	}
 }
@@ -181,7 +181,7 @@ func TestOpenRefuses(t *testing.T) {
 		"missing": {filepath.Join(dir, "none.onnx"), Options{}, "none.onnx"},
 		"garbage": {garbage, Options{}, "x.onnx"},
 		"tap":     {tiny, Options{Taps: []string{"cls_7"}}, "it has cls, mean"},
-		"foreign": {tiny, Options{Foreign: &Foreign{}}, "describes itself"},
+		"foreign": {tiny, Options{Foreign: &preprocess.Spec{}}, "describes itself"},
 	} {
 		if _, err := Open(c.path, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
@@ -208,7 +208,7 @@ func TestResolveTaps(t *testing.T) {
 }
 
 func TestPrepareOwn(t *testing.T) {
-	o := &own{size: 32, crop: 0.875}
+	o := &own{Spec: preprocess.Spec{Size: 32, Crop: 0.875}}
 	for _, c := range []struct{ c, h, w, side int }{{1, 32, 32, 32}, {3, 20, 20, 20}, {1, 33, 33, 32}, {3, 20, 21, 32}, {1, 64, 48, 32}} {
 		got := o.prepare(randomImage(rand.New(rand.NewPCG(1, 1)), c.c, c.h, c.w))
 		if got.C != c.c || got.H != c.side || got.W != c.side {
@@ -222,7 +222,7 @@ func TestOwnMetadata(t *testing.T) {
 		m := &onnx.Model{
 			Inputs:   []onnx.Value{{Name: "pixels", Type: onnx.Uint8, Dims: make([]onnx.Dim, 4)}},
 			Outputs:  []onnx.Value{{Name: "cls", Type: onnx.Float32, Dims: []onnx.Dim{{Name: "N"}, {Value: 8}}}},
-			Metadata: map[string]string{keyArch: "vit", keyImageSize: "32", keyCropPct: "0.9"},
+			Metadata: map[string]string{keyArch: "vit", keyImageSize: "32", keyCropPct: "0.9", keyMean: "0,0,0", keyStd: "1,1,1"},
 		}
 		m.Metadata[key] = value
 		return m
@@ -230,7 +230,7 @@ func TestOwnMetadata(t *testing.T) {
 	if _, err := newOwn(header("", "")); err != nil {
 		t.Error(err)
 	}
-	for _, c := range [][2]string{{keyImageSize, ""}, {keyImageSize, "-3"}, {keyImageSize, "99999999"}, {keyCropPct, "NaN"}, {keyCropPct, "1.5"}} {
+	for _, c := range [][2]string{{keyImageSize, ""}, {keyImageSize, "-3"}, {keyImageSize, "99999999"}, {keyCropPct, "NaN"}, {keyCropPct, "1.5"}, {keyMean, ""}, {keyStd, "127.5,127.5,127.5"}} {
 		if _, err := newOwn(header(c[0], c[1])); err == nil || !strings.Contains(err.Error(), c[0]) {
 			t.Errorf("%s = %q: error %v", c[0], c[1], err)
 		}

@@ -1,10 +1,10 @@
 package pretrained
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"graft/onnx"
@@ -22,68 +22,48 @@ const (
 	PoolMean = "mean" // [N,T,D]: the mean over tokens; [N,D,H,W]: over places
 )
 
-// Foreign describes an ONNX model that graft did not export: one float32 input
-// [N,C,H,W] of normalised pixels, C being 3 (RGB) or 1 (gray). Images are brought
-// to it on the host: shorter side to InputSize/CropPct with imaging, centre cut,
-// then (x/255 − Mean)/Std.
-type Foreign struct {
-	InputSize int        // side in pixels; 0: what the file says
-	Mean, Std [3]float32 // of pixels in [0,1]; finite, every Std above 0
-	CropPct   float64    // 0 means 1
-	Output    string     // "": the only float32 output
-	Pool      string     // PoolNone, PoolCLS or PoolMean
-}
-
-// foreign is the adapter of files that graft did not export.
+// foreign is the adapter of files that graft did not export: one float32 input
+// [N,C,H,W] of normalised pixels, to which images are brought on the host.
 type foreign struct {
-	Foreign
-	input    onnx.Value
-	out      onnx.Value
-	channels int
-	batch    int // the file's fixed batch size, 0 when any will do
-	shape    []int64
-	tokens   int // rows to pool per image: T, or H·W
-	dim      int
-	lut      [3][256]float32 // normalised value of each pixel value
+	preprocess.Spec
+	input  onnx.Value
+	out    onnx.Value
+	batch  int // the file's fixed batch size, 0 when any will do
+	shape  []int64
+	tokens int // rows to pool per image: T, or H·W
+	dim    int
+	lut    [3][256]float32 // normalised value of each pixel value
 }
 
 // newForeign checks that the model and its description fit. Where the file does
 // not say how large the output is, probe finds out.
-func newForeign(m *onnx.Model, f *Foreign, probe func(*foreign) ([]int64, error)) (*foreign, error) {
+func newForeign(m *onnx.Model, f *preprocess.Spec, probe func(*foreign) ([]int64, error)) (*foreign, error) {
 	if f == nil {
 		return nil, errors.New("not exported by graft; describe it: input size, mean and std, and output and pooling where they are not plain")
 	}
-	a := &foreign{Foreign: *f}
-	if a.CropPct == 0 {
-		a.CropPct = 1
-	}
-	if !(a.CropPct >= preprocess.MinCropPct && a.CropPct <= 1) {
-		return nil, fmt.Errorf("crop is %v, wanted %g to 1", f.CropPct, preprocess.MinCropPct)
-	}
+	a := &foreign{Spec: *f}
+	a.Host, a.Filter, a.Crop = true, preprocess.Bilinear, cmp.Or(a.Crop, 1)
 	if err := a.findInput(m.Inputs); err != nil {
 		return nil, err
 	}
 	if err := a.findOutput(m.Outputs); err != nil {
 		return nil, err
 	}
-	if err := a.settle(probe); err != nil {
+	if err := a.Check(); err != nil {
 		return nil, err
 	}
-	return a, a.fillTable()
+	a.fillTable()
+	return a, a.settle(probe)
 }
 
 // fillTable computes the normalised value of every pixel value.
-func (a *foreign) fillTable() error {
+func (a *foreign) fillTable() {
 	for c := range 3 {
-		if !(a.Std[c] > 0 && a.Std[c] <= math.MaxFloat32) || !(a.Mean[c]-a.Mean[c] == 0) {
-			return fmt.Errorf("mean %v, std %v: wanted finite numbers, std above 0; give the values that the model was trained with", a.Mean, a.Std)
-		}
 		scale, shift := 1/(255*a.Std[c]), a.Mean[c]/a.Std[c]
 		for v := range a.lut[c] {
 			a.lut[c][v] = float32(v)*scale - shift
 		}
 	}
-	return nil
 }
 
 // findInput checks the only input and settles size, channels and batch.
@@ -96,26 +76,26 @@ func (a *foreign) findInput(inputs []onnx.Value) error {
 	if a.input.Type != onnx.Float32 || len(d) != 4 {
 		return fmt.Errorf("input %v; wanted float32 [N,C,H,W]", a.input)
 	}
-	a.channels, a.batch = int(d[1].Value), int(max(0, d[0].Value))
-	if a.channels < 1 && d[3].Value != 3 {
-		a.channels = 3 // not told: RGB is what image models take
+	a.Channels, a.batch = int(d[1].Value), int(max(0, d[0].Value))
+	if a.Channels < 1 && d[3].Value != 3 {
+		a.Channels = 3 // not told: RGB is what image models take
 	}
-	if a.channels != 1 && a.channels != 3 {
+	if a.Channels != 1 && a.Channels != 3 {
 		return fmt.Errorf("input %v; wanted 1 or 3 channels in second place (a model of [N,H,W,C] needs a Transpose in front)", a.input)
 	}
 	for _, side := range []onnx.Dim{d[2], d[3]} {
 		if side.Value < 1 {
 			continue
 		}
-		if a.InputSize == 0 {
-			a.InputSize = int(side.Value)
+		if a.Size == 0 {
+			a.Size = int(side.Value)
 		}
-		if int64(a.InputSize) != side.Value {
-			return fmt.Errorf("input %v does not take %d×%d pixels", a.input, a.InputSize, a.InputSize)
+		if int64(a.Size) != side.Value {
+			return fmt.Errorf("input %v does not take %d×%d pixels", a.input, a.Size, a.Size)
 		}
 	}
-	if a.InputSize < 1 || a.InputSize > maxSide {
-		return fmt.Errorf("input %v takes any size; give the input size it was trained with, up to %d", a.input, maxSide)
+	if a.Size == 0 {
+		return fmt.Errorf("input %v takes any size; give the input size it was trained with, up to %d", a.input, preprocess.MaxSide)
 	}
 	return nil
 }
@@ -131,7 +111,7 @@ func (a *foreign) findOutput(outputs []onnx.Value) error {
 	if len(found) != 1 {
 		return fmt.Errorf("output %q: %d outputs fit; name one of %s", a.Output, len(found), listValues(outputs))
 	}
-	a.out = found[0]
+	a.out, a.Output = found[0], found[0].Name
 	if a.out.Type != onnx.Float32 {
 		return fmt.Errorf("output %v; wanted float32", a.out)
 	}
@@ -189,28 +169,15 @@ func (a *foreign) taps() []tapInfo { return []tapInfo{{FeaturesTap, a.dim}} }
 
 func (a *foreign) output(string) string { return a.out.Name }
 
-func (a *foreign) describe() string {
-	return fmt.Sprintf("on the host: 8-bit bilinear to %d, crop %v, %d channels; mean %v; std %v; output %s, pooling %q",
-		a.InputSize, a.CropPct, a.channels, a.Mean, a.Std, a.out.Name, a.Pool)
-}
+func (a *foreign) spec() preprocess.Spec { return a.Spec }
 
-// prepare brings an image to InputSize, and to gray where the model is gray.
+// prepare brings an image to the input's size, and to gray where the model is gray.
 func (a *foreign) prepare(im preprocess.Image) preprocess.Image {
-	im = preprocess.Square(im, a.InputSize, a.CropPct)
-	if a.channels == 1 && im.C == 3 {
-		return luma(im)
+	im = preprocess.Square(im, a.Size, a.Crop)
+	if a.Channels == 1 {
+		return im.Gray()
 	}
 	return im
-}
-
-// luma is PIL's convert("L"): ITU-R 601-2 weights in 16-bit fixed point, rounded.
-func luma(im preprocess.Image) preprocess.Image {
-	n := im.H * im.W
-	out := preprocess.Image{C: 1, H: im.H, W: im.W, Pix: make([]uint8, n)}
-	for i := range n {
-		out.Pix[i] = uint8((19595*uint32(im.Pix[i]) + 38470*uint32(im.Pix[n+i]) + 7471*uint32(im.Pix[2*n+i]) + 1<<15) >> 16)
-	}
-	return out
 }
 
 // run feeds the batch in pieces of the file's fixed batch size, the last one
@@ -234,12 +201,12 @@ func (a *foreign) run(ctx context.Context, s session, buffers *scratch, batch []
 
 // runPiece runs up to n images and fills dst, [len(batch), dim].
 func (a *foreign) runPiece(ctx context.Context, s session, buffers *scratch, batch []preprocess.Image, n int, dst []float32) error {
-	size := a.channels * a.InputSize * a.InputSize
+	size := a.Channels * a.Size * a.Size
 	buffers.in = sized(buffers.in, n*size)
 	clear(buffers.in[len(batch)*size:])
 	for i, im := range batch {
-		if im.H != a.InputSize || im.W != a.InputSize || im.C > a.channels {
-			return fmt.Errorf("image of shape [%d,%d,%d] was not prepared for input [%d,%d,%d]", im.C, im.H, im.W, a.channels, a.InputSize, a.InputSize)
+		if im.H != a.Size || im.W != a.Size || im.C > a.Channels {
+			return fmt.Errorf("image of shape [%d,%d,%d] was not prepared for input [%d,%d,%d]", im.C, im.H, im.W, a.Channels, a.Size, a.Size)
 		}
 		a.normalize(buffers.in[i*size:(i+1)*size], im)
 	}
@@ -256,14 +223,14 @@ func (a *foreign) runPiece(ctx context.Context, s session, buffers *scratch, bat
 
 // feed is the model's input of n images.
 func (a *foreign) feed(n int, data []float32) []ort.Tensor {
-	side := int64(a.InputSize)
-	return []ort.Tensor{{Name: a.input.Name, Shape: []int64{int64(n), int64(a.channels), side, side}, Data: data}}
+	side := int64(a.Size)
+	return []ort.Tensor{{Name: a.input.Name, Shape: []int64{int64(n), int64(a.Channels), side, side}, Data: data}}
 }
 
 // normalize fills dst, [channels,H,W], repeating gray.
 func (a *foreign) normalize(dst []float32, im preprocess.Image) {
 	plane := im.H * im.W
-	for c := range a.channels {
+	for c := range a.Channels {
 		src := im.Pix[min(c, im.C-1)*plane:][:plane]
 		for i, v := range src {
 			dst[c*plane+i] = a.lut[c][v]

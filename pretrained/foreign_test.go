@@ -52,7 +52,7 @@ func (s *scale) Run(_ context.Context, in, out []ort.Tensor) error {
 	return nil
 }
 
-var half = Foreign{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
+var half = preprocess.Spec{Normalization: preprocess.Half}
 
 func foreignModel(in, out []onnx.Dim) *onnx.Model {
 	return &onnx.Model{
@@ -114,30 +114,31 @@ func TestForeignPooling(t *testing.T) {
 
 func TestForeignRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(*onnx.Model, *Foreign)
+		change func(*onnx.Model, *preprocess.Spec)
 		want   string
 	}{
-		"two inputs":   {func(m *onnx.Model, _ *Foreign) { m.Inputs = append(m.Inputs, m.Inputs[0]) }, "2 inputs"},
-		"uint8":        {func(m *onnx.Model, _ *Foreign) { m.Inputs[0].Type = onnx.Uint8 }, "wanted float32 [N,C,H,W]"},
-		"rank":         {func(m *onnx.Model, _ *Foreign) { m.Inputs[0].Dims = dims(0, 3) }, "wanted float32 [N,C,H,W]"},
-		"NHWC":         {func(m *onnx.Model, _ *Foreign) { m.Inputs[0].Dims = dims(0, 224, 224, 3) }, "Transpose"},
-		"open NHWC":    {func(m *onnx.Model, _ *Foreign) { m.Inputs[0].Dims = dims(0, 0, 0, 3) }, "Transpose"},
-		"size":         {func(_ *onnx.Model, f *Foreign) { f.InputSize = 8 }, "does not take 8×8"},
-		"open size":    {func(m *onnx.Model, _ *Foreign) { m.Inputs[0].Dims = dims(0, 3, 0, 0) }, "input size"},
-		"oblong":       {func(m *onnx.Model, _ *Foreign) { m.Inputs[0].Dims = dims(0, 3, 4, 8) }, "does not take 4×4"},
-		"no output":    {func(_ *onnx.Model, f *Foreign) { f.Output = "z" }, "name one of y float32"},
-		"int output":   {func(_ *onnx.Model, f *Foreign) { f.Output = "ids" }, "wanted float32"},
-		"tokens":       {func(m *onnx.Model, _ *Foreign) { m.Outputs[0].Dims = dims(0, 5, 2) }, "wanted [N,D] without"},
-		"maps":         {func(m *onnx.Model, f *Foreign) { m.Outputs[0].Dims, f.Pool = dims(0, 5, 2, 2), "cls" }, "[N,D,H,W] with mean"},
-		"pooled rows":  {func(_ *onnx.Model, f *Foreign) { f.Pool = "mean" }, "wanted [N,D] without"},
-		"open width":   {func(m *onnx.Model, _ *Foreign) { m.Outputs[0].Dims = dims(0, 0) }, "not probed here"},
-		"no std":       {func(_ *onnx.Model, f *Foreign) { f.Std[2] = 0 }, "std above 0"},
-		"infinite std": {func(_ *onnx.Model, f *Foreign) { f.Std[0] = float32(math.Inf(1)) }, "finite"},
-		"no mean":      {func(_ *onnx.Model, f *Foreign) { f.Mean[1] = float32(math.NaN()) }, "finite"},
-		"mean is NaN":  {func(_ *onnx.Model, f *Foreign) { f.Mean[0] = float32(math.NaN()) }, "mean"},
-		"crop":         {func(_ *onnx.Model, f *Foreign) { f.CropPct = 1.5 }, "crop"},
-		"huge output":  {func(m *onnx.Model, f *Foreign) { m.Outputs[0].Dims, f.Pool = dims(0, 1<<20, 1<<20), "mean" }, "values per image"},
-		"no rank":      {func(m *onnx.Model, _ *Foreign) { m.Outputs[0].Dims = nil }, "wanted [N,D]"},
+		"two inputs":   {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs = append(m.Inputs, m.Inputs[0]) }, "2 inputs"},
+		"uint8":        {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Type = onnx.Uint8 }, "wanted float32 [N,C,H,W]"},
+		"rank":         {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(0, 3) }, "wanted float32 [N,C,H,W]"},
+		"NHWC":         {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(0, 224, 224, 3) }, "Transpose"},
+		"open NHWC":    {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(0, 0, 0, 3) }, "Transpose"},
+		"size":         {func(_ *onnx.Model, f *preprocess.Spec) { f.Size = 8 }, "does not take 8×8"},
+		"open size":    {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(0, 3, 0, 0) }, "input size"},
+		"oblong":       {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(0, 3, 4, 8) }, "does not take 4×4"},
+		"no output":    {func(_ *onnx.Model, f *preprocess.Spec) { f.Output = "z" }, "name one of y float32"},
+		"int output":   {func(_ *onnx.Model, f *preprocess.Spec) { f.Output = "ids" }, "wanted float32"},
+		"tokens":       {func(m *onnx.Model, _ *preprocess.Spec) { m.Outputs[0].Dims = dims(0, 5, 2) }, "wanted [N,D] without"},
+		"maps":         {func(m *onnx.Model, f *preprocess.Spec) { m.Outputs[0].Dims, f.Pool = dims(0, 5, 2, 2), "cls" }, "[N,D,H,W] with mean"},
+		"pooled rows":  {func(_ *onnx.Model, f *preprocess.Spec) { f.Pool = "mean" }, "wanted [N,D] without"},
+		"open width":   {func(m *onnx.Model, _ *preprocess.Spec) { m.Outputs[0].Dims = dims(0, 0) }, "not probed here"},
+		"no std":       {func(_ *onnx.Model, f *preprocess.Spec) { f.Std[2] = 0 }, "std above 0"},
+		"infinite std": {func(_ *onnx.Model, f *preprocess.Spec) { f.Std[0] = float32(math.Inf(1)) }, "finite"},
+		"no mean":      {func(_ *onnx.Model, f *preprocess.Spec) { f.Mean[1] = float32(math.NaN()) }, "finite"},
+		"mean is NaN":  {func(_ *onnx.Model, f *preprocess.Spec) { f.Mean[0] = float32(math.NaN()) }, "mean"},
+		"bytes":        {func(_ *onnx.Model, f *preprocess.Spec) { f.Mean = [3]float32{127.5, 127.5, 127.5} }, "probably mean 0.5,0.5,0.5, std 0.5,0.5,0.5"},
+		"crop":         {func(_ *onnx.Model, f *preprocess.Spec) { f.Crop = 1.5 }, "crop"},
+		"huge output":  {func(m *onnx.Model, f *preprocess.Spec) { m.Outputs[0].Dims, f.Pool = dims(0, 1<<20, 1<<20), "mean" }, "values per image"},
+		"no rank":      {func(m *onnx.Model, _ *preprocess.Spec) { m.Outputs[0].Dims = nil }, "wanted [N,D]"},
 		"not prepared": {nil, "was not prepared"},
 	} {
 		m, f := foreignModel(dims(0, 3, 4, 4), dims(0, 2)), half
@@ -158,10 +159,8 @@ func TestForeignRefuses(t *testing.T) {
 }
 
 func TestForeignNormalize(t *testing.T) {
-	a := &foreign{Foreign: Foreign{Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225}}, channels: 3}
-	if err := a.fillTable(); err != nil {
-		t.Fatal(err)
-	}
+	a := &foreign{Spec: preprocess.Spec{Normalization: preprocess.ImageNet, Channels: 3}}
+	a.fillTable()
 	r := rand.New(rand.NewPCG(7, 8))
 	for _, c := range []int{1, 3} {
 		im := preprocess.New(c, 4, 4)
@@ -176,17 +175,6 @@ func TestForeignNormalize(t *testing.T) {
 			if d := math.Abs(float64(got[i]) - want); !(d <= 1e-5) {
 				t.Fatalf("C=%d: element %d is %g, want %g", c, i, got[i], want)
 			}
-		}
-	}
-}
-
-func TestLuma(t *testing.T) {
-	im := preprocess.Image{C: 3, H: 1, W: 4, Pix: []uint8{255, 0, 0, 10, 0, 255, 0, 20, 0, 0, 255, 30}}
-	// PIL: Image.merge("RGB", …).convert("L").
-	want := []uint8{76, 150, 29, 18}
-	for i, v := range luma(im).Pix {
-		if v != want[i] {
-			t.Errorf("pixel %d: %d, want %d", i, v, want[i])
 		}
 	}
 }

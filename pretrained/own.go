@@ -23,8 +23,6 @@ const (
 	keyPrecision = "graft.precision"
 
 	ownInput = "pixels"
-	// maxSide caps the image size that a file may claim.
-	maxSide = 1 << 14
 )
 
 // ownTap is the outputs of graft's files that are features; logits are not. The
@@ -33,9 +31,7 @@ var ownTap = regexp.MustCompile(`^((cls|mean)(_[0-9]+)?|pool|dist|proj)$`)
 
 // own is the adapter of files that graft exported.
 type own struct {
-	size  int
-	crop  float64
-	line  string // what describe says
+	preprocess.Spec
 	infos []tapInfo
 }
 
@@ -48,16 +44,18 @@ func isOwn(m *onnx.Model) bool {
 func newOwn(m *onnx.Model) (*own, error) {
 	meta := m.Metadata
 	size, err := strconv.Atoi(meta[keyImageSize])
-	if err != nil || size < 1 || size > maxSide {
+	if err != nil || size < 1 || size > preprocess.MaxSide {
 		return nil, fmt.Errorf("metadata %s is %q, wanted a number of pixels", keyImageSize, meta[keyImageSize])
 	}
 	crop, err := strconv.ParseFloat(orElse(meta[keyCropPct], "1"), 64)
 	if err != nil || !(crop >= preprocess.MinCropPct && crop <= 1) {
 		return nil, fmt.Errorf("metadata %s is %q, wanted a number from %g to 1", keyCropPct, meta[keyCropPct], preprocess.MinCropPct)
 	}
-	o := &own{size: size, crop: crop}
-	o.line = fmt.Sprintf("%s to %d in the graph; mean %s; std %s; images larger or not square first on the host: shorter side to %d/%v, centre cut",
-		orElse(meta[keyInterp], "bilinear"), size, meta[keyMean], meta[keyStd], size, crop)
+	norm, err := preprocess.ParseNormalization(meta[keyMean] + "/" + meta[keyStd])
+	if err != nil {
+		return nil, fmt.Errorf("metadata %s and %s: %w", keyMean, keyStd, err)
+	}
+	o := &own{Spec: preprocess.Spec{Size: size, Filter: orElse(meta[keyInterp], preprocess.Bilinear), Crop: crop, Channels: 3, Normalization: norm}}
 	for _, v := range m.Outputs {
 		if !ownTap.MatchString(v.Name) {
 			continue
@@ -72,14 +70,14 @@ func newOwn(m *onnx.Model) (*own, error) {
 
 func (o *own) taps() []tapInfo          { return o.infos }
 func (o *own) output(tap string) string { return tap }
-func (o *own) describe() string         { return o.line }
+func (o *own) spec() preprocess.Spec    { return o.Spec }
 
 // prepare leaves small square images to the graph, which resizes them.
 func (o *own) prepare(im preprocess.Image) preprocess.Image {
-	if im.H == im.W && im.H <= o.size {
+	if im.H == im.W && im.H <= o.Size {
 		return im
 	}
-	return preprocess.Square(im, o.size, o.crop)
+	return preprocess.Square(im, o.Size, o.Crop)
 }
 
 // run feeds the pixels of equal images as they are: [N,C,H,W] uint8.

@@ -32,7 +32,7 @@ func probeShape(path string, f *foreign, threads int) (shape []int64, err error)
 	}()
 	n := max(1, f.batch)
 	shape = make([]int64, len(f.out.Dims))
-	in := f.feed(n, make([]float32, n*f.channels*f.InputSize*f.InputSize))
+	in := f.feed(n, make([]float32, n*f.Channels*f.Size*f.Size))
 	err = s.Run(context.Background(), in, []ort.Tensor{{Name: probeName, Shape: []int64{int64(len(shape))}, Data: shape}})
 	if err == nil && shape[0] != int64(n) {
 		err = fmt.Errorf("%d images gave %v; the first number must be that of the images", n, shape)

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/onnx/ort"
+	"graft/preprocess"
 	"graft/pretrained"
 	"graft/pretrained/extract"
 	"graft/pretrained/store"
@@ -82,8 +83,8 @@ func backboneOptions(c *cli.Context) (pretrained.Options, error) {
 	return o, nil
 }
 
-func foreignOptions(c *cli.Context) (*pretrained.Foreign, error) {
-	f := &pretrained.Foreign{InputSize: c.Int("input-size"), CropPct: c.Float64("crop-pct"), Output: c.String("output"), Pool: c.String("pool")}
+func foreignOptions(c *cli.Context) (*preprocess.Spec, error) {
+	f := &preprocess.Spec{Size: c.Int("input-size"), Crop: c.Float64("crop-pct"), Output: c.String("output"), Pool: c.String("pool")}
 	if f.Pool != pretrained.PoolNone && f.Pool != pretrained.PoolCLS && f.Pool != pretrained.PoolMean {
 		return nil, usageErrorf("--pool %q: wanted cls or mean", f.Pool)
 	}
@@ -91,8 +92,13 @@ func foreignOptions(c *cli.Context) (*pretrained.Foreign, error) {
 	if f.Mean, err = perChannel(c, "mean"); err != nil {
 		return nil, err
 	}
-	f.Std, err = perChannel(c, "std")
-	return f, err
+	if f.Std, err = perChannel(c, "std"); err != nil {
+		return nil, err
+	}
+	if err := f.Normalization.Check(); err != nil {
+		return nil, usageErrorf("--mean, --std: %v", err)
+	}
+	return f, nil
 }
 
 // perChannel reads one number for all channels, or three.

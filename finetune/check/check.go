@@ -17,6 +17,7 @@ import (
 	"slices"
 
 	"graft/onnx/ort"
+	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
 	"graft/pretrained/extract"
@@ -27,11 +28,11 @@ import (
 type Config struct {
 	A, B     string // ONNX files; A is the reference
 	Data     *dataset.Dataset
-	Limit    int                 // images of each split, 0 for all
-	Taps     []string            // words as pretrained.Backbone.ResolveTaps takes them; none: all
-	Batch    int                 // images per inference, 0: what suits each network
-	SkipBad  bool                // as extract.Config has it
-	Foreign  *pretrained.Foreign // describes files that graft did not export
+	Limit    int              // images of each split, 0 for all
+	Taps     []string         // words as pretrained.Backbone.ResolveTaps takes them; none: all
+	Batch    int              // images per inference, 0: what suits each network
+	SkipBad  bool             // as extract.Config has it
+	Foreign  *preprocess.Spec // describes files that graft did not export
 	Runtime  ort.Options
 	Seed     uint64                                     // of the hold-out, where there are no two splits
 	Progress func(label string) func(done, total int64) // may be nil

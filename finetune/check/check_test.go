@@ -34,7 +34,7 @@ type drawn struct {
 func (d *drawn) Name() string                                 { return d.name }
 func (d *drawn) Hash() string                                 { return strings.Repeat("0", 64) }
 func (d *drawn) Source() string                               { return "" }
-func (d *drawn) Preprocessing() string                        { return "none" }
+func (d *drawn) Preprocessing() preprocess.Spec               { return preprocess.Spec{} }
 func (d *drawn) Precision() string                            { return "float32" }
 func (d *drawn) Provider() ort.Provider                       { return ort.CPU }
 func (d *drawn) RuntimeVersion() string                       { return "1" }

@@ -24,20 +24,9 @@ func FitImage(im preprocess.Image, channels, side int) preprocess.Image {
 	case im.C == channels:
 		return im
 	case channels == 1:
-		return gray(im)
+		return im.Gray()
 	}
 	return preprocess.Image{C: 3, H: im.H, W: im.W, Pix: slices.Repeat(im.Pix, 3)}
-}
-
-// gray is the luma of an RGB image (ITU-R BT.601), rounded as Pillow does it.
-func gray(im preprocess.Image) preprocess.Image {
-	out := preprocess.New(1, im.H, im.W)
-	n := len(out.Pix)
-	for i := range out.Pix {
-		r, g, b := uint32(im.Pix[i]), uint32(im.Pix[n+i]), uint32(im.Pix[2*n+i])
-		out.Pix[i] = uint8((19595*r + 38470*g + 7471*b + 0x8000) >> 16)
-	}
-	return out
 }
 
 // Read decodes a split's images into memory as the network takes them, before

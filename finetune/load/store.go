@@ -2,19 +2,20 @@ package load
 
 import (
 	"fmt"
-	"graft/finetune/run"
-	"graft/pretrained/store"
 	"slices"
 	"strings"
+
+	"graft/finetune/run"
+	"graft/pretrained/store"
 )
 
 // checkStore refuses a store whose features the head was not trained for.
 func checkStore(r *run.Run, s *store.Store) error {
 	m := s.Manifest()
 	var diff []string
-	differ := func(what, had, wants string) {
+	differ := func(what string, had, wants any) {
 		if had != wants {
-			diff = append(diff, fmt.Sprintf("\n  %s: the store has %s, the run wants %s", what, had, wants))
+			diff = append(diff, fmt.Sprintf("\n  %s: the store has %v, the run wants %v", what, had, wants))
 		}
 	}
 	b := r.Config.Backbone

@@ -35,7 +35,7 @@ func openHead(r *run.Run, o Options, batch int) (*backboneHead, error) {
 		return nil, err
 	}
 	if had, want := b.Preprocessing(), r.Config.Backbone.Preprocessing; had != want {
-		return nil, errors.Join(fmt.Errorf("backbone %s: preprocessing differs from what run %s was trained with:\n  had   %s\n  wants %s",
+		return nil, errors.Join(fmt.Errorf("backbone %s: preprocessing differs from what run %s was trained with:\n  had   %v\n  wants %v",
 			path, r.Dir, had, want), b.Close())
 	}
 	for _, tap := range r.Config.Head.Taps {

@@ -13,14 +13,13 @@ import (
 	"graft/finetune/run"
 	"graft/onnx/ort"
 	"graft/preprocess"
-	"graft/pretrained"
 )
 
 // Options say how a Predictor runs.
 type Options struct {
 	Runtime ort.Options
-	Model   string              // the backbone's ONNX file; empty: where the run says, or beside the run
-	Foreign *pretrained.Foreign // describes a backbone that graft did not export; nil: as the run recorded it
+	Model   string           // the backbone's ONNX file; empty: where the run says, or beside the run
+	Foreign *preprocess.Spec // describes a backbone that graft did not export; nil: as the run recorded it
 }
 
 // Predictor classifies images with a run, or with a file that package ship wrote.

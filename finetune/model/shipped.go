@@ -64,7 +64,7 @@ func openShippedModel(path string, meta map[string]string, classes, batch int, o
 	if meta[KeyForeign] == "" {
 		return openOwnShipped(path, meta, classes, batch, o)
 	}
-	f := &pretrained.Foreign{}
+	f := &preprocess.Spec{}
 	if err := json.Unmarshal([]byte(meta[KeyForeign]), f); err != nil {
 		return nil, fmt.Errorf("%s: metadata %s: %w", path, KeyForeign, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"slices"
 
 	"graft/onnx/ort"
+	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
 	"graft/pretrained/extract"
@@ -34,7 +35,7 @@ type Config struct {
 	// Data is the dataset; what is not drawn is dropped from it.
 	Data      *dataset.Dataset
 	Backbones []File
-	Foreign   *pretrained.Foreign // describes the backbones that graft did not export
+	Foreign   *preprocess.Spec // describes the backbones that graft did not export
 	Runtime   ort.Options
 	Taps      []string                                   // words as pretrained.Backbone.ResolveTaps takes them; none: DefaultTaps of each
 	Splits    []string                                   // none: train

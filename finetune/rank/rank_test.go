@@ -13,8 +13,8 @@ import (
 
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/preprocess"
 	"graft/preprocess/dataset"
-	"graft/pretrained"
 	"graft/pretrained/vit/vittest"
 )
 
@@ -209,7 +209,7 @@ func TestRun(t *testing.T) {
 	if _, err := Run(context.Background(), c); err == nil || !strings.Contains(err.Error(), "rank gone") || said != nil {
 		t.Errorf("error %v after %q, want one on gone at once", err, said)
 	}
-	c.Backbones, c.Foreign = files, &pretrained.Foreign{}
+	c.Backbones, c.Foreign = files, &preprocess.Spec{}
 	if _, err := Run(context.Background(), c); err == nil || !strings.Contains(err.Error(), "settings for foreign models") {
 		t.Errorf("error %v, want one on settings that nothing heeds", err)
 	}

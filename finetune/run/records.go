@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"graft/finetune/fit"
+	"graft/preprocess"
 	"graft/preprocess/augment"
 )
 
@@ -95,15 +96,15 @@ type EmbeddingsRecord struct {
 
 // BackboneRecord tells where the features came from.
 type BackboneRecord struct {
-	Model         string         `json:"model"`  // path of the ONNX file
-	SHA256        string         `json:"sha256"` // of the ONNX file
-	Arch          string         `json:"arch,omitempty"`
-	Source        string         `json:"source,omitempty"` // the checkpoint's file, or random:SEED
-	SourceSHA256  string         `json:"source_sha256,omitempty"`
-	Pretrained    bool           `json:"pretrained"`
-	Precision     string         `json:"precision"`
-	Preprocessing string         `json:"preprocessing"`
-	Dims          map[string]int `json:"tap_dims"` // of the taps in use
+	Model         string          `json:"model"`  // path of the ONNX file
+	SHA256        string          `json:"sha256"` // of the ONNX file
+	Arch          string          `json:"arch,omitempty"`
+	Source        string          `json:"source,omitempty"` // the checkpoint's file, or random:SEED
+	SourceSHA256  string          `json:"source_sha256,omitempty"`
+	Pretrained    bool            `json:"pretrained"`
+	Precision     string          `json:"precision"`
+	Preprocessing preprocess.Spec `json:"preprocessing"`
+	Dims          map[string]int  `json:"tap_dims"` // of the taps in use
 }
 
 // DatasetRecord tells which images were used.

@@ -14,16 +14,17 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/onnx"
+	"graft/preprocess"
 	"graft/pretrained"
 )
 
 // Config says how to join a run and its backbone.
 type Config struct {
-	Run     string              // the run's folder
-	Model   string              // the backbone's ONNX file; empty: where the run says, or beside the run
-	Foreign *pretrained.Foreign // describes a backbone that graft did not export; nil: as the run recorded it
-	Out     string              // the ONNX file to write
-	Version string              // of the program, for the file's metadata
+	Run     string           // the run's folder
+	Model   string           // the backbone's ONNX file; empty: where the run says, or beside the run
+	Foreign *preprocess.Spec // describes a backbone that graft did not export; nil: as the run recorded it
+	Out     string           // the ONNX file to write
+	Version string           // of the program, for the file's metadata
 }
 
 // minOpset is the first with Slice by inputs, which mirrors the image.
@@ -112,7 +113,7 @@ func write(r *run.Run, m *onnx.Model, path string) (Exported, error) {
 }
 
 // join turns the backbone m into the whole model.
-func join(r *run.Run, m *onnx.Model, foreign *pretrained.Foreign, version string) error {
+func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) error {
 	if m.Opset < minOpset {
 		return fmt.Errorf("the model's operator set is %d, want at least %d; export the backbone again with a newer one", m.Opset, minOpset)
 	}
@@ -171,7 +172,7 @@ func pixelInput(m *onnx.Model) (onnx.Value, error) {
 }
 
 // tapValues finds the outputs that the head reads.
-func tapValues(m *onnx.Model, taps []string, foreign *pretrained.Foreign) ([]onnx.Value, error) {
+func tapValues(m *onnx.Model, taps []string, foreign *preprocess.Spec) ([]onnx.Value, error) {
 	if foreign != nil && len(taps) != 1 {
 		return nil, fmt.Errorf("%d taps of a model that graft did not export, want one", len(taps))
 	}
@@ -218,7 +219,7 @@ func mirrorInput(b *onnx.Builder, pixels string) {
 }
 
 // pooled brings an output to [N,D] as the host does for a foreign model.
-func pooled(b *onnx.Builder, v onnx.Value, foreign *pretrained.Foreign) string {
+func pooled(b *onnx.Builder, v onnx.Value, foreign *preprocess.Spec) string {
 	if foreign == nil || foreign.Pool == pretrained.PoolNone {
 		return v.Name
 	}
@@ -257,7 +258,7 @@ func addHead(r *run.Run, b *onnx.Builder, parts []string) (string, error) {
 }
 
 // addMetadata records what the file is.
-func addMetadata(r *run.Run, m *onnx.Model, foreign *pretrained.Foreign, version string) error {
+func addMetadata(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) error {
 	labels, err := json.Marshal(r.Config.Classes)
 	if err != nil {
 		return err

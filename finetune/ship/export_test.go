@@ -18,6 +18,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/preprocess"
 	"graft/pretrained"
 	"graft/pretrained/vit/vittest"
 )
@@ -35,7 +36,7 @@ func random32(rng *rand.Rand, n int, scale float64) []float32 {
 }
 
 // makeRun writes a run with a random head on the backbone.
-func makeRun(t *testing.T, backbone string, foreign *pretrained.Foreign, taps []string, flip bool) string {
+func makeRun(t *testing.T, backbone string, foreign *preprocess.Spec, taps []string, flip bool) string {
 	t.Helper()
 	b, err := pretrained.Open(backbone, pretrained.Options{Foreign: foreign, Runtime: ort.Options{Provider: ort.CPU}})
 	if err != nil {
@@ -250,8 +251,7 @@ func TestExportOfForeignBackbones(t *testing.T) {
 		flip bool
 	}{{2, "", false}, {2, "", true}, {3, "cls", false}, {3, "mean", true}, {4, "mean", false}} {
 		t.Run(fmt.Sprint(c.rank, c.pool, c.flip), func(t *testing.T) {
-			f := &pretrained.Foreign{InputSize: 8, CropPct: 0.875, Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225},
-				Output: "embedding", Pool: c.pool}
+			f := &preprocess.Spec{Size: 8, Crop: 0.875, Normalization: preprocess.ImageNet, Output: "embedding", Pool: c.pool}
 			dir := makeRun(t, writeForeign(t, c.rank), f, []string{pretrained.FeaturesTap}, c.flip)
 			out := filepath.Join(t.TempDir(), "whole.onnx")
 			if _, err := Export(Config{Run: dir, Out: out}); err != nil {
@@ -272,7 +272,7 @@ func TestExportRefuses(t *testing.T) {
 	other := vittest.Write(t, t.TempDir(), vittest.Config, 2)
 	_, err = Export(Config{Run: dir, Model: other, Out: filepath.Join(folder, "x.onnx")})
 	runtest.WantError(t, err, other, "SHA-256")
-	_, err = Export(Config{Run: dir, Out: filepath.Join(folder, "x.onnx"), Foreign: &pretrained.Foreign{}})
+	_, err = Export(Config{Run: dir, Out: filepath.Join(folder, "x.onnx"), Foreign: &preprocess.Spec{}})
 	runtest.WantError(t, err, "describes itself")
 	if err := os.Rename(backbone, filepath.Join(folder, "elsewhere.onnx")); err != nil {
 		t.Fatal(err)
@@ -301,10 +301,10 @@ func TestPredictorComparesPreprocessing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Config.Backbone.Preprocessing = "in the graph: otherwise"
+	r.Config.Backbone.Preprocessing.Crop = 0.75
 	if err := r.SaveModel(); err != nil {
 		t.Fatal(err)
 	}
 	_, err = model.Open(dir, model.Options{Runtime: ort.Options{Provider: ort.CPU}})
-	runtest.WantError(t, err, "preprocessing differs", "otherwise")
+	runtest.WantError(t, err, "preprocessing differs", "shorter side to 32/0.75")
 }

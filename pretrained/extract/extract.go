@@ -30,7 +30,7 @@ type Backbone interface {
 	Name() string
 	Hash() string
 	Source() string
-	Preprocessing() string
+	Preprocessing() preprocess.Spec
 	Precision() string
 	Provider() ort.Provider
 	RuntimeVersion() string

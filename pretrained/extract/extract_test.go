@@ -39,7 +39,7 @@ type fake struct {
 func (f *fake) Name() string                                 { return "fake.onnx" }
 func (f *fake) Hash() string                                 { return strings.Repeat("0f", 32) }
 func (f *fake) Source() string                               { return "random:1" }
-func (f *fake) Preprocessing() string                        { return "none" }
+func (f *fake) Preprocessing() preprocess.Spec               { return preprocess.Spec{} }
 func (f *fake) Precision() string                            { return "float32" }
 func (f *fake) Provider() ort.Provider                       { return ort.CPU }
 func (f *fake) Streams() int                                 { return max(1, f.streams) }

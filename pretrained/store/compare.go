@@ -32,11 +32,9 @@ func (e *MismatchError) Error() string {
 func (m *Manifest) differences(want *Manifest, keepBatch bool) []Difference {
 	var out []Difference
 	add := func(field string, had, wants any) {
-		h, w := fmt.Sprint(had), fmt.Sprint(wants)
-		if h == w || sameHash(had, wants) {
-			return
+		if had != wants && !sameHash(had, wants) {
+			out = append(out, Difference{field, fmt.Sprint(had), fmt.Sprint(wants)})
 		}
-		out = append(out, Difference{field, h, w})
 	}
 	add("backbone", named(m.Backbone.Name, m.Backbone.SHA256), named(want.Backbone.Name, want.Backbone.SHA256))
 	add("preprocessing", m.Backbone.Preprocessing, want.Backbone.Preprocessing)

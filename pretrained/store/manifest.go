@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,12 +10,16 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+
+	"graft/preprocess"
 )
 
 const (
-	// Format and Version open every manifest. A reader refuses any other.
-	Format  = "graft-embeddings"
-	Version = 1
+	// Format and Version open every manifest. A reader refuses any other, but for
+	// lineVersion, in which preprocessing was recorded as a line for people.
+	Format      = "graft-embeddings"
+	Version     = 2
+	lineVersion = 1
 
 	// MaxBatch caps a manifest's Batch, which decides what extraction allocates.
 	MaxBatch = 1 << 14
@@ -62,13 +67,13 @@ type Manifest struct {
 
 // Backbone says what computed the features.
 type Backbone struct {
-	Name          string `json:"name"`
-	SHA256        string `json:"sha256"` // of the ONNX file
-	Source        string `json:"source"` // the checkpoint it was exported from, or random:SEED
-	Preprocessing string `json:"preprocessing"`
-	Precision     string `json:"precision"`
-	Provider      string `json:"provider"` // the one that really ran
-	Runtime       string `json:"onnxruntime_version"`
+	Name          string          `json:"name"`
+	SHA256        string          `json:"sha256"` // of the ONNX file
+	Source        string          `json:"source"` // the checkpoint it was exported from, or random:SEED
+	Preprocessing preprocess.Spec `json:"preprocessing"`
+	Precision     string          `json:"precision"`
+	Provider      string          `json:"provider"` // the one that really ran
+	Runtime       string          `json:"onnxruntime_version"`
 }
 
 // Dataset says what the features are of.
@@ -200,7 +205,7 @@ func parseManifest(data []byte) (*Manifest, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return nil, fmt.Errorf("malformed manifest: %w", err)
 	}
-	if m.Format != Format || m.Version != Version {
+	if m.Format != Format || m.Version != Version && m.Version != lineVersion {
 		return nil, fmt.Errorf("format %q version %d; this graft reads %q version %d", m.Format, m.Version, Format, Version)
 	}
 	if err := m.check(); err != nil {
@@ -273,8 +278,14 @@ func (m *Manifest) checkShard(s *Shard) error {
 	return nil
 }
 
-// encode gives equal manifests equal bytes.
+// encode gives equal manifests equal bytes. A store that was begun with a line is
+// ended with it: the plan in its records is the hash of what it was begun with.
 func (m *Manifest) encode() ([]byte, error) {
 	data, err := json.MarshalIndent(m, "", " ")
+	if err == nil && m.Version == lineVersion {
+		spec, err1 := json.MarshalIndent(m.Backbone.Preprocessing, "  ", " ")
+		line, err2 := json.Marshal(m.Backbone.Preprocessing.String())
+		data, err = bytes.Replace(data, spec, line, 1), errors.Join(err1, err2)
+	}
 	return append(data, '\n'), err
 }

@@ -26,7 +26,7 @@ func TestParseManifest(t *testing.T) {
 	}{
 		"valid":          {func(*Manifest) {}, ""},
 		"format":         {func(m *Manifest) { m.Format = "x" }, "format"},
-		"version":        {func(m *Manifest) { m.Version = 2 }, "version 2"},
+		"version":        {func(m *Manifest) { m.Version = 3 }, "version 3"},
 		"dtype":          {func(m *Manifest) { m.DType = "int8" }, "int8"},
 		"shard rows":     {func(m *Manifest) { m.ShardRows = 0 }, "shard_rows"},
 		"samples":        {func(m *Manifest) { m.Samples = -1 }, "samples"},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"graft/preprocess"
 	"graft/pretrained/store"
 )
 
@@ -53,7 +54,7 @@ type fixture struct {
 
 func newFixture(n int, dt store.DType, flip bool) *fixture {
 	f := &fixture{m: store.Manifest{
-		Backbone: store.Backbone{Name: "vit.onnx", SHA256: strings.Repeat("ab", 32), Preprocessing: "none", Precision: "float32", Provider: "cpu", Runtime: "1.25.1"},
+		Backbone: store.Backbone{Name: "vit.onnx", SHA256: strings.Repeat("ab", 32), Preprocessing: preprocess.Spec{Size: 32, Filter: preprocess.Bilinear, Crop: 1, Channels: 3, Normalization: preprocess.Half}, Precision: "float32", Provider: "cpu", Runtime: "1.25.1"},
 		Dataset:  store.Dataset{Name: "faces.csv", Fingerprint: "sha256:1", Classes: []string{"angry", "happy", "sad"}, Splits: []string{"train", "val"}},
 		Taps:     []store.Tap{{Name: "cls", Dim: 5}, {Name: "mean_2", Dim: 3}}, Flip: flip, DType: dt, Batch: 2, ShardRows: 4, Samples: n,
 	}}

@@ -126,7 +126,7 @@ func TestOpenChecksFiles(t *testing.T) {
 func TestMismatchSaysWhatDiffers(t *testing.T) {
 	for field, change := range map[string]func(*store.Manifest){
 		"backbone":      func(m *store.Manifest) { m.Backbone.SHA256 = strings.Repeat("cd", 32) },
-		"preprocessing": func(m *store.Manifest) { m.Backbone.Preprocessing = "other" },
+		"preprocessing": func(m *store.Manifest) { m.Backbone.Preprocessing.Std[2] = 0.25 },
 		"precision":     func(m *store.Manifest) { m.Backbone.Precision = "int8" },
 		"provider":      func(m *store.Manifest) { m.Backbone.Provider = "cuda" },
 		"ONNX Runtime":  func(m *store.Manifest) { m.Backbone.Runtime = "1.24.0" },

@@ -1,9 +1,13 @@
 package vit
 
-import "slices"
+import (
+	"slices"
+
+	"graft/preprocess"
+)
 
 // Preprocess of OpenAI's CLIP: resize the shorter side, cut the centre.
-var clipPreprocess = Preprocess{Normalization: clipNorm, CropPct: 1}
+var clipPreprocess = Preprocess{Normalization: preprocess.CLIP, CropPct: 1}
 
 // openAI names the image encoder of OpenAI's CLIP (clip/model.py), whose names
 // open_clip kept: in a file of the whole model after "visual.", alone without.
@@ -116,7 +120,7 @@ var huggingFaceSigLIP = family{
 	defaults: defaults{
 		eps:        1e-6,
 		activation: TanhGELU,
-		preprocess: Preprocess{Normalization: half, CropPct: 1},
+		preprocess: Preprocess{Normalization: preprocess.Half, CropPct: 1},
 		note:       "Hugging Face's SigLIP names: mean and std of 0.5 assumed",
 		// SiglipVisionEmbeddings.interpolate_pos_encoding.
 		resample: resampling{a: -0.75},

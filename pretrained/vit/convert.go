@@ -11,6 +11,7 @@ import (
 
 	"graft/models"
 	"graft/onnx/precision"
+	"graft/preprocess"
 	"graft/pretrained/checkpoint"
 )
 
@@ -27,7 +28,7 @@ type ConvertOptions struct {
 	Classes    int            // of a random model; 0 is no classifier
 	Out        string         // the ONNX file
 	ImageSize  int            // pixels; 0: the zoo's, else the checkpoint's
-	Normalize  string         // see ParseNormalization; empty: by the zoo or the family
+	Normalize  string         // see preprocess.ParseNormalization; empty: by the zoo or the family
 	CropPct    float64        // (0,1]; 0: by the zoo or the family
 	Version    string         // of the tool
 	Precision  precision.Kind // "" is Float32
@@ -59,7 +60,7 @@ func (o ConvertOptions) Validate() error {
 		}
 	}
 	if o.Normalize != "" {
-		_, err := ParseNormalization(o.Normalize)
+		_, err := preprocess.ParseNormalization(o.Normalize)
 		return err
 	}
 	return nil
@@ -160,7 +161,7 @@ func (o ConvertOptions) adjust(m *Model) error {
 		}
 	}
 	if o.Normalize != "" {
-		n, err := ParseNormalization(o.Normalize)
+		n, err := preprocess.ParseNormalization(o.Normalize)
 		if err != nil {
 			return err
 		}

@@ -13,25 +13,9 @@ import (
 
 	"graft/models"
 	"graft/onnx"
+	"graft/preprocess"
 	"graft/pretrained/checkpoint"
 )
-
-func TestParseNormalization(t *testing.T) {
-	for s, want := range map[string]string{
-		"imagenet": "0.485,0.456,0.406/0.229,0.224,0.225", "half": "0.5,0.5,0.5/0.5,0.5,0.5", "none": "0,0,0/1,1,1",
-		"0.1, 0.2,0.3/1,2,3": "0.1,0.2,0.3/1,2,3",
-	} {
-		n, err := ParseNormalization(s)
-		if got := formatTriple(n.Mean) + "/" + formatTriple(n.Std); err != nil || got != want {
-			t.Errorf("%q: %s, %v; want %s", s, got, err, want)
-		}
-	}
-	for _, s := range []string{"", "image", "0.5/0.5", "1,2,3/1,2", "1,2,3/1,2,0", "1,2,3/1,2,-1", "1,2,nan/1,2,3", "1,2,3/1,2,inf", "a,b,c/1,2,3"} {
-		if n, err := ParseNormalization(s); err == nil {
-			t.Errorf("%q was accepted as %v", s, n)
-		}
-	}
-}
 
 func TestConvertOptions(t *testing.T) {
 	for want, o := range map[string]ConvertOptions{
@@ -60,7 +44,7 @@ func TestConvert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Image != 64 || s.CropPct != 0.875 || s.Mean != imageNet.Mean || s.Classes != 5 || len(s.Taps) != 8 || s.Bytes < 100000 {
+	if s.Image != 64 || s.CropPct != 0.875 || s.Mean != preprocess.ImageNet.Mean || s.Classes != 5 || len(s.Taps) != 8 || s.Bytes < 100000 {
 		t.Errorf("summary %+v", s)
 	}
 	if notes := fmt.Sprint(s.Notes); strings.Contains(notes, "assumed") || !strings.Contains(notes, "from 32 to 64 pixels") {
@@ -149,7 +133,7 @@ func TestRealViTTiny(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Arch != "vit_ti_16" || s.Heads != 3 || s.Parameters != 5717416 || len(s.Taps) != 26 || s.Mean != half.Mean {
+	if s.Arch != "vit_ti_16" || s.Heads != 3 || s.Parameters != 5717416 || len(s.Taps) != 26 || s.Mean != preprocess.Half.Mean {
 		t.Errorf("summary %+v", s)
 	}
 }

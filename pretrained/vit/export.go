@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"graft/onnx"
 	"graft/onnx/precision"
@@ -58,6 +59,7 @@ func (m *Model) graph(ctx context.Context, o ExportOptions) *onnx.Model {
 // the host does before it (the crop of photographs).
 func (m *Model) metadata(version string) map[string]string {
 	c := m.Config
+	mean, std, _ := strings.Cut(m.Preprocess.Normalization.String(), "/")
 	md := map[string]string{
 		"graft.arch":          c.Arch(),
 		"graft.source":        m.Source,
@@ -67,8 +69,8 @@ func (m *Model) metadata(version string) map[string]string {
 		"graft.width":         strconv.Itoa(c.Width),
 		"graft.depth":         strconv.Itoa(c.Depth),
 		"graft.heads":         strconv.Itoa(c.Heads),
-		"graft.mean":          formatTriple(m.Preprocess.Mean),
-		"graft.std":           formatTriple(m.Preprocess.Std),
+		"graft.mean":          mean,
+		"graft.std":           std,
 		"graft.crop_pct":      strconv.FormatFloat(m.Preprocess.CropPct, 'g', -1, 64),
 		"graft.interpolation": "bilinear",
 		"graft.precision":     "float32",

@@ -1,6 +1,10 @@
 package vit
 
-import "slices"
+import (
+	"slices"
+
+	"graft/preprocess"
+)
 
 // huggingFaceAttention is what transformers' ViT and DINOv2 name alike.
 var huggingFaceAttention = []spelling{
@@ -46,12 +50,12 @@ var huggingFace = family{
 		activation: GELU,
 		// preprocessor_config.json of google/vit-base-patch16-224: the whole
 		// image to 224, mean and std 0.5.
-		preprocess: Preprocess{Normalization: half, CropPct: 1},
+		preprocess: Preprocess{Normalization: preprocess.Half, CropPct: 1},
 		note: "Hugging Face's names: mean and std of 0.5 assumed, as google's models want; " +
 			"facebook/dino-*, facebook/deit-* and facebook/vit-mae-* have the same names and want --normalize imagenet",
 		known: []known{
 			// preprocessor_config.json of facebook/deit-base-distilled-patch16-224.
-			{func(c Config) bool { return c.Distilled }, Preprocess{Normalization: imageNet, CropPct: 224. / 256},
+			{func(c Config) bool { return c.Distilled }, Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256},
 				"Hugging Face's names with a distillation token: ImageNet mean and std assumed, as DeiT wants", ""},
 		},
 		// ViTEmbeddings.interpolate_pos_encoding with an explicit size.
@@ -86,7 +90,7 @@ var huggingFaceDINOv2 = family{
 		activation: GELU,
 		// preprocessor_config.json of facebook/dinov2-base: shorter side to
 		// 256, 224 kept.
-		preprocess: Preprocess{Normalization: imageNet, CropPct: 224. / 256},
+		preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256},
 		note:       "Hugging Face's DINOv2 names: ImageNet mean and std assumed; published for 518 pixels, it is usually run at 224 (--image-size 224)",
 		// The convention of the weights' authors, and of transformers before 4.45.
 		resample:   dinoResample,

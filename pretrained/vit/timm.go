@@ -1,6 +1,10 @@
 package vit
 
-import "slices"
+import (
+	"slices"
+
+	"graft/preprocess"
+)
 
 // timm names the tensors of timm's vit_* and deit_* models, and of the
 // checkpoints that the DeiT and DINO authors published, which name theirs
@@ -40,18 +44,18 @@ var timm = family{
 	defaults: defaults{
 		eps:        1e-6,
 		activation: GELU,
-		preprocess: Preprocess{Normalization: half, CropPct: 0.9},
+		preprocess: Preprocess{Normalization: preprocess.Half, CropPct: 0.9},
 		note: "timm's names: mean and std of 0.5 assumed, as the augreg models want; " +
 			"DeiT, DINO and MAE have the same names and want --normalize imagenet",
 		known: []known{
 			{func(c Config) bool { return c.PreNorm }, clipPreprocess,
 				"timm's names with a norm before the blocks: CLIP's mean and std assumed; LAION's ViT-L/14 wants --normalize half",
 				"GELU assumed; OpenAI's weights want --activation quick_gelu"},
-			{func(c Config) bool { return c.Distilled }, Preprocess{Normalization: imageNet, CropPct: 0.9},
+			{func(c Config) bool { return c.Distilled }, Preprocess{Normalization: preprocess.ImageNet, CropPct: 0.9},
 				"timm's names with a distillation token: ImageNet mean and std assumed, as DeiT wants", ""},
-			{func(c Config) bool { return c.LayerScale }, Preprocess{Normalization: imageNet, CropPct: 1},
+			{func(c Config) bool { return c.LayerScale }, Preprocess{Normalization: preprocess.ImageNet, CropPct: 1},
 				"timm's names with layer scale: ImageNet mean and std assumed, as DeiT III and DINOv2 want", ""},
-			{func(c Config) bool { return c.AttnPool }, Preprocess{Normalization: half, CropPct: 0.9},
+			{func(c Config) bool { return c.AttnPool }, Preprocess{Normalization: preprocess.Half, CropPct: 0.9},
 				"timm's names with attention pooling: mean and std of 0.5 assumed, as SigLIP wants",
 				"GELU assumed, as timm runs SigLIP; it was trained with the approximation by tanh (--activation gelu_tanh)"},
 		},
@@ -79,7 +83,7 @@ var mae = family{
 	name: "mae", prefixes: []string{""}, sign: "decoder_embed.", names: timm.names,
 	unused: []unused{{"the decoder of masked pretraining", []string{"decoder_", "mask_token"}}},
 	defaults: defaults{
-		eps: 1e-6, activation: GELU, preprocess: Preprocess{Normalization: imageNet, CropPct: 224. / 256}, resample: timm.resample,
+		eps: 1e-6, activation: GELU, preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256}, resample: timm.resample,
 		note: "a masked autoencoder's names: ImageNet mean and std assumed",
 	},
 }
@@ -106,7 +110,7 @@ var dinov2 = family{
 	defaults: defaults{
 		eps:        1e-6,
 		activation: GELU,
-		preprocess: Preprocess{Normalization: imageNet, CropPct: 224. / 256},
+		preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256},
 		note:       "DINOv2's names: ImageNet mean and std assumed; published for 518 pixels, it is usually run at 224 (--image-size 224)",
 		resample:   dinoResample,
 		registered: dinov2Registered,

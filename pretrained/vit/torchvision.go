@@ -1,5 +1,7 @@
 package vit
 
+import "graft/preprocess"
+
 // torchvision names the tensors of vit_b_16, vit_b_32, vit_l_16, vit_l_32 and
 // vit_h_14, after torchvision/models/vision_transformer.py. Versions before
 // 0.14 called the perceptron's layers linear_1 and linear_2; the published
@@ -29,7 +31,7 @@ var torchvision = family{
 		eps:        1e-6,
 		activation: GELU,
 		// ViT_B_16_Weights.IMAGENET1K_V1: resize to 256, crop 224.
-		preprocess: Preprocess{Normalization: imageNet, CropPct: 224. / 256},
+		preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256},
 		note:       "torchvision's names: ImageNet mean and std assumed",
 		// torchvision.models.vision_transformer.interpolate_embeddings.
 		resample: resampling{a: -0.75, alignCorners: true},

@@ -46,7 +46,7 @@ func Store(t testing.TB, dir string, s Spec) string {
 	taps := []store.Tap{{Name: "cls", Dim: 5}, {Name: "mean", Dim: 4}}
 	rows, views := draw(s, taps)
 	w, err := store.OpenWriter(context.Background(), out, store.Manifest{
-		Backbone: store.Backbone{Name: "tiny.onnx", SHA256: s.Hash, Source: s.Source, Preprocessing: "in the graph: test",
+		Backbone: store.Backbone{Name: "tiny.onnx", SHA256: s.Hash, Source: s.Source, Preprocessing: preprocess.Spec{Size: 32},
 			Precision: "fp32", Provider: "cpu", Runtime: "1.0"},
 		Dataset: store.Dataset{Name: "made-up", Fingerprint: s.Data, Classes: s.Classes, Splits: s.Splits},
 		Taps:    taps, Flip: s.Flip, DType: store.Float32, ShardRows: 64, Samples: len(rows),
