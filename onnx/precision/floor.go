@@ -76,10 +76,10 @@ func (g *graph) expression(name string) expression {
 }
 
 func (g *graph) expand(name string) (expression, bool) {
-	if t, ok := g.constant(name); ok {
+	if t, ok := g.Constant(name); ok {
 		return scalar(t)
 	}
-	n, ok := g.producers[name]
+	n, ok := g.Producers[name]
 	if !ok || n.Domain != "" {
 		return expression{}, false
 	}

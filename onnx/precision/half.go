@@ -33,7 +33,7 @@ func rewriteHalf(m *onnx.Model) (how string, products int, err error) {
 		}
 	}
 	nodes := m.Nodes
-	h := &halver{graph: index(m), b: onnx.NewBuilder(m), half: map[string]string{}, float: map[string]bool{}}
+	h := &halver{graph: newGraph(m), b: onnx.NewBuilder(m), half: map[string]string{}, float: map[string]bool{}}
 	m.Nodes = nil // the builder appends
 	for _, n := range nodes {
 		if h.wants(n) {
@@ -101,7 +101,7 @@ func (h *halver) wants(n onnx.Node) bool {
 
 // weight is a constant of float32.
 func (h *halver) weight(name string) (onnx.Tensor, bool) {
-	t, ok := h.constant(name)
+	t, ok := h.Constant(name)
 	return t, ok && t.Type == onnx.Float32
 }
 

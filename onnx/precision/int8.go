@@ -51,14 +51,14 @@ func rewriteInt8(m *onnx.Model) (how string, products int, err error) {
 		return "", 0, fmt.Errorf("int8 needs operator set %d, the model has %d", perChannelOpset, m.Opset)
 	}
 	nodes := m.Nodes
-	q := &quantizer{graph: index(m), b: onnx.NewBuilder(m), tokens: map[string]tokens{}, layers: map[string]layer{}, done: map[string]bool{}}
+	q := &quantizer{graph: newGraph(m), b: onnx.NewBuilder(m), tokens: map[string]tokens{}, layers: map[string]layer{}, done: map[string]bool{}}
 	chosen := q.repeated()
 	m.Nodes = nil // the builder appends
 	for _, n := range nodes {
-		t, ok := q.matrix(n)
+		t, ok := q.Matrix(n)
 		switch {
 		case ok && chosen[t.Name]:
-			q.product(n, *t)
+			q.product(n, t)
 			products++
 		case len(n.Outputs) == 0 || !q.done[n.Outputs[0]]:
 			m.Nodes = append(m.Nodes, n)
@@ -89,14 +89,14 @@ func (q *quantizer) product(n onnx.Node, weights onnx.Tensor) {
 // bias is the node that adds a constant vector to n's output and is its only
 // reader.
 func (q *quantizer) bias(n onnx.Node, size int64) (onnx.Node, *onnx.Tensor, bool) {
-	readers := q.readers[n.Outputs[0]]
+	readers := q.Readers[n.Outputs[0]]
 	if len(readers) != 1 || readers[0] == nil || readers[0].Op != "Add" || readers[0].Domain != "" {
 		return onnx.Node{}, nil, false
 	}
 	for _, name := range readers[0].Inputs {
-		t, ok := q.weights[name]
+		t, ok := q.Weights[name]
 		if ok && t.Type == onnx.Float32 && len(t.Dims) == 1 && t.Dims[0] == size {
-			return *readers[0], t, true
+			return *readers[0], &t, true
 		}
 	}
 	return onnx.Node{}, nil, false

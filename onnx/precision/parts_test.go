@@ -95,7 +95,7 @@ func TestFloor(t *testing.T) {
 	} {
 		n := newNetwork(18)
 		y := c.build(n, n.Input("x", onnx.Float32, onnx.Dim{Name: "N"}))
-		got, ok := index(n.Model).floor(y)
+		got, ok := newGraph(n.Model).floor(y)
 		if ok != c.ok || ok && !(math.Abs(got-c.want) <= 1e-4) {
 			t.Errorf("%s: %g, %v, want %g, %v", c.name, got, ok, c.want, c.ok)
 		}
@@ -108,7 +108,7 @@ func TestFloorReadsConstantNodes(t *testing.T) {
 	x := n.Input("x", onnx.Float32, onnx.Dim{Name: "N"})
 	c := n.Op("Constant", "c", nil, onnx.Attr{Name: "value", Value: onnx.Tensor{Type: onnx.Float32, Data: onnx.Float32s([]float32{-3})}})
 	y := n.Op("Sub", "y", []string{n.Op("Sigmoid", "s", []string{n.Op("Mul", "m", []string{x, c})}), n.Float32s("half", []float32{0.5})})
-	if got, ok := index(n.Model).floor(y); !ok || !(math.Abs(got+0.5) <= 1e-4) {
+	if got, ok := newGraph(n.Model).floor(y); !ok || !(math.Abs(got+0.5) <= 1e-4) {
 		t.Errorf("%g, %v, want -0.5", got, ok)
 	}
 }

@@ -4,14 +4,13 @@ import "graft/onnx"
 
 // graph is what the rewrites need to know of a model.
 type graph struct {
-	weights map[string]onnx.Tensor
-	ranks   map[string]int // of values; those not known are absent
+	onnx.Index
+	ranks map[string]int // of values; those not known are absent
 }
 
-func index(m *onnx.Model) *graph {
-	g := &graph{weights: map[string]onnx.Tensor{}, ranks: map[string]int{}}
+func newGraph(m *onnx.Model) *graph {
+	g := &graph{Index: onnx.NewIndex(m), ranks: map[string]int{}}
 	for _, t := range m.Initializers {
-		g.weights[t.Name] = t
 		g.ranks[t.Name] = len(t.Dims)
 	}
 	for _, v := range m.Inputs {
@@ -37,7 +36,7 @@ func (g *graph) rank(n onnx.Node) (int, bool) {
 	first, ok := g.ranks[n.Inputs[0]]
 	switch n.Op {
 	case "Reshape":
-		shape, known := g.weights[n.Inputs[1]]
+		shape, known := g.Weights[n.Inputs[1]]
 		if !known || len(shape.Dims) != 1 {
 			return 0, false
 		}
@@ -46,7 +45,7 @@ func (g *graph) rank(n onnx.Node) (int, bool) {
 		picks, known := g.ranks[n.Inputs[1]]
 		return first - 1 + picks, ok && known
 	case "ReduceMin", "ReduceMax":
-		return first, ok && integer(n, "keepdims", 1) == 1
+		return first, ok && n.Int("keepdims", 1) == 1
 	case "MatMul":
 		second, known := g.ranks[n.Inputs[1]]
 		return max(first, second), ok && known && min(first, second) >= 2
@@ -68,32 +67,9 @@ var keepsRank = map[string]bool{
 	"LayerNormalization": true, "QuantizeLinear": true, "DequantizeLinear": true,
 }
 
-// integer is a node's attribute, or what its absence means.
-func integer(n onnx.Node, name string, absent int64) int64 {
-	for _, a := range n.Attrs {
-		if v, ok := a.Value.(int64); ok && a.Name == name {
-			return v
-		}
-		if v, ok := a.Value.(int); ok && a.Name == name {
-			return int64(v)
-		}
-	}
-	return absent
-}
-
-// integers is a list attribute, or nil.
-func integers(n onnx.Node, name string) []int64 {
-	for _, a := range n.Attrs {
-		if v, ok := a.Value.([]int64); ok && a.Name == name {
-			return v
-		}
-	}
-	return nil
-}
-
 // constants reads a weight of integers; nil if the name stands for none.
 func (g *graph) constants(name string) []int64 {
-	t, ok := g.weights[name]
+	t, ok := g.Weights[name]
 	if !ok {
 		return nil
 	}

@@ -26,7 +26,7 @@ type mover struct {
 // rows computes nothing but a row where nothing but that is read. Graphs in which
 // that saves no product stay as they are.
 func rows(m *onnx.Model) {
-	v := &mover{graph: index(m), m: m, need: map[string]row{}, short: map[string]bool{}, picks: map[string]string{}}
+	v := &mover{graph: newGraph(m), m: m, need: map[string]row{}, short: map[string]bool{}, picks: map[string]string{}}
 	if v.survey() == 0 {
 		return
 	}
@@ -90,7 +90,7 @@ func (v *mover) picked(n onnx.Node) row {
 	if n.Op != "Gather" || n.Domain != "" {
 		return row{axis: whole}
 	}
-	index, axis := v.constants(n.Inputs[1]), integer(n, "axis", 0)
+	index, axis := v.constants(n.Inputs[1]), n.Int("axis", 0)
 	if _, known := v.ranks[n.Inputs[0]]; !known || len(index) != 1 || index[0] < 0 || axis < 0 {
 		return row{axis: whole}
 	}
@@ -124,7 +124,7 @@ func (v *mover) move(n onnx.Node) onnx.Node {
 		return n
 	}
 	if r := v.picked(n); r.axis != whole && v.short[n.Inputs[0]] && r.index > 0 {
-		dims := v.weights[n.Inputs[1]].Dims
+		dims := v.Weights[n.Inputs[1]].Dims
 		n.Inputs = []string{n.Inputs[0], v.b.Const("only_row", onnx.Int64, dims, onnx.Int64s([]int64{0}))}
 	}
 	return n

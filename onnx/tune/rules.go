@@ -42,7 +42,7 @@ func (g *graph) rowRule(n onnx.Node, axis int) ([]int, bool) {
 	}
 	switch n.Op {
 	case "Transpose":
-		perm := integers(n, "perm")
+		perm := n.Ints("perm")
 		if len(perm) != rank {
 			return nil, false
 		}
@@ -54,12 +54,12 @@ func (g *graph) rowRule(n onnx.Node, axis int) ([]int, bool) {
 		// Both sides of equal rank, or a matrix on the right: batch axes agree.
 		return need, axis == rank-2 && g.ranks[n.Inputs[0]] == rank
 	case "LayerNormalization", "Softmax":
-		along := integer(n, "axis", -1)
+		along := n.Int("axis", -1)
 		return need, axis < rank-1 && (along == -1 || along == int64(rank-1))
 	case "ReduceMin", "ReduceMax":
 		return need, axis < rank-1 && slices.Equal(g.axes(n), []int64{-1})
 	case "QuantizeLinear", "DequantizeLinear":
-		scale, constant := g.weights[n.Inputs[1]]
+		scale, constant := g.Weights[n.Inputs[1]]
 		return need, constant && len(scale.Dims) == 0
 	}
 	return nil, false
@@ -72,7 +72,7 @@ func (g *graph) operandAxis(name string, fromEnd int) int {
 	if axis < 0 {
 		return whole
 	}
-	if t, ok := g.weights[name]; ok && t.Dims[axis] == 1 {
+	if t, ok := g.Weights[name]; ok && t.Dims[axis] == 1 {
 		return whole
 	}
 	return axis
@@ -81,7 +81,7 @@ func (g *graph) operandAxis(name string, fromEnd int) int {
 // keepsAxis tells whether a Reshape copies all dimensions up to axis.
 func (g *graph) keepsAxis(n onnx.Node, axis int) bool {
 	shape := g.constants(n.Inputs[1])
-	if integer(n, "allowzero", 0) != 0 || len(shape) <= axis {
+	if n.Int("allowzero", 0) != 0 || len(shape) <= axis {
 		return false
 	}
 	for _, d := range shape[:axis+1] {
@@ -98,5 +98,5 @@ func (g *graph) axes(n onnx.Node) []int64 {
 	if len(n.Inputs) > 1 {
 		return g.constants(n.Inputs[1])
 	}
-	return integers(n, "axes")
+	return n.Ints("axes")
 }

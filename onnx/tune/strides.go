@@ -17,13 +17,13 @@ const (
 
 // strides widens hidden layers whose rows lie a multiple of aliased apart.
 func strides(m *onnx.Model) {
-	w := &widener{graph: index(m), b: onnx.NewBuilder(m), nodes: m.Nodes, made: map[string]string{}, outputs: map[string]bool{}}
+	w := &widener{graph: newGraph(m), b: onnx.NewBuilder(m), nodes: m.Nodes, made: map[string]string{}, outputs: map[string]bool{}}
 	for _, v := range m.Outputs {
 		w.outputs[v.Name] = true
 	}
 	m.Nodes = nil // the builder appends what widens weights, which comes first
 	for i, n := range w.nodes {
-		if t, ok := w.matrix(n); ok && t.Dims[1] > 0 && 4*t.Dims[1]%aliased == 0 {
+		if t, ok := w.Matrix(n); ok && 4*t.Dims[1]%aliased == 0 {
 			w.widen(i, t.Dims[1])
 		}
 	}
@@ -37,15 +37,6 @@ type widener struct {
 	nodes   []onnx.Node
 	outputs map[string]bool
 	made    map[string]string // what has been added, by what it is
-}
-
-// matrix is the float32 weights on the right of a product.
-func (w *widener) matrix(n onnx.Node) (onnx.Tensor, bool) {
-	if n.Op != "MatMul" || n.Domain != "" {
-		return onnx.Tensor{}, false
-	}
-	t, ok := w.weights[n.Inputs[1]]
-	return t, ok && t.Type == onnx.Float32 && len(t.Dims) == 2
 }
 
 // place is one input of a node, and the axis along which its weights grow.
@@ -63,7 +54,7 @@ func (w *widener) widen(i int, hidden int64) {
 		if !readsAny(n, values) {
 			continue
 		}
-		if _, ok := w.matrix(n); ok && values[n.Inputs[0]] {
+		if _, ok := w.Matrix(n); ok && values[n.Inputs[0]] {
 			grow = append(grow, place{j, 1, 0})
 			last++
 			continue
@@ -73,7 +64,7 @@ func (w *widener) widen(i int, hidden int64) {
 			return
 		}
 		for _, k := range vectors {
-			grow = append(grow, place{j, k, len(w.weights[n.Inputs[k]].Dims) - 1})
+			grow = append(grow, place{j, k, len(w.Weights[n.Inputs[k]].Dims) - 1})
 		}
 		values[n.Outputs[0]] = true
 	}
@@ -114,7 +105,7 @@ func (w *widener) elementwise(n onnx.Node, values map[string]bool, hidden int64)
 		return nil, false
 	}
 	for k, name := range n.Inputs {
-		t, weight := w.weights[name]
+		t, weight := w.Weights[name]
 		size, _ := onnx.Elements(t.Dims)
 		switch {
 		case n.Op == "Div" && (k == 0) != values[name]:
@@ -132,7 +123,7 @@ func (w *widener) elementwise(n onnx.Node, values map[string]bool, hidden int64)
 // grown is a weight with zeros appended along axis. A runtime computes that once,
 // when it loads the model.
 func (w *widener) grown(name string, axis int) string {
-	dims := slices.Clone(w.weights[name].Dims)
+	dims := slices.Clone(w.Weights[name].Dims)
 	dims[axis] = spare
 	zeros := w.once("zeros "+fmt.Sprint(dims), func() string {
 		n, _ := onnx.Elements(dims)
