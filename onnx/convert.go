@@ -148,9 +148,6 @@ func attrFrom(p *onnxpb.AttributeProto) (Attr, error) {
 // file, by field, or nil.
 func tensorFrom(p *onnxpb.TensorProto, lazy func(protowire.Number) Raw) (Tensor, error) {
 	t := Tensor{Name: p.GetName(), Type: DType(p.GetDataType()), Dims: p.Dims}
-	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL || len(p.ExternalData) > 0 {
-		return Tensor{}, fmt.Errorf("tensor %q keeps its data in another file (%s); graft wants one file: load and save the model with onnx.save_model(model, path, save_as_external_data=False)", t.Name, externalFile(p))
-	}
 	if p.Segment != nil {
 		return Tensor{}, fmt.Errorf("tensor %q is one segment of several: not supported", t.Name)
 	}
@@ -163,15 +160,6 @@ func tensorFrom(p *onnxpb.TensorProto, lazy func(protowire.Number) Raw) (Tensor,
 	}
 	t.Data = data
 	return t, t.check()
-}
-
-func externalFile(p *onnxpb.TensorProto) string {
-	for _, e := range p.ExternalData {
-		if e.GetKey() == "location" {
-			return e.GetValue()
-		}
-	}
-	return "not named"
 }
 
 // contentOf finds the one field that holds the elements.

@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -13,64 +12,156 @@ import (
 	"graft/onnx/onnxpb"
 )
 
+// files are the one that a model was opened from, and those of its external data, by the location that the model names
+// and as the weights need them.
+type files struct {
+	model  *os.File
+	beside map[string]*os.File
+}
+
+func (f *files) Close() error {
+	err := f.model.Close()
+	for _, b := range f.beside {
+		err = errors.Join(err, b.Close())
+	}
+	return err
+}
+
+// openRegular opens a file that is no folder, pipe or device, of which none ends or can be read twice.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: want a regular file, got %v", path, info.Mode())
+	}
+	return os.Open(path)
+}
+
+// besidePath is where the external data called location of the model at path lies: in the model's folder or below it,
+// after links are followed. Where the model itself is a link, as in caches, that of the file behind it will do.
+func besidePath(path, location string) (string, error) {
+	outside := fmt.Errorf("external data %q lies outside the model's folder", location)
+	local := filepath.FromSlash(location)
+	if !filepath.IsLocal(local) {
+		return "", outside
+	}
+	found, err := filepath.EvalSymlinks(filepath.Join(filepath.Dir(path), local))
+	if err != nil {
+		return "", fmt.Errorf("external data %q belongs beside the model: %w", location, err)
+	}
+	for _, p := range []string{filepath.Dir(path), path} {
+		folder, err := filepath.EvalSymlinks(p)
+		if p == path {
+			folder = filepath.Dir(folder)
+		}
+		if rel, e := filepath.Rel(folder, found); err == nil && e == nil && filepath.IsLocal(rel) {
+			return found, nil
+		}
+	}
+	return "", outside
+}
+
+// content is where a tensor that keeps its data in another file has it.
+func (f *files) content(p *onnxpb.TensorProto) (Raw, error) {
+	at := externalData(p)
+	location := at["location"]
+	if f == nil {
+		return nil, fmt.Errorf("its data lies in another file (%s), and the model was not opened by its path", location)
+	}
+	if f.beside[location] == nil {
+		path, err := besidePath(f.model.Name(), location)
+		if err != nil {
+			return nil, err
+		}
+		if f.beside[location], err = openRegular(path); err != nil {
+			return nil, err
+		}
+	}
+	info, err := f.beside[location].Stat()
+	if err != nil {
+		return nil, err
+	}
+	elements, err := Elements(p.Dims)
+	raw := fileRaw{r: f.beside[location], n: elements * DType(p.GetDataType()).Size()}
+	for key, into := range map[string]*int64{"offset": &raw.off, "length": &raw.n} {
+		if word, ok := at[key]; ok && err == nil {
+			*into, err = strconv.ParseInt(word, 10, 64)
+		}
+	}
+	if err != nil || raw.off < 0 || raw.n < 0 || raw.off > info.Size() || raw.n > info.Size()-raw.off {
+		return nil, fmt.Errorf("external data %v: not a part of the file, which has %d bytes", at, info.Size())
+	}
+	return raw, nil
+}
+
+// externalData is what a tensor says of the file that its data lies in: location, offset and length.
+func externalData(p *onnxpb.TensorProto) map[string]string {
+	at := map[string]string{}
+	for _, e := range p.ExternalData {
+		at[e.GetKey()] = e.GetValue()
+	}
+	return at
+}
+
 // minLinked is the size from which Link leaves weights where they are. Smaller
 // ones may be constants that a runtime wants to see while it reads the graph.
 const minLinked = 64 << 10
 
-// Link returns m as bytes without the large weights that lie in the file that
-// Open read: the bytes say where (external data, in ONNX's words), and a runtime maps
-// them into memory from there. folder is that of the file, against which the
-// places are given; the file must stay while the bytes are in use.
+// Link returns m as bytes without the large weights that lie in files: the bytes say where (external data, in ONNX's
+// words), and a runtime maps them into memory from there. folder is that of the file that Open read, against which the
+// places are given; the files must stay while the bytes are in use.
 func (m *Model) Link() (model []byte, folder string, err error) {
-	f, ok := m.closer.(*os.File)
-	if !ok {
+	if m.files == nil {
 		return nil, "", errors.New("link: the model was not opened from a file, or is closed")
 	}
 	// Runtimes refuse places outside the folder, which a link would lead to.
-	path, err := filepath.EvalSymlinks(f.Name())
+	path, err := filepath.EvalSymlinks(m.files.model.Name())
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
 	if err != nil {
 		return nil, "", err
 	}
-	if path, err = filepath.Abs(path); err != nil {
-		return nil, "", err
-	}
+	folder = filepath.Dir(path)
 	p := m.headProto()
 	if p.Graph, err = m.graphProto(); err != nil {
 		return nil, "", err
 	}
 	for _, t := range m.Initializers {
-		w, err := t.linked(f, filepath.Base(path))
+		w, err := t.linked(folder)
 		if err != nil {
 			return nil, "", err
 		}
 		p.Graph.Initializer = append(p.Graph.Initializer, w)
 	}
 	model, err = marshal(p)
-	return model, filepath.Dir(path), err
+	return model, folder, err
 }
 
-// linked describes a tensor by its place in the file called name, or with its
-// content if that is small or lies elsewhere than in f.
-func (t Tensor) linked(f *os.File, name string) (*onnxpb.TensorProto, error) {
-	if err := t.check(); err != nil {
-		return nil, err
+// linked describes a tensor by its place in a file of folder, or with its content if that is small or lies elsewhere.
+func (t Tensor) linked(folder string) (*onnxpb.TensorProto, error) {
+	raw, lazy := t.Data.(fileRaw)
+	f, ok := raw.r.(*os.File)
+	if !lazy || !ok || raw.n < minLinked {
+		return t.proto()
 	}
-	p := &onnxpb.TensorProto{Name: proto.String(t.Name), DataType: proto.Int32(int32(t.Type)), Dims: t.Dims}
-	raw, ok := t.Data.(fileRaw)
-	if !ok || raw.r != f || raw.n < minLinked {
-		var content bytes.Buffer
-		if _, err := t.Data.WriteTo(&content); err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
-		}
-		p.RawData = content.Bytes()
-		return p, nil
+	path, err := filepath.EvalSymlinks(f.Name())
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	place, e := filepath.Rel(folder, path)
+	if err != nil || e != nil || !filepath.IsLocal(place) {
+		return t.proto()
 	}
 	entry := func(key, value string) *onnxpb.StringStringEntryProto {
 		return &onnxpb.StringStringEntryProto{Key: proto.String(key), Value: proto.String(value)}
 	}
-	p.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
-	p.ExternalData = []*onnxpb.StringStringEntryProto{
-		entry("location", name), entry("offset", strconv.FormatInt(raw.off, 10)), entry("length", strconv.FormatInt(raw.n, 10)),
-	}
-	return p, nil
+	return &onnxpb.TensorProto{
+		Name: proto.String(t.Name), DataType: proto.Int32(int32(t.Type)), Dims: t.Dims, DataLocation: onnxpb.TensorProto_EXTERNAL.Enum(),
+		ExternalData: []*onnxpb.StringStringEntryProto{
+			entry("location", filepath.ToSlash(place)), entry("offset", strconv.FormatInt(raw.off, 10)), entry("length", strconv.FormatInt(raw.n, 10)),
+		},
+	}, t.check()
 }

@@ -5,7 +5,7 @@ package onnx
 type Index struct {
 	Producers map[string]*Node
 	Readers   map[string][]*Node // nil stands for the model's own output
-	Weights   map[string]Tensor // initialisers
+	Weights   map[string]Tensor  // initialisers
 }
 
 // NewIndex indexes m.

@@ -7,7 +7,6 @@ package onnx
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"graft/onnx/onnxpb"
@@ -134,8 +133,8 @@ type Model struct {
 	Nodes                     []Node
 	Initializers              []Tensor
 
-	extra  extra     // what was read and has no field here
-	closer io.Closer // the file behind lazily read weights
+	extra extra  // what was read and has no field here
+	files *files // behind lazily read weights
 }
 
 // extra is what a foreign model holds beyond the fields of Model: functions,
@@ -145,14 +144,14 @@ type extra struct {
 	graph *onnxpb.GraphProto
 }
 
-// Close closes the file that Open left open for the weights. The Data of the
+// Close closes the files that Open left open for the weights. The Data of the
 // model's tensors cannot be used any more.
 func (m *Model) Close() error {
-	if m.closer == nil {
+	if m.files == nil {
 		return nil
 	}
-	err := m.closer.Close()
-	m.closer = nil
+	err := m.files.Close()
+	m.files = nil
 	return err
 }
 

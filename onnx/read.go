@@ -8,49 +8,48 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protopath"
+	"google.golang.org/protobuf/reflect/protorange"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"graft/onnx/onnxpb"
 )
 
-// Open reads the model at path. Weights stay in the file and are read when
-// their Data is; Close the model when it is no longer needed. An input that a
-// weight of the same name fills is left out of Inputs. Models that keep weights
-// in other files, or whose inputs or outputs are no tensors, are refused, as is
-// what exceeds the caps (MaxStructureBytes and the constants after it).
-func Open(path string) (*Model, error) { return openWith(path, Read) }
+// Open reads the model at path. Weights stay in the file, or in those beside it that hold the model's external data, and
+// are read when their Data is; Close the model when it is no longer needed. An input that a weight of the same name
+// fills is left out of Inputs. Models whose inputs or outputs are no tensors are refused, as is what exceeds the caps
+// (MaxStructureBytes and the constants after it), and external data outside the model's folder.
+func Open(path string) (*Model, error) { return openWith(path, false) }
 
 // OpenHeader reads the inputs, outputs and description of the model at path and
 // nothing else: neither nodes nor weights.
 func OpenHeader(path string) (*Model, error) {
-	m, err := openWith(path, ReadHeader)
+	m, err := openWith(path, true)
 	if err != nil {
 		return nil, err
 	}
 	return m, m.Close()
 }
 
-func openWith(path string, read func(io.ReaderAt, int64) (*Model, error)) (*Model, error) {
-	f, err := os.Open(path)
+func openWith(path string, headerOnly bool) (*Model, error) {
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
+	files := &files{model: f, beside: map[string]*os.File{}}
 	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = errors.New("want an ONNX file, got a folder")
-	}
 	var m *Model
 	if err == nil {
-		m, err = read(f, info.Size())
+		m, err = (&reader{r: f, size: info.Size(), files: files, headerOnly: headerOnly}).read()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), files.Close())
 	}
-	m.closer = f
+	m.files = files
 	return m, nil
 }
 
-// Read reads a model of size bytes from r, as Open does. r must stay readable
+// Read reads a model of size bytes from r, as Open does, but for external data. r must stay readable
 // while weights are needed.
 func Read(r io.ReaderAt, size int64) (*Model, error) {
 	return (&reader{r: r, size: size}).read()
@@ -66,6 +65,7 @@ func ReadHeader(r io.ReaderAt, size int64) (*Model, error) {
 type reader struct {
 	r          io.ReaderAt
 	size       int64
+	files      *files // nil where the model has no path
 	headerOnly bool
 
 	model, graph []byte // the two messages without what is kept elsewhere
@@ -96,7 +96,11 @@ func (d *reader) read() (*Model, error) {
 		bytes []byte
 		into  proto.Message
 	}{{d.model, mp}, {d.graph, gp}} {
-		if err := parse(part.bytes, part.into, &fields); err != nil {
+		err := parse(part.bytes, part.into, &fields)
+		if err == nil {
+			err = d.inline(part.into)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -237,11 +241,13 @@ func (d *reader) scanWeight(tensor field) error {
 	return nil
 }
 
+var errTooMuch = fmt.Errorf("more than %d bytes beside the weights: graft reads weights from initialisers only, not from Constant nodes", MaxStructureBytes)
+
 // hold appends the field's bytes to b within MaxStructureBytes.
 func (d *reader) hold(b []byte, f field) ([]byte, error) {
 	n := f.end() - f.start
 	if d.held += n; d.held > MaxStructureBytes {
-		return nil, fmt.Errorf("more than %d bytes beside the weights: graft reads weights from initialisers only, not from Constant nodes", MaxStructureBytes)
+		return nil, errTooMuch
 	}
 	at := len(b)
 	b = append(b, make([]byte, n)...)
@@ -254,6 +260,13 @@ func (d *reader) tensor(w weight, fields *int) (Tensor, error) {
 	if err := parse(w.rest, p, fields); err != nil {
 		return Tensor{}, err
 	}
+	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
+		raw, err := d.files.content(p)
+		if err != nil {
+			return Tensor{}, fmt.Errorf("tensor %q: %w", p.GetName(), err)
+		}
+		return tensorFrom(p, func(num protowire.Number) Raw { return raw })
+	}
 	lazy := func(num protowire.Number) Raw {
 		f, ok := w.data[num]
 		if !ok {
@@ -262,6 +275,33 @@ func (d *reader) tensor(w weight, fields *int) (Tensor, error) {
 		return fileRaw{d.r, f.body, f.size}
 	}
 	return tensorFrom(p, lazy)
+}
+
+// inline puts the external data of tensors within nodes and of sparse ones, which are few and small, into the messages.
+func (d *reader) inline(m proto.Message) error {
+	var found []*onnxpb.TensorProto
+	_ = protorange.Range(m.ProtoReflect(), func(v protopath.Values) error { // fails only where this function does
+		if inner, ok := v.Index(-1).Value.Interface().(protoreflect.Message); ok {
+			if t, ok := inner.Interface().(*onnxpb.TensorProto); ok && t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
+				found = append(found, t)
+			}
+		}
+		return nil
+	})
+	for _, t := range found {
+		raw, err := d.files.content(t)
+		if err == nil {
+			if d.held += raw.Size(); d.held > MaxStructureBytes {
+				return errTooMuch
+			}
+			t.RawData, t.DataLocation, t.ExternalData = make([]byte, 0, raw.Size()), nil, nil
+			_, err = raw.WriteTo((*bytesWriter)(&t.RawData))
+		}
+		if err != nil {
+			return fmt.Errorf("tensor %q: %w", t.GetName(), err)
+		}
+	}
+	return nil
 }
 
 // dropFilledInputs leaves out inputs that weights fill. Formats before 4 list

@@ -139,7 +139,7 @@ func TestReadRefuses(t *testing.T) {
 		{"external data", w0(func(w *onnxpb.TensorProto) {
 			w.FloatData, w.DataLocation = nil, onnxpb.TensorProto_EXTERNAL.Enum()
 			w.ExternalData = []*onnxpb.StringStringEntryProto{{Key: proto.String("location"), Value: proto.String("../weights.bin")}}
-		}), `"f32" keeps its data in another file (../weights.bin)`},
+		}), `tensor "f32": its data lies in another file (../weights.bin)`},
 		{"shape and content differ", w0(func(w *onnxpb.TensorProto) { w.Dims = []int64{3} }), "wants 12 bytes, got 8"},
 		{"overflowing shape", w0(func(w *onnxpb.TensorProto) { w.Dims = []int64{1 << 62, 4} }), "too many elements"},
 		{"negative shape", w0(func(w *onnxpb.TensorProto) { w.Dims = []int64{-1} }), "negative"},

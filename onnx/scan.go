@@ -75,6 +75,15 @@ func (s *scanner) next() (f field, ok bool, err error) {
 	return f, true, nil
 }
 
+// within walks the fields of the message that f, the field just stepped over, holds.
+func (s *scanner) within(f field, walk func() error) error {
+	end := s.end
+	s.off, s.end = f.body, f.end()
+	err := walk()
+	s.off, s.end = f.end(), end
+	return err
+}
+
 // value sets the size of the field's value and steps over it.
 func (s *scanner) value(f *field) error {
 	switch f.typ {

@@ -179,33 +179,35 @@ func decodeAll[T any](t Tensor, decode func(b []byte) T) ([]T, error) {
 		return nil, err
 	}
 	size := int(t.Type.Size())
-	d := &decoder[T]{out: make([]T, 0, t.Data.Size()/int64(size)), size: size, decode: decode}
-	if _, err := t.Data.WriteTo(d); err != nil {
+	out := make([]T, 0, t.Data.Size()/int64(size))
+	s := &splitter{size: size, each: func(b []byte) error { out = append(out, decode(b)); return nil }}
+	if _, err := t.Data.WriteTo(s); err != nil {
 		return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
 	}
-	if len(d.rest) != 0 || len(d.out) != cap(d.out) {
+	if len(s.rest) != 0 || len(out) != cap(out) {
 		return nil, fmt.Errorf("tensor %q: %w", t.Name, errors.New("data ended early"))
 	}
-	return d.out, nil
+	return out, nil
 }
 
-// decoder is a writer that turns bytes into elements; rest holds the start of
-// an element that a write cut off.
-type decoder[T any] struct {
-	out    []T
-	rest   []byte
-	size   int
-	decode func(b []byte) T
+// splitter is a writer that gives each the elements of size bytes that are written to it; rest holds the start of
+// one that a write cut off.
+type splitter struct {
+	size int
+	each func(b []byte) error
+	rest []byte
 }
 
-func (d *decoder[T]) Write(p []byte) (int, error) {
+func (s *splitter) Write(p []byte) (int, error) {
 	n := len(p)
-	if len(d.rest) > 0 {
-		p = append(d.rest, p...)
+	if len(s.rest) > 0 {
+		p = append(s.rest, p...)
 	}
-	for ; len(p) >= d.size; p = p[d.size:] {
-		d.out = append(d.out, d.decode(p))
+	for ; len(p) >= s.size; p = p[s.size:] {
+		if err := s.each(p); err != nil {
+			return 0, err
+		}
 	}
-	d.rest = append([]byte(nil), p...)
+	s.rest = append([]byte(nil), p...)
 	return n, nil
 }

@@ -3,12 +3,16 @@ package onnx
 import (
 	"errors"
 	"fmt"
+
+	"graft/onnx/onnxpb"
 )
 
 // Validate checks the model's structure: names given once, every input of every
 // node defined before it, every output of the model produced, weights as large
-// as their shapes say, operator sets named. What the operators want of their
-// inputs is the runtime's to check.
+// as their shapes say, operator sets named, and of ONNX's own operators the number
+// of inputs and outputs and the attributes that the model's operator set gives them.
+// What the operators want of types and shapes is the runtime's to check, as are
+// operators of other domains and graphs within nodes.
 func (m *Model) Validate() error {
 	if m.Opset < 1 {
 		return fmt.Errorf("opset %d: want 1 or more", m.Opset)
@@ -84,15 +88,18 @@ func (m *Model) validateNode(n Node, defined map[string]bool, define func(what, 
 			return err
 		}
 	}
-	seen := map[string]bool{}
+	attrs := map[string]*onnxpb.AttributeProto{}
 	for _, a := range n.Attrs {
-		if seen[a.Name] || a.Name == "" {
+		if attrs[a.Name] != nil || a.Name == "" {
 			return fmt.Errorf("attribute %q is given twice or has no name", a.Name)
 		}
-		seen[a.Name] = true
-		if _, err := a.proto(); err != nil {
+		var err error
+		if attrs[a.Name], err = a.proto(); err != nil {
 			return fmt.Errorf("attribute %q: %w", a.Name, err)
 		}
 	}
-	return nil
+	if n.Domain != "" {
+		return nil
+	}
+	return m.checkOperator(n, attrs)
 }

@@ -15,7 +15,8 @@ func ifNode(reads ...string) onnx.Node {
 	g := &onnxpb.GraphProto{Name: proto.String("then"), Output: []*onnxpb.ValueInfoProto{{Name: proto.String("inner")}}}
 	g.Node = []*onnxpb.NodeProto{{OpType: proto.String("Sum"), Input: reads, Output: []string{"inner"}}}
 	a := &onnxpb.AttributeProto{Name: proto.String("then_branch"), Type: onnxpb.AttributeProto_GRAPH.Enum(), G: g}
-	return onnx.Node{Op: "If", Name: "if", Inputs: []string{"cond"}, Outputs: []string{"z"}, Attrs: []onnx.Attr{{Name: "then_branch", Value: a}}}
+	other := &onnxpb.AttributeProto{Name: proto.String("else_branch"), Type: onnxpb.AttributeProto_GRAPH.Enum(), G: g}
+	return onnx.Node{Op: "If", Name: "if", Inputs: []string{"cond"}, Outputs: []string{"z"}, Attrs: []onnx.Attr{{Name: "then_branch", Value: a}, {Name: "else_branch", Value: other}}}
 }
 
 func TestValidate(t *testing.T) {
@@ -37,8 +38,7 @@ func TestValidate(t *testing.T) {
 	}{
 		{"good", func(m *onnx.Model) {}, ""},
 		{"optional input and output left out", func(m *onnx.Model) {
-			m.Nodes[0].Inputs = append(m.Nodes[0].Inputs, "", "w")
-			m.Nodes[0].Outputs = append(m.Nodes[0].Outputs, "", "")
+			m.Nodes[0] = onnx.Node{Op: "LSTM", Inputs: []string{"x", "w", "w", "", "", "w"}, Outputs: []string{"", "y", ""}}
 		}, ""},
 		{"graph inside reads the outer one", func(m *onnx.Model) { m.Nodes = append(m.Nodes, ifNode("x", "y")) }, ""},
 		{"graph inside reads nothing known", func(m *onnx.Model) { m.Nodes = append(m.Nodes, ifNode("x", "q")) }, `"q" is not defined`},

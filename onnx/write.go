@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -41,20 +42,41 @@ type piece struct {
 
 // WriteFile writes the model to path, atomically. The same model gives the same
 // bytes. Weights are streamed from wherever they are; a model that Open read may
-// be written to the path it was read from. Files over MaxFileBytes are refused.
-func (m *Model) WriteFile(path string) error {
+// be written to the path it was read from. Files over MaxFileBytes, models that Validate
+// refuses and weights that are not finite are errors, and the file takes its name only
+// after it has been read back and every one of try, which is given where it lies until then, has found it good.
+func (m *Model) WriteFile(path string, try ...func(path string) error) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Abort()
-	if _, err := m.WriteTo(f); err != nil {
+	if err = m.Validate(); err == nil {
+		_, err = m.WriteTo(f)
+	}
+	if f.Temporary() {
+		for _, check := range append([]func(string) error{readable}, try...) {
+			if err == nil {
+				err = check(f.Name())
+			}
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return f.Commit()
 }
 
-// WriteTo writes the model as WriteFile does.
+// readable reads a file that was written, all but its weights.
+func readable(path string) error {
+	m, err := Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.Validate(), m.Close())
+}
+
+// WriteTo writes the model. Weights that are not finite are an error.
 func (m *Model) WriteTo(w io.Writer) (int64, error) {
 	pieces, err := m.layout()
 	if err != nil {
@@ -70,7 +92,7 @@ func (m *Model) WriteTo(w io.Writer) (int64, error) {
 		if p.tensor == nil {
 			continue
 		}
-		k, err := p.tensor.Data.WriteTo(w)
+		k, err := p.tensor.writeFinite(w)
 		written += k
 		if err == nil && k != p.tensor.Data.Size() {
 			err = fmt.Errorf("data announced %d bytes and wrote %d", p.tensor.Data.Size(), k)

@@ -25,15 +25,16 @@ func rich() *onnx.Model {
 	}
 	b := onnx.NewBuilder(m)
 	x := b.Input("x", onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 3}, onnx.Dim{})
-	w := b.Float32s("w", []float32{1.5, -2, float32(math.Inf(1)), 1e-40, 0, 7}, 2, 3)
+	w := b.Float32s("w", []float32{1.5, -2, math.MaxFloat32, 1e-40, 0, 7}, 2, 3)
 	h := b.Const("h", onnx.Float16, []int64{3}, onnx.Float16s([]float32{1, 65504, -0.5}))
 	i := b.Int64s("i", 1, -1, math.MaxInt64)
 	s := b.Float32s("s", []float32{2.5})
-	y := b.Op("Sum", "y", []string{x, w, h, i, s, ""},
+	y := b.Op("Everything", "y", []string{x, w, h, i, s, ""},
 		onnx.Attr{Name: "int", Value: 7}, onnx.Attr{Name: "int64", Value: int64(-1)}, onnx.Attr{Name: "float", Value: float32(0.1)},
 		onnx.Attr{Name: "string", Value: "half_pixel"}, onnx.Attr{Name: "ints", Value: []int64{1, 2}}, onnx.Attr{Name: "floats", Value: []float32{0.5}},
 		onnx.Attr{Name: "strings", Value: []string{"a", ""}},
 		onnx.Attr{Name: "tensor", Value: onnx.Tensor{Name: "t", Type: onnx.Uint8, Dims: []int64{2}, Data: onnx.Bytes([]byte{3, 4})}})
+	m.Nodes[0].Domain = "a.b"
 	b.Output("out", y, onnx.Float32, onnx.Dim{Name: "N"})
 	return m
 }
@@ -135,7 +136,7 @@ func TestSameModelSameBytes(t *testing.T) {
 
 func TestWeightsRoundTrip(t *testing.T) {
 	m := decode(t, encode(t, rich()))
-	want := []float32{1.5, -2, float32(math.Inf(1)), 1e-40, 0, 7}
+	want := []float32{1.5, -2, math.MaxFloat32, 1e-40, 0, 7}
 	if got, err := m.Initializers[0].Float32s(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("w: got %v, %v; want %v", got, err, want)
 	}
@@ -202,10 +203,53 @@ func (f fakeRaw) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
+// floats is a vector.
+func floats(name string, v ...float32) onnx.Tensor {
+	return onnx.Tensor{Name: name, Type: onnx.Float32, Dims: []int64{int64(len(v))}, Data: onnx.Float32s(v)}
+}
+
+// Masks are infinite where nothing is to be seen.
+func TestMasksAreWritten(t *testing.T) {
+	m, masked := rich(), float32(math.Inf(-1))
+	m.Initializers = append(m.Initializers, floats("limit", masked), onnx.Tensor{Name: "mask", Type: onnx.Float32, Dims: []int64{2, 2}, Data: onnx.Float32s([]float32{0, masked, 0, 0})})
+	if _, err := m.WriteTo(io.Discard); err != nil {
+		t.Error(err)
+	}
+}
+
+// What was written is tried before it takes its name: it is whole by then, and what fails leaves the old file.
+func TestWriteFileTries(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := rich().WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := rich()
+	m.Name = "other"
+	want, refused := encode(t, m), errors.New("refused")
+	err = m.WriteFile(path, func(tried string) error {
+		if got, err := os.ReadFile(tried); err != nil || !bytes.Equal(got, want) || tried == path {
+			t.Errorf("%s is tried: %v, %d bytes, want %d", tried, err, len(got), len(want))
+		}
+		return refused
+	})
+	if got, _ := os.ReadFile(path); !errors.Is(err, refused) || !strings.Contains(err.Error(), path) || !bytes.Equal(got, old) {
+		t.Errorf("error %v; the old file has %d bytes now", err, len(got))
+	}
+}
+
 func TestWriteRefuses(t *testing.T) {
 	model := func(tensors ...onnx.Tensor) *onnx.Model {
 		m := rich()
 		m.Initializers = append(m.Initializers, tensors...)
+		return m
+	}
+	with := func(change func(m *onnx.Model)) *onnx.Model {
+		m := rich()
+		change(m)
 		return m
 	}
 	tests := []struct {
@@ -221,7 +265,14 @@ func TestWriteRefuses(t *testing.T) {
 		{"negative", model(onnx.Tensor{Name: "n", Type: onnx.Float32, Dims: []int64{-2}, Data: onnx.Bytes(nil)}), "negative"},
 		{"overflow", model(onnx.Tensor{Name: "n", Type: onnx.Float32, Dims: []int64{1 << 40, 1 << 40}, Data: onnx.Bytes(nil)}), "too many elements"},
 		{"a liar", model(onnx.Tensor{Name: "liar", Type: onnx.Uint8, Dims: []int64{3}, Data: fakeRaw{size: 3, writes: 2}}), "announced 3 bytes and wrote 2"},
-		{"attribute", &onnx.Model{Opset: 17, Nodes: []onnx.Node{{Op: "X", Name: "n", Attrs: []onnx.Attr{{Name: "a", Value: 1.5}}}}}, `node "n" (X): attribute "a"`},
+		{"attribute", with(func(m *onnx.Model) { m.Nodes[0].Attrs[0].Value = 1.5 }), `node 0 "y" (Everything): attribute "int"`},
+		{"operator set", with(func(m *onnx.Model) { m.Nodes[1].Op, m.Opset = "Gelu", 18 }), `node 1 "out" (Gelu): the operator came with operator set 20`},
+		{"not a number", model(floats("w32", 1, float32(math.NaN()))), `tensor "w32": element 1 is NaN`},
+		{"infinite", model(floats("w32", 1, float32(math.Inf(-1)), float32(math.Inf(1)))), `tensor "w32": 2 of 3 elements are infinite`},
+		{"infinite among zeros", model(floats("bias", 0, float32(math.Inf(1)), 0)), `tensor "bias": 1 of 3`},
+		{"infinite half", model(onnx.Tensor{Name: "w16", Type: onnx.Float16, Dims: []int64{2}, Data: onnx.Float16s([]float32{1, 1e6})}), `tensor "w16": 1 of 2`},
+		{"not a number, brain float", model(onnx.Tensor{Name: "b16", Type: onnx.BFloat16, Dims: []int64{1}, Data: onnx.Bytes([]byte{0xc0, 0x7f})}), `tensor "b16": element 0`},
+		{"not a number, double", model(onnx.Tensor{Name: "w64", Type: onnx.Float64, Dims: []int64{1}, Data: onnx.Bytes([]byte{0, 0, 0, 0, 0, 0, 0xf8, 0x7f})}), `tensor "w64": element 0`},
 	}
 	for _, tt := range tests {
 		dir := t.TempDir()

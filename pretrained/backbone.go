@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 
-	"graft/internal/filehash"
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/preprocess"
@@ -96,7 +95,7 @@ func Open(path string, o Options) (*Backbone, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.hash, err = filehash.File(path); err != nil {
+	if b.hash, err = onnx.Hash(path); err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
 	o.Runtime.Outputs = nil

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 
 	"graft/finetune/run"
-	"graft/internal/filehash"
+	"graft/onnx"
 	"graft/pretrained/store"
 )
 
@@ -29,7 +29,7 @@ func Backbone(r *run.Run, given string) (string, error) {
 // of places that holds the file with the hash.
 func findModel(path, hash string, places []string) (string, error) {
 	if path != "" {
-		got, err := filehash.File(path)
+		got, err := onnx.Hash(path)
 		if err != nil {
 			return "", err
 		}
@@ -39,7 +39,7 @@ func findModel(path, hash string, places []string) (string, error) {
 		return path, nil
 	}
 	for _, p := range places {
-		if got, err := filehash.File(p); err == nil && got == hash {
+		if got, err := onnx.Hash(p); err == nil && got == hash {
 			return p, nil
 		}
 	}

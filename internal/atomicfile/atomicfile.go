@@ -106,6 +106,9 @@ func CreateIn(dir, path string) (*File, error) {
 	return &File{File: f, target: path}, nil
 }
 
+// Temporary tells whether Name is a temporary, which can be read back before Commit, and not what is written straight.
+func (f *File) Temporary() bool { return f.target != "" }
+
 // Commit syncs the temporary to disk and gives it its final name.
 func (f *File) Commit() error { return f.commit(os.Rename) }
 

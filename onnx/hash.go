@@ -1,0 +1,93 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"graft/internal/filehash"
+	"graft/onnx/onnxpb"
+)
+
+// Hash is the SHA-256 of the model at path, 64 hex digits: that of its bytes where they are all there is of it. Of a
+// model with external data it is that of a list with a hash a line, the file's and then those of the files it names,
+// each once and in the order of their names in bytes:
+//
+//	sha256sum m.onnx a.data b.data | cut -c1-64 | sha256sum
+func Hash(path string) (string, error) {
+	f, err := openRegular(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	locations := map[string]bool{}
+	err = findLocations(newScanner(f, 0, info.Size()), (&onnxpb.ModelProto{}).ProtoReflect().Descriptor(), 0, locations)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	sum, err := filehash.Reader(f)
+	if err != nil || len(locations) == 0 {
+		return sum, err
+	}
+	list := sum + "\n"
+	for _, location := range slices.Sorted(maps.Keys(locations)) {
+		beside, err := besidePath(path, location)
+		if err == nil {
+			sum, err = filehash.File(beside)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+		list += sum + "\n"
+	}
+	return filehash.Reader(strings.NewReader(list))
+}
+
+// findLocations adds the names of the files that tensors anywhere in a message keep data in.
+func findLocations(s *scanner, d protoreflect.MessageDescriptor, depth int, locations map[string]bool) error {
+	if depth > MaxDepth {
+		return fmt.Errorf("messages are nested more than %d deep", MaxDepth)
+	}
+	var tensor []byte
+	for {
+		f, ok, err := s.next()
+		if !ok || err != nil {
+			return errors.Join(err, addLocation(tensor, locations))
+		}
+		fd := d.Fields().ByNumber(f.num)
+		switch {
+		case fd == nil:
+		case d.Name() == "TensorProto" && (fd.Name() == "external_data" || fd.Name() == "data_location"):
+			at := len(tensor)
+			tensor = append(tensor, make([]byte, min(f.end()-f.start, MaxStructureBytes))...)
+			err = readFull(s.r, tensor[at:], f.start)
+		case fd.Message() != nil && f.typ == protowire.BytesType:
+			err = s.within(f, func() error { return findLocations(s, fd.Message(), depth+1, locations) })
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// addLocation adds that of a tensor of which b is all that matters here.
+func addLocation(b []byte, locations map[string]bool) error {
+	var p onnxpb.TensorProto
+	if err := proto.Unmarshal(b, &p); err != nil {
+		return fmt.Errorf("not an ONNX model: %w", err)
+	}
+	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
+		locations[externalData(&p)["location"]] = true
+	}
+	return nil
+}
