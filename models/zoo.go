@@ -18,6 +18,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"graft/internal/suggest"
 )
 
 // Entry is one checkpoint of the zoo.
@@ -72,8 +74,8 @@ func parseZoo(data []byte) ([]Entry, error) {
 	return entries, nil
 }
 
-// Get returns the entry of a name; an unknown one is an error that lists the
-// known.
+// Get returns the entry of a name; an unknown one is an error that names the most
+// similar.
 func Get(name string) (Entry, error) {
 	var known []string
 	for _, e := range List() {
@@ -82,5 +84,5 @@ func Get(name string) (Entry, error) {
 		}
 		known = append(known, e.Name)
 	}
-	return Entry{}, fmt.Errorf("no model %q in the zoo; known are %s", name, strings.Join(known, ", "))
+	return Entry{}, fmt.Errorf("no model %q in the zoo%s (graft model list shows all)", name, suggest.DidYouMean(name, known))
 }

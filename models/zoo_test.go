@@ -102,8 +102,10 @@ func TestDigestsOfOpenAI(t *testing.T) {
 }
 
 func TestGetUnknown(t *testing.T) {
-	if _, err := Get("vit_c_3"); err == nil || !strings.Contains(err.Error(), "vit_c_3") || !strings.Contains(err.Error(), "deit_base_patch16") {
-		t.Errorf("error %v, want one that names the word and the known models", err)
+	for name, want := range map[string]string{"vit_c_16": "did you mean vit_b_16?", "resnet50": "(graft model list shows all)"} {
+		if _, err := Get(name); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one that names the word and says %s", err, want)
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -23,11 +22,6 @@ func (e *usageError) Error() string { return e.msg }
 // usageErrorf reports wrong usage.
 func usageErrorf(format string, args ...any) error {
 	return &usageError{fmt.Sprintf(format, args...)}
-}
-
-// onUsageError turns cli's own complaints about flags into usage errors.
-func onUsageError(c *cli.Context, err error, _ bool) error {
-	return usageErrorf("%v; see '%s --help'", err, commandName(c))
 }
 
 // commandName is what the user typed: "graft data info".
@@ -96,15 +90,6 @@ func checkJSON(path, out string) error {
 	return nil
 }
 
-// unknownCommand runs where a subcommand was wanted: it shows the help, or
-// names the word that is no command.
-func unknownCommand(c *cli.Context) error {
-	if word := c.Args().First(); word != "" {
-		return usageErrorf("unknown command %q; see '%s --help'", word, commandName(c))
-	}
-	return cli.ShowSubcommandHelp(c)
-}
-
 // exactArgs checks the number of positional arguments and names them.
 func exactArgs(c *cli.Context, names ...string) error {
 	name := strings.TrimPrefix(commandName(c), c.App.Name+" ")
@@ -125,41 +110,6 @@ func atLeast(c *cli.Context, least int, names ...string) error {
 		}
 	}
 	return nil
-}
-
-// version is the module's version where the build has one, else the commit it
-// was built from, else "devel".
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return develVersion
-	}
-	return versionOf(info)
-}
-
-const (
-	develVersion = "devel"
-	// shortCommit is the number of hex digits that name a commit.
-	shortCommit = 12
-)
-
-func versionOf(info *debug.BuildInfo) string {
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	settings := map[string]string{}
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
-	commit := settings["vcs.revision"]
-	if commit == "" {
-		return develVersion
-	}
-	commit = commit[:min(len(commit), shortCommit)]
-	if settings["vcs.modified"] == "true" {
-		commit += "-dirty"
-	}
-	return commit
 }
 
 // Flags that mean the same in every command that has them.

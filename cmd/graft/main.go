@@ -82,6 +82,7 @@ func newApp() *cli.App {
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
 		OnUsageError:         onUsageError,
+		Flags:                []cli.Flag{cli.HelpFlag}, // which cli leaves out where a command has its name
 		Action:               unknownCommand,
 		ExitErrHandler:       func(*cli.Context, error) {}, // run decides
 		Commands:             commands(),
@@ -105,6 +106,9 @@ func commands() []*cli.Command {
 		exportCommand(),
 		demoCommand(),
 		benchCommand(),
+		versionCommand(),
+		completionCommand(),
+		helpCommand(),
 	}
 	setUsageHandlers(list)
 	return list

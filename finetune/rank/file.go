@@ -46,14 +46,15 @@ func Find(words []string, dir string) ([]File, error) {
 func find(word, dir string) (File, error) {
 	f := File{Name: word, Path: word}
 	info, err := os.Stat(word)
-	if entry, unknown := models.Get(word); os.IsNotExist(err) && unknown == nil {
+	if os.IsNotExist(err) {
+		entry, unknown := models.Get(word)
+		if unknown != nil {
+			return f, fmt.Errorf("no ONNX file %s, and %w", word, unknown)
+		}
 		f.Path, f.parameters = entry.ONNXPath(dir), entry.Parameters
 		if info, err = os.Stat(f.Path); os.IsNotExist(err) {
 			return f, fmt.Errorf("%s of the zoo is not at %s; fetch it with graft model pull %s", word, f.Path, word)
 		}
-	}
-	if os.IsNotExist(err) {
-		return f, fmt.Errorf("%s is neither an ONNX file nor a name of the zoo (graft model list)", word)
 	}
 	if err != nil {
 		return f, err
