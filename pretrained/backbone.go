@@ -19,6 +19,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/preprocess"
+	"graft/pretrained/taps"
 )
 
 // Options say how a backbone runs.
@@ -29,8 +30,8 @@ type Options struct {
 	// "" the only float32 output; Host, Filter and Channels are not looked at. It
 	// must be nil for files that graft did export, which describe themselves.
 	Foreign *preprocess.Spec
-	// Taps, in the words of ResolveTaps, are the features that will be asked for:
-	// what only others need is then not computed. Nil means all.
+	// Taps, in the words of package taps, are the features that will be asked for: what
+	// only others need is then not computed. Nil means all, words that say nothing the first.
 	Taps []string
 }
 
@@ -138,7 +139,7 @@ func describe(path string, header *onnx.Model, o Options) (*Backbone, error) {
 	if o.Taps == nil {
 		return b, nil
 	}
-	names, err := b.ResolveTaps(o.Taps)
+	names, err := taps.Resolve("backbone "+path, b.Taps(), o.Taps, taps.First)
 	if err != nil {
 		return nil, err
 	}
@@ -206,35 +207,6 @@ func (b *Backbone) Dim(tap string) int {
 		}
 	}
 	return 0
-}
-
-// ResolveTaps turns words into tap names: each word may be a tap, several taps
-// separated by commas, or "all". The order is the words', a tap asked for twice
-// comes once, and no words at all mean the first tap.
-func (b *Backbone) ResolveTaps(words []string) ([]string, error) {
-	known := b.Taps()
-	var out []string
-	for _, w := range strings.Split(strings.Join(words, ","), ",") {
-		var add []string
-		switch w = strings.TrimSpace(w); {
-		case w == "":
-		case w == "all":
-			add = known
-		case slices.Contains(known, w):
-			add = []string{w}
-		default:
-			return nil, fmt.Errorf("backbone %s has no tap %q; it has %s, or all", b.path, w, strings.Join(known, ", "))
-		}
-		for _, t := range add {
-			if !slices.Contains(out, t) {
-				out = append(out, t)
-			}
-		}
-	}
-	if len(out) == 0 {
-		out = known[:1]
-	}
-	return out, nil
 }
 
 // Prepare does the part of preprocessing that needs no session, so that it can

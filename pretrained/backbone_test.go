@@ -189,24 +189,6 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestResolveTaps(t *testing.T) {
-	b := &Backbone{path: "m.onnx", open: []tapInfo{{"cls", 4}, {"mean", 4}, {"cls_1", 4}}}
-	for _, c := range []struct {
-		words []string
-		want  string
-	}{
-		{nil, "cls"}, {[]string{""}, "cls"}, {[]string{"all"}, "cls mean cls_1"},
-		{[]string{"cls_1, cls"}, "cls_1 cls"}, {[]string{"mean", "all", "mean"}, "mean cls cls_1"},
-	} {
-		if got, err := b.ResolveTaps(c.words); err != nil || strings.Join(got, " ") != c.want {
-			t.Errorf("%q: %v, %v; want %s", c.words, got, err, c.want)
-		}
-	}
-	if _, err := b.ResolveTaps([]string{"cls,cls_2"}); err == nil || !strings.Contains(err.Error(), "it has cls, mean, cls_1, or all") {
-		t.Errorf("error %v", err)
-	}
-}
-
 func TestPrepareOwn(t *testing.T) {
 	o := &own{Spec: preprocess.Spec{Size: 32, Crop: 0.875}}
 	for _, c := range []struct{ c, h, w, side int }{{1, 32, 32, 32}, {3, 20, 20, 20}, {1, 33, 33, 32}, {3, 20, 21, 32}, {1, 64, 48, 32}} {

@@ -29,7 +29,7 @@ type Config struct {
 	A, B     string // ONNX files; A is the reference
 	Data     *dataset.Dataset
 	Limit    int              // images of each split, 0 for all
-	Taps     []string         // words as pretrained.Backbone.ResolveTaps takes them; none: all
+	Taps     []string         // words as taps.Resolve takes them; none: all
 	Batch    int              // images per inference, 0: what suits each network
 	SkipBad  bool             // as extract.Config has it
 	Foreign  *preprocess.Spec // describes files that graft did not export
@@ -133,21 +133,21 @@ func side(s *store.Store) Side {
 
 // tap compares the features of one tap.
 func tap(ctx context.Context, a, b *store.Store, name string, p probe) (Tap, error) {
-	x, dim, labels, ids, err := a.Matrix([]string{name}, "", false)
+	x, err := a.Matrix([]string{name}, "", false)
 	if err != nil {
 		return Tap{}, err
 	}
-	y, other, _, _, err := b.Matrix([]string{name}, "", false)
+	y, err := b.Matrix([]string{name}, "", false)
 	if err != nil {
 		return Tap{}, err
 	}
-	if dim != other {
-		return Tap{}, fmt.Errorf("%d and %d features", dim, other)
+	if x.Dim != y.Dim {
+		return Tap{}, fmt.Errorf("%d and %d features", x.Dim, y.Dim)
 	}
-	t := Tap{Name: name, Dim: dim}
-	if err := t.compare(x, y, ids); err != nil {
+	t := Tap{Name: name, Dim: x.Dim}
+	if err := t.compare(x.X, y.X, x.IDs); err != nil {
 		return t, err
 	}
-	t.Probes, err = p.judge(ctx, x, y, dim, labels, len(a.Classes()))
+	t.Probes, err = p.judge(ctx, x.X, y.X, x.Dim, x.Labels, len(a.Classes()))
 	return t, err
 }

@@ -38,7 +38,7 @@ func (d *drawn) Preprocessing() preprocess.Spec               { return preproces
 func (d *drawn) Precision() string                            { return "float32" }
 func (d *drawn) Provider() ort.Provider                       { return ort.CPU }
 func (d *drawn) RuntimeVersion() string                       { return "1" }
-func (d *drawn) ResolveTaps([]string) ([]string, error)       { return []string{"cls"}, nil }
+func (d *drawn) Taps() []string                               { return []string{"cls"} }
 func (d *drawn) Dim(string) int                               { return d.dim }
 func (d *drawn) Streams() int                                 { return 1 }
 func (d *drawn) DefaultBatch() int                            { return 8 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -74,19 +73,6 @@ func TestDemoStopsWhenInterrupted(t *testing.T) {
 	cancel()
 	if _, err := Run(ctx, c); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
-	}
-}
-
-func TestDefaultTaps(t *testing.T) {
-	for _, c := range []struct{ known, want string }{
-		{"cls,mean,cls_1,mean_1,cls_2,mean_2", "cls,mean,cls_1,cls_2"},
-		{"cls,mean,cls_1,cls_2,cls_3,cls_4,cls_5,cls_6", "cls,mean,cls_3,cls_4,cls_5,cls_6"},
-		{"features", "features"},
-		{"pool,mean,mean_1,mean_2,mean_3,mean_4,mean_5", "pool,mean,mean_2,mean_3,mean_4,mean_5"},
-	} {
-		if got := defaultTaps(strings.Split(c.known, ",")); !slices.Equal(got, strings.Split(c.want, ",")) {
-			t.Errorf("%s: got %v, want %s", c.known, got, c.want)
-		}
 	}
 }
 

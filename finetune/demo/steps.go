@@ -17,6 +17,7 @@ import (
 	"graft/preprocess/dataset"
 	"graft/pretrained"
 	"graft/pretrained/extract"
+	"graft/pretrained/taps"
 )
 
 // shardRows is how much an interrupted demo may have to do again: some seconds
@@ -32,17 +33,17 @@ func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	taps := j.Taps
-	if len(taps) == 0 {
-		taps = defaultTaps(b.Taps())
+	words := j.Taps
+	if len(words) == 0 {
+		words = taps.Last(b.Taps())
 	}
 	j.result.Source = b.Source()
 	if j.Weights != "" {
 		j.result.Pretrained = !strings.HasPrefix(b.Source(), "random:")
 	}
-	j.say("embeddings", "%s on %s", strings.Join(taps, ","), b.Provider())
+	j.say("embeddings", "%s on %s", strings.Join(words, ","), b.Provider())
 	s, err := extract.Run(ctx, extract.Config{
-		Data: d, Backbone: b, Out: j.result.Embeddings, Taps: taps, Limit: j.Limit, Batch: j.Batch, ShardRows: shardRows,
+		Data: d, Backbone: b, Out: j.result.Embeddings, Taps: words, Limit: j.Limit, Batch: j.Batch, ShardRows: shardRows,
 		SkipBad: j.Data.SkipBad, Checked: j.Progress("checking earlier files"),
 	}, j.Progress("extracting"))
 	if err != nil {
@@ -53,31 +54,6 @@ func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
 	}
 	j.tell("%s: %d rows, %.1f images/s", s.Store, s.Rows, s.ImagesPerSecond)
 	return nil
-}
-
-// defaultTaps are cls (or, without a class token, pool) and mean after the
-// final norm and cls (or mean) of the last four blocks, as far as the backbone
-// has them: six taps know more than one, and cost little beside the network
-// itself.
-func defaultTaps(known []string) []string {
-	block := "cls_"
-	if !slices.Contains(known, "cls") {
-		block = "mean_"
-	}
-	var blocks, out []string
-	for _, t := range known {
-		switch {
-		case t == "cls" || t == "mean" || t == "pool":
-			out = append(out, t)
-		case strings.HasPrefix(t, block):
-			blocks = append(blocks, t)
-		}
-	}
-	out = append(out, blocks[max(0, len(blocks)-4):]...)
-	if len(out) == 0 {
-		return known[:1]
-	}
-	return out
 }
 
 // train fits the head and prints its figures.

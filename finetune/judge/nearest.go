@@ -13,7 +13,7 @@ import (
 // NearestConfig says how to judge embeddings by their nearest neighbours.
 type NearestConfig struct {
 	Embeddings  string   // the store's folder
-	Taps        []string // words as the store's ResolveTaps takes them; none: all it holds
+	Taps        []string // words as taps.Resolve takes them; none: all that the store holds
 	K           int      // neighbours that vote
 	Vote        knn.Vote // how they are counted; empty: knn.Weighted
 	UseFlip     bool     // mirrored images are neighbours too, and the votes of an image and its mirror image are averaged

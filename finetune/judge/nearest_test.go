@@ -119,11 +119,11 @@ func slowReport(t *testing.T, s *store.Store, train load.Features, mean []float3
 	}
 	views := [][]float32{shifted(f, mean).X}
 	if flip {
-		mirrored, _, _, _, err := s.Matrix([]string{"mean", "cls"}, split, true)
+		mirrored, err := s.Matrix([]string{"mean", "cls"}, split, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		views = append(views, shifted(load.Features{X: mirrored, Dim: f.Dim}, mean).X)
+		views = append(views, shifted(load.Features{X: mirrored.X, Dim: f.Dim}, mean).X)
 	}
 	var probs []float32
 	for i := range f.Labels {

@@ -19,7 +19,7 @@ func TestLoadBothReadsIntoOneMatrix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mirrored, err := readMirrored(s, taps, "public-test")
+	mirrored, err := read(s, taps, "public-test", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestLoadBothReadsIntoOneMatrix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(both.X, slices.Concat(one.X, mirrored)) || slices.Equal(one.X, mirrored) {
+	if !slices.Equal(both.X, slices.Concat(one.X, mirrored.X)) || slices.Equal(one.X, mirrored.X) {
 		t.Error("the features are not the images' and then the mirrored images'")
 	}
 	if cap(both.X) != len(both.X) || both.Dim != one.Dim {

@@ -24,7 +24,7 @@ type Splits struct {
 
 // StoreSplits are those of a store.
 func StoreSplits(s *store.Store) Splits {
-	return Splits{"store " + s.Dir(), s.Splits(), rowsPerSplit(s)}
+	return Splits{"store " + s.Dir(), s.Splits(), s.Info().Splits}
 }
 
 // DatasetSplits are those of a dataset.

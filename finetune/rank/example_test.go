@@ -30,8 +30,3 @@ func ExampleRun() {
 	}
 	_ = report.WriteTable(os.Stdout)
 }
-
-func ExampleDefaultTaps() {
-	fmt.Println(rank.DefaultTaps([]string{"cls", "mean", "cls_1", "cls_2", "cls_3", "cls_4"}))
-	// Output: [cls mean cls_2 cls_3]
-}

@@ -24,6 +24,7 @@ import (
 	"graft/pretrained"
 	"graft/pretrained/extract"
 	"graft/pretrained/store"
+	"graft/pretrained/taps"
 )
 
 // DefaultSample is how many images are drawn unless told otherwise: their
@@ -37,7 +38,7 @@ type Config struct {
 	Backbones []File
 	Foreign   *preprocess.Spec // describes the backbones that graft did not export
 	Runtime   ort.Options
-	Taps      []string                                   // words as pretrained.Backbone.ResolveTaps takes them; none: DefaultTaps of each
+	Taps      []string                                   // words as taps.Resolve takes them; none: taps.Deep of each
 	Splits    []string                                   // none: train
 	Sample    int                                        // images to draw, 0 for all
 	Seed      uint64                                     // of the draw and of the folds
@@ -131,11 +132,11 @@ func (c *Config) judge(ctx context.Context, f File, dir string) (b Backbone, err
 		return b, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	taps := c.Taps
-	if len(taps) == 0 {
-		taps = DefaultTaps(p.Taps())
+	words := c.Taps
+	if len(words) == 0 {
+		words = taps.Deep(p.Taps())
 	}
-	s, err := c.extract(ctx, p, taps, f.Name, dir)
+	s, err := c.extract(ctx, p, words, f.Name, dir)
 	if err != nil {
 		return b, err
 	}
@@ -148,8 +149,8 @@ func (c *Config) judge(ctx context.Context, f File, dir string) (b Backbone, err
 	return b, os.RemoveAll(dir)
 }
 
-func (c *Config) extract(ctx context.Context, p *pretrained.Backbone, taps []string, name, dir string) (extract.Summary, error) {
-	return extract.Run(ctx, extract.Config{Data: c.Data, Backbone: p, Out: dir, Taps: taps, Batch: c.Batch, SkipBad: c.SkipBad},
+func (c *Config) extract(ctx context.Context, p *pretrained.Backbone, words []string, name, dir string) (extract.Summary, error) {
+	return extract.Run(ctx, extract.Config{Data: c.Data, Backbone: p, Out: dir, Taps: words, Batch: c.Batch, SkipBad: c.SkipBad},
 		c.Progress("extracting "+name))
 }
 
@@ -162,11 +163,11 @@ func (c *Config) judgeTaps(ctx context.Context, name, dir string) ([]Tap, error)
 	var out []Tap
 	progress := c.Progress("judging taps of " + name)
 	for i, t := range s.Taps() {
-		x, dim, labels, _, err := s.Matrix([]string{t}, "", false)
+		m, err := s.Matrix([]string{t}, "", false)
 		if err != nil {
 			return nil, err
 		}
-		one := judged{x, dim, labels, len(s.Classes()), c.Seed}
+		one := judged{m.X, m.Dim, m.Labels, len(s.Classes()), c.Seed}
 		tap, err := one.tap(ctx, t)
 		if err != nil {
 			return nil, fmt.Errorf("tap %s: %w", t, err)

@@ -18,20 +18,6 @@ import (
 	"graft/pretrained/vit/vittest"
 )
 
-func TestDefaultTaps(t *testing.T) {
-	for _, c := range []struct{ known, want string }{
-		{"features", "features"},
-		{"cls mean cls_1 mean_1 cls_2 mean_2", "cls mean cls_1 mean_1"},
-		{"cls mean cls_1 mean_1 cls_2 mean_2 cls_3 mean_3 cls_4 mean_4", "cls mean cls_2 mean_2 cls_3 mean_3"},
-		{"mean pool proj mean_1 mean_2 mean_3 mean_4 mean_5 mean_6 mean_7 mean_8 mean_9 mean_10 mean_11 mean_12", "mean pool proj mean_6 mean_9"},
-		{"cls cls_1", "cls cls_1"},
-	} {
-		if got := strings.Join(DefaultTaps(strings.Fields(c.known)), " "); got != c.want {
-			t.Errorf("of %s: %s, want %s", c.known, got, c.want)
-		}
-	}
-}
-
 func TestDeal(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	labels := make([]int, 203)

@@ -1,21 +1,24 @@
 package train
 
 import (
+	"path/filepath"
+	"slices"
+
 	"graft/finetune/load"
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/internal/filehash"
 	"graft/onnx"
 	"graft/pretrained/store"
-	"path/filepath"
+	"graft/pretrained/taps"
 )
 
 // describe resolves the taps and records everything that is known before
 // training.
 func describe(c *HeadConfig, s *store.Store) (run.Config, error) {
 	m := s.Manifest()
-	taps, err := s.ResolveTaps(c.Taps)
-	if err != nil {
+	var err error
+	if c.Taps, err = taps.Resolve("store "+s.Dir(), s.Taps(), c.Taps, taps.All); err != nil {
 		return run.Config{}, err
 	}
 	if err := load.StoreSplits(s).Check([]string{load.TrainSplit}); err != nil {
@@ -30,11 +33,11 @@ func describe(c *HeadConfig, s *store.Store) (run.Config, error) {
 	config.Embeddings = run.EmbeddingsRecord{Path: run.Absolute(s.Dir()), ManifestSHA256: manifest, DType: string(m.DType),
 		Provider: m.Backbone.Provider, Runtime: m.Backbone.Runtime, Rows: load.StoreSplits(s).Rows}
 	config.Dataset = run.DatasetRecord{Name: m.Dataset.Name, Fingerprint: m.Dataset.Fingerprint, Limit: m.Dataset.Limit}
-	c.Taps = nil
 	dims := map[string]int{}
-	for _, t := range taps {
-		c.Taps = append(c.Taps, t.Name)
-		dims[t.Name] = t.Dim
+	for _, t := range m.Taps {
+		if slices.Contains(c.Taps, t.Name) {
+			dims[t.Name] = t.Dim
+		}
 	}
 	config.Head.Taps = c.Taps
 	if config.Backbone, err = describeBackbone(c.Model, s, dims); err != nil {

@@ -21,7 +21,7 @@ import (
 type HeadConfig struct {
 	Embeddings   string   // the store's folder
 	Out          string   // the run's folder, to be made
-	Taps         []string // words as the store's ResolveTaps takes them; none: all it holds
+	Taps         []string // words as taps.Resolve takes them; none: all that the store holds
 	Model        string   // the backbone's ONNX file; empty: looked for beside the store
 	Recipe       string   // run.RecipeLBFGS (also ""), run.RecipeStudy or run.RecipeStrong
 	Lambda       *float64 // strength of run.RecipeLBFGS, above 0: the penalty is λ/2·‖W‖² beside the mean loss; nil: chosen

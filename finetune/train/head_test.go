@@ -141,7 +141,7 @@ func TestStandardisedOnTheRowsTrainedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, dim, labels, _, err := s.Matrix(nil, load.TrainSplit, false)
+	m, err := s.Matrix(nil, load.TrainSplit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,17 +151,17 @@ func TestStandardisedOnTheRowsTrainedOn(t *testing.T) {
 	}
 	d.Holdout, d.Fit.Epochs = 0.25, 1
 	r := trainUsual(t, HeadConfig{Embeddings: path, Out: filepath.Join(dir, "run"), Recipe: run.RecipeStrong, Descent: d, Seed: 3})
-	fitted, _, err := head.HoldOut(labels, len(s.Classes()), nil, d.Holdout, 3)
+	fitted, _, err := head.HoldOut(m.Labels, len(s.Classes()), nil, d.Holdout, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := r.Run.Config.Head.Samples; got != len(fitted) || got == len(labels) {
-		t.Errorf("trained on %d of %d rows, want %d", got, len(labels), len(fitted))
+	if got := r.Run.Config.Head.Samples; got != len(fitted) || got == len(m.Labels) {
+		t.Errorf("trained on %d of %d rows, want %d", got, len(m.Labels), len(fitted))
 	}
-	for j := range dim {
-		mean := columnMean(x, dim, j, fitted)
+	for j := range m.Dim {
+		mean := columnMean(m.X, m.Dim, j, fitted)
 		if got := float64(r.Run.Weights[nets.FeatureMean][j]); !(math.Abs(got-mean) <= 1e-6) {
-			t.Errorf("feature %d: mean %.7f, want %.7f of the rows trained on (%.7f of all)", j, got, mean, columnMean(x, dim, j, all(len(labels))))
+			t.Errorf("feature %d: mean %.7f, want %.7f of the rows trained on (%.7f of all)", j, got, mean, columnMean(m.X, m.Dim, j, all(len(m.Labels))))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func TestChoice(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			data := torchFile(pkFile(c.value), storage24)
-			got, err := readContents(strings.NewReader(string(data)), int64(len(data)), c.key)
+			got, err := readContents(strings.NewReader(string(data)), int64(len(data)), &c.key)
 			if err != nil {
 				if !strings.Contains(err.Error(), c.took) {
 					t.Errorf("error %v, want %s", err, c.took)
@@ -77,5 +78,27 @@ func TestChoice(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Open reads safetensors whole, under their own names; OpenKey looks for the network.
+func TestOpenReadsSafetensorsWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.safetensors")
+	list := []Tensor{{"adam.w", []int{1}, []float32{1}}, {"model.w", []int{1}, []float32{2}}}
+	if err := WriteSafetensors(path, list, nil); err != nil {
+		t.Fatal(err)
+	}
+	for want, open := range map[string]func() (*File, error){
+		"adam.w model.w": func() (*File, error) { return Open(path) },
+		"w":              func() (*File, error) { return OpenKey(path, "") },
+	} {
+		f, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(f.Names(), " "); got != want {
+			t.Errorf("tensors %s, want %s", got, want)
+		}
+		f.Close()
 	}
 }

@@ -82,8 +82,8 @@ func TestBadPhotosAreRecorded(t *testing.T) {
 	if !slices.Equal(s.Bad(), sum.Bad) {
 		t.Errorf("the store says %v were left out, the run %v", s.Bad(), sum.Bad)
 	}
-	if x, _, labels, _, err := s.Matrix(nil, "train", false); err != nil || len(labels) != 7 || len(x) != 14 {
-		t.Errorf("%d labels, %d values, %v", len(labels), len(x), err)
+	if m, err := s.Matrix(nil, "train"); err != nil || len(m.Labels) != 7 || len(m.X) != 14 {
+		t.Errorf("%d labels, %d values, %v", len(m.Labels), len(m.X), err)
 	}
 	c.Strict = true
 	if _, err := extract.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "--strict") {

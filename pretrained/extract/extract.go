@@ -18,6 +18,7 @@ import (
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained/store"
+	"graft/pretrained/taps"
 )
 
 // DefaultShardRows is what zero means in a Config. 2,048 rows of 26 taps of width
@@ -34,7 +35,7 @@ type Backbone interface {
 	Precision() string
 	Provider() ort.Provider
 	RuntimeVersion() string
-	ResolveTaps(words []string) ([]string, error)
+	Taps() []string
 	Dim(tap string) int
 	Prepare(im preprocess.Image) preprocess.Image
 	// Streams is how many calls of Run are worth making at once.
@@ -49,7 +50,7 @@ type Config struct {
 	Data      *dataset.Dataset
 	Backbone  Backbone
 	Out       string   // the store's folder
-	Taps      []string // as Backbone.ResolveTaps takes them
+	Taps      []string // in the words of package taps; none: the first
 	Splits    []string // none: all
 	Flip      bool     // also the features of the mirrored images
 	Batch     int      // images per inference, 0: Backbone.DefaultBatch; a store that was begun keeps its own
@@ -142,7 +143,7 @@ func (c *Config) plan(ctx context.Context) ([]int, store.Manifest, error) {
 	if err := c.defaults(); err != nil {
 		return nil, store.Manifest{}, fmt.Errorf("extract: %w", err)
 	}
-	taps, err := c.Backbone.ResolveTaps(c.Taps)
+	names, err := taps.Resolve("backbone "+c.Backbone.Name(), c.Backbone.Taps(), c.Taps, taps.First)
 	if err != nil {
 		return nil, store.Manifest{}, err
 	}
@@ -169,7 +170,7 @@ func (c *Config) plan(ctx context.Context) ([]int, store.Manifest, error) {
 		},
 		Flip: c.Flip, DType: store.DType(c.DType), Batch: c.Batch, ShardRows: c.ShardRows, Samples: len(indices),
 	}
-	for _, t := range taps {
+	for _, t := range names {
 		m.Taps = append(m.Taps, store.Tap{Name: t, Dim: c.Backbone.Dim(t)})
 	}
 	return indices, m, nil

@@ -48,12 +48,7 @@ func (f *fake) RuntimeVersion() string                       { return "0.0.0" }
 func (f *fake) Dim(tap string) int                           { return map[string]int{"cls": 2, "mean": 3}[tap] }
 func (f *fake) Prepare(im preprocess.Image) preprocess.Image { return im }
 
-func (f *fake) ResolveTaps(words []string) ([]string, error) {
-	if len(words) == 0 {
-		return []string{"cls"}, nil
-	}
-	return words, nil
-}
+func (f *fake) Taps() []string { return []string{"cls", "mean"} }
 
 func (f *fake) Run(ctx context.Context, batch []preprocess.Image, taps []string, out [][]float32) error {
 	n := f.batches.Add(1)
@@ -155,11 +150,11 @@ func Example() {
 	sum, err := extract.Run(context.Background(), extract.Config{Data: data, Backbone: &fake{}, Out: filepath.Join(dir, "e")}, nil)
 	fmt.Println(sum.Rows, err)
 	s, _ := store.Open(filepath.Join(dir, "e"))
-	_, dim, labels, _, _ := s.Matrix(nil, "train", false)
-	fmt.Println(s.Classes(), labels, dim)
+	m, err := s.Matrix(nil, "train")
+	fmt.Println(s.Classes(), m.Labels, m.Dim, err)
 	// Output:
 	// 2 <nil>
-	// [dark light] [0 1] 2
+	// [dark light] [0 1] 2 <nil>
 }
 
 func TestRun(t *testing.T) {
@@ -235,9 +230,9 @@ func checkFeatures(t *testing.T, data *dataset.Dataset, dir string, flip bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, dim, labels, ids, err := s.Matrix([]string{"mean", "cls"}, "", flip)
-	if err != nil || dim != 5 {
-		t.Fatalf("dim %d, %v", dim, err)
+	m, err := s.Matrix([]string{"mean", "cls"}, "", flip)
+	if err != nil || m.Dim != 5 {
+		t.Fatalf("dim %d, %v", m.Dim, err)
 	}
 	for i, sample := range data.Samples {
 		im, err := data.Image(i)
@@ -248,8 +243,8 @@ func checkFeatures(t *testing.T, data *dataset.Dataset, dir string, flip bool) {
 			im = im.Mirror()
 		}
 		want := append(features(im, 3), features(im, 2)...)
-		if !slices.Equal(x[i*dim:(i+1)*dim], want) || labels[i] != sample.Label || ids[i] != sample.ID || s.Rows()[i].Index != i {
-			t.Fatalf("flip %v, row %d: %v of %s (%d), want %v of %s (%d)", flip, i, x[i*dim:(i+1)*dim], ids[i], labels[i], want, sample.ID, sample.Label)
+		if got := m.X[i*m.Dim : (i+1)*m.Dim]; !slices.Equal(got, want) || m.Labels[i] != sample.Label || m.IDs[i] != sample.ID || m.Indices[i] != i {
+			t.Fatalf("flip %v, row %d: %v of %s (%d), want %v of %s (%d)", flip, i, got, m.IDs[i], m.Labels[i], want, sample.ID, sample.Label)
 		}
 	}
 }

@@ -35,9 +35,6 @@ func (d DType) Size() int {
 	return 4
 }
 
-// descr is numpy's name of the type, little-endian.
-func (d DType) descr() string { return fmt.Sprintf("<f%d", d.Size()) }
-
 // appendRow appends the little-endian bytes of x. NaN, infinities and values
 // beyond the type's range are an error: they would poison whatever is trained on them.
 func (d DType) appendRow(dst []byte, x []float32) ([]byte, error) {
@@ -63,20 +60,14 @@ func (d DType) appendRow(dst []byte, x []float32) ([]byte, error) {
 }
 
 // decode fills dst from its stored bytes; len(src) is len(dst) times Size.
-func (d DType) decode(dst []float32, src []byte, order binary.ByteOrder) {
-	little := order == binary.ByteOrder(binary.LittleEndian)
-	switch {
-	case d == Float16:
+func (d DType) decode(dst []float32, src []byte) {
+	if d == Float16 {
 		for i := range dst {
-			dst[i] = float16.Frombits(order.Uint16(src[2*i:])).Float32()
+			dst[i] = float16.Frombits(binary.LittleEndian.Uint16(src[2*i:])).Float32()
 		}
-	case little: // the common case, without a call through the interface for each value
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
-		}
-	default:
-		for i := range dst {
-			dst[i] = math.Float32frombits(order.Uint32(src[4*i:]))
-		}
+		return
+	}
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
 	}
 }

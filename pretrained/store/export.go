@@ -17,7 +17,7 @@ import (
 
 // ExportOptions choose what Export writes.
 type ExportOptions struct {
-	Taps  []string // as ResolveTaps takes them; none: all
+	Taps  []string // in the words of package taps; none: all
 	Split string   // "": all
 	Flip  bool     // the features of the mirrored images
 }
@@ -64,7 +64,7 @@ func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progre
 func newSink(path string, w io.Writer, sel *selection, rows int) (sink, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".npy":
-		_, err := w.Write(encodeHeader(Float32, rows, sel.dim))
+		_, err := w.Write(npyHeader{Float32, rows, sel.dim}.encode())
 		return &npySink{w: w, dim: sel.dim}, err
 	case ".parquet":
 		return &parquetSink{w: parquet.NewGenericWriter[exportRow](w, writerOptions()...), dim: sel.dim}, nil

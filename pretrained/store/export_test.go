@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/csv"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -39,31 +41,42 @@ func TestExport(t *testing.T) {
 	for _, name := range []string{"x.npy", "x.csv", "x.parquet"} {
 		t.Run(name, func(t *testing.T) {
 			s, path := exported(t, name, o)
-			want, dim, labels, ids, err := s.Matrix(o.Taps, o.Split, o.Flip)
+			want, err := s.Matrix(o.Taps, o.Split, o.Flip)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []float32
 			switch filepath.Ext(name) {
 			case ".npy":
-				if got, _, _, err = store.ReadNPY(path); err != nil {
-					t.Fatal(err)
-				}
+				got = readNPY(t, path, len(want.X))
 			case ".csv":
-				got = readCSV(t, path, labels, ids)
+				got = readCSV(t, path, want.Labels, want.IDs)
 			case ".parquet":
-				got = readParquet(t, path, labels, ids)
+				got = readParquet(t, path, want.Labels, want.IDs)
 			}
-			if len(got) != len(want) || len(want) != 5*dim {
-				t.Fatalf("%d values, want %d", len(got), len(want))
+			if len(got) != len(want.X) || len(want.X) != 5*want.Dim {
+				t.Fatalf("%d values, want %d", len(got), len(want.X))
 			}
-			for i := range want {
-				if got[i] != want[i] {
-					t.Fatalf("value %d: %v, want %v", i, got[i], want[i])
+			for i, x := range want.X {
+				if got[i] != x {
+					t.Fatalf("value %d: %v, want %v", i, got[i], x)
 				}
 			}
 		})
 	}
+}
+
+// readNPY reads the n float32 after the header, whose bytes TestHeaderIsNumpys checks.
+func readNPY(t *testing.T, path string, n int) []float32 {
+	data, err := os.ReadFile(path)
+	if err != nil || len(data) != 128+4*n {
+		t.Fatalf("%d bytes, %v; want a header of 128 and %d values", len(data), err, n)
+	}
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[128+4*i:]))
+	}
+	return x
 }
 
 func readCSV(t *testing.T, path string, labels []int, ids []string) (x []float32) {

@@ -3,57 +3,71 @@ package store
 import (
 	"fmt"
 	"math"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"graft/pretrained/taps"
 )
 
-// Matrix returns features: x is [n, dim] row-major, the taps side by side in the
-// order given (none: all of the store), of the split's rows ("" for all) in the
-// dataset's order; flip takes those of the mirrored images. Files are streamed
-// straight to their place on all cores, so memory peaks at x itself.
-func (s *Store) Matrix(taps []string, split string, flip bool) (x []float32, dim int, labels []int, ids []string, err error) {
-	return s.AppendMatrix(nil, taps, split, flip)
+// Matrix is features, and whose they are.
+type Matrix struct {
+	X       []float32 // [len(Labels),Dim], row-major
+	Dim     int
+	Labels  []int
+	IDs     []string
+	Indices []int // positions in the dataset
 }
 
-// AppendMatrix is Matrix with x after the values of to, in the memory of to if
-// its capacity suffices: so several matrices are read into one.
-func (s *Store) AppendMatrix(to []float32, taps []string, split string, flip bool) (x []float32, dim int, labels []int, ids []string, err error) {
-	sel, err := s.choose(taps, split, flip)
-	if err != nil {
-		return nil, 0, nil, nil, err
+// Matrix reads features: the taps side by side, in the words of package taps (none: all
+// of the store), of the split's rows ("" for all) in the dataset's order; of the mirrored
+// images where mirrored says so, and of several views one after the other (none: the
+// images as they are). Files are streamed straight to their place on all cores, so
+// memory peaks at X itself.
+func (s *Store) Matrix(words []string, split string, mirrored ...bool) (Matrix, error) {
+	if len(mirrored) == 0 {
+		mirrored = []bool{false}
 	}
+	var views []*selection
 	n := 0
-	for _, p := range sel.parts {
-		n += len(p.rows)
+	for _, flip := range mirrored {
+		sel, err := s.choose(words, split, flip)
+		if err != nil {
+			return Matrix{}, err
+		}
+		for _, p := range sel.parts {
+			n += len(p.rows)
+		}
+		views = append(views, sel)
 	}
-	if n > (math.MaxInt/4-len(to))/sel.dim {
-		return nil, 0, nil, nil, fmt.Errorf("store %s: [%d,%d] does not fit into memory", s.dir, n, sel.dim)
+	m := Matrix{Dim: views[0].dim}
+	if n > math.MaxInt/4/m.Dim {
+		return Matrix{}, fmt.Errorf("store %s: [%d,%d] does not fit into memory", s.dir, n, m.Dim)
 	}
-	if size := len(to) + n*sel.dim; size <= cap(to) {
-		x = to[:size]
-	} else {
-		x = append(make([]float32, 0, size), to...)[:size]
-	}
+	m.X = make([]float32, n*m.Dim)
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	at := len(to)
-	for _, p := range sel.parts {
-		dst := x[at : at+len(p.rows)*sel.dim]
-		at += len(dst)
-		for t := range sel.taps {
-			g.Go(func() error { return s.readTap(sel, p, t, dst) })
-		}
-		for _, r := range p.rows {
-			labels, ids = append(labels, s.rows[p.base+r].Label), append(ids, s.rows[p.base+r].ID)
+	rest := m.X
+	for _, sel := range views {
+		for _, p := range sel.parts {
+			dst := rest[:len(p.rows)*m.Dim]
+			rest = rest[len(dst):]
+			for t := range sel.taps {
+				g.Go(func() error { return s.readTap(sel, p, t, dst) })
+			}
+			for _, r := range p.rows {
+				row := &s.rows[p.base+r]
+				m.Labels, m.IDs, m.Indices = append(m.Labels, row.Label), append(m.IDs, row.ID), append(m.Indices, row.Index)
+			}
 		}
 	}
 	if err := g.Wait(); err != nil {
-		return nil, 0, nil, nil, fmt.Errorf("embedding store: %w", err)
+		return Matrix{}, fmt.Errorf("embedding store: %w", err)
 	}
-	return x, sel.dim, labels, ids, nil
+	return m, nil
 }
 
 // selection is a resolved request for features.
@@ -72,7 +86,7 @@ type part struct {
 }
 
 // choose checks a request and finds its rows.
-func (s *Store) choose(taps []string, split string, flip bool) (*selection, error) {
+func (s *Store) choose(words []string, split string, flip bool) (*selection, error) {
 	if !s.finished {
 		return nil, fmt.Errorf("store %s is unfinished: %d of %d shards are there; run the same graft extract again to finish it (graft embeddings verify %s says more)",
 			s.dir, len(s.manifest.Shards), s.manifest.shardCount(), s.dir)
@@ -83,12 +97,13 @@ func (s *Store) choose(taps []string, split string, flip bool) (*selection, erro
 	if split != "" && !slices.Contains(s.Splits(), split) {
 		return nil, fmt.Errorf("store %s has no split %q; it has %s", s.dir, split, strings.Join(s.Splits(), ", "))
 	}
-	found, err := s.ResolveTaps(taps)
+	names, err := taps.Resolve("store "+s.dir, s.Taps(), words, taps.All)
 	if err != nil {
 		return nil, err
 	}
 	sel := &selection{}
-	for _, t := range found {
+	for _, name := range names {
+		t := s.manifest.Taps[slices.IndexFunc(s.manifest.Taps, func(t Tap) bool { return t.Name == name })]
 		if flip {
 			t.Name += flipSuffix
 		}
@@ -121,25 +136,23 @@ func (s *Store) partsOf(split string) []part {
 func (s *Store) readTap(sel *selection, p part, t int, dst []float32) error {
 	tap := sel.taps[t]
 	path := s.npyFile(tap.Name, p.shard)
-	f, h, err := openNPY(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if h.Rows != p.shard.Rows || h.Dim != tap.Dim || h.DType != s.manifest.DType {
-		return fmt.Errorf("%s holds [%d,%d] %s, the manifest says [%d,%d] %s", path, h.Rows, h.Dim, h.DType, p.shard.Rows, tap.Dim, s.manifest.DType)
-	}
 	next := 0
-	err = readRows(f, h, p.rows[0], p.rows[len(p.rows)-1]+1, func(i int, row []byte) {
+	h := npyHeader{s.manifest.DType, p.shard.Rows, tap.Dim}
+	err = h.readRows(f, p.rows[0], p.rows[len(p.rows)-1]+1, func(i int, row []byte) {
 		if p.rows[next] != i {
 			return
 		}
 		at := next*sel.dim + sel.offsets[t]
-		h.DType.decode(dst[at:at+tap.Dim], row, h.order())
+		h.dtype.decode(dst[at:at+tap.Dim], row)
 		next++
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w; %s", path, err, repair)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (w *Writer) Shard(first, count int) (*ShardWriter, error) {
 		s.files = append(s.files, f)
 		// The header's place; its size does not depend on the number of rows as
 		// long as that has a usual length, which Commit checks.
-		if _, err := f.Write(encodeHeader(w.manifest.DType, count, t.Dim)); err != nil {
+		if _, err := f.Write(npyHeader{w.manifest.DType, count, t.Dim}.encode()); err != nil {
 			s.Abort()
 			return nil, err
 		}
@@ -123,8 +123,8 @@ func (s *ShardWriter) Commit() error {
 // commits it.
 func (s *ShardWriter) commitFile(f *atomicfile.File, t Tap) (string, error) {
 	dt := s.w.manifest.DType
-	head := encodeHeader(dt, s.shard.Rows, t.Dim)
-	if len(head) != len(encodeHeader(dt, s.shard.Count, t.Dim)) {
+	head := npyHeader{dt, s.shard.Rows, t.Dim}.encode()
+	if len(head) != len(npyHeader{dt, s.shard.Count, t.Dim}.encode()) {
 		return "", errors.New("npy header changed its size")
 	}
 	if _, err := f.WriteAt(head, 0); err != nil {

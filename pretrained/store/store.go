@@ -22,8 +22,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 )
 
 // Store is a store open for reading. It keeps no files open.
@@ -150,10 +148,10 @@ func (s *Store) checkSize(sh *Shard, t Tap) error {
 	if err != nil {
 		return fmt.Errorf("%w; %s", err, repair)
 	}
-	dt := s.manifest.DType
-	if want := int64(len(encodeHeader(dt, sh.Rows, t.Dim))) + int64(sh.Rows)*int64(t.Dim)*int64(dt.Size()); info.Size() != want {
+	h := npyHeader{s.manifest.DType, sh.Rows, t.Dim}
+	if info.Size() != h.size() {
 		return fmt.Errorf("%s has %d bytes, wanted %d for [%d,%d] %s; %s",
-			path, info.Size(), want, sh.Rows, t.Dim, dt, repair)
+			path, info.Size(), h.size(), h.rows, h.dim, h.dtype, repair)
 	}
 	return nil
 }
@@ -191,33 +189,4 @@ func (s *Store) Taps() []string {
 		out = append(out, t.Name)
 	}
 	return out
-}
-
-// ResolveTaps turns words into taps of this store: each a name, names separated
-// by commas, or "all"; no words mean all.
-func (s *Store) ResolveTaps(words []string) ([]Tap, error) {
-	var out []Tap
-	for _, w := range strings.Split(strings.Join(words, ","), ",") {
-		w = strings.TrimSpace(w)
-		at := slices.IndexFunc(s.manifest.Taps, func(t Tap) bool { return t.Name == w })
-		switch {
-		case w == "":
-		case w == "all":
-			out = append(out, s.manifest.Taps...)
-		case at < 0:
-			return nil, fmt.Errorf("store %s has no tap %q; it has %s", s.dir, w, strings.Join(s.Taps(), ", "))
-		default:
-			out = append(out, s.manifest.Taps[at])
-		}
-	}
-	seen := map[string]bool{}
-	out = slices.DeleteFunc(out, func(t Tap) bool {
-		again := seen[t.Name]
-		seen[t.Name] = true
-		return again
-	})
-	if len(out) == 0 {
-		out = s.manifest.Taps
-	}
-	return out, nil
 }

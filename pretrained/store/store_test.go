@@ -13,6 +13,7 @@ import (
 
 	"graft/preprocess"
 	"graft/pretrained/store"
+	"graft/pretrained/taps"
 )
 
 func Example() {
@@ -37,8 +38,8 @@ func Example() {
 	fmt.Println(state.Complete(), err)
 
 	s, _ := store.Open(filepath.Join(dir, "e"))
-	x, dim, labels, ids, _ := s.Matrix([]string{"cls"}, "train", false)
-	fmt.Println(x, dim, labels, ids)
+	m, _ := s.Matrix([]string{"cls"}, "train")
+	fmt.Println(m.X, m.Dim, m.Labels, m.IDs)
 	// Output:
 	// <nil>
 	// true <nil>
@@ -191,7 +192,7 @@ func TestMatrix(t *testing.T) {
 
 // checkMatrix compares with the fixture, row by row. Half precision keeps 11 bits.
 func (f *fixture) checkMatrix(t *testing.T, s *store.Store, words []string, split string, flip bool) {
-	x, dim, labels, ids, err := s.Matrix(words, split, flip)
+	m, err := s.Matrix(words, split, flip)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,34 +203,36 @@ func (f *fixture) checkMatrix(t *testing.T, s *store.Store, words []string, spli
 	if f.m.DType == store.Float16 {
 		tol = 1.0 / 2048
 	}
-	taps, _ := s.ResolveTaps(words)
+	names, _ := taps.Resolve("", s.Taps(), words, taps.All)
 	at := 0
 	for i, r := range f.rows {
 		if split != "" && r.Split != split {
 			continue
 		}
-		if labels[at] != r.Label || ids[at] != r.ID {
-			t.Fatalf("row %d is %s with label %d, want %s with %d", at, ids[at], labels[at], r.ID, r.Label)
+		if m.Labels[at] != r.Label || m.IDs[at] != r.ID || m.Indices[at] != r.Index {
+			t.Fatalf("row %d is %s (%d) with label %d, want %s (%d) with %d", at, m.IDs[at], m.Indices[at], m.Labels[at], r.ID, r.Index, r.Label)
 		}
-		col := at * dim
-		for _, tap := range taps {
-			k := slices.Index(f.m.Taps, tap)
+		col := at * m.Dim
+		for _, name := range names {
+			k := slices.IndexFunc(f.m.Taps, func(t store.Tap) bool { return t.Name == name })
+			tap := f.m.Taps[k]
 			for d := range tap.Dim {
 				want := float64(src[k][i*tap.Dim+d])
-				if diff := math.Abs(float64(x[col]) - want); !(diff <= tol*max(1, math.Abs(want))) {
-					t.Fatalf("row %d, tap %s, value %d: %v, want %v", at, tap.Name, d, x[col], want)
+				if diff := math.Abs(float64(m.X[col]) - want); !(diff <= tol*max(1, math.Abs(want))) {
+					t.Fatalf("row %d, tap %s, value %d: %v, want %v", at, tap.Name, d, m.X[col], want)
 				}
 				col++
 			}
 		}
 		at++
 	}
-	if at != len(labels) || len(x) != at*dim || cap(x) != len(x) {
-		t.Errorf("%d labels and %d values (capacity %d), want %d rows of %d and no more", len(labels), len(x), cap(x), at, dim)
+	if at != len(m.Labels) || len(m.X) != at*m.Dim || cap(m.X) != len(m.X) {
+		t.Errorf("%d labels and %d values (capacity %d), want %d rows of %d and no more", len(m.Labels), len(m.X), cap(m.X), at, m.Dim)
 	}
 }
 
-func TestAppendMatrix(t *testing.T) {
+// Views come one after the other, in one matrix.
+func TestMatrixOfViews(t *testing.T) {
 	f := newFixture(10, store.Float32, true)
 	dir := filepath.Join(t.TempDir(), "e")
 	f.write(t, dir)
@@ -237,19 +240,16 @@ func TestAppendMatrix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, dim, _, _, err := s.Matrix(nil, "val", true)
-	if err != nil {
-		t.Fatal(err)
+	var one [2]store.Matrix
+	for i, flip := range []bool{false, true} {
+		if one[i], err = s.Matrix(nil, "val", flip); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for _, room := range []int{0, len(want) - 1, len(want), len(want) + 9} {
-		to := append(make([]float32, 0, 2+room), 1, 2)
-		x, d, labels, _, err := s.AppendMatrix(to, nil, "val", true)
-		if err != nil || d != dim || len(labels) != 5 || !slices.Equal(x, append([]float32{1, 2}, want...)) {
-			t.Fatalf("room for %d: %v (%v), want 1, 2 and %v", room, x, err, want)
-		}
-		if inPlace := &x[0] == &to[0]; inPlace != (room >= len(want)) {
-			t.Errorf("room for %d of %d values: in place %v", room, len(want), inPlace)
-		}
+	both, err := s.Matrix(nil, "val", false, true)
+	if err != nil || !slices.Equal(both.X, slices.Concat(one[0].X, one[1].X)) || cap(both.X) != len(both.X) ||
+		!slices.Equal(both.Indices, slices.Concat(one[0].Indices, one[1].Indices)) || both.Dim != one[0].Dim || len(both.Labels) != 10 || len(both.IDs) != 10 {
+		t.Errorf("%+v (%v), want %+v after %+v", both, err, one[1], one[0])
 	}
 }
 
@@ -264,7 +264,7 @@ func TestMatrixErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, _, _, err := s.Matrix(taps, split, flip); err == nil || !strings.Contains(err.Error(), msg) {
+		if _, err := s.Matrix(taps, split, flip); err == nil || !strings.Contains(err.Error(), msg) {
 			t.Errorf("error %v, want one with %q", err, msg)
 		}
 	}
