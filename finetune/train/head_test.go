@@ -267,7 +267,7 @@ func TestTrainHeadRefuses(t *testing.T) {
 		{"interrupted training", HeadConfig{Embeddings: store, Out: begun}, "interrupted training"},
 		{"full folder", HeadConfig{Embeddings: store, Out: full}, "--force"},
 		{"forced on what is no run", HeadConfig{Embeddings: store, Out: full, Force: true}, "letter.txt"},
-		{"model", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Model: filepath.Join(full, "letter.txt")}, "SHA-256"},
+		{"model", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Model: filepath.Join(full, "letter.txt")}, "not an ONNX model"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Head(context.Background(), c.c, Observer{})
