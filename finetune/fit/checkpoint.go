@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"graft/finetune/nets"
+	"graft/internal/schema"
 	"graft/pretrained/checkpoint"
 )
 
@@ -74,7 +75,7 @@ func (t *trainer) save() error {
 			list = append(list, checkpoint.Tensor{Name: bestPrefix + w.Name, Shape: w.Shape, Data: v})
 		}
 	}
-	return checkpoint.WriteSafetensors(t.job.Checkpoint, list, map[string]string{recordKey: string(data)})
+	return checkpoint.WriteSafetensors(t.job.Checkpoint, list, map[string]string{schema.Key: "graft-training-1", recordKey: string(data)})
 }
 
 // resume goes on from a checkpoint, if there is one.
@@ -82,7 +83,7 @@ func (t *trainer) resume() error {
 	if t.job.Checkpoint == "" || !Unfinished(t.job.Checkpoint) {
 		return nil
 	}
-	f, err := checkpoint.Open(t.job.Checkpoint)
+	f, err := checkpoint.OpenKey(t.job.Checkpoint, checkpoint.Whole)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"graft/finetune/nets"
+	"graft/internal/schema"
 	"graft/pretrained/checkpoint"
 )
 
@@ -14,14 +15,14 @@ func writeWeights(path string, net nets.Net, weights map[string][]float32) error
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return checkpoint.WriteSafetensors(path, list, nil)
+	return checkpoint.WriteSafetensors(path, list, map[string]string{schema.Key: "graft-weights-1"})
 }
 
 // readWeights reads model.safetensors strictly: a missing, unexpected or
 // misshapen tensor and a number that is not finite are errors that name it.
 func readWeights(dir string, net nets.Net) (map[string][]float32, error) {
 	path := filepath.Join(dir, weightsFile)
-	f, err := checkpoint.Open(path)
+	f, err := checkpoint.OpenKey(path, checkpoint.Whole)
 	if err != nil {
 		return nil, err
 	}

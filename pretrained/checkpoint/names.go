@@ -46,12 +46,19 @@ type choice struct {
 	names   map[string]string // of the tensors: in the file, by those without key
 }
 
+// Whole, as a key, takes a file's tensors by the names that they have there: for
+// files that graft wrote.
+const Whole = "."
+
 // choose takes the state dict called key, or the preferred one where key is "",
 // without the keys and modules around it.
 func choose(tensors []string, key string) (*choice, error) {
 	c := &choice{names: make(map[string]string, len(tensors))}
 	for _, name := range tensors {
 		c.names[name] = name
+	}
+	if key == Whole {
+		return c, nil
 	}
 	if known := append(c.networks(), c.dictionaries()...); key != "" && !c.cut(key) {
 		slices.Sort(known)
