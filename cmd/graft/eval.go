@@ -9,7 +9,6 @@ import (
 	"graft/finetune/judge"
 	"graft/finetune/knn"
 	"graft/finetune/model"
-	"graft/graph/engine/sgemm"
 )
 
 // evalCommand judges a run, an exported file or a store.
@@ -116,9 +115,8 @@ func evalNearest(c *cli.Context) (judge.Evaluation, error) {
 	if err := atLeast(c, 1, "knn"); err != nil {
 		return judge.Evaluation{}, err
 	}
-	sgemm.SetThreads(c.Int("threads"))
 	return judge.EvaluateNearest(c.Context, judge.NearestConfig{
-		Embeddings: c.String("embeddings"), Taps: splitWords(c.String("taps")), K: c.Int("knn"), Vote: vote,
+		Embeddings: c.String("embeddings"), Taps: splitWords(c.String("taps")), K: c.Int("knn"), Vote: vote, Threads: c.Int("threads"),
 		UseFlip: c.Bool("use-flip"), Center: c.Bool("center"),
 		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"), Progress: observer(c).Progress,
 	})

@@ -112,6 +112,7 @@ func TestNetworkUsage(t *testing.T) {
 		{"train vit --data synthetic --out OUT --keep-best", exitUsage},
 		{"train vit --data nowhere.csv --out OUT", exitFailed},
 		{"train head --embeddings nowhere --out OUT --epochs 3", exitUsage},
+		{"train head --embeddings nowhere --out OUT --threads 1", exitFailed}, // for the store alone
 		{"train head --embeddings nowhere --out OUT --recipe strong --epochs 0", exitUsage},
 		{"import --model head --weights w.pth --out OUT", exitUsage},
 		{"import --model cnn --weights nowhere.pth --out OUT", exitFailed},

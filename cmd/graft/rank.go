@@ -7,7 +7,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/rank"
-	"graft/graph/engine/sgemm"
 )
 
 // rankCommand compares backbones on a sample.
@@ -44,7 +43,6 @@ func rankAction(c *cli.Context) (err error) {
 		return err
 	}
 	defer closeInto(&err, config.Data)
-	sgemm.SetThreads(c.Int("threads"))
 	r, err := rank.Run(c.Context, config)
 	if err != nil {
 		return err

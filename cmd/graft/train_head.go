@@ -52,7 +52,7 @@ func trainHead(c *cli.Context) error {
 	config := train.HeadConfig{
 		Embeddings: c.String("embeddings"), Out: c.String("out"), Taps: splitWords(c.String("taps")), Model: c.String("model"),
 		Recipe: c.String("recipe"), ClassWeights: c.String("class-weights"), UseFlip: c.Bool("use-flip"),
-		Seed: c.Uint64("seed"), Force: c.Bool("force"), Version: version(),
+		Seed: c.Uint64("seed"), Threads: c.Int("threads"), Force: c.Bool("force"), Version: version(),
 	}
 	if c.IsSet("lambda") {
 		lambda := c.Float64("lambda")
@@ -79,7 +79,8 @@ func trainHead(c *cli.Context) error {
 // not.
 func setHeadDescent(c *cli.Context, config *train.HeadConfig) error {
 	if config.Recipe == run.RecipeLBFGS {
-		if name := anySet(c, slices.Concat(descentFlags(), optionFlags(nets.KindHead))); name != "" {
+		others := slices.DeleteFunc(descentFlags(), func(f cli.Flag) bool { return f.Names()[0] == "threads" })
+		if name := anySet(c, slices.Concat(others, optionFlags(nets.KindHead))); name != "" {
 			return fmt.Errorf("recipe %s does not have --%s", config.Recipe, name)
 		}
 		return nil

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"graft/finetune/nets"
-	"graft/graph/engine/sgemm"
 	"graft/internal/bench"
 )
 
@@ -103,8 +102,7 @@ func (c *Config) check() error {
 }
 
 // Run measures the case of a word. progress, which may be nil, counts rounds, or
-// images where there are any. While it runs, the threads of package sgemm are
-// Config's; afterwards they are all.
+// images where there are any.
 func Run(ctx context.Context, word string, c Config, progress func(done, total int64)) (cases []bench.Case, err error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
@@ -112,8 +110,6 @@ func Run(ctx context.Context, word string, c Config, progress func(done, total i
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	sgemm.SetThreads(c.Threads)
-	defer sgemm.SetThreads(0)
 	switch word {
 	case Head:
 		cases, err = c.head(ctx, progress)

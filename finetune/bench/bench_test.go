@@ -120,12 +120,12 @@ func TestRepeats(t *testing.T) {
 
 func TestFeatures(t *testing.T) {
 	const rows, dim = 5000, 8
-	x, y := features(rows, dim, 1)
-	again, _ := features(rows, dim, 1)
+	x, y := Config{Rows: rows, Dim: dim, Seed: 1}.features()
+	again, _ := Config{Rows: rows, Dim: dim, Seed: 1}.features()
 	if !slices.Equal(x, again) {
 		t.Error("the same seed gives other features")
 	}
-	if other, _ := features(rows, dim, 2); slices.Equal(x, other) {
+	if other, _ := (Config{Rows: rows, Dim: dim, Seed: 2}).features(); slices.Equal(x, other) {
 		t.Error("another seed gives the same features")
 	}
 	var counts [classes]int
@@ -167,7 +167,7 @@ func TestRotation(t *testing.T) {
 	const n = 9
 	q := rotation(rand.New(rand.NewPCG(1, 2)), n)
 	product := make([]float32, n*n)
-	sgemm.Gemm(true, false, n, n, n, 1, q, n, q, n, 0, product, n)
+	sgemm.Threads(0).Gemm(true, false, n, n, n, 1, q, n, q, n, 0, product, n)
 	for i, v := range product {
 		want := 0.0
 		if i/n == i%n {

@@ -20,8 +20,8 @@ const inverseStrength = 0.01
 // head times whole fits, from raw features to weights; drawing the features is
 // not part of that.
 func (c Config) head(ctx context.Context, progress func(done, total int64)) ([]bench.Case, error) {
-	x, y := features(c.Rows, c.Dim, c.Seed)
-	o := head.LBFGSOptions{Lambda: head.LambdaFromC(inverseStrength, c.Rows)}
+	x, y := c.features()
+	o := head.LBFGSOptions{Lambda: head.LambdaFromC(inverseStrength, c.Rows), Threads: c.Threads}
 	rounds := make([]time.Duration, 0, c.Rounds)
 	for r := -1; r < c.Rounds; r++ {
 		start := time.Now()
@@ -41,22 +41,23 @@ func (c Config) head(ctx context.Context, progress func(done, total int64)) ([]b
 	return []bench.Case{measured(Head, float64(c.Rows), rowUnit, c.Rows, rounds)}, nil
 }
 
-// features draws x [rows,dim] and labels like those that a vision transformer
+// features draws x [Rows,Dim] and labels like those that a vision transformer
 // gives, as scripts/bench_head_sklearn.py does: correlated columns whose
 // spectrum decays as a power and whose means and scales differ widely, seven
 // unequal classes, and labels that no classifier predicts fully.
-func features(rows, dim int, seed uint64) (x []float32, y []int) {
-	r := rand.New(rand.NewPCG(seed, 0x68656164)) // "head"
+func (c Config) features() (x []float32, y []int) {
+	rows, dim, threads := c.Rows, c.Dim, sgemm.Threads(c.Threads)
+	r := rand.New(rand.NewPCG(c.Seed, 0x68656164)) // "head"
 	spectrum, factors := make([]float32, dim), normals(r, rows*dim)
 	for j := range spectrum {
 		spectrum[j] = float32(math.Pow(float64(1+j), -0.8))
 	}
-	y = labels(r, factors, spectrum, rows)
+	y = labels(r, threads, factors, spectrum, rows)
 	for i := range factors {
 		factors[i] *= spectrum[i%dim]
 	}
 	x = make([]float32, rows*dim)
-	sgemm.Gemm(false, false, rows, dim, dim, 1, factors, dim, rotation(r, dim), dim, 0, x, dim)
+	threads.Gemm(false, false, rows, dim, dim, 1, factors, dim, rotation(r, dim), dim, 0, x, dim)
 	scale, shift := make([]float32, dim), make([]float32, dim)
 	for j := range dim {
 		scale[j], shift[j] = float32(math.Exp(r.NormFloat64())), float32(r.NormFloat64()/2)
@@ -68,7 +69,7 @@ func features(rows, dim int, seed uint64) (x []float32, y []int) {
 }
 
 // labels draws from the softmax of logits that are linear in the factors.
-func labels(r *rand.Rand, factors, spectrum []float32, rows int) []int {
+func labels(r *rand.Rand, threads sgemm.Threads, factors, spectrum []float32, rows int) []int {
 	dim := len(spectrum)
 	shares := [classes]float64{0.14, 0.015, 0.14, 0.25, 0.17, 0.11, 0.17} // about FER2013's
 	w := normals(r, dim*classes)
@@ -76,7 +77,7 @@ func labels(r *rand.Rand, factors, spectrum []float32, rows int) []int {
 		w[i] *= 2.1 * spectrum[i/classes]
 	}
 	logits := make([]float32, rows*classes)
-	sgemm.Gemm(false, false, rows, classes, dim, 1, factors, dim, w, classes, 0, logits, classes)
+	threads.Gemm(false, false, rows, classes, dim, 1, factors, dim, w, classes, 0, logits, classes)
 	y := make([]int, rows)
 	for i := range y {
 		best := math.Inf(-1)

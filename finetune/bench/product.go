@@ -83,11 +83,12 @@ type duel struct {
 	session      *ort.Session
 	in, out      []ort.Tensor
 	repeats      int // in a round
+	threads      sgemm.Threads
 }
 
 func newDuel(p Product, c Config) (*duel, error) {
 	r := rand.New(rand.NewPCG(c.Seed, 0x6761))
-	d := &duel{Product: p, a: normals(r, p.M*p.K), b: normals(r, p.K*p.N), ours: make([]float32, p.M*p.N), theirs: make([]float32, p.M*p.N)}
+	d := &duel{Product: p, a: normals(r, p.M*p.K), b: normals(r, p.K*p.N), ours: make([]float32, p.M*p.N), theirs: make([]float32, p.M*p.N), threads: sgemm.Threads(c.Threads)}
 	d.repeats = int(max(1, math.Ceil(c.Work/p.gflop())))
 	m, n, k := int64(p.M), int64(p.N), int64(p.K)
 	d.in = []ort.Tensor{{Name: "a", Shape: []int64{m, k}, Data: d.a}, {Name: "b", Shape: []int64{k, n}, Data: d.b}}
@@ -97,7 +98,7 @@ func newDuel(p Product, c Config) (*duel, error) {
 		return nil, err
 	}
 	// ONNX Runtime's own choice may be fewer threads than graft's, so it is told.
-	d.session, err = ort.OpenBytes(model, ort.Options{Provider: ort.CPU, Threads: sgemm.Threads()})
+	d.session, err = ort.OpenBytes(model, ort.Options{Provider: ort.CPU, Threads: d.threads.Count()})
 	return d, err
 }
 
@@ -116,7 +117,7 @@ func matMul(m, n, k int64) ([]byte, error) {
 func (d *duel) runtime(ctx context.Context) error { return d.session.Run(ctx, d.in, d.out) }
 
 func (d *duel) graft(ctx context.Context) error {
-	sgemm.Gemm(false, false, d.M, d.N, d.K, 1, d.a, d.K, d.b, d.N, 0, d.ours, d.N)
+	d.threads.Gemm(false, false, d.M, d.N, d.K, 1, d.a, d.K, d.b, d.N, 0, d.ours, d.N)
 	return ctx.Err()
 }
 

@@ -59,7 +59,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 			return r, fmt.Errorf("check %s: %w", path, err)
 		}
 	}
-	if r, err = Stores(ctx, stores[0], stores[1], c.Seed, c.Progress("comparing taps")); err != nil {
+	if r, err = Stores(ctx, stores[0], stores[1], c.Seed, c.Runtime.Threads, c.Progress("comparing taps")); err != nil {
 		return r, err
 	}
 	r.A.ImagesPerSecond, r.B.ImagesPerSecond = speeds[0], speeds[1]
@@ -85,7 +85,7 @@ func (c Config) extract(ctx context.Context, path, dir string) (s *store.Store, 
 
 // Stores compares two stores of the same images, a being the reference, on the
 // taps that both have. progress counts taps and may be nil.
-func Stores(ctx context.Context, a, b *store.Store, seed uint64, progress func(done, total int64)) (Report, error) {
+func Stores(ctx context.Context, a, b *store.Store, seed uint64, threads int, progress func(done, total int64)) (Report, error) {
 	r := Report{A: side(a), B: side(b), Data: a.Manifest().Dataset.Name, Images: len(a.Rows())}
 	if err := sameImages(a, b); err != nil {
 		return r, err
@@ -95,6 +95,7 @@ func Stores(ctx context.Context, a, b *store.Store, seed uint64, progress func(d
 		return r, fmt.Errorf("%s and %s have no tap in common", a.Dir(), b.Dir())
 	}
 	p := plan(a, seed)
+	p.threads = threads
 	r.Probe = p.Probe
 	for i, name := range taps {
 		t, err := tap(ctx, a, b, name, p)

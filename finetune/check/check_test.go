@@ -101,7 +101,7 @@ func storeOf(t testing.TB, d *dataset.Dataset, name string, noise float32, dim i
 func TestStores(t *testing.T) {
 	d := synthetic(t)
 	a, b := storeOf(t, d, "a", 0, 8), storeOf(t, d, "b", 4, 8)
-	same, err := check.Stores(t.Context(), a, a, 1, nil)
+	same, err := check.Stores(t.Context(), a, a, 1, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestStores(t *testing.T) {
 	if len(cls.Probes) != 2 || cls.Probes[0].Split != "public-test" || cls.Probes[0].Loss != 0 || cls.Probes[0].Interval != 0 || !(cls.Probes[0].AccuracyA > 0.9) {
 		t.Errorf("probes against itself: %+v", cls.Probes)
 	}
-	noisy, err := check.Stores(t.Context(), a, b, 1, nil)
+	noisy, err := check.Stores(t.Context(), a, b, 1, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestStores(t *testing.T) {
 func TestOneSplit(t *testing.T) {
 	d := synthetic(t)
 	a := storeOf(t, d, "a", 0, 8, "train")
-	r, err := check.Stores(t.Context(), a, a, 1, nil)
+	r, err := check.Stores(t.Context(), a, a, 1, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestOneSplit(t *testing.T) {
 		t.Fatal(err)
 	}
 	few := storeOf(t, d, "few", 0, 8)
-	if r, err = check.Stores(t.Context(), few, few, 1, nil); err != nil || r.Probe.Skipped == "" || r.Taps[0].Probes != nil {
+	if r, err = check.Stores(t.Context(), few, few, 1, 0, nil); err != nil || r.Probe.Skipped == "" || r.Taps[0].Probes != nil {
 		t.Errorf("few images: %v, %+v", err, r.Probe)
 	}
 }
@@ -161,7 +161,7 @@ func TestStoresRefuses(t *testing.T) {
 		"other images": {storeOf(t, d, "less", 0, 8, "train"), "images"},
 		"other widths": {storeOf(t, d, "wide", 0, 9), "8 and 9 features"},
 	} {
-		if _, err := check.Stores(t.Context(), a, c.other, 1, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := check.Stores(t.Context(), a, c.other, 1, 0, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 	}

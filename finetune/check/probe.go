@@ -28,6 +28,8 @@ type probe struct {
 	Probe
 	fitted []int            // rows of the store
 	judged map[string][]int // by split
+
+	threads int
 }
 
 // plan chooses the rows: train trains and every other split judges; with one
@@ -101,7 +103,7 @@ func (p probe) judge(ctx context.Context, x, y []float32, dim int, labels []int,
 	var out []Judgement
 	for _, split := range p.splits() {
 		rows := p.judged[split]
-		out = append(out, judgement(split, correct(a, x, rows, labels), correct(b, y, rows, labels)))
+		out = append(out, judgement(split, p.correct(a, x, rows, labels), p.correct(b, y, rows, labels)))
 	}
 	return out, nil
 }
@@ -111,7 +113,7 @@ func (p probe) fit(ctx context.Context, x []float32, dim int, labels []int, clas
 	for _, i := range p.fitted {
 		some = append(some, labels[i])
 	}
-	l, _, err := head.FitLBFGS(ctx, gather(x, dim, p.fitted), len(some), dim, some, classes, head.LBFGSOptions{Lambda: p.Lambda})
+	l, _, err := head.FitLBFGS(ctx, gather(x, dim, p.fitted), len(some), dim, some, classes, head.LBFGSOptions{Lambda: p.Lambda, Threads: p.threads})
 	return l, err
 }
 
@@ -124,8 +126,8 @@ func gather(x []float32, dim int, rows []int) []float32 {
 }
 
 // correct tells of each row whether the head names its class.
-func correct(l *head.Linear, x []float32, rows, labels []int) []bool {
-	z := l.Logits(gather(x, l.Dim, rows), len(rows))
+func (p probe) correct(l *head.Linear, x []float32, rows, labels []int) []bool {
+	z := l.Logits(gather(x, l.Dim, rows), len(rows), p.threads)
 	out := make([]bool, len(rows))
 	for i, row := range rows {
 		out[i] = metrics.Argmax(z[i*l.Classes:(i+1)*l.Classes]) == labels[row]

@@ -15,6 +15,7 @@ type factor struct {
 	d        int
 	l        []float32   // [d,d], the upper triangle left over
 	diagonal [][]float32 // inverse of each diagonal block, lower triangular
+	threads  sgemm.Threads
 }
 
 const factorBlock = 96
@@ -27,14 +28,14 @@ func (f *factor) block(i int) (from, to int) {
 }
 
 // cholesky factors m [d,d], of which it reads and overwrites the lower triangle.
-func cholesky(m []float32, d int) (*factor, error) {
-	f := &factor{d: d, l: m}
+func cholesky(m []float32, d int, threads sgemm.Threads) (*factor, error) {
+	f := &factor{d: d, l: m, threads: threads}
 	column := make([]float32, d*factorBlock)
 	for i := range f.blocks() {
 		from, to := f.block(i)
 		n := to - from
 		// What the columns to the left contribute to this block column.
-		sgemm.Gemm(false, true, d-from, n, from, -1, m[from*d:], d, m[from*d:], d, 1, m[from*d+from:], d)
+		f.threads.Gemm(false, true, d-from, n, from, -1, m[from*d:], d, m[from*d:], d, 1, m[from*d+from:], d)
 		inverse, ok := factorDiagonal(m[from*d+from:], d, n)
 		if !ok {
 			return nil, errors.New("second moments are not positive definite")
@@ -44,7 +45,7 @@ func cholesky(m []float32, d int) (*factor, error) {
 			break
 		}
 		below := column[:(d-to)*n]
-		sgemm.Gemm(false, true, d-to, n, n, 1, m[to*d+from:], d, inverse, n, 0, below, n)
+		f.threads.Gemm(false, true, d-to, n, n, 1, m[to*d+from:], d, inverse, n, 0, below, n)
 		for r := range d - to {
 			copy(m[(to+r)*d+from:(to+r)*d+to], below[r*n:])
 		}
@@ -106,7 +107,7 @@ func (f *factor) solve(v []float32, rows int) {
 	for i := f.blocks() - 1; i >= 0; i-- {
 		from, to := f.block(i)
 		f.diagonalProduct(part, v, rows, i, false)
-		sgemm.Gemm(false, false, rows, from, to-from, -1, part, to-from, f.l[from*f.d:], f.d, 1, v, f.d)
+		f.threads.Gemm(false, false, rows, from, to-from, -1, part, to-from, f.l[from*f.d:], f.d, 1, v, f.d)
 	}
 }
 
@@ -115,7 +116,7 @@ func (f *factor) solveTransposed(v []float32, rows int) {
 	part := make([]float32, rows*factorBlock)
 	for i := range f.blocks() {
 		from, to := f.block(i)
-		sgemm.Gemm(false, true, rows, to-from, from, -1, v, f.d, f.l[from*f.d:], f.d, 1, v[from:], f.d)
+		f.threads.Gemm(false, true, rows, to-from, from, -1, v, f.d, f.l[from*f.d:], f.d, 1, v[from:], f.d)
 		f.diagonalProduct(part, v, rows, i, true)
 	}
 }
@@ -125,7 +126,7 @@ func (f *factor) solveTransposed(v []float32, rows int) {
 func (f *factor) diagonalProduct(part, v []float32, rows, i int, trans bool) {
 	from, to := f.block(i)
 	n := to - from
-	sgemm.Gemm(false, trans, rows, n, n, 1, v[from:], f.d, f.diagonal[i], n, 0, part, n)
+	f.threads.Gemm(false, trans, rows, n, n, 1, v[from:], f.d, f.diagonal[i], n, 0, part, n)
 	for r := range rows {
 		copy(v[r*f.d+from:r*f.d+to], part[r*n:(r+1)*n])
 	}

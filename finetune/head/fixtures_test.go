@@ -78,7 +78,7 @@ func TestReachesSklearn(t *testing.T) {
 			if got := trace.Last().Loss; !(math.Abs(got-c.Loss) <= 1e-5) {
 				t.Errorf("loss %.8f, scikit-learn's is %.8f", got, c.Loss)
 			}
-			p := l.Probabilities(r.X, r.Rows)
+			p := l.Probabilities(r.X, r.Rows, 0)
 			if got := hits(p, c.Predictions, r.Classes); got < r.Rows-1 {
 				t.Errorf("%d of %d predictions are scikit-learn's", got, r.Rows)
 			}
@@ -110,7 +110,7 @@ func TestLossIsThatOfTheHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	var loss, square float64
-	p := l.Probabilities(r.X, r.Rows)
+	p := l.Probabilities(r.X, r.Rows, 0)
 	for i, k := range r.Y {
 		loss -= math.Log(float64(p[i*r.Classes+k]))
 	}

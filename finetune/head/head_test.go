@@ -18,7 +18,7 @@ func ExampleFitLBFGS() {
 	y := []int{0, 0, 0, 1, 1, 1}
 	l, trace, err := FitLBFGS(context.Background(), x, 6, 1, y, 2, LBFGSOptions{Lambda: LambdaFromC(1, 6)})
 	fmt.Println(trace.Converged, err)
-	for i, p := range l.Probabilities([]float32{0, 2.5}, 2) {
+	for i, p := range l.Probabilities([]float32{0, 2.5}, 2, 0) {
 		fmt.Printf("%d: %.3f\n", i, p)
 	}
 	// Output:
@@ -70,7 +70,7 @@ func TestProbabilities(t *testing.T) {
 			}
 			x := normals(r, n*50)
 			old := slices.Clone(x)
-			p := l.Probabilities(x, n)
+			p := l.Probabilities(x, n, 0)
 			if !slices.Equal(x, old) {
 				t.Fatal("the features were changed")
 			}
@@ -116,7 +116,7 @@ func slowProbabilities(l *Linear, x []float32) []float64 {
 
 func TestSoftmaxOfHugeLogits(t *testing.T) {
 	l := &Linear{Classes: 3, Dim: 1, W: []float32{3000, -3000, 2999}, B: []float32{0, 0, 0}}
-	p := l.Probabilities([]float32{1}, 1)
+	p := l.Probabilities([]float32{1}, 1, 0)
 	if !(math.Abs(float64(p[0])-0.7310586) <= 1e-6) || p[1] != 0 {
 		t.Fatalf("softmax of 3000, −3000, 2999 is %v", p)
 	}
@@ -196,7 +196,7 @@ func TestGradientAgainstFiniteDifferences(t *testing.T) {
 
 func TestConditionerIsAChangeOfVariables(t *testing.T) {
 	p := testProblem(t, false)
-	c, err := newConditioner(p.moments, p.d, p.classes, p.lambda)
+	c, err := newConditioner(p.moments, p.d, p.classes, p.lambda, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,12 +227,12 @@ func TestCholesky(t *testing.T) {
 	for _, d := range []int{1, 5, 96, 97, 250} {
 		a := normals(r, d*d)
 		m := make([]float32, d*d)
-		sgemm.Gemm(false, true, d, d, d, 1/float32(d), a, d, a, d, 0, m, d)
+		sgemm.Threads(0).Gemm(false, true, d, d, d, 1/float32(d), a, d, a, d, 0, m, d)
 		for i := range d {
 			m[i*d+i]++
 		}
 		want := slices.Clone(m)
-		f, err := cholesky(m, d)
+		f, err := cholesky(m, d, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +263,7 @@ func TestCholesky(t *testing.T) {
 			}
 		}
 	}
-	if _, err := cholesky([]float32{1, 0, 2, 1}, 2); err == nil {
+	if _, err := cholesky([]float32{1, 0, 2, 1}, 2, 0); err == nil {
 		t.Error("a matrix that is not positive definite was factored")
 	}
 }
@@ -290,15 +290,15 @@ func TestMoments(t *testing.T) {
 	if mean[2] != 0.5 || std[2] != 0.5 {
 		t.Errorf("zeros and ones: mean %g, std %g, want ½ and ½", mean[2], std[2])
 	}
-	if mean, std, err = Moments(x, d, []int{1, 3, 5, 8}); err != nil || mean[2] != 0.75 || !(math.Abs(float64(std[2])-math.Sqrt(3)/4) <= 1e-6) {
+	if mean, std, err = Moments(x, d, []int{1, 3, 5, 8}, 0); err != nil || mean[2] != 0.75 || !(math.Abs(float64(std[2])-math.Sqrt(3)/4) <= 1e-6) {
 		t.Errorf("1, 1, 1, 0: mean %v, std %v (%v), want ¾ and √3/4", mean, std, err)
 	}
 	for _, rows := range [][]int{nil, {0, n}, {-1}} {
-		if _, _, err := Moments(x, d, rows); err == nil {
+		if _, _, err := Moments(x, d, rows, 0); err == nil {
 			t.Errorf("rows %v of %d: no error", rows, n)
 		}
 	}
-	if _, _, err := Moments(x[1:], d, []int{0}); err == nil {
+	if _, _, err := Moments(x[1:], d, []int{0}, 0); err == nil {
 		t.Error("a cut-off row: no error")
 	}
 }
@@ -328,12 +328,10 @@ func TestRepeatedColumns(t *testing.T) {
 }
 
 func TestSameBitsForAnyThreads(t *testing.T) {
-	defer sgemm.SetThreads(0)
 	x, y := blobs(20, 2000, 40, 7, 2)
 	var first *Linear
 	for _, threads := range []int{1, 2, 4} {
-		sgemm.SetThreads(threads)
-		l, _, err := FitLBFGS(context.Background(), x, 2000, 40, y, 7, LBFGSOptions{Lambda: 0.01})
+		l, _, err := FitLBFGS(context.Background(), x, 2000, 40, y, 7, LBFGSOptions{Lambda: 0.01, Threads: threads})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,7 @@ func (p *problem) fit(ctx context.Context, o LBFGSOptions, began time.Time) (*Li
 	p.lambda = o.Lambda
 	m.trace.Lambda = o.Lambda
 	var err error
-	if m.conditioner, err = newConditioner(p.moments, p.d, p.classes, o.Lambda); err != nil {
+	if m.conditioner, err = newConditioner(p.moments, p.d, p.classes, o.Lambda, p.threads); err != nil {
 		return nil, Trace{}, err
 	}
 	theta := make([]float64, p.size())

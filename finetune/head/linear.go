@@ -53,23 +53,24 @@ func (l *Linear) Check() error {
 // Probabilities returns the classes' probabilities [n,Classes] for the rows of
 // x [n,Dim]. A head that fails Check, or an x of another size, is a programmer's
 // error and panics.
-func (l *Linear) Probabilities(x []float32, n int) []float32 {
-	p := l.Logits(x, n)
+func (l *Linear) Probabilities(x []float32, n, threads int) []float32 {
+	p := l.Logits(x, n, threads)
 	for i := range n {
 		softmax(p[i*l.Classes : (i+1)*l.Classes])
 	}
 	return p
 }
 
-// Logits returns W·z + B [n,Classes] for the rows of x [n,Dim].
-func (l *Linear) Logits(x []float32, n int) []float32 {
+// Logits returns W·z + B [n,Classes] for the rows of x [n,Dim]. Threads 0 means all
+// cores.
+func (l *Linear) Logits(x []float32, n, threads int) []float32 {
 	if len(x) != n*l.Dim {
 		panic(fmt.Sprintf("head: %d rows of %d features need %d elements, got %d", n, l.Dim, n*l.Dim, len(x)))
 	}
 	z := make([]float32, n*l.Classes)
 	scale := inverse(l.Std)
 	rows := blockRows(l.Dim)
-	sgemm.For((n+rows-1)/rows, func(i int) {
+	sgemm.Threads(threads).For((n+rows-1)/rows, func(i int) {
 		from, to := i*rows, min((i+1)*rows, n)
 		block := x[from*l.Dim : to*l.Dim]
 		if l.Mean != nil {
@@ -79,7 +80,7 @@ func (l *Linear) Logits(x []float32, n int) []float32 {
 			block = *buffer
 		}
 		out := z[from*l.Classes : to*l.Classes]
-		sgemm.Sequential(false, true, to-from, l.Classes, l.Dim, 1, block, l.Dim, l.W, l.Dim, 0, out, l.Classes)
+		sgemm.Serial.Gemm(false, true, to-from, l.Classes, l.Dim, 1, block, l.Dim, l.W, l.Dim, 0, out, l.Classes)
 		for j := range out {
 			out[j] += l.B[j%l.Classes]
 		}

@@ -18,8 +18,8 @@ func chunk(i, n int) (from, to int) { return i * n / chunks, (i + 1) * n / chunk
 // Moments returns mean and standard deviation (of the population, as
 // scikit-learn's StandardScaler has it) of each column of x [·,d] over the rows
 // with the given numbers. A column that does not vary beyond float32's rounding
-// of its mean gets 1.
-func Moments(x []float32, d int, rows []int) (mean, std []float32, err error) {
+// of its mean gets 1. Threads 0 means all cores.
+func Moments(x []float32, d int, rows []int, threads int) (mean, std []float32, err error) {
 	if d < 1 || len(x)%d != 0 {
 		return nil, nil, fmt.Errorf("%d feature values do not make rows of %d", len(x), d)
 	}
@@ -30,7 +30,7 @@ func Moments(x []float32, d int, rows []int) (mean, std []float32, err error) {
 	if low, high := slices.Min(rows), slices.Max(rows); low < 0 || high >= n {
 		return nil, nil, fmt.Errorf("rows %d to %d of features that have %d", low, high, n)
 	}
-	return features{x: x, n: n, d: d, rows: rows}.moments()
+	return features{x: x, n: n, d: d, rows: rows, threads: sgemm.Threads(threads)}.moments()
 }
 
 // features are rows of a matrix: x [·,d], rows nil for all n.
@@ -38,6 +38,8 @@ type features struct {
 	x    []float32
 	n, d int
 	rows []int
+
+	threads sgemm.Threads
 }
 
 func (f features) count() int {
@@ -86,7 +88,7 @@ func (f features) moments() (mean, std []float32, err error) {
 // interleaved. With a shift of the columns' size, little cancels.
 func (f features) shiftedSums(shift []float32) []float64 {
 	parts := make([][]float64, chunks)
-	sgemm.For(chunks, func(c int) {
+	f.threads.For(chunks, func(c int) {
 		sums := make([]float64, 2*f.d)
 		from, to := chunk(c, f.count())
 		for i := from; i < to; i++ {

@@ -60,7 +60,7 @@ func (o *objective) evaluate(theta, grad []float64) float64 {
 		o.w[j] = float32(theta[j])
 	}
 	o.b = theta[len(o.w):]
-	sgemm.For(chunks, o.chunk)
+	o.threads.For(chunks, o.chunk)
 	var loss float64
 	clear(grad)
 	for c := range o.parts {
@@ -100,11 +100,11 @@ func (o *objective) chunk(c int) {
 		for i := range rows {
 			sgemm.Standardize(z[i*o.d:(i+1)*o.d], o.row(from+i), o.mean, o.scale)
 		}
-		sgemm.Sequential(false, true, rows, o.classes, o.d, 1, z, o.d, o.w, o.d, 0, logits, o.classes)
+		sgemm.Serial.Gemm(false, true, rows, o.classes, o.d, 1, z, o.d, o.w, o.d, 0, logits, o.classes)
 		for i := range rows {
 			p.loss += o.residual(o.index(from+i), logits[i*o.classes:(i+1)*o.classes], p.b)
 		}
-		sgemm.Sequential(true, false, o.classes, o.d, rows, 1, logits, o.classes, z, o.d, 1, p.w, o.d)
+		sgemm.Serial.Gemm(true, false, o.classes, o.d, rows, 1, logits, o.classes, z, o.d, 1, p.w, o.d)
 	}
 }
 

@@ -19,6 +19,8 @@ type LBFGSOptions struct {
 	Tolerance float64
 	// Start is a head to start from, nil for zeros.
 	Start *Linear
+	// Threads is the number of cores used; 0 means all.
+	Threads int
 	// Progress, if set, sees every step.
 	Progress func(Step)
 }

@@ -29,27 +29,27 @@ func (o *objective) secondMoments() []float32 {
 	z := make([]float32, min(m, rows)*o.d)
 	for from := 0; from < m; from += rows {
 		n := min(rows, m-from)
-		sgemm.For(n, func(i int) {
+		o.threads.For(n, func(i int) {
 			row := o.row((from + i) * o.count() / m)
 			sgemm.Standardize(z[i*o.d:(i+1)*o.d], row, o.mean, o.scale)
 		})
-		addSquare(s, z, n, o.d, 1/float32(m))
+		addSquare(o.threads, s, z, n, o.d, 1/float32(m))
 	}
 	return s
 }
 
 // addSquare adds alpha·ZᵀZ to the lower triangle of s, in bands of rows.
-func addSquare(s, z []float32, n, d int, alpha float32) {
+func addSquare(t sgemm.Threads, s, z []float32, n, d int, alpha float32) {
 	const band = 192
 	for from := 0; from < d; from += band {
 		to := min(from+band, d)
-		sgemm.Gemm(true, false, to-from, to, n, alpha, z[from:], d, z, d, 1, s[from*d:], d)
+		t.Gemm(true, false, to-from, to, n, alpha, z[from:], d, z, d, 1, s[from*d:], d)
 	}
 }
 
 // newConditioner factors h·S + λ·I. A little is added to the diagonal to stay
 // clear of float32's rounding, and more if that does not do.
-func newConditioner(s []float32, d, classes int, lambda float64) (*conditioner, error) {
+func newConditioner(s []float32, d, classes int, lambda float64, threads sgemm.Threads) (*conditioner, error) {
 	h := (1 - 1/float64(classes)) / float64(classes)
 	m := make([]float32, len(s))
 	for ridge := 1e-4; ; ridge *= 10 {
@@ -59,7 +59,7 @@ func newConditioner(s []float32, d, classes int, lambda float64) (*conditioner, 
 			}
 			m[i*d+i] += float32(lambda + ridge*h)
 		}
-		f, err := cholesky(m, d)
+		f, err := cholesky(m, d, threads)
 		if err == nil {
 			return &conditioner{f, classes, math.Sqrt(h), make([]float32, classes*d)}, nil
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"graft/graph/engine/sgemm"
 )
 
 // problem is an objective with what fits of any strength share.
@@ -24,7 +26,7 @@ func newProblem(x []float32, n, d int, y []int, classes int, o LBFGSOptions) (*p
 	if err := checkTargets(o.Targets, n, classes); err != nil {
 		return nil, err
 	}
-	return &problem{objective: objective{features: features{x: x, n: n, d: d}, classes: classes, labels: y, targets: o.Targets, weights: weights}}, nil
+	return &problem{objective: objective{features: features{x: x, n: n, d: d, threads: sgemm.Threads(o.Threads)}, classes: classes, labels: y, targets: o.Targets, weights: weights}}, nil
 }
 
 // measure takes the moments of the rows fitted.

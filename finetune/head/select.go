@@ -155,7 +155,7 @@ func (o *objective) judge(p *problem, l *Linear) (loss, share float64) {
 		for _, r := range rows {
 			x = append(x, o.x[r*o.d:(r+1)*o.d]...)
 		}
-		z := l.Logits(x, len(rows))
+		z := l.Logits(x, len(rows), int(o.threads))
 		for i, r := range rows {
 			if argmax(z[i*o.classes:(i+1)*o.classes]) == o.labels[r] {
 				correct += o.weight(r)

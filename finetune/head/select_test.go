@@ -65,7 +65,7 @@ func TestSelectionJudgesTheHoldout(t *testing.T) {
 	var loss float64
 	correct := 0
 	for _, i := range held {
-		p := s.Head.Probabilities(x[i*d:(i+1)*d], 1)
+		p := s.Head.Probabilities(x[i*d:(i+1)*d], 1, 0)
 		loss -= math.Log(float64(p[y[i]]))
 		correct += hits(p, y[i:i+1], 3)
 	}

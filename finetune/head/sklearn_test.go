@@ -37,7 +37,7 @@ func TestTimeAgainstSklearn(t *testing.T) {
 		if trace.Seconds < best["seconds"] {
 			best = map[string]float64{
 				"seconds": trace.Seconds, "iterations": float64(trace.Last().Iteration), "evaluations": float64(trace.Evaluations),
-				"loss": trace.Last().Loss, "accuracy": float64(hits(l.Probabilities(x, meta.Rows), y, meta.Classes)) / float64(meta.Rows),
+				"loss": trace.Last().Loss, "accuracy": float64(hits(l.Probabilities(x, meta.Rows, 0), y, meta.Classes)) / float64(meta.Rows),
 			}
 		}
 	}

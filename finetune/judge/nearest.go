@@ -20,6 +20,7 @@ type NearestConfig struct {
 	Center      bool     // cosines of what features differ in from the mean of train's, which all images share
 	Splits      []string // none: public-test, and where there is none, all but train
 	Predictions string   // folder for predictions-<split>.csv; empty for none
+	Threads     int      // 0: all cores
 	Progress    load.Progress
 }
 
@@ -90,7 +91,7 @@ func (n *nearest) index() (err error) {
 		n.mean = columnMeans(n.train.X, n.train.Dim)
 		subtract(n.train.X, n.mean)
 	}
-	n.found, err = knn.New(n.train.X, n.train.Dim, n.train.Labels, len(n.store.Classes()))
+	n.found, err = knn.New(n.train.X, n.train.Dim, n.train.Labels, len(n.store.Classes()), n.Threads)
 	return n.about(load.TrainSplit, err)
 }
 

@@ -14,7 +14,7 @@ func Example() {
 		0.9, 0.1, // class 0
 		0, 1, // class 1
 	}
-	ix, err := knn.New(train, 2, []int{0, 0, 1}, 2)
+	ix, err := knn.New(train, 2, []int{0, 0, 1}, 2, 0)
 	if err != nil {
 		fmt.Println(err)
 		return

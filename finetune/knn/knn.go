@@ -24,13 +24,15 @@ type Index struct {
 	dim     int
 	labels  []int
 	classes int
+	threads sgemm.Threads
 }
 
 // New makes an index of x [len(labels),dim], row-major, whose labels are in
 // [0,classes). It keeps x and scales its rows to length 1. A value that is not
-// finite is an error that names its row.
-func New(x []float32, dim int, labels []int, classes int) (*Index, error) {
-	ix := &Index{x, dim, labels, classes}
+// finite is an error that names its row. What the index does takes so many
+// threads, 0 for all cores.
+func New(x []float32, dim int, labels []int, classes, threads int) (*Index, error) {
+	ix := &Index{x, dim, labels, classes, sgemm.Threads(threads)}
 	switch {
 	case dim < 1 || len(labels) == 0 || len(x) != len(labels)*dim:
 		return nil, fmt.Errorf("index: %d values for %d rows of %d features", len(x), len(labels), dim)
@@ -42,7 +44,7 @@ func New(x []float32, dim int, labels []int, classes int) (*Index, error) {
 			return nil, fmt.Errorf("index: row %d has label %d, want 0 to %d", i, y, classes-1)
 		}
 	}
-	if err := normalize(x, dim); err != nil {
+	if err := ix.normalize(x); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
 	return ix, nil
@@ -67,7 +69,7 @@ func (ix *Index) Search(ctx context.Context, q []float32, k int, progress func(d
 	if k < 1 || k > ix.Len() {
 		return Neighbours{}, fmt.Errorf("%d neighbours of an index of %d rows, want 1 to %d", k, ix.Len(), ix.Len())
 	}
-	if err := normalize(q, ix.dim); err != nil {
+	if err := ix.normalize(q); err != nil {
 		return Neighbours{}, fmt.Errorf("queries: %w", err)
 	}
 	return ix.search(ctx, q, k, nil, progress)
@@ -92,12 +94,12 @@ func (ix *Index) LeaveOneOut(ctx context.Context, k int, groups []int, progress 
 	return ix.search(ctx, ix.x, k, groups, progress)
 }
 
-// normalize scales rows to length 1 on all cores; rows of zeros stay.
-func normalize(x []float32, dim int) error {
-	bad := make([]int, sgemm.Threads()) // each part's first row that is not finite, counted from 1
-	parallel.Parts(len(x)/dim, len(bad), func(part, from, to int) {
+// normalize scales rows to length 1; rows of zeros stay.
+func (ix *Index) normalize(x []float32) error {
+	bad := make([]int, ix.threads.Count()) // each part's first row that is not finite, counted from 1
+	parallel.Parts(len(x)/ix.dim, len(bad), func(part, from, to int) {
 		for i := from; i < to; i++ {
-			if !scaleRow(x[i*dim:(i+1)*dim]) && bad[part] == 0 {
+			if !scaleRow(x[i*ix.dim:(i+1)*ix.dim]) && bad[part] == 0 {
 				bad[part] = i + 1
 			}
 		}

@@ -40,7 +40,7 @@ func TestSklearn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range f.Cases {
-		ix, err := New(slices.Clone(f.X), f.Dim, f.Labels, f.Classes)
+		ix, err := New(slices.Clone(f.X), f.Dim, f.Labels, f.Classes, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func labelsOf(n int) []int {
 
 func index(t testing.TB, n, dim int, seed uint64) *Index {
 	t.Helper()
-	ix, err := New(made(n, dim, seed), dim, labelsOf(n), 3)
+	ix, err := New(made(n, dim, seed), dim, labelsOf(n), 3, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,11 +175,10 @@ func TestLeaveOneOut(t *testing.T) {
 }
 
 func TestThreadsChangeNothing(t *testing.T) {
-	defer sgemm.SetThreads(0)
 	ix, q := index(t, 2100, 33, 1), made(600, 33, 2)
 	var first Neighbours
 	for _, threads := range []int{1, 2, 5} {
-		sgemm.SetThreads(threads)
+		ix.threads = sgemm.Threads(threads)
 		nb, err := ix.Search(context.Background(), slices.Clone(q), 11, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -194,7 +193,7 @@ func TestThreadsChangeNothing(t *testing.T) {
 }
 
 func TestTiesGoToTheFirstClass(t *testing.T) {
-	ix, err := New([]float32{0, 1, 0, 2, 0, 0}, 2, []int{2, 1, 0}, 3)
+	ix, err := New([]float32{0, 1, 0, 2, 0, 0}, 2, []int{2, 1, 0}, 3, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,10 +224,10 @@ func TestRefuses(t *testing.T) {
 		try  func() error
 		want string
 	}{
-		{"empty", func() error { _, err := New(nil, 2, nil, 3); return err }, "0 rows"},
-		{"misshapen", func() error { _, err := New(make([]float32, 3), 2, []int{0}, 1); return err }, "3 values"},
-		{"label", func() error { _, err := New(make([]float32, 4), 2, []int{0, 3}, 3); return err }, "row 1 has label 3"},
-		{"nan", func() error { _, err := New([]float32{1, 2, 3, nan}, 2, []int{0, 1}, 2); return err }, "row 1 holds NaN"},
+		{"empty", func() error { _, err := New(nil, 2, nil, 3, 0); return err }, "0 rows"},
+		{"misshapen", func() error { _, err := New(make([]float32, 3), 2, []int{0}, 1, 0); return err }, "3 values"},
+		{"label", func() error { _, err := New(make([]float32, 4), 2, []int{0, 3}, 3, 0); return err }, "row 1 has label 3"},
+		{"nan", func() error { _, err := New([]float32{1, 2, 3, nan}, 2, []int{0, 1}, 2, 0); return err }, "row 1 holds NaN"},
 		{"nan query", func() error { _, err := ix.Search(ctx, []float32{nan, 1}, 1, nil); return err }, "queries: row 0"},
 		{"ragged queries", func() error { _, err := ix.Search(ctx, make([]float32, 3), 1, nil); return err }, "rows of 2"},
 		{"no neighbours", func() error { _, err := ix.Search(ctx, make([]float32, 2), 0, nil); return err }, "1 to 10"},

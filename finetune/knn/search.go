@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"graft/graph/engine/sgemm"
 	"graft/internal/parallel"
 )
 
@@ -27,9 +26,9 @@ func (ix *Index) search(ctx context.Context, q []float32, k int, groups []int, p
 				return Neighbours{}, err
 			}
 			m, width := rows[1]-rows[0], columns[1]-columns[0]
-			sgemm.Gemm(false, true, m, width, ix.dim, 1, q[rows[0]*ix.dim:], ix.dim,
+			ix.threads.Gemm(false, true, m, width, ix.dim, 1, q[rows[0]*ix.dim:], ix.dim,
 				ix.x[columns[0]*ix.dim:], ix.dim, 0, similar, width)
-			parallel.Parts(m, sgemm.Threads(), func(_, from, to int) {
+			parallel.Parts(m, ix.threads.Count(), func(_, from, to int) {
 				for i := from; i < to; i++ {
 					s.keep(rows[0]+i, similar[i*width:(i+1)*width], columns[0])
 				}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"graft/graph/engine/sgemm"
 	"graft/internal/parallel"
 )
 
@@ -39,7 +38,7 @@ func ParseVote(word string) (Vote, error) {
 func (ix *Index) Shares(nb Neighbours, vote Vote) []float32 {
 	queries := len(nb.Rows) / nb.K
 	out := make([]float32, queries*ix.classes)
-	parallel.Parts(queries, sgemm.Threads(), func(_, from, to int) {
+	parallel.Parts(queries, ix.threads.Count(), func(_, from, to int) {
 		votes := make([]float64, ix.classes)
 		for q := from; q < to; q++ {
 			ix.count(votes, nb.Rows[q*nb.K:(q+1)*nb.K], nb.Similarity[q*nb.K:(q+1)*nb.K], vote)

@@ -28,6 +28,7 @@ type judged struct {
 	labels  []int
 	classes int
 	seed    uint64
+	threads int
 }
 
 // tap judges the features; it changes them.
@@ -47,7 +48,7 @@ func (j judged) tap(ctx context.Context, name string) (Tap, error) {
 
 // nearest counts the images whose neighbours among the others vote right.
 func (j judged) nearest(ctx context.Context) (correct int, err error) {
-	ix, err := knn.New(j.x, j.dim, j.labels, j.classes)
+	ix, err := knn.New(j.x, j.dim, j.labels, j.classes, j.threads)
 	if err != nil {
 		return 0, err
 	}
@@ -64,12 +65,12 @@ func (j judged) probe(ctx context.Context) (correct int, err error) {
 	fold := deal(j.labels, j.classes, folds, j.seed)
 	for f := range folds {
 		fit, held := j.split(fold, f)
-		o := head.CVOptions{Grid: strengths, Seed: j.seed, LBFGS: head.LBFGSOptions{Tolerance: probeTolerance}}
+		o := head.CVOptions{Grid: strengths, Seed: j.seed, LBFGS: head.LBFGSOptions{Tolerance: probeTolerance, Threads: j.threads}}
 		l, _, _, err := head.FitCV(ctx, fit.x, len(fit.labels), j.dim, fit.labels, j.classes, o)
 		if err != nil {
 			return 0, err
 		}
-		correct += hits(l.Logits(held.x, len(held.labels)), held.labels, j.classes)
+		correct += hits(l.Logits(held.x, len(held.labels), j.threads), held.labels, j.classes)
 	}
 	return correct, nil
 }

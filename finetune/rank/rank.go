@@ -167,7 +167,7 @@ func (c *Config) judgeTaps(ctx context.Context, name, dir string) ([]Tap, error)
 		if err != nil {
 			return nil, err
 		}
-		one := judged{m.X, m.Dim, m.Labels, len(s.Classes()), c.Seed}
+		one := judged{m.X, m.Dim, m.Labels, len(s.Classes()), c.Seed, c.Runtime.Threads}
 		tap, err := one.tap(ctx, t)
 		if err != nil {
 			return nil, fmt.Errorf("tap %s: %w", t, err)

@@ -27,10 +27,11 @@ type HeadConfig struct {
 	Lambda       *float64 // strength of run.RecipeLBFGS, above 0: the penalty is λ/2·‖W‖² beside the mean loss; nil: chosen
 	ClassWeights string   // WeightsNone (also "") or WeightsBalanced
 	UseFlip      bool     // train on mirrored images too, and average both's logits at test
-	// Descent is how the other recipes train; nil for their defaults. Its class weights are ClassWeights, and its
-	// seed is Seed.
+	// Descent is how the other recipes train; nil for their defaults. Its class weights are ClassWeights, its seed is
+	// Seed and its threads are Threads.
 	Descent *Descent
 	Seed    uint64
+	Threads int    // CPU threads of training and judging, 0 for all cores
 	Force   bool   // replace the run at Out
 	Version string // of the program, for the record
 }
@@ -79,7 +80,7 @@ func (c *HeadConfig) checkDescent() error {
 	if c.Descent == nil {
 		c.Descent = &Descent{Fit: r.fit}
 	}
-	c.Descent.ClassWeights, c.Descent.Fit.Seed = c.ClassWeights, c.Seed
+	c.Descent.ClassWeights, c.Descent.Fit.Seed, c.Descent.Fit.Threads = c.ClassWeights, c.Seed, c.Threads
 	if _, err := c.Descent.network(r, map[string]any{"features": 1}); err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func Head(ctx context.Context, c HeadConfig, o Observer) (Result, error) {
 		return Result{}, fmt.Errorf("train head on %s: %w", s.Dir(), err)
 	}
 	r := &run.Run{Dir: c.Out, Config: config}
-	return finish(ctx, r, out, load.Store{Store: s, Head: config.Head}, 0)
+	return finish(ctx, r, out, load.Store{Store: s, Head: config.Head}, c.Threads)
 }
 
 // trainDescent is trainLBFGS for the recipes of gradient descent; it goes on
@@ -169,7 +170,7 @@ func headLesson(c HeadConfig, s *store.Store, x fit.Features, f run.Rows, manife
 	if net.(nets.Head).Standardize {
 		l.start = func(rows []int) (start map[string][]float32, err error) {
 			start = nets.Init(net, c.Seed)
-			start[nets.FeatureMean], start[nets.FeatureStd], err = head.Moments(x.X, x.Dim, rows)
+			start[nets.FeatureMean], start[nets.FeatureStd], err = head.Moments(x.X, x.Dim, rows, c.Threads)
 			return start, err
 		}
 	}

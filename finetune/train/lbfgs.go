@@ -48,7 +48,7 @@ func trainLBFGS(ctx context.Context, c HeadConfig, s *store.Store, config *run.C
 // fitLBFGS is run.RecipeLBFGS.
 func fitLBFGS(ctx context.Context, c HeadConfig, f load.Features, classes int) (fitted, error) {
 	n := len(f.Labels)
-	o := head.LBFGSOptions{MaxIterations: maxIterations, Tolerance: tolerance}
+	o := head.LBFGSOptions{MaxIterations: maxIterations, Tolerance: tolerance, Threads: c.Threads}
 	if c.ClassWeights == WeightsBalanced {
 		o.ClassWeights = head.Balanced(f.Labels, classes)
 	}

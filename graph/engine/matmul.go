@@ -12,7 +12,7 @@ import (
 func gemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
 	switch impl := tensor.WhichBLAS().(type) {
 	case sgemm.BLAS:
-		sgemm.Sequential(transA, transB, m, n, k, 1, a, lda, b, ldb, 0, c, ldc)
+		sgemm.Serial.Gemm(transA, transB, m, n, k, 1, a, lda, b, ldb, 0, c, ldc)
 	default:
 		impl.Sgemm(transposition(transA), transposition(transB), m, n, k, 1, a, lda, b, ldb, 0, c, ldc)
 	}

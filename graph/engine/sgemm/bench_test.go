@@ -34,7 +34,7 @@ func BenchmarkGemm(b *testing.B) {
 		for i := range available {
 			b.Run(name+"/"+available[i].name, func(b *testing.B) {
 				defer current.Store(current.Swap(&available[i]))
-				rate(b, s, Gemm)
+				rate(b, s, Threads(0).Gemm)
 			})
 		}
 		b.Run(name+"/gonum", func(b *testing.B) { rate(b, s, gonumGemm) })

@@ -8,14 +8,17 @@ import (
 
 // BLAS is gonum's BLAS with this package's float32 matrix product and
 // matrix-vector product. Give it to gorgonia with tensor.Use(sgemm.BLAS{}).
-type BLAS struct{ gonum.Implementation }
+type BLAS struct {
+	gonum.Implementation
+	Threads Threads
+}
 
 var _ tensor.BLAS = BLAS{}
 
 // Sgemm computes C = alpha·op(A)·op(B) + beta·C; see Gemm. Unlike gonum's, it
 // lets 0·NaN be NaN.
-func (BLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	Gemm(transposed("A", tA), transposed("B", tB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+func (g BLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	g.Threads.Gemm(transposed("A", tA), transposed("B", tB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
 // Sgemv computes y = alpha·op(A)·x + beta·y for A [m,n]. Strided vectors go to
@@ -26,10 +29,10 @@ func (g BLAS) Sgemv(tA blas.Transpose, m, n int, alpha float32, a []float32, lda
 		return
 	}
 	if transposed("A", tA) {
-		Gemm(false, false, 1, n, m, alpha, x, max(1, m), a, lda, beta, y, max(1, n))
+		g.Threads.Gemm(false, false, 1, n, m, alpha, x, max(1, m), a, lda, beta, y, max(1, n))
 		return
 	}
-	Gemm(false, true, m, 1, n, alpha, a, lda, x, max(1, n), beta, y, 1)
+	g.Threads.Gemm(false, true, m, 1, n, alpha, a, lda, x, max(1, n), beta, y, 1)
 }
 
 // transposed panics on what is no transposition, as every BLAS does.

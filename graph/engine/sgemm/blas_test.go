@@ -17,7 +17,7 @@ func Example() {
 	a := []float32{1, 2, 3, 4, 5, 6} // 2×3
 	b := []float32{1, 0, 2, 1, 0, 1} // 3×2
 	c := make([]float32, 4)
-	sgemm.Gemm(false, false, 2, 2, 3, 1, a, 3, b, 2, 0, c, 2)
+	sgemm.Threads(2).Gemm(false, false, 2, 2, 3, 1, a, 3, b, 2, 0, c, 2)
 	fmt.Println(c)
 	// Output: [5 5 14 11]
 }

@@ -12,22 +12,12 @@ import "fmt"
 
 // Gemm computes C = alpha·op(A)·op(B) + beta·C on row-major matrices, op being
 // the transposition where asked for: op(A) is [m,k], op(B) [k,n], C [m,n], and
-// lda, ldb and ldc are the lengths of rows as stored. Work is spread over
-// Threads cores. As in BLAS, beta 0 ignores what C held and alpha 0 what A and
-// B hold; else NaN and infinity spread as arithmetic says, 0·NaN being NaN. C
-// must not overlap A or B. Like an index out of range, dimensions that do not
-// fit the slices are a programmer's error and panic.
-func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, Threads())
-}
-
-// Sequential is Gemm on the calling goroutine alone, for callers that spread
-// their own work. It gives the same bits as Gemm.
-func Sequential(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, 1)
-}
-
-func gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int, threads int) {
+// lda, ldb and ldc are the lengths of rows as stored. As in BLAS, beta 0 ignores
+// what C held and alpha 0 what A and B hold; else NaN and infinity spread as
+// arithmetic says, 0·NaN being NaN. C must not overlap A or B. Like an index out
+// of range, dimensions that do not fit the slices are a programmer's error and
+// panic.
+func (t Threads) Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	checkMatrix("a", transA, m, k, a, lda)
 	checkMatrix("b", transB, k, n, b, ldb)
 	checkMatrix("c", false, m, n, c, ldc)
@@ -44,7 +34,7 @@ func gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int,
 	p.m, p.n, p.k = m, n, k
 	p.a, p.b, p.c = matrix{a, lda, transA}, matrix{b, ldb, transB}, matrix{c, ldc, false}
 	p.alpha, p.beta = alpha, beta
-	p.threads = threads
+	p.threads = t.Count()
 	if m*n*k < serialWork {
 		p.threads = 1
 	}

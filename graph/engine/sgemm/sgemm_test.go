@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // withKernels runs test under every kernel that this machine has.
@@ -70,7 +72,7 @@ func check(t *testing.T, s spec) {
 		}
 	}
 	old := append([]float32(nil), c...)
-	Gemm(s.transA, s.transB, s.m, s.n, s.k, s.alpha, a, lda, b, ldb, s.beta, c, ldc)
+	Threads(0).Gemm(s.transA, s.transB, s.m, s.n, s.k, s.alpha, a, lda, b, ldb, s.beta, c, ldc)
 	for i := range s.m {
 		for j := range ldc {
 			got := float64(c[i*ldc+j])
@@ -161,7 +163,7 @@ func TestNaNSpreads(t *testing.T) {
 				if tr[1] {
 					ldb = k
 				}
-				Gemm(tr[0], tr[1], m, n, k, 1, a, lda, b, ldb, 0, c, n)
+				Threads(0).Gemm(tr[0], tr[1], m, n, k, 1, a, lda, b, ldb, 0, c, n)
 				for i, v := range c {
 					if isNaN := v != v; isNaN != (i%n == 0) {
 						t.Fatalf("%v %v: C[%d,%d] is %g", sh, tr, i/n, i%n, v)
@@ -174,14 +176,13 @@ func TestNaNSpreads(t *testing.T) {
 
 func TestInfinityTimesZero(t *testing.T) {
 	c := []float32{1}
-	Gemm(false, false, 1, 1, 1, 1, []float32{0}, 1, []float32{float32(math.Inf(1))}, 1, 1, c, 1)
+	Threads(0).Gemm(false, false, 1, 1, 1, 1, []float32{0}, 1, []float32{float32(math.Inf(1))}, 1, 1, c, 1)
 	if c[0] == c[0] {
 		t.Fatalf("0·∞ + 1 is %g", c[0])
 	}
 }
 
 func TestSameBitsForAnyThreads(t *testing.T) {
-	defer SetThreads(0)
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, sh := range [][3]int{{300, 400, 500}, {2000, 7, 768}, {7, 768, 2000}, {33, 4000, 100}} {
 		m, n, k := sh[0], sh[1], sh[2]
@@ -189,9 +190,8 @@ func TestSameBitsForAnyThreads(t *testing.T) {
 		b, _ := stored(r, true, k, n, 0)
 		var first []float32
 		for _, threads := range []int{1, 2, 3, 5} {
-			SetThreads(threads)
 			c := make([]float32, m*n)
-			Gemm(false, true, m, n, k, 1, a, k, b, k, 0, c, n)
+			Threads(threads).Gemm(false, true, m, n, k, 1, a, k, b, k, 0, c, n)
 			if first == nil {
 				first = c
 				continue
@@ -206,9 +206,9 @@ func TestSameBitsForAnyThreads(t *testing.T) {
 }
 
 func TestEmpty(t *testing.T) {
-	Gemm(false, false, 0, 3, 2, 1, nil, 2, make([]float32, 6), 3, 0, nil, 3)
+	Threads(0).Gemm(false, false, 0, 3, 2, 1, nil, 2, make([]float32, 6), 3, 0, nil, 3)
 	c := []float32{1, 2, 3, 4}
-	Gemm(false, false, 2, 2, 0, 1, nil, 1, nil, 2, 2, c, 2)
+	Threads(0).Gemm(false, false, 2, 2, 0, 1, nil, 1, nil, 2, 2, c, 2)
 	if c[0] != 2 || c[3] != 8 {
 		t.Fatalf("k = 0 gave %v, want C doubled", c)
 	}
@@ -217,10 +217,10 @@ func TestEmpty(t *testing.T) {
 func TestMisfitsPanic(t *testing.T) {
 	ten := make([]float32, 10)
 	for name, call := range map[string]func(){
-		"short a":       func() { Gemm(false, false, 3, 2, 4, 1, ten, 4, ten, 2, 0, ten, 2) },
-		"stride of b":   func() { Gemm(false, false, 2, 3, 2, 1, ten, 2, ten, 2, 0, ten, 3) },
-		"negative size": func() { Gemm(false, false, -1, 3, 2, 1, ten, 2, ten, 3, 0, ten, 3) },
-		"short c":       func() { Gemm(false, false, 4, 3, 2, 1, ten, 2, ten, 3, 0, ten, 3) },
+		"short a":       func() { Threads(0).Gemm(false, false, 3, 2, 4, 1, ten, 4, ten, 2, 0, ten, 2) },
+		"stride of b":   func() { Threads(0).Gemm(false, false, 2, 3, 2, 1, ten, 2, ten, 2, 0, ten, 3) },
+		"negative size": func() { Threads(0).Gemm(false, false, -1, 3, 2, 1, ten, 2, ten, 3, 0, ten, 3) },
+		"short c":       func() { Threads(0).Gemm(false, false, 4, 3, 2, 1, ten, 2, ten, 3, 0, ten, 3) },
 	} {
 		func() {
 			defer func() {
@@ -252,10 +252,8 @@ func TestStandardize(t *testing.T) {
 }
 
 func TestFor(t *testing.T) {
-	defer SetThreads(0)
-	SetThreads(4)
 	seen := make([]int, 1000)
-	For(len(seen), func(i int) { seen[i]++ })
+	Threads(4).For(len(seen), func(i int) { seen[i]++ })
 	for i, n := range seen {
 		if n != 1 {
 			t.Fatalf("task %d ran %d times", i, n)
@@ -263,22 +261,41 @@ func TestFor(t *testing.T) {
 	}
 }
 
+// TestThreadsBound wants no more bodies at once than a caller asked for, whatever others ask for meanwhile.
+func TestThreadsBound(t *testing.T) {
+	var wait sync.WaitGroup
+	for _, threads := range []Threads{Serial, 2, 8, 3} {
+		wait.Go(func() {
+			var running, most atomic.Int64
+			threads.For(200, func(int) {
+				now := running.Add(1)
+				for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
+				}
+				time.Sleep(20 * time.Microsecond)
+				running.Add(-1)
+			})
+			if got := most.Load(); got > int64(threads) {
+				t.Errorf("%d bodies at once, want at most %d", got, threads)
+			}
+		})
+	}
+	wait.Wait()
+}
+
 // Products from many goroutines at once, some within For, share the helpers.
 func TestConcurrentProducts(t *testing.T) {
-	defer SetThreads(0)
-	SetThreads(3)
 	const n = 130
 	r := rand.New(rand.NewPCG(7, 8))
 	a, _ := stored(r, false, n, n, 0)
 	b, _ := stored(r, false, n, n, 0)
 	want := make([]float32, n*n)
-	Sequential(false, false, n, n, n, 1, a, n, b, n, 0, want, n)
+	Serial.Gemm(false, false, n, n, n, 1, a, n, b, n, 0, want, n)
 	var wait sync.WaitGroup
 	for range 4 {
 		wait.Go(func() {
-			For(5, func(int) {
+			Threads(3).For(5, func(int) {
 				c := make([]float32, n*n)
-				Gemm(false, false, n, n, n, 1, a, n, b, n, 0, c, n)
+				Threads(3).Gemm(false, false, n, n, n, 1, a, n, b, n, 0, c, n)
 				if !slices.Equal(c, want) {
 					t.Error("a product among others is another one")
 				}
@@ -301,7 +318,7 @@ func TestNothingAllocated(t *testing.T) {
 	c := make([]float32, n*n)
 	for _, cols := range []int{n, 7} {
 		for _, tr := range transposes {
-			call := func() { Gemm(tr[0], tr[1], n, cols, n, 1, a, n, a, n, 0, c, n) }
+			call := func() { Threads(0).Gemm(tr[0], tr[1], n, cols, n, 1, a, n, a, n, 0, c, n) }
 			call()
 			// The garbage collector may empty a pool once in a while.
 			if got := testing.AllocsPerRun(100, call); got > 0.5 {

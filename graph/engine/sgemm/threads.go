@@ -6,26 +6,27 @@ import (
 	"sync/atomic"
 )
 
-// maxThreads bounds SetThreads, and with it the number of goroutines kept.
+// Threads is the number of cores that a product or a loop may use; 0 means as
+// many as Go may use (GOMAXPROCS). It changes no result by a single bit.
+type Threads int
+
+// Serial is for callers that spread their own work.
+const Serial Threads = 1
+
+// maxThreads bounds Threads, and with it the number of goroutines kept.
 const maxThreads = 256
 
-var threads atomic.Int64
-
-// SetThreads sets how many cores a product may use; 0, the start value, means
-// as many as Go may use (GOMAXPROCS). It changes no result by a single bit.
-func SetThreads(n int) { threads.Store(int64(max(0, min(n, maxThreads)))) }
-
-// Threads is the number of cores a product may use.
-func Threads() int {
-	if n := threads.Load(); n > 0 {
-		return int(n)
+// Count is the number of cores that 0 and too large a number stand for.
+func (t Threads) Count() int {
+	if t <= 0 {
+		t = Threads(runtime.GOMAXPROCS(0))
 	}
-	return min(runtime.GOMAXPROCS(0), maxThreads)
+	return int(min(t, maxThreads))
 }
 
-// For calls body(0) … body(n−1), spread over Threads cores, and returns when all
-// are done. Bodies may call Sequential, and Gemm too. It allocates nothing.
-func For(n int, body func(i int)) { spread(n, Threads(), each(body)) }
+// For calls body(0) … body(n−1) and returns when all are done. Bodies may call
+// Gemm. It allocates nothing.
+func (t Threads) For(n int, body func(i int)) { spread(n, t.Count(), each(body)) }
 
 type each func(int)
 
