@@ -30,8 +30,8 @@ func (p pass) linear(name string, x *graph.Node) *graph.Node {
 // Loss is the mean cross-entropy of a forward pass's logits against targets [N,K], a distribution a row. Logits [M·N,K] of
 // a [Head]'s members are each held against the same targets.
 func Loss(g *graph.Graph, logits, targets *graph.Node, o graph.CrossEntropyOptions) *graph.Node {
-	if logits != nil && targets != nil {
-		if n := logits.Shape()[0] / targets.Shape()[0]; n > 1 {
+	if logits != nil && targets != nil && len(logits.Shape()) > 0 && len(targets.Shape()) > 0 {
+		if n := logits.Dim(0) / targets.Dim(0); n > 1 {
 			targets = g.Concat(0, slices.Repeat([]*graph.Node{targets}, n)...)
 		}
 	}

@@ -203,3 +203,26 @@ func TestWriteTable(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}
 }
+
+// TestBuildingNeverPanics builds losses of inputs, weights and targets that do not fit: the graph keeps the error.
+func TestBuildingNeverPanics(t *testing.T) {
+	shapes := [][]int{{}, {0}, {5}, {4, 3}, {1, 1, 40, 7}, {2, 3, 44, 44}, {1, 2, 3, 4, 5}}
+	for name, net := range everyNet() {
+		for _, shape := range shapes {
+			for _, targets := range shapes {
+				g := graph.New()
+				w, _ := Declare(g, net, nil)
+				if len(shape) == 5 {
+					w = func(string) *graph.Node { return nil }
+				}
+				logits := net.Forward(g, g.Input("x", shape...), w, Mode{Train: len(targets)%2 == 0})
+				if Loss(g, logits, g.Input("targets", targets...), graph.CrossEntropyOptions{}); g.Err() == nil {
+					t.Errorf("%s of %v against %v was built", name, shape, targets)
+				}
+			}
+		}
+	}
+	g := graph.New()
+	Loss(g, g.Scalar(1), g.Scalar(1), graph.CrossEntropyOptions{})
+	Loss(graph.New(), nil, nil, graph.CrossEntropyOptions{})
+}

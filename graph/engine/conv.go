@@ -102,7 +102,7 @@ func (v *convolving) compute(task int, segments []segment) {
 	y := v.y[(block*v.results+first)*v.plane:][:outputs*v.plane]
 	for i := range segments {
 		s := &segments[i]
-		vec.Taps(outputs, y[s.at:], v.plane, s.step, x[s.src:], v.srcPlane, s.srcStep, s.taps, v.sources, s.n, w, v.places*vec.Outputs, bias)
+		vec.Taps(outputs, y[s.at:], v.plane, s.step, x[s.src:], v.srcPlane, s.srcStep, &s.window, v.sources, s.n, w, v.places*vec.Outputs, bias)
 	}
 }
 

@@ -1,6 +1,10 @@
 package engine
 
-import "graft/graph/engine/vec"
+import (
+	"slices"
+
+	"graft/graph/engine/vec"
+)
 
 // grid is a plane of results computed by windows over a plane of sources, both interleaved.
 type grid struct {
@@ -16,9 +20,8 @@ type grid struct {
 type segment struct {
 	at, step, n  int // results: first, distance, number, in elements of an interleaved plane
 	src, srcStep int // source of the first result
-	taps         []vec.Tap
-	offsets      []int64 // the taps' sources alone
-	row          int
+	window       vec.Window
+	offsets      []int64 // the window's sources alone
 }
 
 // place1 lists, for a result's index along one axis, the window's places that fall on a source, and those sources.
@@ -57,7 +60,7 @@ func (g *grid) segments(weights int) []segment {
 				for next := x + apart; next < g.w && g.continues(kx, sx, next, n*srcApart); next += apart {
 					n++
 				}
-				s := segment{at: (y*g.w + x) * vec.Lanes, step: apart * vec.Lanes, n: n, srcStep: srcApart * vec.Lanes, row: y}
+				s := segment{at: (y*g.w + x) * vec.Lanes, step: apart * vec.Lanes, n: n, srcStep: srcApart * vec.Lanes}
 				s.place(g, ky, sy, kx, sx, weights)
 				out = append(out, s)
 				x += n * apart
@@ -81,19 +84,19 @@ func (g *grid) continues(kx, sx []int, x, moved int) bool {
 	return true
 }
 
-// place fills in the taps, relative to the smallest source.
+// place fills in the window, relative to the smallest source.
 func (s *segment) place(g *grid, ky, sy, kx, sx []int, weights int) {
+	if len(sy) == 0 || len(sx) == 0 {
+		return
+	}
+	s.src = (slices.Min(sy)*g.srcW + slices.Min(sx)) * vec.Lanes
+	var taps []vec.Tap
 	for i, y := range sy {
 		for j, x := range sx {
-			at := (y*g.srcW + x) * vec.Lanes
-			if len(s.taps) == 0 || at < s.src {
-				s.src = at
-			}
-			s.taps = append(s.taps, vec.Tap{X: int64(at), W: int64((ky[i]*g.kernel[1] + kx[j]) * weights)})
+			at := int64((y*g.srcW+x)*vec.Lanes - s.src)
+			taps = append(taps, vec.Tap{X: at, W: int64((ky[i]*g.kernel[1] + kx[j]) * weights)})
+			s.offsets = append(s.offsets, at)
 		}
 	}
-	for i := range s.taps {
-		s.taps[i].X -= int64(s.src)
-		s.offsets = append(s.offsets, s.taps[i].X)
-	}
+	s.window = vec.NewWindow(taps)
 }

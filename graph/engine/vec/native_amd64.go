@@ -1,6 +1,10 @@
 package vec
 
-import "golang.org/x/sys/cpu"
+import (
+	"slices"
+
+	"golang.org/x/sys/cpu"
+)
 
 // fast tells whether the assembly is in use.
 var fast bool
@@ -115,17 +119,23 @@ func dotAsm(a, b []float32) float32 {
 	return s
 }
 
+// inside panics unless v has the elements from…end-1, so that a wrong plan ends here and not in foreign memory.
+func inside(v []float32, from, end int) { _, _ = v[from], v[end-1] }
+
 var tapsByOutputs = [Outputs]func(y *float32, yPlane, yStep int, x *float32, xPlane, xStep int, taps *int64, count, planes, n int, w *float32, wPlane int, bias *float32){
 	taps1AVX2, taps2AVX2, taps3AVX2, taps4AVX2, taps5AVX2, taps6AVX2,
 }
 
-func tapsAsm(outputs int, y []float32, yPlane, yStep int, x []float32, xPlane, xStep int, taps []Tap, planes, n int, w []float32, wPlane int, bias []float32) {
+func tapsAsm(outputs int, y []float32, yPlane, yStep int, x []float32, xPlane, xStep int, window *Window, planes, n int, w []float32, wPlane int, bias []float32) {
+	taps := window.taps
 	if len(taps) == 0 || planes == 0 || n == 0 {
-		tapsGo(outputs, y, yPlane, yStep, x, xPlane, xStep, taps, planes, n, w, wPlane, bias)
+		tapsGo(outputs, y, yPlane, yStep, x, xPlane, xStep, window, planes, n, w, wPlane, bias)
 		return
 	}
-	// The last elements written and read, so that a wrong plan panics here.
-	_, _ = y[(outputs-1)*yPlane+(n-1)*yStep+Lanes-1], x[(planes-1)*xPlane+(n-1)*xStep+int(taps[len(taps)-1].X)+Lanes-1]
+	inside(y, 0, (outputs-1)*yPlane+(n-1)*yStep+Lanes)
+	inside(x, int(window.low.X), (planes-1)*xPlane+(n-1)*xStep+int(window.high.X)+Lanes)
+	inside(w, int(window.low.W), (planes-1)*wPlane+int(window.high.W)+Outputs)
+	inside(bias, 0, Outputs)
 	tapsByOutputs[outputs-1](&y[0], 4*yPlane, 4*yStep, &x[0], 4*xPlane, 4*xStep, &taps[0].X, len(taps), planes, n, &w[0], 4*wPlane, &bias[0])
 }
 
@@ -133,19 +143,23 @@ func correlateAsm(out *[CorrelateRows * CorrelateCols]float32, dy []float32, dyP
 	if rows == 0 || cols == 0 {
 		return
 	}
-	_ = dy[(CorrelateRows-1)*dyPlane+(rows-1)*dyRow+cols*Lanes-1]
-	_ = x[at[CorrelateCols-1]+(rows-1)*xRow+(cols-1)*xStep+Lanes-1]
+	inside(dy, 0, (CorrelateRows-1)*dyPlane+(rows-1)*dyRow+cols*Lanes)
+	inside(x, min(at[0], at[1], at[2], at[3]), max(at[0], at[1], at[2], at[3])+(rows-1)*xRow+(cols-1)*xStep+Lanes)
 	correlateAVX2(&out[0], &dy[0], 4*dyPlane, 4*dyRow, &x[0], &at[0], 4*xRow, 4*xStep, rows, cols)
 }
 
 func maxTapsAsm(y, x []float32, taps []int64, xStep, n int) {
-	_, _ = y[n*Lanes-1], x[(n-1)*xStep+int(taps[len(taps)-1])+Lanes-1]
+	low, high := slices.Min(taps), slices.Max(taps)
+	inside(y, 0, n*Lanes)
+	inside(x, int(low), (n-1)*xStep+int(high)+Lanes)
 	maxTapsAVX2(&y[0], &x[0], &taps[0], len(taps), 4*xStep, n)
 }
 
 func maxTapsGradAsm(dx, x, dy []float32, taps []int64, xStep, n int) {
-	last := (n-1)*xStep + int(taps[len(taps)-1]) + Lanes - 1
-	_, _, _ = dx[last], x[last], dy[n*Lanes-1]
+	low, end := int(slices.Min(taps)), (n-1)*xStep+int(slices.Max(taps))+Lanes
+	inside(dx, low, end)
+	inside(x, low, end)
+	inside(dy, 0, n*Lanes)
 	maxTapsGradAVX2(&dx[0], &x[0], &dy[0], &taps[0], len(taps), 4*xStep, n)
 }
 

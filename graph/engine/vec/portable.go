@@ -130,7 +130,7 @@ func affineGo(dst, a []float32, scale, shift float32) {
 	}
 }
 
-func tapsGo(outputs int, y []float32, yPlane, yStep int, x []float32, xPlane, xStep int, taps []Tap, planes, n int, w []float32, wPlane int, bias []float32) {
+func tapsGo(outputs int, y []float32, yPlane, yStep int, x []float32, xPlane, xStep int, window *Window, planes, n int, w []float32, wPlane int, bias []float32) {
 	for p := range n {
 		for o := range outputs {
 			var acc [Lanes]float32
@@ -138,7 +138,7 @@ func tapsGo(outputs int, y []float32, yPlane, yStep int, x []float32, xPlane, xS
 				acc[l] = bias[o]
 			}
 			for c := range planes {
-				for _, t := range taps {
+				for _, t := range window.taps {
 					f := w[c*wPlane+int(t.W)+o]
 					for l, v := range x[c*xPlane+p*xStep+int(t.X):][:Lanes] {
 						acc[l] += f * v

@@ -23,6 +23,25 @@ const (
 // Tap is one place of a convolution's window: offsets, in elements, of its input and of its weights.
 type Tap struct{ X, W int64 }
 
+// Window is a convolution's places, and the bounds of their offsets, which [Taps] checks each time.
+type Window struct {
+	taps      []Tap
+	low, high Tap
+}
+
+// NewWindow keeps taps, which must not change.
+func NewWindow(taps []Tap) Window {
+	w := Window{taps: taps}
+	for i, t := range taps {
+		if i == 0 {
+			w.low, w.high = t, t
+		}
+		w.low = Tap{min(w.low.X, t.X), min(w.low.W, t.W)}
+		w.high = Tap{max(w.high.X, t.X), max(w.high.W, t.W)}
+	}
+	return w
+}
+
 // The functions in use. (Exp, Sum, Dot and Correlate, whose callers pass arrays of the stack, are functions proper: through a
 // variable those would move to the heap.)
 var (
@@ -58,7 +77,7 @@ var (
 	Tanh = tanhGo
 	// Taps computes n neighbouring places, of Lanes elements each, of up to Outputs channels of a convolution:
 	//
-	//	y[o·yPlane + p·yStep] = bias[o] + Σ over c<planes and taps t of w[c·wPlane + t.W + o] · x[c·xPlane + p·xStep + t.X]
+	//	y[o·yPlane + p·yStep] = bias[o] + Σ over c<planes and taps t of the window of w[c·wPlane + t.W + o] · x[c·xPlane + p·xStep + t.X]
 	//
 	// for o<outputs and p<n. Planes of w and bias hold Outputs numbers a tap, whatever outputs is.
 	Taps = tapsGo

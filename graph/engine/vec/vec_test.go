@@ -14,8 +14,9 @@ func ExampleTaps() {
 		x[i] = float32(i / Lanes) // all lanes alike: 0 1 2 3
 	}
 	y := make([]float32, 3*Lanes)
+	window := NewWindow([]Tap{{0, 0}, {Lanes, Outputs}})
 	weights := []float32{1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0}
-	Taps(1, y, 0, Lanes, x, 0, Lanes, []Tap{{0, 0}, {Lanes, Outputs}}, 1, 3, weights, 0, make([]float32, Outputs))
+	Taps(1, y, 0, Lanes, x, 0, Lanes, &window, 1, 3, weights, 0, make([]float32, Outputs))
 	fmt.Println(y[0], y[Lanes], y[2*Lanes])
 	// Output: 1 3 5
 }
@@ -175,10 +176,11 @@ func TestTaps(t *testing.T) {
 	for outputs := 1; outputs <= Outputs; outputs++ {
 		for _, xStep := range []int{Lanes, 2 * Lanes} {
 			for _, count := range []int{0, 1, 3} {
+				window := NewWindow(taps[:count])
 				got, want := numbers(outputs*yPlane), make([]float32, outputs*yPlane)
 				copy(want, got) // what lies between must stay
-				Taps(outputs, got, yPlane, 2*Lanes, x, xPlane, xStep, taps[:count], planes, n, w, wPlane, bias)
-				tapsGo(outputs, want, yPlane, 2*Lanes, x, xPlane, xStep, taps[:count], planes, n, w, wPlane, bias)
+				Taps(outputs, got, yPlane, 2*Lanes, x, xPlane, xStep, &window, planes, n, w, wPlane, bias)
+				tapsGo(outputs, want, yPlane, 2*Lanes, x, xPlane, xStep, &window, planes, n, w, wPlane, bias)
 				same(t, fmt.Sprintf("%d outputs, step %d, %d taps", outputs, xStep, count), got, want, 1e-5)
 			}
 		}
@@ -239,4 +241,43 @@ func TestInterleave(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWrongPlansPanic moves one place of a window after the other out of its slice, in every function that takes places:
+// none may read or write beyond.
+func TestWrongPlansPanic(t *testing.T) {
+	const n, places = 3, 4
+	x, y, w, bias := numbers(8*Lanes), numbers(Outputs*n*Lanes), numbers(places*Outputs), numbers(Outputs)
+	panics := func(what string, f func()) {
+		defer func() {
+			if recover() == nil {
+				t.Errorf("%s: no panic", what)
+			}
+		}()
+		f()
+	}
+	for i := range places {
+		for _, bad := range []int64{-1, 7 * Lanes} {
+			sources, offsets := make([]Tap, places), make([]int64, places)
+			for j := range sources {
+				sources[j] = Tap{0, int64(j * Outputs)}
+			}
+			sources[i].X, offsets[i] = bad, bad
+			at := [CorrelateCols]int{}
+			at[i] = int(bad)
+			name := fmt.Sprintf("place %d at %d", i, bad)
+			window := NewWindow(sources)
+			panics("Taps, "+name, func() { Taps(Outputs, y, n*Lanes, Lanes, x, 0, Lanes, &window, 1, n, w, 0, bias) })
+			panics("MaxTaps, "+name, func() { MaxTaps(y, x, offsets, Lanes, n) })
+			panics("MaxTapsGrad, "+name, func() { MaxTapsGrad(x, numbers(100*Lanes), y, offsets, Lanes, n) })
+			panics("MaxTapsGrad of dx, "+name, func() { MaxTapsGrad(numbers(100*Lanes), x, y, offsets, Lanes, n) })
+			panics("Correlate, "+name, func() {
+				Correlate(new([CorrelateRows * CorrelateCols]float32), y, n*Lanes, 0, x, &at, 0, Lanes, 1, n)
+			})
+			sources[i] = Tap{0, bad}
+			window = NewWindow(sources)
+			panics("Taps of weights, "+name, func() { Taps(Outputs, y, n*Lanes, Lanes, x, 0, Lanes, &window, 1, n, w, 0, bias) })
+		}
+	}
+	panics("bias", func() { Taps(1, y, 0, Lanes, x, 0, Lanes, &Window{taps: []Tap{{}}}, 1, n, w, 0, bias[:1]) })
 }
