@@ -21,6 +21,7 @@ func importCommand() *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "model", Required: true, Usage: "`KIND`: cnn or vit"},
 			&cli.StringFlag{Name: "weights", Required: true, Usage: "`FILE`: torch's .pth, or .safetensors"},
+			&cli.StringFlag{Name: "key", DefaultText: "averaged weights first", Usage: "`KEY` of the state dict in the file, where it holds several (state_dict, model_ema, …)"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
 			&cli.StringFlag{Name: "classes", Usage: "`NAMES` of the outputs in order, separated by commas (default: FER2013's)"},
 			&cli.StringFlag{Name: "data", Usage: "`DATASET` for graft eval to read by default"},
@@ -52,6 +53,7 @@ func importRun(c *cli.Context) error {
 	if err != nil {
 		return usageErrorf("%v", err)
 	}
+	config.Key = c.String("key")
 	config.Weights, config.Out, config.Data = c.String("weights"), c.String("out"), c.String("data")
 	config.Force, config.Version = c.Bool("force"), version()
 	config.Options = setOptions(c, config.Kind)
@@ -73,5 +75,8 @@ func importRun(c *cli.Context) error {
 		return err
 	}
 	_, err = fmt.Fprintf(c.App.Writer, "%s: %s with %d parameters, from %s\n", r.Dir, r.Config.Kind, nets.Parameters(r.Net), config.Weights)
+	for _, n := range r.Config.Notes {
+		fmt.Fprintln(c.App.Writer, n)
+	}
 	return err
 }

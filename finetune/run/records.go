@@ -43,8 +43,10 @@ type TrainingRecord struct {
 
 // ImportRecord is where imported weights came from.
 type ImportRecord struct {
-	File   string `json:"file"`
-	SHA256 string `json:"sha256"`
+	File      string   `json:"file"`
+	SHA256    string   `json:"sha256"`
+	Key       string   `json:"key,omitempty"`        // of the state dict in the file
+	OtherKeys []string `json:"other_keys,omitempty"` // of those that were not taken
 }
 
 // The recipes.

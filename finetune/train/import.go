@@ -17,6 +17,7 @@ import (
 type ImportConfig struct {
 	Kind    string // nets.KindCNN or nets.KindViT
 	Weights string // torch's .pth or .safetensors
+	Key     string // of the state dict in it, see checkpoint.OpenKey
 	Out     string // the run's folder, to be made
 	Options map[string]any
 	Classes []string // in the order of the outputs; none: FER2013's
@@ -68,7 +69,7 @@ func Import(ctx context.Context, c ImportConfig) (*run.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := checkpoint.Open(c.Weights)
+	f, err := checkpoint.OpenKey(c.Weights, c.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +86,10 @@ func Import(ctx context.Context, c ImportConfig) (*run.Run, error) {
 		return nil, err
 	}
 	r := &run.Run{Dir: c.Out, Config: run.NewConfig(c.Kind, c.Version, 0, c.Classes)}
-	r.Config.Imported = &run.ImportRecord{File: filepath.Base(c.Weights), SHA256: hash}
+	r.Config.Imported = &run.ImportRecord{File: filepath.Base(c.Weights), SHA256: hash, Key: f.Key(), OtherKeys: f.Others()}
+	if len(f.Others()) > 0 {
+		r.Config.Notes = f.Notes()
+	}
 	r.Config.Pixels = &c.Pixels
 	r.Config.Dataset.DataOptions = run.DataOptions{Path: c.Data}.Recorded()
 	if err := r.SetNetwork(net, weights); err != nil {

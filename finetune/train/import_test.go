@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,40 @@ func TestImportGivesPyTorchsLogits(t *testing.T) {
 			checkLogits(t, c.Out, read("x"), read("inference"))
 			checkImportIsStrict(t, c, list)
 		})
+	}
+}
+
+// Of weights and their average the average is imported, and the run says so.
+func TestImportKey(t *testing.T) {
+	c, err := NewImportConfig(nets.KindCNN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := c.net()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []checkpoint.Tensor
+	for _, w := range net.Weights() {
+		n := checkpoint.Info{Shape: w.Shape}.Elements()
+		raw := checkpoint.Tensor{Name: "model." + w.Name, Shape: w.Shape, Data: slices.Repeat([]float32{1}, n)}
+		mean := checkpoint.Tensor{Name: "ema_model." + w.Name, Shape: w.Shape, Data: slices.Repeat([]float32{2}, n)}
+		list = append(list, raw, mean)
+	}
+	dir := t.TempDir()
+	c.Weights = filepath.Join(dir, "torch.safetensors")
+	if err := checkpoint.WriteSafetensors(c.Weights, list, nil); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]float32{"": 2, "model": 1} {
+		c.Key, c.Out = key, filepath.Join(dir, "run"+key)
+		r, err := Import(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Weights[net.Weights()[0].Name][0]; got != want || len(r.Config.Imported.OtherKeys) != 1 || !strings.Contains(r.Config.Notes[0], "--key") {
+			t.Errorf("key %q: weights of %v, want %v; %+v, %q", key, got, want, r.Config.Imported, r.Config.Notes)
+		}
 	}
 }
 
