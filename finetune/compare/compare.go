@@ -26,8 +26,8 @@ type Comparison struct {
 }
 
 // Read reads the figures of runs from their folders. Nothing is evaluated
-// anew: a run without metrics.json, such as an imported one, has no accuracies
-// until graft eval has judged it.
+// anew: an imported run has no accuracies until graft eval has judged it, and no
+// epochs ever.
 func Read(ctx context.Context, runs []string) ([]Comparison, error) {
 	if len(runs) == 0 {
 		return nil, errors.New("no runs to compare")

@@ -11,6 +11,7 @@ import (
 
 	"graft/finetune/compare"
 	"graft/finetune/internal/runtest"
+	"graft/finetune/judge"
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/finetune/train"
@@ -66,4 +67,41 @@ func TestCompare(t *testing.T) {
 	}
 	_, err = compare.Read(context.Background(), []string{out})
 	runtest.WantError(t, err, "history.csv", "line 2", "train_loss")
+}
+
+// TestImportedRun: what was trained elsewhere shows up whole once it is judged,
+// whichever splits are judged when.
+func TestImportedRun(t *testing.T) {
+	dir := t.TempDir()
+	trained, imported := filepath.Join(dir, "trained"), filepath.Join(dir, "imported")
+	trainNet(t, trained)
+	c, err := train.NewImportConfig(nets.KindCNN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Weights, c.Out = filepath.Join(trained, "model.safetensors"), imported
+	if _, err := train.Import(context.Background(), c); err != nil {
+		t.Fatal(err)
+	}
+	data := run.DataOptions{Path: dataset.SyntheticPath, Seed: 1, PerClass: 12}
+	for _, splits := range [][]string{{"public-test"}, {"private-test"}, {"public-test"}} {
+		if _, err := judge.Evaluate(context.Background(), judge.Config{Run: imported, Data: data, Splits: splits}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := compare.Read(context.Background(), []string{trained, imported})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list[1].Reports) != 2 {
+		t.Fatalf("%d reports of the imported run, want one for each split", len(list[1].Reports))
+	}
+	for i, want := range list[0].Reports {
+		if got := list[1].Reports[i]; got.Split != want.Split || got.Correct != want.Correct || got.Total != want.Total {
+			t.Errorf("imported: %s %d/%d, trained: %s %d/%d", got.Split, got.Correct, got.Total, want.Split, want.Correct, want.Total)
+		}
+	}
+	if markdown := string(compare.Markdown(list)); !strings.Contains(markdown, "| – |") {
+		t.Errorf("epochs of a run without a history are not left open:\n%s", markdown)
+	}
 }

@@ -61,9 +61,17 @@ func modelSheet(list []Comparison) sheet {
 		row("model", list, func(c Comparison) string { return c.Model }),
 		row("parameters", list, func(c Comparison) string { return fmt.Sprint(c.Parameters) }),
 		row("MACs", list, func(c Comparison) string { return fmt.Sprint(c.MACs) }),
-		row("epochs", list, func(c Comparison) string { return fmt.Sprint(c.Epochs) }),
-		row("seconds per epoch", list, func(c Comparison) string { return fmt.Sprintf("%.2f", c.Seconds) }),
+		row("epochs", list, func(c Comparison) string { return ifTrained(c, fmt.Sprint(c.Epochs)) }),
+		row("seconds per epoch", list, func(c Comparison) string { return ifTrained(c, fmt.Sprintf("%.2f", c.Seconds)) }),
 	}}
+}
+
+// ifTrained is the cell of a run with a history, and "–" of an imported one.
+func ifTrained(c Comparison, cell string) string {
+	if len(c.History) == 0 {
+		return "–"
+	}
+	return cell
 }
 
 // learningSheet has a line for each epoch: train loss, and validation loss where

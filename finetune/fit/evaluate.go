@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"graft/finetune/nets"
 	"graft/graph"
 	"graft/graph/engine"
 )
 
-// Evaluator computes a model's logits. It must not be used by several goroutines at once.
+// Evaluator computes a model's logits. Its methods may be called from several goroutines; one at a time computes, on all
+// the threads that it was given.
 type Evaluator struct {
+	mu        sync.Mutex // guards all below: a program has one set of buffers
 	net       nets.Net
 	program   *engine.Program
 	g         *graph.Graph
@@ -43,6 +46,8 @@ func NewEvaluator(net nets.Net, batch, threads int) (*Evaluator, error) {
 
 // Use sets the weights, by name.
 func (e *Evaluator) Use(weights map[string][]float32) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	for _, w := range e.net.Weights() {
 		if w.Role == nets.Unused {
 			continue
@@ -63,6 +68,8 @@ func (e *Evaluator) Logits(ctx context.Context, examples Examples, progress func
 	if got, want := examples.Shape(), e.net.InputShape(); !slices.Equal(got, want) {
 		return nil, fmt.Errorf("examples of shape %v, the %s wants %v", got, e.net.Kind(), want)
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	n, k := examples.Len(), e.net.Classes()
 	out := make([]float32, n*k)
 	for from := 0; from < n; from += cap(e.rows) {

@@ -36,7 +36,8 @@ type Evaluation struct {
 }
 
 // Evaluate judges a run on splits of a store or dataset. It refuses a store or a
-// backbone other than the run's, and other classes, and says what differs. A
+// backbone other than the run's, and other classes, and says what differs. An
+// imported run, which no training judged, keeps the reports for package compare. A
 // head with a dataset, and an exported file, are judged straight from the
 // images, which pass in batches: memory does not grow with their number.
 func Evaluate(ctx context.Context, c Config) (e Evaluation, err error) {
@@ -65,6 +66,11 @@ func Evaluate(ctx context.Context, c Config) (e Evaluation, err error) {
 	}
 	e.Notes = slices.Concat(r.Config.Notes, s.Notes(), other)
 	e.Reports, err = Splits(ctx, r, s, splits, c.Predictions, c.Options.Runtime.Threads)
+	if err == nil && r.Config.Imported != nil { // no training left it figures
+		if failed := run.KeepReports(r.Dir, e.Reports); failed != nil {
+			e.Notes = append(e.Notes, fmt.Sprintf("The figures are not kept in the run: %v.", failed))
+		}
+	}
 	return e, err
 }
 

@@ -23,6 +23,8 @@ type Options struct {
 }
 
 // Predictor classifies images with a run, or with a file that package ship wrote.
+// Its methods but Close may be called from several goroutines, and give each what
+// it would get alone.
 type Predictor struct {
 	classifier
 	labels []string
@@ -33,7 +35,7 @@ type Predictor struct {
 type classifier interface {
 	// Prepare brings an image to what Classify takes; it may run beside it.
 	Prepare(im preprocess.Image) preprocess.Image
-	// Classify fills logits, [len(images),classes].
+	// Classify fills logits, [len(images),classes]. It may be called from several goroutines.
 	Classify(ctx context.Context, images []preprocess.Image, logits []float32) error
 	// BatchSize is how many images Classify takes at once where there are many.
 	BatchSize() int

@@ -3,10 +3,12 @@ package run
 import (
 	"encoding/json"
 	"fmt"
-	"graft/finetune/metrics"
-	"graft/internal/atomicfile"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"graft/finetune/metrics"
+	"graft/internal/atomicfile"
 )
 
 func writeMetrics(dir string, reports []metrics.Report) error {
@@ -15,6 +17,24 @@ func writeMetrics(dir string, reports []metrics.Report) error {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, metricsFile), err)
 	}
 	return atomicfile.WriteFile(filepath.Join(dir, metricsFile), append(data, '\n'))
+}
+
+// KeepReports adds reports to metrics.json in dir, each in the place of an older
+// one of its split.
+func KeepReports(dir string, reports []metrics.Report) error {
+	all, err := ReadMetrics(dir)
+	if err != nil {
+		return err
+	}
+	for _, r := range reports {
+		at := slices.IndexFunc(all, func(old metrics.Report) bool { return old.Split == r.Split })
+		if at < 0 {
+			all = append(all, r)
+		} else {
+			all[at] = r
+		}
+	}
+	return writeMetrics(dir, all)
 }
 
 // maxMetrics bounds metrics.json.

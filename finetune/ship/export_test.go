@@ -97,6 +97,8 @@ func comparePredictors(t *testing.T, run, file string) {
 	if notes := b.Notes(); len(notes) != 1 || notes[0] != "a note" {
 		t.Errorf("notes %q, want the run's", notes)
 	}
+	checkShared(t, a)
+	checkShared(t, b)
 	seen := map[string]bool{}
 	for i, im := range runtest.Images() {
 		want, err := a.Image(context.Background(), im)
