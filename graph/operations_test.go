@@ -18,6 +18,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 )
 
 // builders make the graph that a fixture of that name was computed by, where it is more than the operation by itself.
@@ -379,13 +380,13 @@ func runONNX(t *testing.T, m *onnx.Model, elements int) []float64 {
 	if _, err := m.WriteTo(&file); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.OpenBytes(file.Bytes(), ort.Options{Provider: "cpu", Threads: 1})
+	s, err := ort.OpenBytes(file.Bytes(), session.Options{Provider: "cpu", Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	out := ort.Tensor{Name: "result", Shape: []int64{int64(elements)}, Data: make([]float32, elements)}
-	if err := s.Run(context.Background(), []ort.Tensor{{Name: "zero", Shape: []int64{1}, Data: []float32{0}}}, []ort.Tensor{out}); err != nil {
+	out := session.Tensor{Name: "result", Shape: []int64{int64(elements)}, Data: make([]float32, elements)}
+	if err := s.Run(context.Background(), []session.Tensor{{Name: "zero", Shape: []int64{1}, Data: []float32{0}}}, []session.Tensor{out}); err != nil {
 		t.Fatal(err)
 	}
 	return widen(out.Data.([]float32))

@@ -111,20 +111,20 @@ const minLinked = 64 << 10
 
 // Link returns m as bytes without the large weights that lie in files: the bytes say where (external data, in ONNX's
 // words), and a runtime maps them into memory from there. folder is that of the file that Open read, against which the
-// places are given; the files must stay while the bytes are in use.
+// places are given; the files must stay while the bytes are in use. A model that was not opened from a file is all in
+// the bytes, and folder is "".
 func (m *Model) Link() (model []byte, folder string, err error) {
-	if m.files == nil {
-		return nil, "", errors.New("link: the model was not opened from a file, or is closed")
+	if m.files != nil {
+		// Runtimes refuse places outside the folder, which a link would lead to.
+		path, err := filepath.EvalSymlinks(m.files.model.Name())
+		if err == nil {
+			path, err = filepath.Abs(path)
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		folder = filepath.Dir(path)
 	}
-	// Runtimes refuse places outside the folder, which a link would lead to.
-	path, err := filepath.EvalSymlinks(m.files.model.Name())
-	if err == nil {
-		path, err = filepath.Abs(path)
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	folder = filepath.Dir(path)
 	p := m.headProto()
 	if p.Graph, err = m.graphProto(); err != nil {
 		return nil, "", err

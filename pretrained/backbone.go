@@ -1,5 +1,5 @@
 // Package pretrained runs frozen, pretrained image backbones: an ONNX file, the
-// preprocessing it wants and an ONNX Runtime session, behind one type.
+// preprocessing it wants and a session, behind one type.
 //
 // Two kinds of file are understood. Files that graft exported (their metadata
 // says so) take uint8 pixels of any size and preprocess inside the graph.
@@ -17,14 +17,14 @@ import (
 	"strings"
 
 	"graft/onnx"
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/pretrained/taps"
 )
 
 // Options say how a backbone runs.
 type Options struct {
-	Runtime ort.Options
+	Runtime session.Options
 	// Foreign describes a model that graft did not export: Mean and Std, and the
 	// rest where the file does not say it. Size 0 is the file's, Crop 0 is 1, Output
 	// "" the only float32 output; Host, Filter and Channels are not looked at. It
@@ -45,7 +45,7 @@ type adapter interface {
 	prepare(im preprocess.Image) preprocess.Image
 	// run feeds images of one shape, and fills out[t] with [len(batch), dim]. It
 	// may be called by several goroutines, each with its own scratch.
-	run(ctx context.Context, s session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error
+	run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error
 	spec() preprocess.Spec
 }
 
@@ -61,14 +61,6 @@ type scratch struct {
 	in, raw []float32 // of foreign models: input and output
 }
 
-// session is the part of ort.Session that a backbone needs.
-type session interface {
-	Provider() ort.Provider
-	Streams() int
-	Run(ctx context.Context, in, out []ort.Tensor) error
-	Close() error
-}
-
 // Backbone is a frozen feature extractor. Its methods may be called from
 // several goroutines; Run serves Streams calls at a time.
 type Backbone struct {
@@ -78,7 +70,7 @@ type Backbone struct {
 	metadata  map[string]string
 	adapter   adapter
 	open      []tapInfo // those of the adapter's taps that the session computes
-	session   session
+	session   session.Session
 	runs      chan *scratch // one for each call that may run
 }
 
@@ -117,7 +109,7 @@ func checkpointFile(path string) bool {
 }
 
 // serve runs the backbone on s.
-func (b *Backbone) serve(s session) {
+func (b *Backbone) serve(s session.Session) {
 	b.session, b.runs = s, make(chan *scratch, s.Streams())
 	for range s.Streams() {
 		b.runs <- &scratch{}
@@ -177,14 +169,14 @@ func (b *Backbone) Preprocessing() preprocess.Spec { return b.adapter.spec() }
 func (b *Backbone) Precision() string { return b.precision }
 
 // Provider is the execution provider that really runs.
-func (b *Backbone) Provider() ort.Provider { return b.session.Provider() }
+func (b *Backbone) Provider() session.Provider { return b.session.Provider() }
 
-// Streams is how many calls of Run go on at once, see ort.Options.Throughput;
+// Streams is how many calls of Run go on at once, see session.Options.Throughput;
 // further ones wait.
 func (b *Backbone) Streams() int { return b.session.Streams() }
 
-// RuntimeVersion is the version of ONNX Runtime.
-func (b *Backbone) RuntimeVersion() string { return ort.Version() }
+// RuntimeVersion is the version of what runs the backbone, such as ONNX Runtime.
+func (b *Backbone) RuntimeVersion() string { return b.session.RuntimeVersion() }
 
 // Metadata is a copy of the file's metadata_props.
 func (b *Backbone) Metadata() map[string]string { return maps.Clone(b.metadata) }

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"graft/onnx"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/pretrained/vit/vittest"
 )
@@ -48,11 +48,11 @@ func outputs(b *Backbone, n int, taps []string) [][]float32 {
 }
 
 func TestOwnFile(t *testing.T) {
-	b := openTiny(t, Options{Runtime: ort.Options{Provider: ort.CPU}})
+	b := openTiny(t, Options{Runtime: session.Options{Provider: session.CPU}})
 	if want := []string{"cls", "mean", "cls_1", "mean_1", "cls_2", "mean_2"}; !slices.Equal(b.Taps(), want) {
 		t.Errorf("taps %v, want %v and no logits", b.Taps(), want)
 	}
-	if b.Dim("cls_2") != 32 || b.Dim("logits") != 0 || b.Provider() != ort.CPU || b.Precision() != "float32" || b.Source() != "random:1" || len(b.Hash()) != 64 || b.RuntimeVersion() == "" {
+	if b.Dim("cls_2") != 32 || b.Dim("logits") != 0 || b.Provider() != session.CPU || b.Precision() != "float32" || b.Source() != "random:1" || len(b.Hash()) != 64 || b.RuntimeVersion() == "" {
 		t.Errorf("dims %d, %d; %s, %s, %s, %s, %s", b.Dim("cls_2"), b.Dim("logits"), b.Provider(), b.Precision(), b.Source(), b.Hash(), b.RuntimeVersion())
 	}
 	if !strings.Contains(b.Preprocessing().String(), "bilinear to 32 in the graph") || b.Metadata()[keyImageSize] != "32" {
@@ -117,7 +117,7 @@ func TestChosenTaps(t *testing.T) {
 // TestRunAtOnce: more calls than streams, with the race detector (scripts/race), and
 // each its own result.
 func TestRunAtOnce(t *testing.T) {
-	b := openTiny(t, Options{Runtime: ort.Options{Provider: ort.CPU, Threads: 3, Throughput: true}})
+	b := openTiny(t, Options{Runtime: session.Options{Provider: session.CPU, Threads: 3, Throughput: true}})
 	rng := rand.New(rand.NewPCG(3, 3))
 	var wg sync.WaitGroup
 	for range 4 {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"graft/onnx"
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess"
 )
 
@@ -182,7 +182,7 @@ func (a *foreign) prepare(im preprocess.Image) preprocess.Image {
 
 // run feeds the batch in pieces of the file's fixed batch size, the last one
 // filled up with zeros.
-func (a *foreign) run(ctx context.Context, s session, buffers *scratch, batch []preprocess.Image, _ []tapInfo, out [][]float32) error {
+func (a *foreign) run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, _ []tapInfo, out [][]float32) error {
 	if len(out) == 0 {
 		return nil
 	}
@@ -200,7 +200,7 @@ func (a *foreign) run(ctx context.Context, s session, buffers *scratch, batch []
 }
 
 // runPiece runs up to n images and fills dst, [len(batch), dim].
-func (a *foreign) runPiece(ctx context.Context, s session, buffers *scratch, batch []preprocess.Image, n int, dst []float32) error {
+func (a *foreign) runPiece(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, n int, dst []float32) error {
 	size := a.Channels * a.Size * a.Size
 	buffers.in = sized(buffers.in, n*size)
 	clear(buffers.in[len(batch)*size:])
@@ -212,7 +212,7 @@ func (a *foreign) runPiece(ctx context.Context, s session, buffers *scratch, bat
 	}
 	buffers.raw = sized(buffers.raw, n*a.tokens*a.dim)
 	shape := append([]int64{int64(n)}, a.shape[1:]...)
-	if err := s.Run(ctx, a.feed(n, buffers.in), []ort.Tensor{{Name: a.out.Name, Shape: shape, Data: buffers.raw}}); err != nil {
+	if err := s.Run(ctx, a.feed(n, buffers.in), []session.Tensor{{Name: a.out.Name, Shape: shape, Data: buffers.raw}}); err != nil {
 		return err
 	}
 	for i := range batch {
@@ -222,9 +222,9 @@ func (a *foreign) runPiece(ctx context.Context, s session, buffers *scratch, bat
 }
 
 // feed is the model's input of n images.
-func (a *foreign) feed(n int, data []float32) []ort.Tensor {
+func (a *foreign) feed(n int, data []float32) []session.Tensor {
 	side := int64(a.Size)
-	return []ort.Tensor{{Name: a.input.Name, Shape: []int64{int64(n), int64(a.Channels), side, side}, Data: data}}
+	return []session.Tensor{{Name: a.input.Name, Shape: []int64{int64(n), int64(a.Channels), side, side}, Data: data}}
 }
 
 // normalize fills dst, [channels,H,W], repeating gray.

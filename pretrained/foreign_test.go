@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"graft/onnx"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/preprocess"
 )
 
@@ -29,13 +29,16 @@ func dims(d ...int64) []onnx.Dim {
 
 // scale is a session that stands for a network whose output is made of the mean
 // of each image's pixels: value j of an image is that mean plus j.
-type scale struct{ batches []int64 }
+type scale struct {
+	session.Session
+	batches []int64
+}
 
-func (s *scale) Provider() ort.Provider { return ort.CPU }
-func (s *scale) Streams() int           { return 1 }
-func (s *scale) Close() error           { return nil }
+func (s *scale) Provider() session.Provider { return session.CPU }
+func (s *scale) Streams() int               { return 1 }
+func (s *scale) Close() error               { return nil }
 
-func (s *scale) Run(_ context.Context, in, out []ort.Tensor) error {
+func (s *scale) Run(_ context.Context, in, out []session.Tensor) error {
 	n := int(in[0].Shape[0])
 	s.batches = append(s.batches, in[0].Shape[0])
 	x, y := in[0].Data.([]float32), out[0].Data.([]float32)
@@ -210,14 +213,14 @@ func TestForeignFile(t *testing.T) {
 		path, w := writeForeign(t, batch)
 		f := half
 		f.Pool = PoolMean
-		b, err := Open(path, Options{Foreign: &f, Runtime: ort.Options{Provider: ort.CPU}})
+		b, err := Open(path, Options{Foreign: &f, Runtime: session.Options{Provider: session.CPU}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if b.Dim(FeaturesTap) != 5 || len(b.Taps()) != 1 {
 			t.Errorf("taps %v of %d, want one of 5", b.Taps(), b.Dim(FeaturesTap))
 		}
-		if want := cmp.Or(int(batch), DefaultBatch(ort.CPU)); b.DefaultBatch() != want {
+		if want := cmp.Or(int(batch), DefaultBatch(session.CPU)); b.DefaultBatch() != want {
 			t.Errorf("default batch %d with one of %d in the file, want %d", b.DefaultBatch(), batch, want)
 		}
 		rng := rand.New(rand.NewPCG(1, 8))

@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"graft/onnx"
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess"
 )
 
@@ -81,17 +81,17 @@ func (o *own) prepare(im preprocess.Image) preprocess.Image {
 }
 
 // run feeds the pixels of equal images as they are: [N,C,H,W] uint8.
-func (o *own) run(ctx context.Context, s session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error {
+func (o *own) run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error {
 	first := batch[0]
 	buffers.pixels = buffers.pixels[:0]
 	for _, im := range batch {
 		buffers.pixels = append(buffers.pixels, im.Pix...)
 	}
 	n := int64(len(batch))
-	in := []ort.Tensor{{Name: ownInput, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: buffers.pixels}}
-	outs := make([]ort.Tensor, len(taps))
+	in := []session.Tensor{{Name: ownInput, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: buffers.pixels}}
+	outs := make([]session.Tensor, len(taps))
 	for t, info := range taps {
-		outs[t] = ort.Tensor{Name: info.name, Shape: []int64{n, int64(info.dim)}, Data: out[t]}
+		outs[t] = session.Tensor{Name: info.name, Shape: []int64{n, int64(info.dim)}, Data: out[t]}
 	}
 	return s.Run(ctx, in, outs)
 }

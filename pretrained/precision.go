@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"graft/onnx/ort"
 	"graft/onnx/precision"
+	"graft/onnx/session"
 )
 
 // errHalfOnCPU is why files in float16 are refused on the CPU.
@@ -14,8 +14,8 @@ var errHalfOnCPU = errors.New("its numbers are float16, for which the CPU provid
 
 // checkPrecision refuses files that p would run at a loss. passed are the
 // reasons why no other provider was taken, if any.
-func checkPrecision(kind string, p ort.Provider, passed []error) error {
-	if p != ort.CPU || kind != string(precision.Float16) {
+func checkPrecision(kind string, p session.Provider, passed []error) error {
+	if p != session.CPU || kind != string(precision.Float16) {
 		return nil
 	}
 	if len(passed) == 0 {

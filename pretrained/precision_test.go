@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/precision"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/pretrained/vit/vittest"
 )
@@ -20,9 +20,9 @@ func TestHalfIsRefusedOnTheCPU(t *testing.T) {
 	if _, err := precision.ConvertFile(path, path, precision.Float16); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []ort.Provider{ort.CPU, ort.Auto} {
-		b, err := Open(path, Options{Runtime: ort.Options{Provider: p}})
-		if err == nil && b.Provider() != ort.CPU {
+	for _, p := range []session.Provider{session.CPU, session.Auto} {
+		b, err := Open(path, Options{Runtime: session.Options{Provider: p}})
+		if err == nil && b.Provider() != session.CPU {
 			b.Close()
 			t.Skipf("%s runs here, which may take the file", b.Provider())
 		}
@@ -35,20 +35,20 @@ func TestHalfIsRefusedOnTheCPU(t *testing.T) {
 func TestCheckPrecision(t *testing.T) {
 	for _, c := range []struct {
 		kind     string
-		provider ort.Provider
+		provider session.Provider
 		refused  bool
 	}{
-		{"float16", ort.CPU, true},
-		{"float16", ort.CUDA, false},
-		{"int8", ort.CPU, false},
-		{"float32", ort.CPU, false},
+		{"float16", session.CPU, true},
+		{"float16", session.CUDA, false},
+		{"int8", session.CPU, false},
+		{"float32", session.CPU, false},
 	} {
 		if err := checkPrecision(c.kind, c.provider, nil); (err != nil) != c.refused {
 			t.Errorf("%s on %s: %v", c.kind, c.provider, err)
 		}
 	}
 	why := errors.New("no driver")
-	if err := checkPrecision("float16", ort.CPU, []error{why}); !errors.Is(err, why) || !errors.Is(err, errHalfOnCPU) {
+	if err := checkPrecision("float16", session.CPU, []error{why}); !errors.Is(err, why) || !errors.Is(err, errHalfOnCPU) {
 		t.Errorf("%v does not say why the accelerators were passed over", err)
 	}
 }
@@ -62,7 +62,7 @@ func TestInt8AloneAndInABatch(t *testing.T) {
 	if _, err := precision.ConvertFile(path, path, precision.Int8); err != nil {
 		t.Fatal(err)
 	}
-	b, err := Open(path, Options{Runtime: ort.Options{Provider: ort.CPU, Threads: 1}})
+	b, err := Open(path, Options{Runtime: session.Options{Provider: session.CPU, Threads: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

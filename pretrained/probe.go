@@ -1,12 +1,12 @@
 package pretrained
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"graft/onnx"
-	"graft/onnx/ort"
+	"graft/onnx/session"
 )
 
 // probeName is the output that probeShape adds to its copy of a model.
@@ -16,46 +16,25 @@ const probeName = "graft_probed_shape"
 // black pixels through a copy of the model that returns the shape. Exporters
 // often leave all but the rank open.
 func probeShape(path string, f *foreign, threads int) (shape []int64, err error) {
-	model, err := withShape(path, f.out)
-	if err != nil {
-		return nil, err
-	}
-	// On the CPU: other providers leave Shape to it anyway.
-	s, err := ort.OpenBytes(model, ort.Options{Provider: ort.CPU, Threads: threads, Outputs: []string{probeName}})
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if e := s.Close(); err == nil {
-			err = e
-		}
-	}()
-	n := max(1, f.batch)
-	shape = make([]int64, len(f.out.Dims))
-	in := f.feed(n, make([]float32, n*f.Channels*f.Size*f.Size))
-	err = s.Run(context.Background(), in, []ort.Tensor{{Name: probeName, Shape: []int64{int64(len(shape))}, Data: shape}})
-	if err == nil && shape[0] != int64(n) {
-		err = fmt.Errorf("%d images gave %v; the first number must be that of the images", n, shape)
-	}
-	return shape, err
-}
-
-// withShape is the model at path with one more output: the shape of v.
-func withShape(path string, v onnx.Value) (model []byte, err error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if e := m.Close(); err == nil {
-			err = e
-		}
-	}()
+	defer func() { err = errors.Join(err, m.Close()) }()
 	b := onnx.NewBuilder(m)
-	b.Output(probeName, b.Op("Shape", probeName+"_node", []string{v.Name}), onnx.Int64, onnx.Dim{Value: int64(len(v.Dims))})
-	var buf bytes.Buffer
-	if _, err := m.WriteTo(&buf); err != nil {
+	b.Output(probeName, b.Op("Shape", probeName+"_node", []string{f.out.Name}), onnx.Int64, onnx.Dim{Value: int64(len(f.out.Dims))})
+	// On the CPU: other providers leave Shape to it anyway.
+	s, err := OpenModel(m, session.Options{Provider: session.CPU, Threads: threads, Outputs: []string{probeName}})
+	if err != nil {
 		return nil, err
 	}
-	return buf.Bytes(), nil
+	defer func() { err = errors.Join(err, s.Close()) }()
+	n := max(1, f.batch)
+	shape = make([]int64, len(f.out.Dims))
+	in := f.feed(n, make([]float32, n*f.Channels*f.Size*f.Size))
+	err = s.Run(context.Background(), in, []session.Tensor{{Name: probeName, Shape: []int64{int64(len(shape))}, Data: shape}})
+	if err == nil && shape[0] != int64(n) {
+		err = fmt.Errorf("%d images gave %v; the first number must be that of the images", n, shape)
+	}
+	return shape, err
 }

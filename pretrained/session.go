@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"graft/onnx"
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/onnx/tune"
 )
 
@@ -14,7 +14,7 @@ import (
 // to allow it, are first rewritten to give the same in less time (package tune), and
 // their weights are mapped into memory from where they lie; foreign files are
 // loaded as they are. Files in float16 are refused where the CPU would run them.
-func OpenSession(path string, o ort.Options) (*ort.Session, error) {
+func OpenSession(path string, o session.Options) (session.Session, error) {
 	header, err := onnx.OpenHeader(path)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func OpenSession(path string, o ort.Options) (*ort.Session, error) {
 	if err := checkPrecision(kind, o.Provider, nil); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	open := ort.Open
+	open := openFile
 	if isOwn(header) {
 		open = openTuned
 	}
@@ -37,7 +37,7 @@ func OpenSession(path string, o ort.Options) (*ort.Session, error) {
 	return s, nil
 }
 
-func openTuned(path string, o ort.Options) (s *ort.Session, err error) {
+func openTuned(path string, o session.Options) (s session.Session, err error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
@@ -51,20 +51,20 @@ func openTuned(path string, o ort.Options) (s *ort.Session, err error) {
 	if err := tune.Outputs(m, o.Outputs); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if s, err = ort.OpenModel(m, o); err != nil {
+	if s, err = OpenModel(m, o); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
 
 // DefaultBatch is how many images per inference suit a provider. On the CPU, where
-// every thread runs batches of its own (ort.Options.Throughput), few are best: of
+// every thread runs batches of its own (session.Options.Throughput), few are best: of
 // ViT-Ti/16 and ViT-B/16, float32 and int8, batches of 2 and 4 are within 4% of
 // each other, of ViT-Ti/16 10 to 20% faster than 16, and while photographs are
 // decoded beside it 4 gains 3 to 5% over 2. Accelerators want many; 32 is a guess, which
 // extract.Config.AutoBatch replaces by a measurement.
-func DefaultBatch(p ort.Provider) int {
-	if p == ort.CPU {
+func DefaultBatch(p session.Provider) int {
+	if p == session.CPU {
 		return 4
 	}
 	return 32

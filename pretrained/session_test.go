@@ -12,6 +12,7 @@ import (
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/precision"
+	"graft/onnx/session"
 	"graft/pretrained/vit"
 	"graft/pretrained/vit/vittest"
 )
@@ -59,9 +60,9 @@ func TestTunedGivesTheSame(t *testing.T) {
 
 // runWith runs three images through the session that open starts and returns the
 // outputs asked for, "" being all.
-func runWith(t *testing.T, path, outs string, open func(string, ort.Options) (*ort.Session, error)) map[string][]float32 {
+func runWith(t *testing.T, path, outs string, open func(string, session.Options) (session.Session, error)) map[string][]float32 {
 	t.Helper()
-	o := ort.Options{Provider: ort.CPU}
+	o := session.Options{Provider: session.CPU}
 	if outs != "" {
 		o.Outputs = strings.Split(outs, ",")
 	}
@@ -72,13 +73,13 @@ func runWith(t *testing.T, path, outs string, open func(string, ort.Options) (*o
 	defer s.Close()
 	const n, side = 3, 24
 	rng := rand.New(rand.NewPCG(5, 6))
-	in := []ort.Tensor{{Name: ownInput, Shape: []int64{n, 3, side, side}, Data: randomImage(rng, n*3, side, side).Pix}}
+	in := []session.Tensor{{Name: ownInput, Shape: []int64{n, 3, side, side}, Data: randomImage(rng, n*3, side, side).Pix}}
 	got := map[string][]float32{}
-	var list []ort.Tensor
+	var list []session.Tensor
 	for _, v := range s.Outputs() {
 		if outs == "" || strings.Contains(","+outs+",", ","+v.Name+",") {
 			got[v.Name] = make([]float32, n*v.Dims[1].Value)
-			list = append(list, ort.Tensor{Name: v.Name, Shape: []int64{n, v.Dims[1].Value}, Data: got[v.Name]})
+			list = append(list, session.Tensor{Name: v.Name, Shape: []int64{n, v.Dims[1].Value}, Data: got[v.Name]})
 		}
 	}
 	if err := s.Run(context.Background(), in, list); err != nil {
@@ -117,7 +118,7 @@ func TestForeignSessionIsLeftAlone(t *testing.T) {
 	if err := m.WriteFile(foreign); err != nil {
 		t.Fatal(err)
 	}
-	s, err := OpenSession(foreign, ort.Options{Provider: ort.CPU, Outputs: []string{"cls"}})
+	s, err := OpenSession(foreign, session.Options{Provider: session.CPU, Outputs: []string{"cls"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestForeignSessionIsLeftAlone(t *testing.T) {
 	if len(s.Outputs()) != len(m.Outputs) {
 		t.Errorf("%d outputs, want all %d", len(s.Outputs()), len(m.Outputs))
 	}
-	if _, err := OpenSession(path, ort.Options{Provider: ort.CPU, Outputs: []string{"nothing"}}); err == nil || !strings.Contains(err.Error(), "nothing") {
+	if _, err := OpenSession(path, session.Options{Provider: session.CPU, Outputs: []string{"nothing"}}); err == nil || !strings.Contains(err.Error(), "nothing") {
 		t.Errorf("an output that is not there: %v", err)
 	}
 }

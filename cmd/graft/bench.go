@@ -13,7 +13,7 @@ import (
 
 	finetunebench "graft/finetune/bench"
 	"graft/internal/bench"
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	extractbench "graft/pretrained/extract/bench"
 	"graft/pretrained/vit"
 )
@@ -82,7 +82,7 @@ func benchAction(c *cli.Context) error {
 	if arch := c.String("arch"); !slices.Contains(vit.Archs(), arch) {
 		return usageErrorf("--arch %q: want one of %s", arch, strings.Join(vit.Archs(), ", "))
 	}
-	provider, err := ort.ParseProvider(c.String("provider"))
+	provider, err := session.ParseProvider(c.String("provider"))
 	if err != nil {
 		return usageErrorf("%v", err)
 	}
@@ -124,13 +124,13 @@ func benchCases(c *cli.Context) ([]string, error) {
 	}), nil
 }
 
-func benchCase(c *cli.Context, word string, provider ort.Provider) ([]bench.Case, error) {
+func benchCase(c *cli.Context, word string, provider session.Provider) ([]bench.Case, error) {
 	progress := newProgress(c, "measuring "+word)
 	if word == extractWord || word == photosWord {
 		return extractbench.Run(c.Context, extractbench.Config{
 			Model: c.String("model"), Arch: c.String("arch"), Seed: c.Uint64("random-init"), Photos: word == photosWord,
 			Batch: c.Int("batch"), Images: cmp.Or(c.Int("images"), defaultImages[word]), Rounds: c.Int("rounds"),
-			Runtime: ort.Options{Provider: provider, Device: c.Int("device"), Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback")},
+			Runtime: session.Options{Provider: provider, Device: c.Int("device"), Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback")},
 		}, progress)
 	}
 	return finetunebench.Run(c.Context, word, finetunebench.Config{

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/pretrained"
 	"graft/pretrained/extract"
@@ -63,11 +63,11 @@ func foreignFlags() []cli.Flag {
 
 // backboneOptions reads providerFlags and foreignFlags.
 func backboneOptions(c *cli.Context) (pretrained.Options, error) {
-	provider, err := ort.ParseProvider(c.String("provider"))
+	provider, err := session.ParseProvider(c.String("provider"))
 	if err != nil {
 		return pretrained.Options{}, usageErrorf("%v", err)
 	}
-	o := pretrained.Options{Runtime: ort.Options{
+	o := pretrained.Options{Runtime: session.Options{
 		Provider: provider, Device: c.Int("device"),
 		Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback"),
 	}}
@@ -179,7 +179,7 @@ func extractConfig(c *cli.Context) (extract.Config, error) {
 }
 
 // batchText says what no --batch means: pretrained.DefaultBatch.
-var batchText = fmt.Sprintf("%d on the CPU, %d on accelerators", pretrained.DefaultBatch(ort.CPU), pretrained.DefaultBatch(ort.CUDA))
+var batchText = fmt.Sprintf("%d on the CPU, %d on accelerators", pretrained.DefaultBatch(session.CPU), pretrained.DefaultBatch(session.CUDA))
 
 // checkBatch wants --batch, if it is there, to be a number of images.
 func checkBatch(c *cli.Context) error {

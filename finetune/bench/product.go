@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,8 @@ import (
 	"graft/graph/engine/sgemm"
 	"graft/internal/bench"
 	"graft/onnx"
-	"graft/onnx/ort"
+	"graft/onnx/session"
+	"graft/pretrained"
 )
 
 // Product is the shape of a matrix product: [M,K] times [K,N].
@@ -80,8 +80,8 @@ type duel struct {
 	Product
 	a, b         []float32 // [M,K], [K,N]
 	ours, theirs []float32 // [M,N]
-	session      *ort.Session
-	in, out      []ort.Tensor
+	session      session.Session
+	in, out      []session.Tensor
 	repeats      int // in a round
 	threads      sgemm.Threads
 }
@@ -91,27 +91,22 @@ func newDuel(p Product, c Config) (*duel, error) {
 	d := &duel{Product: p, a: normals(r, p.M*p.K), b: normals(r, p.K*p.N), ours: make([]float32, p.M*p.N), theirs: make([]float32, p.M*p.N), threads: sgemm.Threads(c.Threads)}
 	d.repeats = int(max(1, math.Ceil(c.Work/p.gflop())))
 	m, n, k := int64(p.M), int64(p.N), int64(p.K)
-	d.in = []ort.Tensor{{Name: "a", Shape: []int64{m, k}, Data: d.a}, {Name: "b", Shape: []int64{k, n}, Data: d.b}}
-	d.out = []ort.Tensor{{Name: "c", Shape: []int64{m, n}, Data: d.theirs}}
-	model, err := matMul(m, n, k)
-	if err != nil {
-		return nil, err
-	}
+	d.in = []session.Tensor{{Name: "a", Shape: []int64{m, k}, Data: d.a}, {Name: "b", Shape: []int64{k, n}, Data: d.b}}
+	d.out = []session.Tensor{{Name: "c", Shape: []int64{m, n}, Data: d.theirs}}
 	// ONNX Runtime's own choice may be fewer threads than graft's, so it is told.
-	d.session, err = ort.OpenBytes(model, ort.Options{Provider: ort.CPU, Threads: d.threads.Count()})
+	var err error
+	d.session, err = pretrained.OpenModel(matMul(m, n, k), session.Options{Provider: session.CPU, Threads: d.threads.Count()})
 	return d, err
 }
 
 // matMul is a model of one node: c [m,n] = a [m,k] times b [k,n].
-func matMul(m, n, k int64) ([]byte, error) {
+func matMul(m, n, k int64) *onnx.Model {
 	model := &onnx.Model{Name: "product", Opset: 17, Producer: "graft"}
 	b := onnx.NewBuilder(model)
 	x := b.Input("a", onnx.Float32, onnx.Dim{Value: m}, onnx.Dim{Value: k})
 	y := b.Input("b", onnx.Float32, onnx.Dim{Value: k}, onnx.Dim{Value: n})
 	b.Output("c", b.Op("MatMul", "c", []string{x, y}), onnx.Float32, onnx.Dim{Value: m}, onnx.Dim{Value: n})
-	var out bytes.Buffer
-	_, err := model.WriteTo(&out)
-	return out.Bytes(), err
+	return model
 }
 
 func (d *duel) runtime(ctx context.Context) error { return d.session.Run(ctx, d.in, d.out) }

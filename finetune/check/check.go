@@ -16,7 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
@@ -33,7 +33,7 @@ type Config struct {
 	Batch    int              // images per inference, 0: what suits each network
 	SkipBad  bool             // as extract.Config has it
 	Foreign  *preprocess.Spec // describes files that graft did not export
-	Runtime  ort.Options
+	Runtime  session.Options
 	Seed     uint64                                     // of the hold-out, where there are no two splits
 	Progress func(label string) func(done, total int64) // may be nil
 }

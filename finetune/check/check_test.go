@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"graft/finetune/check"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/precision"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained/extract"
@@ -36,7 +36,7 @@ func (d *drawn) Hash() string                                 { return strings.R
 func (d *drawn) Source() string                               { return "" }
 func (d *drawn) Preprocessing() preprocess.Spec               { return preprocess.Spec{} }
 func (d *drawn) Precision() string                            { return "float32" }
-func (d *drawn) Provider() ort.Provider                       { return ort.CPU }
+func (d *drawn) Provider() session.Provider                   { return session.CPU }
 func (d *drawn) RuntimeVersion() string                       { return "1" }
 func (d *drawn) Taps() []string                               { return []string{"cls"} }
 func (d *drawn) Dim(string) int                               { return d.dim }
@@ -175,7 +175,7 @@ func TestRun(t *testing.T) {
 	if _, err := precision.ConvertFile(float, eight, precision.Int8); err != nil {
 		t.Fatal(err)
 	}
-	r, err := check.Run(t.Context(), check.Config{A: float, B: eight, Data: synthetic(t), Limit: 30, Runtime: ort.Options{Provider: ort.CPU}, Seed: 1})
+	r, err := check.Run(t.Context(), check.Config{A: float, B: eight, Data: synthetic(t), Limit: 30, Runtime: session.Options{Provider: session.CPU}, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: cosine %g, least %g", tap.Name, tap.MeanCosine, tap.MinCosine)
 		}
 	}
-	if _, err := check.Run(t.Context(), check.Config{A: float, B: "nowhere.onnx", Data: synthetic(t), Limit: 2, Runtime: ort.Options{Provider: ort.CPU}}); err == nil || !strings.Contains(err.Error(), "nowhere.onnx") {
+	if _, err := check.Run(t.Context(), check.Config{A: float, B: "nowhere.onnx", Data: synthetic(t), Limit: 2, Runtime: session.Options{Provider: session.CPU}}); err == nil || !strings.Contains(err.Error(), "nowhere.onnx") {
 		t.Errorf("missing file: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "graft-check-*")); len(left) > 0 {

@@ -20,8 +20,9 @@ import (
 
 	"graft/finetune/metrics"
 	"graft/finetune/model"
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess/dataset"
+	"graft/pretrained"
 )
 
 // Config says what to run on. The zero value of each field but Out means the
@@ -35,7 +36,7 @@ type Config struct {
 	Limit    int             // images per split; 0: all
 	Taps     []string        // empty: cls, mean and cls of the last four blocks
 	Batch    int             // images per inference; 0: extract's default
-	Runtime  ort.Options
+	Runtime  session.Options
 	Version  string                                     // of the program, for the files' records
 	Offline  bool                                       // do not try to fetch weights
 	Output   io.Writer                                  // the story for people; nil: nowhere
@@ -84,7 +85,7 @@ func Run(ctx context.Context, c Config) (_ Result, err error) {
 	if c.Out == "" {
 		return Result{}, errors.New("demo: no work folder was given")
 	}
-	if err := ort.Available(); err != nil {
+	if err := pretrained.Available(); err != nil {
 		return Result{}, err
 	}
 	c.fill()

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/preprocess/dataset"
 	"graft/pretrained/vit/vittest"
 )
@@ -19,7 +19,7 @@ func small(t *testing.T, weights string) (Config, *bytes.Buffer) {
 	t.Helper()
 	var out bytes.Buffer
 	return Config{Out: filepath.Join(t.TempDir(), "work"), Weights: weights, Seed: 3, Data: dataset.Options{PerClass: 12, Seed: 5},
-		Runtime: ort.Options{Provider: ort.CPU}, Version: "test", Output: &out}, &out
+		Runtime: session.Options{Provider: session.CPU}, Version: "test", Output: &out}, &out
 }
 
 func TestDemoGoesThroughAndGoesOn(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"graft/finetune/run"
 	"graft/finetune/ship"
 	"graft/finetune/train"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
@@ -32,7 +32,7 @@ func trainedOnFaces(t *testing.T, batch int, flip bool) (dir, embeddings, backbo
 	t.Helper()
 	folder := t.TempDir()
 	backbone, embeddings, dir = vittest.WriteTiny(t, folder), filepath.Join(folder, "embeddings"), filepath.Join(folder, "run")
-	b, err := pretrained.Open(backbone, pretrained.Options{Runtime: ort.Options{Provider: ort.CPU}})
+	b, err := pretrained.Open(backbone, pretrained.Options{Runtime: session.Options{Provider: session.CPU}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestStraightFromImages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := model.OpenRun(r, model.Options{Runtime: ort.Options{Provider: ort.CPU}}, batch)
+		p, err := model.OpenRun(r, model.Options{Runtime: session.Options{Provider: session.CPU}}, batch)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestStraightFromImages(t *testing.T) {
 func TestEvaluateImages(t *testing.T) {
 	orttest.Require(t)
 	dir, embeddings, backbone := trainedOnFaces(t, 16, true)
-	options := model.Options{Runtime: ort.Options{Provider: ort.CPU}}
+	options := model.Options{Runtime: session.Options{Provider: session.CPU}}
 	splits := []string{"public-test", "train"}
 	want, err := judge.Evaluate(context.Background(), judge.Config{Run: dir, Splits: splits})
 	if err != nil {

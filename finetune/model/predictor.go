@@ -11,13 +11,13 @@ import (
 	"graft/finetune/fit"
 	"graft/finetune/nets"
 	"graft/finetune/run"
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess"
 )
 
 // Options say how a Predictor runs.
 type Options struct {
-	Runtime ort.Options
+	Runtime session.Options
 	Model   string           // the backbone's ONNX file; empty: where the run says, or beside the run
 	Foreign *preprocess.Spec // describes a backbone that graft did not export; nil: as the run recorded it
 }

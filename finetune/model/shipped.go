@@ -13,7 +13,7 @@ import (
 	"graft/finetune/load"
 	"graft/finetune/run"
 	"graft/onnx"
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/pretrained"
 )
@@ -59,7 +59,7 @@ func OpenFile(path string, o Options, batch int) (*Predictor, error) {
 	return p, nil
 }
 
-func openShippedModel(path string, meta map[string]string, classes, batch int, o ort.Options) (classifier, error) {
+func openShippedModel(path string, meta map[string]string, classes, batch int, o session.Options) (classifier, error) {
 	o.Outputs = []string{OutLogits}
 	if meta[KeyForeign] == "" {
 		return openOwnShipped(path, meta, classes, batch, o)
@@ -96,7 +96,7 @@ func (f foreignShipped) Classify(ctx context.Context, images []preprocess.Image,
 // ownShipped is an exported file that takes uint8 pixels.
 type ownShipped struct {
 	batches
-	session *ort.Session
+	session session.Session
 	input   string
 	size    int     // the network's side
 	crop    float64 // of a photograph's shorter side
@@ -112,7 +112,7 @@ func readMetadata(path string) (map[string]string, error) {
 	return m.Metadata, m.Close()
 }
 
-func openOwnShipped(path string, meta map[string]string, classes, batch int, o ort.Options) (*ownShipped, error) {
+func openOwnShipped(path string, meta map[string]string, classes, batch int, o session.Options) (*ownShipped, error) {
 	size, err := strconv.Atoi(meta[KeySide])
 	if err != nil || size < 1 || size > run.MaxSide {
 		return nil, fmt.Errorf("%s: metadata graft.image_size is %q, want a number of pixels", path, meta[KeySide])
@@ -135,7 +135,7 @@ func openOwnShipped(path string, meta map[string]string, classes, batch int, o o
 	return out, nil
 }
 
-func checkShipped(s *ort.Session, classes int) error {
+func checkShipped(s session.Session, classes int) error {
 	if in := s.Inputs(); len(in) != 1 || in[0].Type != onnx.Uint8 || len(in[0].Dims) != 4 {
 		return fmt.Errorf("inputs %v, want one of uint8 [N,C,H,W]", in)
 	}
@@ -183,9 +183,9 @@ func (s *ownShipped) classifyPiece(ctx context.Context, images []preprocess.Imag
 			to++
 		}
 		n := int64(to - from)
-		in := ort.Tensor{Name: s.input, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: pixels}
-		out := ort.Tensor{Name: OutLogits, Shape: []int64{n, int64(k)}, Data: logits[from*k : to*k]}
-		if err := s.session.Run(ctx, []ort.Tensor{in}, []ort.Tensor{out}); err != nil {
+		in := session.Tensor{Name: s.input, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: pixels}
+		out := session.Tensor{Name: OutLogits, Shape: []int64{n, int64(k)}, Data: logits[from*k : to*k]}
+		if err := s.session.Run(ctx, []session.Tensor{in}, []session.Tensor{out}); err != nil {
 			return err
 		}
 		from = to

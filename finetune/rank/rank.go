@@ -18,7 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
@@ -37,7 +37,7 @@ type Config struct {
 	Data      *dataset.Dataset
 	Backbones []File
 	Foreign   *preprocess.Spec // describes the backbones that graft did not export
-	Runtime   ort.Options
+	Runtime   session.Options
 	Taps      []string                                   // words as taps.Resolve takes them; none: taps.Deep of each
 	Splits    []string                                   // none: train
 	Sample    int                                        // images to draw, 0 for all

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained/vit/vittest"
@@ -162,7 +162,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said []string
-	c := Config{Data: openFaces(t, 20), Backbones: files, Runtime: ort.Options{Provider: ort.CPU}, Sample: 70, Seed: 4,
+	c := Config{Data: openFaces(t, 20), Backbones: files, Runtime: session.Options{Provider: session.CPU}, Sample: 70, Seed: 4,
 		Log: func(line string) { said = append(said, line) }}
 	r, err := Run(context.Background(), c)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/pretrained/checkpoint"
 )
@@ -60,7 +61,7 @@ func runtime(t *testing.T, m *onnx.Model, x any, n, outputs int) []float32 {
 	if err := m.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.Open(path, ort.Options{Provider: ort.CPU, Threads: 1})
+	s, err := ort.Open(path, session.Options{Provider: session.CPU, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,8 +71,8 @@ func runtime(t *testing.T, m *onnx.Model, x any, n, outputs int) []float32 {
 		shape = append(shape, d.Value)
 	}
 	result := make([]float32, n*outputs)
-	err = s.Run(context.Background(), []ort.Tensor{{Name: s.Inputs()[0].Name, Shape: shape, Data: x}},
-		[]ort.Tensor{{Name: s.Outputs()[0].Name, Shape: []int64{int64(n), int64(outputs)}, Data: result}})
+	err = s.Run(context.Background(), []session.Tensor{{Name: s.Inputs()[0].Name, Shape: shape, Data: x}},
+		[]session.Tensor{{Name: s.Outputs()[0].Name, Shape: []int64{int64(n), int64(outputs)}, Data: result}})
 	if err != nil {
 		t.Fatal(err)
 	}

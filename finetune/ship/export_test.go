@@ -18,6 +18,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/pretrained"
 	"graft/pretrained/vit/vittest"
@@ -38,7 +39,7 @@ func random32(rng *rand.Rand, n int, scale float64) []float32 {
 // makeRun writes a run with a random head on the backbone.
 func makeRun(t *testing.T, backbone string, foreign *preprocess.Spec, taps []string, flip bool) string {
 	t.Helper()
-	b, err := pretrained.Open(backbone, pretrained.Options{Foreign: foreign, Runtime: ort.Options{Provider: ort.CPU}})
+	b, err := pretrained.Open(backbone, pretrained.Options{Foreign: foreign, Runtime: session.Options{Provider: session.CPU}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func makeRun(t *testing.T, backbone string, foreign *preprocess.Spec, taps []str
 
 func openTest(t *testing.T, path string) *model.Predictor {
 	t.Helper()
-	p, err := model.Open(path, model.Options{Runtime: ort.Options{Provider: ort.CPU}})
+	p, err := model.Open(path, model.Options{Runtime: session.Options{Provider: session.CPU}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +148,7 @@ func TestExportMatchesThePipeline(t *testing.T) {
 // checkBatch checks that images classified together get what they get alone.
 func checkBatch(t *testing.T, path string) {
 	t.Helper()
-	s, err := ort.Open(path, ort.Options{Provider: ort.CPU})
+	s, err := ort.Open(path, session.Options{Provider: session.CPU})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,8 +162,8 @@ func checkBatch(t *testing.T, path string) {
 	run := func(images int, pix []uint8) (probs, logits []float32) {
 		probs, logits = make([]float32, images*k), make([]float32, images*k)
 		shape := []int64{int64(images), k}
-		err := s.Run(context.Background(), []ort.Tensor{{Name: "pixels", Shape: []int64{int64(images), 3, 32, 32}, Data: pix}},
-			[]ort.Tensor{{Name: "probabilities", Shape: shape, Data: probs}, {Name: "logits", Shape: shape, Data: logits}})
+		err := s.Run(context.Background(), []session.Tensor{{Name: "pixels", Shape: []int64{int64(images), 3, 32, 32}, Data: pix}},
+			[]session.Tensor{{Name: "probabilities", Shape: shape, Data: probs}, {Name: "logits", Shape: shape, Data: logits}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -307,6 +308,6 @@ func TestPredictorComparesPreprocessing(t *testing.T) {
 	if err := r.SaveModel(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = model.Open(dir, model.Options{Runtime: ort.Options{Provider: ort.CPU}})
+	_, err = model.Open(dir, model.Options{Runtime: session.Options{Provider: session.CPU}})
 	runtest.WantError(t, err, "preprocessing differs", "shorter side to 32/0.75")
 }

@@ -18,8 +18,8 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/finetune/ship"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 )
@@ -75,7 +75,7 @@ func TestNetRuns(t *testing.T) {
 				t.Fatalf("reports %+v, want 28 faces of both test splits", r.Reports)
 			}
 			checkNetFolder(t, out, r)
-			e, err := judge.Evaluate(context.Background(), judge.Config{Run: out, Splits: []string{"private-test", "train"}, Options: model.Options{Runtime: ort.Options{Threads: 1}}})
+			e, err := judge.Evaluate(context.Background(), judge.Config{Run: out, Splits: []string{"private-test", "train"}, Options: model.Options{Runtime: session.Options{Threads: 1}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func checkNetExport(t *testing.T, dir string) {
 	}
 	var open [2]*model.Predictor
 	for i, path := range []string{dir, file} {
-		if open[i], err = model.Open(path, model.Options{Runtime: ort.Options{Provider: ort.CPU}}); err != nil {
+		if open[i], err = model.Open(path, model.Options{Runtime: session.Options{Provider: session.CPU}}); err != nil {
 			t.Fatal(err)
 		}
 		defer open[i].Close()

@@ -15,6 +15,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 )
 
 // operations builds, for operations of every kind, a result of x [n,3,4,4] that keeps the batch in front.
@@ -128,15 +129,15 @@ func runtime(t *testing.T, m *onnx.Model, x any, n int, size int) []float32 {
 	if err := m.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.Open(path, ort.Options{Provider: "cpu", Threads: 1})
+	s, err := ort.Open(path, session.Options{Provider: "cpu", Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	in, out := s.Inputs()[0], s.Outputs()[0]
 	result := make([]float32, size)
-	err = s.Run(context.Background(), []ort.Tensor{{Name: in.Name, Shape: dims(in, n), Data: x}},
-		[]ort.Tensor{{Name: out.Name, Shape: dims(out, n), Data: result}})
+	err = s.Run(context.Background(), []session.Tensor{{Name: in.Name, Shape: dims(in, n), Data: x}},
+		[]session.Tensor{{Name: out.Name, Shape: dims(out, n), Data: result}})
 	if err != nil {
 		t.Fatal(err)
 	}

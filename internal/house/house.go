@@ -43,12 +43,18 @@ var rooms = map[string][]string{
 	"demo":    {"train", "model", "ship", "metrics"},
 }
 
-// runtimeBinding may be imported by runtimeFolder alone, so that the rest of
-// the program builds and is tested without knowing how a session is made.
+// runtimeBinding may be imported by runtimeFolder alone, and that by the commands
+// and one file beside them, so that another engine can stand where it does.
 const (
 	runtimeBinding = "github.com/yalue/onnxruntime_go"
 	runtimeFolder  = "onnx/ort"
+	sessionMaker   = "pretrained/engine.go"
 )
+
+// mayReachRuntime tells whether a file inside the module may import runtimeFolder.
+func mayReachRuntime(file string) bool {
+	return file == sessionMaker || within(file, runtimeFolder) || within(file, "cmd")
+}
 
 // room is the entry of allowed that a package belongs to: the longest prefix.
 func room(pkg string) string {

@@ -17,9 +17,10 @@ import (
 const module = "graft"
 
 type goPackage struct {
-	Dir, ImportPath, Doc, Name                   string
-	Imports, TestImports, XTestImports           []string
-	GoFiles, CgoFiles, TestGoFiles, XTestGoFiles []string
+	Dir, ImportPath, Doc, Name         string
+	Imports, TestImports, XTestImports []string
+	GoFiles, CgoFiles, IgnoredGoFiles  []string
+	TestGoFiles, XTestGoFiles          []string
 }
 
 func (p goPackage) path() string {
@@ -28,7 +29,7 @@ func (p goPackage) path() string {
 
 func projectPackages(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=Dir,ImportPath,Doc,Name,Imports,TestImports,XTestImports,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles", module+"/...")
+	cmd := exec.Command("go", "list", "-json=Dir,ImportPath,Doc,Name,Imports,TestImports,XTestImports,GoFiles,CgoFiles,IgnoredGoFiles,TestGoFiles,XTestGoFiles", module+"/...")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
@@ -58,6 +59,42 @@ func TestImportRules(t *testing.T) {
 			if to, ours := strings.CutPrefix(imp, module+"/"); ours && !mayImport(p.path(), to) {
 				t.Errorf("%s imports %s, which the house rules forbid", p.path(), to)
 			}
+		}
+	}
+}
+
+// TestWhoReachesTheRuntime looks into every file but tests, those for other systems
+// included.
+func TestWhoReachesTheRuntime(t *testing.T) {
+	found := false
+	for _, p := range projectPackages(t) {
+		for _, name := range slices.Concat(p.GoFiles, p.CgoFiles, p.IgnoredGoFiles) {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, imp := range file.Imports {
+				path := strings.Trim(imp.Path.Value, `"`)
+				if !within(path, module+"/"+runtimeFolder) {
+					continue
+				}
+				at := p.path() + "/" + name
+				found = found || at == sessionMaker
+				if !mayReachRuntime(at) {
+					t.Errorf("%s imports %s; only %s and the commands may", at, path, sessionMaker)
+				}
+			}
+		}
+	}
+	if !found {
+		t.Errorf("%s does not import %s; the rule is checked on nothing", sessionMaker, runtimeFolder)
+	}
+	for file, want := range map[string]bool{"pretrained/backbone.go": false, "finetune/demo/demo.go": false, "cmd/graft/doctor.go": true, "onnx/tune/tune.go": false} {
+		if mayReachRuntime(file) != want {
+			t.Errorf("%s: %v, want %v", file, !want, want)
 		}
 	}
 }

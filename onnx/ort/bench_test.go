@@ -1,3 +1,5 @@
+//go:build cgo
+
 package ort
 
 import (
@@ -5,6 +7,8 @@ import (
 	"testing"
 
 	native "github.com/yalue/onnxruntime_go"
+
+	"graft/onnx/session"
 )
 
 // What Run costs beside the binding it calls, on a model of two nodes.
@@ -18,14 +22,14 @@ func BenchmarkRun(b *testing.B) {
 	}
 	x, y := []float32{1, 10}, make([]float32, 3)
 	b.Run("graft", func(b *testing.B) {
-		s, err := OpenBytes(data, Options{Provider: CPU, Threads: 1})
+		s, err := OpenBytes(data, session.Options{Provider: session.CPU, Threads: 1})
 		if err != nil {
 			b.Fatal(err)
 		}
 		defer s.Close()
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		in, out := []Tensor{{"x", []int64{1, 2}, x}}, []Tensor{{"y", []int64{1, 3}, y}}
+		in, out := []session.Tensor{{Name: "x", Shape: []int64{1, 2}, Data: x}}, []session.Tensor{{Name: "y", Shape: []int64{1, 3}, Data: y}}
 		b.ReportAllocs()
 		for b.Loop() {
 			if err := s.Run(ctx, in, out); err != nil {

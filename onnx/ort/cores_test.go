@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+
+	"graft/onnx/session"
 )
 
 func TestPhysicalCores(t *testing.T) {
@@ -41,17 +43,35 @@ func TestStreams(t *testing.T) {
 		all = n
 	}
 	for _, c := range []struct {
-		o    Options
-		p    Provider
+		o    session.Options
+		p    session.Provider
 		want int
 	}{
-		{Options{Threads: 5, Throughput: true}, CPU, 5},
-		{Options{Threads: 5}, CPU, 1},
-		{Options{Threads: 5, Throughput: true}, CUDA, 1},
-		{Options{Throughput: true}, CPU, all},
+		{session.Options{Threads: 5, Throughput: true}, session.CPU, 5},
+		{session.Options{Threads: 5}, session.CPU, 1},
+		{session.Options{Threads: 5, Throughput: true}, session.CUDA, 1},
+		{session.Options{Throughput: true}, session.CPU, all},
 	} {
-		if got := c.o.streams(c.p); got != c.want {
+		if got := streams(c.o, c.p); got != c.want {
 			t.Errorf("%+v on %s: %d, want %d", c.o, c.p, got, c.want)
 		}
+	}
+}
+
+func TestThreads(t *testing.T) {
+	if got := threads(session.Options{Threads: 3}); got != 3 {
+		t.Errorf("3 threads asked for, got %d", got)
+	}
+	old := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(old)
+	if runtime.NumCPU() > 1 {
+		runtime.GOMAXPROCS(1)
+		if got := threads(session.Options{}); got != 1 {
+			t.Errorf("with GOMAXPROCS 1: %d threads, want 1", got)
+		}
+	}
+	runtime.GOMAXPROCS(runtime.NumCPU())
+	if got := threads(session.Options{}); got != 0 {
+		t.Errorf("with all CPUs: %d, want 0, ONNX Runtime's own choice", got)
 	}
 }

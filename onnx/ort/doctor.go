@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/cpu"
+
+	"graft/onnx/session"
 )
 
 // Report is what this machine can run.
@@ -29,10 +31,10 @@ type Report struct {
 // ProviderReport tells whether a provider is in the library and really starts,
 // tried with a model of two nodes.
 type ProviderReport struct {
-	Name      Provider `json:"name"`
-	InLibrary bool     `json:"in_library"`
-	Starts    bool     `json:"starts"`
-	Problem   string   `json:"problem,omitempty"`
+	Name      session.Provider `json:"name"`
+	InLibrary bool             `json:"in_library"`
+	Starts    bool             `json:"starts"`
+	Problem   string           `json:"problem,omitempty"`
 }
 
 // CPUReport is what decides the speed of the CPU provider. Limits are those of
@@ -73,16 +75,16 @@ func Doctor(ctx context.Context) Report {
 		Pinned: PinnedVersion, CPU: cpuReport("/"), Caches: cacheReports(), Tools: toolReports(ctx),
 		Providers: []ProviderReport{}, Problems: []Problem{}, // never null in JSON
 	}
-	lib, err := Loaded()
-	if err != nil {
-		mend := "graft setup"
-		if !errors.Is(err, ErrNotInstalled) && os.Getenv(EnvLibrary) != "" {
-			mend = "unset " + EnvLibrary + ", or name a library that loads"
-		}
-		r.problem(mend, "%v", err)
-	} else {
+	switch lib, err := loaded(); {
+	case err == nil:
 		r.Library = &lib
-		r.Providers = providerReports()
+		r.Providers = providerReports(ctx)
+	case !cgo:
+		r.problem("CGO_ENABLED=1 go build ./cmd/graft", "%v", err)
+	case !errors.Is(err, errNotInstalled) && os.Getenv(EnvLibrary) != "":
+		r.problem("unset "+EnvLibrary+", or name a library that loads", "%v", err)
+	default:
+		r.problem("graft setup", "%v", err)
 	}
 	r.diagnose()
 	return r
@@ -95,14 +97,14 @@ func (r *Report) problem(mend, format string, args ...any) {
 // diagnose compares what is there with what could be.
 func (r *Report) diagnose() {
 	nvidia := r.tool("nvidia-smi")
-	if r.Library == nil && r.tool("npm").Path == "" {
+	if cgo && r.Library == nil && r.tool("npm").Path == "" {
 		r.problem("install npm with the system's package manager", "npm, which 'graft setup' needs where GitHub cannot be reached")
 	}
 	for _, p := range r.Providers {
 		switch {
-		case p.Name == CPU && !p.Starts:
+		case p.Name == session.CPU && !p.Starts:
 			r.problem("graft setup", "the CPU provider does not start: %s", p.Problem)
-		case p.Name == CUDA && !p.Starts && nvidia.Path != "" && nvidia.Detail != "":
+		case p.Name == session.CUDA && !p.Starts && nvidia.Path != "" && nvidia.Detail != "":
 			mend := "graft setup --gpu"
 			if p.InLibrary {
 				mend = "install what is missing"
@@ -127,13 +129,13 @@ func (r *Report) tool(name string) ToolReport {
 	return ToolReport{}
 }
 
-func providerReports() []ProviderReport {
+func providerReports(ctx context.Context) []ProviderReport {
 	model, err := tinyModel()
 	var out []ProviderReport
-	for _, p := range Providers() {
+	for _, p := range session.Providers() {
 		report := ProviderReport{Name: p, InLibrary: true, Starts: true}
 		if err == nil {
-			report.fill(tryProvider(model, p))
+			report.fill(tryProvider(ctx, model, p))
 		} else {
 			report.fill(err)
 		}
@@ -152,15 +154,15 @@ func (p *ProviderReport) fill(err error) {
 }
 
 // tryProvider starts a provider and checks what it computes.
-func tryProvider(model []byte, p Provider) error {
-	s, err := OpenBytes(model, Options{Provider: p})
+func tryProvider(ctx context.Context, model []byte, p session.Provider) error {
+	s, err := OpenBytes(model, session.Options{Provider: p})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	y := make([]float32, 3)
-	in := []Tensor{{Name: "x", Shape: []int64{1, 2}, Data: []float32{1, 10}}}
-	if err := s.Run(context.Background(), in, []Tensor{{Name: "y", Shape: []int64{1, 3}, Data: y}}); err != nil {
+	in := []session.Tensor{{Name: "x", Shape: []int64{1, 2}, Data: []float32{1, 10}}}
+	if err := s.Run(ctx, in, []session.Tensor{{Name: "y", Shape: []int64{1, 3}, Data: y}}); err != nil {
 		return err
 	}
 	for i, want := range []float32{51, 72, 93} {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"graft/onnx/session"
 )
 
 func TestCgroupLimits(t *testing.T) {
@@ -50,12 +52,12 @@ func TestDiagnose(t *testing.T) {
 		r    Report
 		want string // the command; "" for no problem
 	}{
-		{"no card, no CUDA", Report{Library: lib, Providers: []ProviderReport{{Name: CUDA}}}, ""},
-		{"card, CPU build", Report{Library: lib, Tools: []ToolReport{card}, Providers: []ProviderReport{{Name: CUDA}}}, "graft setup --gpu"},
-		{"card, cuDNN missing", Report{Library: lib, Tools: []ToolReport{card}, Providers: []ProviderReport{{Name: CUDA, InLibrary: true, Problem: "libcudnn.so.9"}}}, "install what is missing"},
-		{"card, all well", Report{Library: lib, Tools: []ToolReport{card}, Providers: []ProviderReport{{Name: CUDA, InLibrary: true, Starts: true}}}, ""},
+		{"no card, no CUDA", Report{Library: lib, Providers: []ProviderReport{{Name: session.CUDA}}}, ""},
+		{"card, CPU build", Report{Library: lib, Tools: []ToolReport{card}, Providers: []ProviderReport{{Name: session.CUDA}}}, "graft setup --gpu"},
+		{"card, cuDNN missing", Report{Library: lib, Tools: []ToolReport{card}, Providers: []ProviderReport{{Name: session.CUDA, InLibrary: true, Problem: "libcudnn.so.9"}}}, "install what is missing"},
+		{"card, all well", Report{Library: lib, Tools: []ToolReport{card}, Providers: []ProviderReport{{Name: session.CUDA, InLibrary: true, Starts: true}}}, ""},
 		{"no library, no npm", Report{}, "install npm with the system's package manager"},
-		{"no CPU provider", Report{Library: lib, Providers: []ProviderReport{{Name: CPU, InLibrary: true}}}, "graft setup"},
+		{"no CPU provider", Report{Library: lib, Providers: []ProviderReport{{Name: session.CPU, InLibrary: true}}}, "graft setup"},
 		{"more threads than CPUs", Report{Library: lib, CPU: CPUReport{GOMAXPROCS: 64, CgroupCPUs: 2}}, "unset GOMAXPROCS"},
 	}
 	for _, tt := range tests {
@@ -81,7 +83,7 @@ func TestDoctor(t *testing.T) {
 		}
 		t.Skip("SKIPPED, ONNX Runtime is needed for the rest")
 	}
-	if len(r.Providers) != len(Providers()) || r.Providers[0].Name != CPU || !r.Providers[0].Starts {
+	if len(r.Providers) != len(session.Providers()) || r.Providers[0].Name != session.CPU || !r.Providers[0].Starts {
 		t.Errorf("providers %+v, want all, with the CPU running", r.Providers)
 	}
 	for _, p := range r.Providers {

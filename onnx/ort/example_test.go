@@ -7,6 +7,7 @@ import (
 
 	"graft/onnx"
 	"graft/onnx/ort"
+	"graft/onnx/session"
 )
 
 // Runs a model on the CPU. Without the library, Open says how to install it.
@@ -20,7 +21,7 @@ func Example() {
 		fmt.Println(err)
 	}
 
-	s, err := ort.OpenBytes(file.Bytes(), ort.Options{Provider: ort.CPU})
+	s, err := ort.OpenBytes(file.Bytes(), session.Options{Provider: session.CPU})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -28,7 +29,7 @@ func Example() {
 	defer s.Close()
 	y := make([]float32, 3)
 	err = s.Run(context.Background(),
-		[]ort.Tensor{{Name: "x", Shape: []int64{3}, Data: []float32{1, 2, 3}}},
-		[]ort.Tensor{{Name: "y", Shape: []int64{3}, Data: y}})
+		[]session.Tensor{{Name: "x", Shape: []int64{3}, Data: []float32{1, 2, 3}}},
+		[]session.Tensor{{Name: "y", Shape: []int64{3}, Data: y}})
 	fmt.Println(y, err, s.Provider())
 }

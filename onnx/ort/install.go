@@ -45,9 +45,12 @@ const manifestName = "install.json"
 // pinned SHA-256; the folder appears whole or not at all. Nothing needs root.
 // An archive that has come in part, also when ctx ends, is kept for the next
 // Install; while another process downloads the same one, Install is an error.
-// Find then finds the library.
+// Sessions then find it.
 func Install(ctx context.Context, o InstallOptions) (Library, error) {
-	dir, err := CacheDir()
+	if !cgo {
+		return Library{}, errNoCgo
+	}
+	dir, err := cacheDir()
 	if err != nil {
 		return Library{}, err
 	}

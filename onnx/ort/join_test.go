@@ -9,6 +9,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 )
 
 // A head is joined onto a backbone read from a file; what it does not need is
@@ -41,13 +42,13 @@ func TestJoinedModelRuns(t *testing.T) {
 	if err := m.WriteFile(joined); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.Open(joined, ort.Options{Provider: ort.CPU})
+	s, err := ort.Open(joined, session.Options{Provider: session.CPU})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	p := make([]float32, 2)
-	err = s.Run(context.Background(), []ort.Tensor{{"pixels", []int64{1, 3}, []uint8{6, 2, 3}}}, []ort.Tensor{{"probabilities", []int64{1, 2}, p}})
+	err = s.Run(context.Background(), []session.Tensor{{Name: "pixels", Shape: []int64{1, 3}, Data: []uint8{6, 2, 3}}}, []session.Tensor{{Name: "probabilities", Shape: []int64{1, 2}, Data: p}})
 	if err != nil || p[0] != 0.5 || p[1] != 0.5 { // both logits are 12
 		t.Errorf("got %v, %v; want two halves", p, err)
 	}

@@ -8,8 +8,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-
-	"graft/onnx/ort/internal/dl"
 )
 
 // EnvLibrary is the environment variable that names the library's file and goes
@@ -36,11 +34,11 @@ type candidate struct {
 	path, source, flavor string
 }
 
-// Find returns the library that graft uses: the file that GRAFT_ORT_LIBRARY
+// find returns the library that graft uses: the file that GRAFT_ORT_LIBRARY
 // names, else the user's cache as Install fills it, else beside the executable,
 // else the system's usual folders. A library older than the binding is passed
 // over, except where the variable names it: that is an error.
-func Find() (Library, error) {
+func find() (Library, error) {
 	if path := os.Getenv(EnvLibrary); path != "" {
 		lib, err := inspect(candidate{path, EnvLibrary, ""})
 		if err != nil {
@@ -56,7 +54,7 @@ func Find() (Library, error) {
 		}
 		passed = append(passed, fmt.Sprintf("\n  %s: %v", c.path, err))
 	}
-	err := fmt.Errorf("%w: run 'graft setup' (or set %s to a libonnxruntime of version %d.%d or newer)", ErrNotInstalled, EnvLibrary, minMajor, minMinor)
+	err := fmt.Errorf("%w: run 'graft setup' (or set %s to a libonnxruntime of version %d.%d or newer)", errNotInstalled, EnvLibrary, minMajor, minMinor)
 	if len(passed) > 0 {
 		err = fmt.Errorf("%w; passed over:%s", err, strings.Join(passed, ""))
 	}
@@ -76,7 +74,7 @@ func inspect(c candidate) (Library, error) {
 	if !info.Mode().IsRegular() {
 		return Library{}, fmt.Errorf("want the library's file, got a folder or device")
 	}
-	version, err := dl.Version(path)
+	version, err := libraryVersion(path)
 	if err != nil {
 		return Library{}, fmt.Errorf("%w%s", err, loaderHint(err.Error()))
 	}

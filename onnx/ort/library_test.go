@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"graft/onnx/session"
 )
 
 func TestNewEnough(t *testing.T) {
@@ -28,6 +30,32 @@ func TestIsLibraryName(t *testing.T) {
 	}
 }
 
+// TestLoadedVersion: what a session says of its runtime is what the library says.
+func TestLoadedVersion(t *testing.T) {
+	if err := Available(); err != nil {
+		t.Skipf("SKIPPED, ONNX Runtime is needed: %v", err)
+	}
+	lib, err := loaded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := libraryVersion(lib.Path); err != nil || got != lib.Version || got == "" {
+		t.Errorf("got %q, %v; want %q", got, err, lib.Version)
+	}
+	model, err := tinyModel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenBytes(model, session.Options{Provider: session.CPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.RuntimeVersion() != lib.Version {
+		t.Errorf("the session runs on %q, the library is %q", s.RuntimeVersion(), lib.Version)
+	}
+}
+
 func TestFindNamesWhatTheVariableSays(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "libonnxruntime.so")
@@ -36,7 +64,7 @@ func TestFindNamesWhatTheVariableSays(t *testing.T) {
 	}
 	for _, path := range []string{text, dir, filepath.Join(dir, "missing.so")} {
 		t.Setenv(EnvLibrary, path)
-		if _, err := Find(); err == nil || !strings.Contains(err.Error(), EnvLibrary+"="+path) {
+		if _, err := find(); err == nil || !strings.Contains(err.Error(), EnvLibrary+"="+path) {
 			t.Errorf("%s: got %v, want an error that names the variable and the file", path, err)
 		}
 	}
@@ -61,7 +89,7 @@ func TestFindPassesOver(t *testing.T) {
 	if err := os.WriteFile(path, []byte("not a library"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	lib, err := Find()
+	lib, err := find()
 	if err == nil {
 		t.Skipf("SKIPPED: this system has a library of its own, %s", lib.Path)
 	}

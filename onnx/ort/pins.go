@@ -72,8 +72,8 @@ var npmMembers = map[string][]member{
 	},
 }
 
-// CacheDir is the folder of the user's cache that Install fills.
-func CacheDir() (string, error) {
+// cacheDir is the folder of the user's cache that Install fills.
+func cacheDir() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("no folder for caches: %w (set HOME or XDG_CACHE_HOME)", err)
@@ -83,7 +83,7 @@ func CacheDir() (string, error) {
 
 // installDir is the folder of one flavor of PinnedVersion.
 func installDir(flavor string) (string, error) {
-	base, err := CacheDir()
+	base, err := cacheDir()
 	if err != nil {
 		return "", err
 	}

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package ort
 
 import (
@@ -9,42 +11,38 @@ import (
 	"strconv"
 
 	native "github.com/yalue/onnxruntime_go"
+
+	"graft/onnx/session"
 )
 
 // spec is how one provider is attached to a session.
 type spec struct {
 	// settings are graft's defaults in the provider's own words.
-	settings func(o Options) (map[string]string, error)
+	settings func(o session.Options) (map[string]string, error)
 	attach   func(s *native.SessionOptions, settings map[string]string) error
 }
 
-var specs = map[Provider]spec{
-	CPU:      {settings: noSettings},
-	CUDA:     {cudaSettings, attachCUDA},
-	TensorRT: {tensorRTSettings, attachTensorRT},
-	WebGPU:   {onlyDevice0(WebGPU), attachNamed("WebGPU")},
-	CoreML:   {coreMLSettings, (*native.SessionOptions).AppendExecutionProviderCoreMLV2},
-	DirectML: {directMLSettings, attachDirectML},
-	OpenVINO: {openVINOSettings, (*native.SessionOptions).AppendExecutionProviderOpenVINO},
+var specs = map[session.Provider]spec{
+	session.CPU:      {settings: noSettings},
+	session.CUDA:     {cudaSettings, attachCUDA},
+	session.TensorRT: {tensorRTSettings, attachTensorRT},
+	session.WebGPU:   {onlyDevice0(session.WebGPU), attachNamed("WebGPU")},
+	session.CoreML:   {coreMLSettings, (*native.SessionOptions).AppendExecutionProviderCoreMLV2},
+	session.DirectML: {directMLSettings, attachDirectML},
+	session.OpenVINO: {openVINOSettings, (*native.SessionOptions).AppendExecutionProviderOpenVINO},
 }
 
-// autoOrder is what Auto tries before the CPU, each only if it runs the whole
-// model in float32. Left out are TensorRT, which builds engines for minutes;
-// OpenVINO and CoreML, which round to half precision on some devices; and
-// WebGPU, which may be a software renderer, slower than the CPU.
-var autoOrder = []Provider{CUDA, DirectML}
-
-func noSettings(Options) (map[string]string, error) { return map[string]string{}, nil }
+func noSettings(session.Options) (map[string]string, error) { return map[string]string{}, nil }
 
 // cudaSettings keeps products in float32: the default on recent cards, TF32,
 // has ten bits of mantissa and would change features in the third digit.
-func cudaSettings(o Options) (map[string]string, error) {
+func cudaSettings(o session.Options) (map[string]string, error) {
 	return map[string]string{"device_id": strconv.Itoa(o.Device), "use_tf32": "0"}, nil
 }
 
 // tensorRTSettings keep the engines, which take minutes to build, in the user's
 // cache.
-func tensorRTSettings(o Options) (map[string]string, error) {
+func tensorRTSettings(o session.Options) (map[string]string, error) {
 	s := map[string]string{"device_id": strconv.Itoa(o.Device)}
 	if base, err := os.UserCacheDir(); err == nil {
 		s["trt_engine_cache_enable"] = "1"
@@ -55,27 +53,27 @@ func tensorRTSettings(o Options) (map[string]string, error) {
 
 // coreMLSettings keep to units that compute in float32: the neural engine does
 // not.
-func coreMLSettings(o Options) (map[string]string, error) {
+func coreMLSettings(o session.Options) (map[string]string, error) {
 	if o.Device != 0 {
 		return nil, errors.New("coreml chooses the device itself: leave --device at 0")
 	}
 	return map[string]string{"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"}, nil
 }
 
-func directMLSettings(o Options) (map[string]string, error) {
+func directMLSettings(o session.Options) (map[string]string, error) {
 	return map[string]string{"device_id": strconv.Itoa(o.Device)}, nil
 }
 
 // openVINOSettings choose the CPU for device 0 and the GPUs after it.
-func openVINOSettings(o Options) (map[string]string, error) {
+func openVINOSettings(o session.Options) (map[string]string, error) {
 	if o.Device == 0 {
 		return map[string]string{"device_type": "CPU"}, nil
 	}
 	return map[string]string{"device_type": fmt.Sprintf("GPU.%d", o.Device-1)}, nil
 }
 
-func onlyDevice0(p Provider) func(Options) (map[string]string, error) {
-	return func(o Options) (map[string]string, error) {
+func onlyDevice0(p session.Provider) func(session.Options) (map[string]string, error) {
+	return func(o session.Options) (map[string]string, error) {
 		if o.Device != 0 {
 			return nil, fmt.Errorf("%s chooses the device itself: leave --device at 0", p)
 		}
@@ -130,7 +128,7 @@ func attachDirectML(s *native.SessionOptions, settings map[string]string) error 
 
 // providerSettings are graft's settings for o.Provider with the caller's over
 // them.
-func providerSettings(o Options) (map[string]string, error) {
+func providerSettings(o session.Options) (map[string]string, error) {
 	s, err := specs[o.Provider].settings(o)
 	if err != nil {
 		return nil, err
@@ -140,7 +138,7 @@ func providerSettings(o Options) (map[string]string, error) {
 }
 
 // attach adds the provider that o names to the session's options.
-func attach(s *native.SessionOptions, o Options) error {
+func attach(s *native.SessionOptions, o session.Options) error {
 	sp := specs[o.Provider]
 	if sp.attach == nil {
 		return nil
@@ -155,7 +153,7 @@ func attach(s *native.SessionOptions, o Options) error {
 	if !o.AllowFallback {
 		return s.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1")
 	}
-	if o.Provider != TensorRT {
+	if o.Provider != session.TensorRT {
 		return nil
 	}
 	// What TensorRT leaves is better off on the same card than on the CPU.

@@ -15,6 +15,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 )
 
 // build writes a model that a function fills.
@@ -47,7 +48,7 @@ func twoOutputs(t testing.TB) []byte {
 	})
 }
 
-func openTest(t testing.TB, data []byte, o ort.Options) *ort.Session {
+func openTest(t testing.TB, data []byte, o session.Options) session.Session {
 	t.Helper()
 	orttest.Require(t)
 	s, err := ort.OpenBytes(data, o)
@@ -63,15 +64,15 @@ func openTest(t testing.TB, data []byte, o ort.Options) *ort.Session {
 }
 
 func TestRunFillsTheCallersSlices(t *testing.T) {
-	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU, Threads: 1})
+	s := openTest(t, twoOutputs(t), session.Options{Provider: session.CPU, Threads: 1})
 	for _, n := range []int64{1, 2, 5} {
 		in := make([]uint8, 3*n)
 		for i := range in {
 			in[i] = uint8(7*i + 1)
 		}
 		double, half := make([]float32, 3*n), make([]uint16, 3*n)
-		err := s.Run(context.Background(), []ort.Tensor{{"pixels", []int64{n, 3}, in}},
-			[]ort.Tensor{{"half", []int64{n, 3}, half}, {"double", []int64{n, 3}, double}})
+		err := s.Run(context.Background(), []session.Tensor{{Name: "pixels", Shape: []int64{n, 3}, Data: in}},
+			[]session.Tensor{{Name: "half", Shape: []int64{n, 3}, Data: half}, {Name: "double", Shape: []int64{n, 3}, Data: double}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,9 +88,9 @@ func TestRunFillsTheCallersSlices(t *testing.T) {
 }
 
 func TestOutputsOnlySome(t *testing.T) {
-	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU, Outputs: []string{"double"}})
+	s := openTest(t, twoOutputs(t), session.Options{Provider: session.CPU, Outputs: []string{"double"}})
 	out := make([]float32, 3)
-	err := s.Run(context.Background(), []ort.Tensor{{"pixels", []int64{1, 3}, []uint8{1, 2, 3}}}, []ort.Tensor{{"double", []int64{1, 3}, out}})
+	err := s.Run(context.Background(), []session.Tensor{{Name: "pixels", Shape: []int64{1, 3}, Data: []uint8{1, 2, 3}}}, []session.Tensor{{Name: "double", Shape: []int64{1, 3}, Data: out}})
 	if err != nil || out[2] != 6 {
 		t.Errorf("got %v, %v; want [2 4 6]", out, err)
 	}
@@ -105,10 +106,10 @@ func TestRunThrowsAwayOutputs(t *testing.T) {
 		b.Output("a", b.Op("Neg", "a", []string{x}), onnx.Float32, dim("N"))
 		b.Output("b", b.Op("Abs", "b", []string{x}), onnx.Float32, dim("N"))
 	})
-	s := openTest(t, data, ort.Options{Provider: ort.CPU})
+	s := openTest(t, data, session.Options{Provider: session.CPU})
 	for range 3 {
 		out := make([]float32, 2)
-		err := s.Run(context.Background(), []ort.Tensor{{"x", []int64{2}, []float32{-1, 3}}}, []ort.Tensor{{"b", []int64{2}, out}})
+		err := s.Run(context.Background(), []session.Tensor{{Name: "x", Shape: []int64{2}, Data: []float32{-1, 3}}}, []session.Tensor{{Name: "b", Shape: []int64{2}, Data: out}})
 		if err != nil || out[0] != 1 || out[1] != 3 {
 			t.Fatalf("got %v, %v; want [1 3]", out, err)
 		}
@@ -116,7 +117,7 @@ func TestRunThrowsAwayOutputs(t *testing.T) {
 }
 
 func TestSessionDescribesTheModel(t *testing.T) {
-	s := openTest(t, twoOutputs(t), ort.Options{})
+	s := openTest(t, twoOutputs(t), session.Options{})
 	if got := s.Inputs(); len(got) != 1 || got[0].String() != "pixels uint8 [N,3]" {
 		t.Errorf("inputs %v", got)
 	}
@@ -126,33 +127,33 @@ func TestSessionDescribesTheModel(t *testing.T) {
 	if s.Metadata()["k"] != "v" {
 		t.Errorf("metadata %v", s.Metadata())
 	}
-	if s.Provider() == ort.Auto {
+	if s.Provider() == session.Auto {
 		t.Error("Provider() says auto, want the one that runs")
 	}
 }
 
 func TestRunRefuses(t *testing.T) {
-	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU})
-	pixels := ort.Tensor{Name: "pixels", Shape: []int64{1, 3}, Data: []uint8{1, 2, 3}}
-	double := ort.Tensor{Name: "double", Shape: []int64{1, 3}, Data: make([]float32, 3)}
-	half := ort.Tensor{Name: "half", Shape: []int64{1, 3}, Data: make([]uint16, 3)}
-	with := func(v ort.Tensor, change func(*ort.Tensor)) ort.Tensor { change(&v); return v }
+	s := openTest(t, twoOutputs(t), session.Options{Provider: session.CPU})
+	pixels := session.Tensor{Name: "pixels", Shape: []int64{1, 3}, Data: []uint8{1, 2, 3}}
+	double := session.Tensor{Name: "double", Shape: []int64{1, 3}, Data: make([]float32, 3)}
+	half := session.Tensor{Name: "half", Shape: []int64{1, 3}, Data: make([]uint16, 3)}
+	with := func(v session.Tensor, change func(*session.Tensor)) session.Tensor { change(&v); return v }
 	tests := []struct {
 		name    string
-		in, out []ort.Tensor
+		in, out []session.Tensor
 		want    string
 	}{
-		{"missing input", nil, []ort.Tensor{double, half}, `input "pixels" is missing`},
-		{"unknown input", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Name = "image" })}, []ort.Tensor{double, half}, `no input "image"`},
-		{"input twice", []ort.Tensor{pixels, pixels}, []ort.Tensor{double, half}, "given twice"},
-		{"wrong type", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Data = []float32{1, 2, 3} })}, []ort.Tensor{double, half}, "got float32"},
-		{"no slice", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Data = 3 })}, []ort.Tensor{double, half}, "data is a int"},
-		{"short input", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Shape = []int64{2, 3} })}, []ort.Tensor{double, half}, "wants 6 elements, got 3"},
-		{"wrong width", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Shape = []int64{3, 1} })}, []ort.Tensor{double, half}, "got shape [3 1]"},
-		{"empty batch", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Shape, v.Data = []int64{0, 3}, []uint8{} })}, []ort.Tensor{double, half}, "no elements"},
-		{"negative", []ort.Tensor{with(pixels, func(v *ort.Tensor) { v.Shape = []int64{-1, -3} })}, []ort.Tensor{double, half}, "negative"},
-		{"output of another size", []ort.Tensor{pixels}, []ort.Tensor{with(double, func(v *ort.Tensor) { v.Shape, v.Data = []int64{2, 3}, make([]float32, 6) }), half}, "run on cpu"},
-		{"float16 thrown away", []ort.Tensor{pixels}, []ort.Tensor{double}, "Options.Outputs"},
+		{"missing input", nil, []session.Tensor{double, half}, `input "pixels" is missing`},
+		{"unknown input", []session.Tensor{with(pixels, func(v *session.Tensor) { v.Name = "image" })}, []session.Tensor{double, half}, `no input "image"`},
+		{"input twice", []session.Tensor{pixels, pixels}, []session.Tensor{double, half}, "given twice"},
+		{"wrong type", []session.Tensor{with(pixels, func(v *session.Tensor) { v.Data = []float32{1, 2, 3} })}, []session.Tensor{double, half}, "got float32"},
+		{"no slice", []session.Tensor{with(pixels, func(v *session.Tensor) { v.Data = 3 })}, []session.Tensor{double, half}, "data is a int"},
+		{"short input", []session.Tensor{with(pixels, func(v *session.Tensor) { v.Shape = []int64{2, 3} })}, []session.Tensor{double, half}, "wants 6 elements, got 3"},
+		{"wrong width", []session.Tensor{with(pixels, func(v *session.Tensor) { v.Shape = []int64{3, 1} })}, []session.Tensor{double, half}, "got shape [3 1]"},
+		{"empty batch", []session.Tensor{with(pixels, func(v *session.Tensor) { v.Shape, v.Data = []int64{0, 3}, []uint8{} })}, []session.Tensor{double, half}, "no elements"},
+		{"negative", []session.Tensor{with(pixels, func(v *session.Tensor) { v.Shape = []int64{-1, -3} })}, []session.Tensor{double, half}, "negative"},
+		{"output of another size", []session.Tensor{pixels}, []session.Tensor{with(double, func(v *session.Tensor) { v.Shape, v.Data = []int64{2, 3}, make([]float32, 6) }), half}, "run on cpu"},
+		{"float16 thrown away", []session.Tensor{pixels}, []session.Tensor{double}, "Options.Outputs"},
 	}
 	for _, tt := range tests {
 		err := s.Run(context.Background(), tt.in, tt.out)
@@ -160,7 +161,7 @@ func TestRunRefuses(t *testing.T) {
 			t.Errorf("%s: got %v, want an error with %q", tt.name, err, tt.want)
 		}
 	}
-	if err := s.Run(context.Background(), []ort.Tensor{pixels}, []ort.Tensor{double, half}); err != nil {
+	if err := s.Run(context.Background(), []session.Tensor{pixels}, []session.Tensor{double, half}); err != nil {
 		t.Errorf("after the errors: %v", err)
 	}
 }
@@ -177,9 +178,9 @@ func slowModel(t testing.TB) []byte {
 }
 
 func TestCancelStopsRun(t *testing.T) {
-	s := openTest(t, slowModel(t), ort.Options{Provider: ort.CPU, Threads: 1})
-	in := []ort.Tensor{{"x", []int64{1024, 1024}, ramp(1 << 20)}}
-	out := []ort.Tensor{{"y", []int64{1024, 1024}, make([]float32, 1<<20)}}
+	s := openTest(t, slowModel(t), session.Options{Provider: session.CPU, Threads: 1})
+	in := []session.Tensor{{Name: "x", Shape: []int64{1024, 1024}, Data: ramp(1 << 20)}}
+	out := []session.Tensor{{Name: "y", Shape: []int64{1024, 1024}, Data: make([]float32, 1<<20)}}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
@@ -197,9 +198,9 @@ func TestCancelStopsRun(t *testing.T) {
 
 // A session that was cancelled runs again.
 func TestRunAfterCancel(t *testing.T) {
-	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU, Outputs: []string{"double"}})
-	in := []ort.Tensor{{"pixels", []int64{1, 3}, []uint8{1, 2, 3}}}
-	out := []ort.Tensor{{"double", []int64{1, 3}, make([]float32, 3)}}
+	s := openTest(t, twoOutputs(t), session.Options{Provider: session.CPU, Outputs: []string{"double"}})
+	in := []session.Tensor{{Name: "pixels", Shape: []int64{1, 3}, Data: []uint8{1, 2, 3}}}
+	out := []session.Tensor{{Name: "double", Shape: []int64{1, 3}, Data: make([]float32, 3)}}
 	for i := range 200 {
 		ctx, cancel := context.WithCancel(context.Background())
 		go cancel()
@@ -227,17 +228,17 @@ func TestOpenRefuses(t *testing.T) {
 	tests := []struct {
 		name string
 		data []byte
-		o    ort.Options
+		o    session.Options
 		want string
 	}{
-		{"nothing", nil, ort.Options{}, "no bytes"},
-		{"no model", []byte("GIF89a.........."), ort.Options{}, "not an ONNX model"},
-		{"truncated", good[:len(good)-9], ort.Options{}, "truncated"},
-		{"unknown provider", good, ort.Options{Provider: "gpu"}, `unknown provider "gpu"`},
-		{"unknown output", good, ort.Options{Outputs: []string{"logits"}}, `no output "logits"`},
-		{"threads", good, ort.Options{Threads: -1}, "threads"},
-		{"device", good, ort.Options{Device: -1}, "device"},
-		{"options for cpu", good, ort.Options{Provider: ort.CPU, ProviderOptions: map[string]string{"a": "b"}}, "provider options"},
+		{"nothing", nil, session.Options{}, "no bytes"},
+		{"no model", []byte("GIF89a.........."), session.Options{}, "not an ONNX model"},
+		{"truncated", good[:len(good)-9], session.Options{}, "truncated"},
+		{"unknown provider", good, session.Options{Provider: "gpu"}, `unknown provider "gpu"`},
+		{"unknown output", good, session.Options{Outputs: []string{"logits"}}, `no output "logits"`},
+		{"threads", good, session.Options{Threads: -1}, "threads"},
+		{"device", good, session.Options{Device: -1}, "device"},
+		{"options for cpu", good, session.Options{Provider: session.CPU, ProviderOptions: map[string]string{"a": "b"}}, "provider options"},
 	}
 	for _, tt := range tests {
 		s, err := ort.OpenBytes(tt.data, tt.o)
@@ -256,12 +257,12 @@ func TestOpenFile(t *testing.T) {
 	if err := os.WriteFile(path, twoOutputs(t), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.Open(path, ort.Options{Provider: ort.CPU})
+	s, err := ort.Open(path, session.Options{Provider: session.CPU})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := ort.Open(path+".missing", ort.Options{}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := ort.Open(path+".missing", session.Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
 	}
 }
@@ -275,17 +276,17 @@ func TestNamedProvidersRunOrFail(t *testing.T) {
 		w := b.Float32s("w", []float32{1, 2, 3, 4}, 2, 2)
 		b.Output("y", b.Op("MatMul", "y", []string{x, w}), onnx.Float32, dim("N"), size(2))
 	})
-	for _, p := range ort.Providers() {
-		s, err := ort.OpenBytes(data, ort.Options{Provider: p})
+	for _, p := range session.Providers() {
+		s, err := ort.OpenBytes(data, session.Options{Provider: p})
 		if err != nil {
 			t.Logf("%s: %v", p, err)
-			if p == ort.CPU || !strings.Contains(err.Error(), string(p)) {
+			if p == session.CPU || !strings.Contains(err.Error(), string(p)) {
 				t.Errorf("%s: the error does not name the provider: %v", p, err)
 			}
 			continue
 		}
 		out := make([]float32, 2)
-		err = s.Run(context.Background(), []ort.Tensor{{"x", []int64{1, 2}, []float32{1, 10}}}, []ort.Tensor{{"y", []int64{1, 2}, out}})
+		err = s.Run(context.Background(), []session.Tensor{{Name: "x", Shape: []int64{1, 2}, Data: []float32{1, 10}}}, []session.Tensor{{Name: "y", Shape: []int64{1, 2}, Data: out}})
 		if err != nil || out[0] != 31 || out[1] != 42 || s.Provider() != p {
 			t.Errorf("%s: ran on %s, got %v, %v; want [31 42]", p, s.Provider(), out, err)
 		}
@@ -294,8 +295,8 @@ func TestNamedProvidersRunOrFail(t *testing.T) {
 }
 
 func TestAutoFallsBackAndTellsWhy(t *testing.T) {
-	s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.Auto})
-	if s.Provider() == ort.CPU && len(s.PassedOver()) == 0 {
+	s := openTest(t, twoOutputs(t), session.Options{Provider: session.Auto})
+	if s.Provider() == session.CPU && len(s.PassedOver()) == 0 {
 		t.Error("auto took the CPU and does not say why")
 	}
 }
@@ -303,16 +304,16 @@ func TestAutoFallsBackAndTellsWhy(t *testing.T) {
 // TestThroughput: as many runs as there are threads go on at once, they do not
 // disturb each other, and stopping one stops no other.
 func TestThroughput(t *testing.T) {
-	if s := openTest(t, twoOutputs(t), ort.Options{Provider: ort.CPU, Threads: 3}); s.Streams() != 1 {
+	if s := openTest(t, twoOutputs(t), session.Options{Provider: session.CPU, Threads: 3}); s.Streams() != 1 {
 		t.Errorf("%d streams without being asked", s.Streams())
 	}
-	s := openTest(t, slowModel(t), ort.Options{Provider: ort.CPU, Threads: 3, Throughput: true})
+	s := openTest(t, slowModel(t), session.Options{Provider: session.CPU, Threads: 3, Throughput: true})
 	if s.Streams() != 3 {
 		t.Fatalf("%d streams on 3 threads", s.Streams())
 	}
 	run := func(ctx context.Context) ([]float32, error) {
 		y := make([]float32, 1<<20)
-		err := s.Run(ctx, []ort.Tensor{{"x", []int64{1024, 1024}, ramp(1 << 20)}}, []ort.Tensor{{"y", []int64{1024, 1024}, y}})
+		err := s.Run(ctx, []session.Tensor{{Name: "x", Shape: []int64{1024, 1024}, Data: ramp(1 << 20)}}, []session.Tensor{{Name: "y", Shape: []int64{1024, 1024}, Data: y}})
 		return y, err
 	}
 	want, err := run(context.Background())

@@ -13,6 +13,7 @@ import (
 	"graft/onnx/onnxpb"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 )
 
 // network is what a block's perceptron is, twice: x [N,T,8] through 8→16, an
@@ -70,7 +71,7 @@ func run(t *testing.T, m *onnx.Model) []float32 {
 	if err := m.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.Open(path, ort.Options{Provider: ort.CPU, Threads: 1})
+	s, err := ort.Open(path, session.Options{Provider: session.CPU, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,8 +87,8 @@ func run(t *testing.T, m *onnx.Model) []float32 {
 			x[i] *= 100
 		}
 	}
-	err = s.Run(t.Context(), []ort.Tensor{{Name: "x", Shape: []int64{2, 3, 8}, Data: x}},
-		[]ort.Tensor{{Name: "y", Shape: []int64{2, 3, 8}, Data: y}, {Name: "logits", Shape: []int64{2, 3, 5}, Data: z}})
+	err = s.Run(t.Context(), []session.Tensor{{Name: "x", Shape: []int64{2, 3, 8}, Data: x}},
+		[]session.Tensor{{Name: "y", Shape: []int64{2, 3, 8}, Data: y}, {Name: "logits", Shape: []int64{2, 3, 5}, Data: z}})
 	if err != nil {
 		t.Fatal(err)
 	}

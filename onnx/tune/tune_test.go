@@ -13,6 +13,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/onnx/tune"
 )
 
@@ -76,7 +77,7 @@ func (n *network) tuned(t *testing.T) (m *onnx.Model, want, got []float32) {
 	if err := tune.Outputs(m, []string{"y"}); err != nil {
 		t.Fatal(err)
 	}
-	o := ort.Options{Provider: ort.CPU, Threads: 1}
+	o := session.Options{Provider: session.CPU, Threads: 1}
 	plain, err := ort.Open(path, o)
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +89,7 @@ func (n *network) tuned(t *testing.T) (m *onnx.Model, want, got []float32) {
 	return m, n.run(t, plain), n.run(t, fast)
 }
 
-func (n *network) run(t *testing.T, s *ort.Session) []float32 {
+func (n *network) run(t *testing.T, s session.Session) []float32 {
 	t.Helper()
 	defer s.Close()
 	x := make([]float32, 2*tokens*width)
@@ -97,8 +98,8 @@ func (n *network) run(t *testing.T, s *ort.Session) []float32 {
 		x[i] = float32(rng.NormFloat64())
 	}
 	y := make([]float32, 2*width)
-	err := s.Run(context.Background(), []ort.Tensor{{Name: "x", Shape: []int64{2, tokens, width}, Data: x}},
-		[]ort.Tensor{{Name: "y", Shape: []int64{2, width}, Data: y}})
+	err := s.Run(context.Background(), []session.Tensor{{Name: "x", Shape: []int64{2, tokens, width}, Data: x}},
+		[]session.Tensor{{Name: "y", Shape: []int64{2, width}, Data: y}})
 	if err != nil {
 		t.Fatal(err)
 	}

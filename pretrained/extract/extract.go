@@ -14,7 +14,7 @@ import (
 	"slices"
 	"time"
 
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained/store"
@@ -33,7 +33,7 @@ type Backbone interface {
 	Source() string
 	Preprocessing() preprocess.Spec
 	Precision() string
-	Provider() ort.Provider
+	Provider() session.Provider
 	RuntimeVersion() string
 	Taps() []string
 	Dim(tap string) int

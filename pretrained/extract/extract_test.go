@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained/extract"
@@ -41,7 +41,7 @@ func (f *fake) Hash() string                                 { return strings.Re
 func (f *fake) Source() string                               { return "random:1" }
 func (f *fake) Preprocessing() preprocess.Spec               { return preprocess.Spec{} }
 func (f *fake) Precision() string                            { return "float32" }
-func (f *fake) Provider() ort.Provider                       { return ort.CPU }
+func (f *fake) Provider() session.Provider                   { return session.CPU }
 func (f *fake) Streams() int                                 { return max(1, f.streams) }
 func (f *fake) DefaultBatch() int                            { return 8 }
 func (f *fake) RuntimeVersion() string                       { return "0.0.0" }

@@ -14,6 +14,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/pretrained/checkpoint"
 )
@@ -102,7 +103,7 @@ func TestFullSize(t *testing.T) {
 	compareOutputs(t, openSession(t, filepath.Join(dir, "vit.onnx")), openFile(t, filepath.Join(dir, "expected.safetensors")), "gray")
 }
 
-func compareOutputs(t *testing.T, s *ort.Session, want *checkpoint.File, kind string) {
+func compareOutputs(t *testing.T, s session.Session, want *checkpoint.File, kind string) {
 	t.Helper()
 	got := runPixels(t, s, want, kind+".pixels")
 	checked := 0
@@ -135,7 +136,7 @@ func compareOutputs(t *testing.T, s *ort.Session, want *checkpoint.File, kind st
 }
 
 // finalOutputs names the outputs that are not a block's.
-func finalOutputs(s *ort.Session) string {
+func finalOutputs(s session.Session) string {
 	var names []string
 	for _, v := range s.Outputs() {
 		if !strings.Contains(v.Name, "_") {
@@ -146,7 +147,7 @@ func finalOutputs(s *ort.Session) string {
 }
 
 // runPixels runs the images stored under name and returns every output.
-func runPixels(t *testing.T, s *ort.Session, f *checkpoint.File, name string) map[string][]float32 {
+func runPixels(t *testing.T, s session.Session, f *checkpoint.File, name string) map[string][]float32 {
 	t.Helper()
 	info, _ := f.Info(name)
 	values, err := f.Float32(name)
@@ -164,16 +165,16 @@ func runPixels(t *testing.T, s *ort.Session, f *checkpoint.File, name string) ma
 	return runSession(t, s, pixels, shape)
 }
 
-func runSession(t *testing.T, s *ort.Session, pixels []uint8, shape []int64) map[string][]float32 {
+func runSession(t *testing.T, s session.Session, pixels []uint8, shape []int64) map[string][]float32 {
 	t.Helper()
 	out := map[string][]float32{}
-	var tensors []ort.Tensor
+	var tensors []session.Tensor
 	for _, v := range s.Outputs() {
 		width := v.Dims[1].Value
 		out[v.Name] = make([]float32, shape[0]*width)
-		tensors = append(tensors, ort.Tensor{Name: v.Name, Shape: []int64{shape[0], width}, Data: out[v.Name]})
+		tensors = append(tensors, session.Tensor{Name: v.Name, Shape: []int64{shape[0], width}, Data: out[v.Name]})
 	}
-	in := []ort.Tensor{{Name: "pixels", Shape: shape, Data: pixels}}
+	in := []session.Tensor{{Name: "pixels", Shape: shape, Data: pixels}}
 	if err := s.Run(context.Background(), in, tensors); err != nil {
 		t.Fatal(err)
 	}
@@ -222,14 +223,14 @@ func exportFile(t testing.TB, m *Model) string {
 	return path
 }
 
-func openExport(t *testing.T, m *Model) *ort.Session {
+func openExport(t *testing.T, m *Model) session.Session {
 	t.Helper()
 	return openSession(t, exportFile(t, m))
 }
 
-func openSession(t *testing.T, path string) *ort.Session {
+func openSession(t *testing.T, path string) session.Session {
 	t.Helper()
-	s, err := ort.Open(path, ort.Options{Provider: ort.CPU, Threads: 1})
+	s, err := ort.Open(path, session.Options{Provider: session.CPU, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

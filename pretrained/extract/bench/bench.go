@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"graft/internal/bench"
-	"graft/onnx/ort"
+	"graft/onnx/session"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
 	"graft/pretrained/extract"
@@ -43,8 +43,8 @@ type Config struct {
 	Images  int  // per round, rounded up to whole batches in every stream
 	Photos  bool // a folder of JPEG photographs instead of faces
 	Rounds  int
-	Runtime ort.Options // Outputs are settled here
-	Dir     string      // where temporary files go, "" for the system's place
+	Runtime session.Options // Outputs are settled here
+	Dir     string          // where temporary files go, "" for the system's place
 }
 
 // Run measures both ways in turns. progress, which may be nil, counts halves of
@@ -74,7 +74,7 @@ type rig struct {
 	Config
 	data     *dataset.Dataset
 	backbone *pretrained.Backbone
-	bare     *ort.Session
+	bare     session.Session
 	tap      string
 	stores   int
 }
@@ -142,8 +142,8 @@ func (r *rig) measure(ctx context.Context, progress func(done, total int64)) (be
 }
 
 // input is the first batch as the pipeline would feed it.
-func (r *rig) input() (ort.Tensor, error) {
-	in := ort.Tensor{Name: "pixels"}
+func (r *rig) input() (session.Tensor, error) {
+	in := session.Tensor{Name: "pixels"}
 	var pixels []uint8
 	for i := range r.Batch {
 		im, err := r.data.Image(i)
@@ -160,16 +160,16 @@ func (r *rig) input() (ort.Tensor, error) {
 
 // session runs batches of equal pixels through the bare session, so many in each
 // of its streams.
-func (r *rig) session(in ort.Tensor, batches int) bench.Work {
+func (r *rig) session(in session.Tensor, batches int) bench.Work {
 	n, dim := int64(r.Batch), r.backbone.Dim(r.tap)
 	return func(ctx context.Context) (time.Duration, error) {
 		start := time.Now()
 		g, ctx := errgroup.WithContext(ctx)
 		for range r.bare.Streams() {
 			g.Go(func() error {
-				out := []ort.Tensor{{Name: r.tap, Shape: []int64{n, int64(dim)}, Data: make([]float32, r.Batch*dim)}}
+				out := []session.Tensor{{Name: r.tap, Shape: []int64{n, int64(dim)}, Data: make([]float32, r.Batch*dim)}}
 				for range batches {
-					if err := r.bare.Run(ctx, []ort.Tensor{in}, out); err != nil {
+					if err := r.bare.Run(ctx, []session.Tensor{in}, out); err != nil {
 						return err
 					}
 				}

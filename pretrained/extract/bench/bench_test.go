@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/pretrained/extract/bench"
 	"graft/pretrained/vit/vittest"
 )
@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 	var last int64
 	cases, err := bench.Run(context.Background(), bench.Config{
 		Model: vittest.WriteTiny(t, t.TempDir()), Seed: 1, Batch: 4, Images: 10, Rounds: 2, Dir: dir,
-		Runtime: ort.Options{Provider: ort.CPU, Threads: 1},
+		Runtime: session.Options{Provider: session.CPU, Threads: 1},
 	}, func(done, total int64) {
 		if total != 4 || done != last+1 {
 			t.Errorf("progress %d of %d after %d", done, total, last)
@@ -64,7 +64,7 @@ func TestRunPhotos(t *testing.T) {
 	dir := t.TempDir()
 	cases, err := bench.Run(context.Background(), bench.Config{
 		Model: vittest.WriteTiny(t, t.TempDir()), Seed: 1, Batch: 2, Images: 3, Rounds: 1, Photos: true, Dir: dir,
-		Runtime: ort.Options{Provider: ort.CPU, Threads: 1},
+		Runtime: session.Options{Provider: session.CPU, Threads: 1},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -1,3 +1,5 @@
+//go:build cgo || windows
+
 package dl_test
 
 import (
@@ -8,26 +10,12 @@ import (
 	"testing"
 
 	"graft/onnx/ort/internal/dl"
-	"graft/onnx/ort/orttest"
-
-	"graft/onnx/ort"
 )
 
 func ExampleVersion() {
 	_, err := dl.Version("libonnxruntime-missing.so")
 	fmt.Println(err != nil)
 	// Output: true
-}
-
-func TestVersion(t *testing.T) {
-	orttest.Require(t)
-	lib, err := ort.Loaded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := dl.Version(lib.Path); err != nil || got != ort.Version() || got == "" {
-		t.Errorf("got %q, %v; want %q", got, err, ort.Version())
-	}
 }
 
 func TestVersionRefuses(t *testing.T) {

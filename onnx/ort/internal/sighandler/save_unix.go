@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package sigkeep
+package sighandler
 
 /*
 #include <signal.h>

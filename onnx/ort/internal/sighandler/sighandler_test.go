@@ -1,6 +1,6 @@
-//go:build linux || darwin
+//go:build cgo && (linux || darwin)
 
-package sigkeep_test
+package sighandler_test
 
 import (
 	"errors"
@@ -10,15 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"graft/onnx/ort/internal/sigkeep"
-	"graft/onnx/ort/internal/thief"
+	"graft/onnx/ort/internal/sighandler"
+	"graft/onnx/ort/internal/sighandler/sighandlertest"
 )
 
 // sendSelf sends a signal to this process and reports whether Go delivered it.
 // The signal may reach a C handler instead, which swallows it.
 func sendSelf(t *testing.T, c <-chan os.Signal, sig syscall.Signal) bool {
 	t.Helper()
-	before := thief.Swallowed()
+	before := sighandlertest.Swallowed()
 	if err := syscall.Kill(os.Getpid(), sig); err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func sendSelf(t *testing.T, c <-chan os.Signal, sig syscall.Signal) bool {
 		case <-c:
 			return true
 		case <-time.After(5 * time.Millisecond):
-			if thief.Swallowed() > before {
+			if sighandlertest.Swallowed() > before {
 				return false
 			}
 		}
@@ -36,17 +36,17 @@ func sendSelf(t *testing.T, c <-chan os.Signal, sig syscall.Signal) bool {
 	return false
 }
 
-func TestCtrlCArrivesAfterATheft(t *testing.T) {
+func TestCtrlCArrivesAfterHandlersAreReplaced(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		c := make(chan os.Signal, 1)
 		signal.Notify(c, sig)
 		defer signal.Stop(c)
-		err := sigkeep.Keep(func() error {
-			if !thief.Steal(sig) {
+		err := sighandler.Preserve(func() error {
+			if !sighandlertest.Replace(sig) {
 				t.Fatalf("cannot replace the handler of %v", sig)
 			}
 			if sendSelf(t, c, sig) {
-				t.Fatalf("the theft of %v did not work, so this test proves nothing", sig)
+				t.Fatalf("the handler of %v was not replaced: this test proves nothing", sig)
 			}
 			return nil
 		})
@@ -54,27 +54,27 @@ func TestCtrlCArrivesAfterATheft(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !sendSelf(t, c, sig) {
-			t.Errorf("after Keep, C still swallows %v", sig)
+			t.Errorf("after Preserve, C still swallows %v", sig)
 		}
 	}
 }
 
-// A handler that Go itself installs while f runs is not a theft.
-func TestNotifyDuringKeepStays(t *testing.T) {
+// A handler that Go itself installs while f runs stays.
+func TestNotifyDuringPreserveStays(t *testing.T) {
 	c := make(chan os.Signal, 1)
 	defer signal.Stop(c)
-	_ = sigkeep.Keep(func() error {
+	_ = sighandler.Preserve(func() error {
 		signal.Notify(c, syscall.SIGUSR2)
 		return nil
 	})
 	if !sendSelf(t, c, syscall.SIGUSR2) {
-		t.Error("Keep took back a handler that Go had installed")
+		t.Error("Preserve took back a handler that Go had installed")
 	}
 }
 
-func TestKeepReturnsTheError(t *testing.T) {
+func TestPreserveReturnsTheError(t *testing.T) {
 	want := errors.New("no device")
-	if err := sigkeep.Keep(func() error { return want }); err != want {
+	if err := sighandler.Preserve(func() error { return want }); err != want {
 		t.Errorf("got %v, want %v", err, want)
 	}
 }

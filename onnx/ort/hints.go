@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+
+	"graft/onnx/session"
 )
 
 // errNotInBuild is wrapped where the library does not have the provider at all.
@@ -25,15 +27,15 @@ var libraryPackages = []struct{ prefix, from string }{
 	{"libnv", "TensorRT 10: for instance the packages libnvinfer10 and libnvonnxparsers10 of NVIDIA's repository"},
 }
 
-// explanation is an error of ONNX Runtime with the way out before it.
-type explanation struct {
-	provider Provider
+// providerError is an error of ONNX Runtime with the way out before it.
+type providerError struct {
+	provider session.Provider
 	hint     string
 	kind     error // errNotInBuild or nil
 	err      error
 }
 
-func (e *explanation) Error() string {
+func (e *providerError) Error() string {
 	reason := strings.TrimSpace(sourceNoise.ReplaceAllString(e.err.Error(), ""))
 	switch {
 	case e.hint == "":
@@ -44,16 +46,16 @@ func (e *explanation) Error() string {
 	return fmt.Sprintf("provider %s: %s (ONNX Runtime says: %s)", e.provider, e.hint, reason)
 }
 
-func (e *explanation) Unwrap() []error {
+func (e *providerError) Unwrap() []error {
 	if e.kind == nil {
 		return []error{e.err}
 	}
 	return []error{e.err, e.kind}
 }
 
-// explain adds the way out to a provider's error.
-func explain(p Provider, err error) error {
-	e := &explanation{provider: p, err: err}
+// withHint adds the way out to a provider's error.
+func withHint(p session.Provider, err error) error {
+	e := &providerError{provider: p, err: err}
 	msg := err.Error()
 	lib := missingLibrary.FindStringSubmatch(msg)
 	switch {
@@ -102,16 +104,16 @@ func messageHint(msg string) string {
 }
 
 // notInBuild says how to get a library that has the provider.
-func notInBuild(p Provider) string {
+func notInBuild(p session.Provider) string {
 	text := errNotInBuild.Error()
 	switch {
-	case p == DirectML && runtime.GOOS != "windows":
+	case p == session.DirectML && runtime.GOOS != "windows":
 		return text + ": it exists on Windows only"
-	case p == CoreML && runtime.GOOS != "darwin":
+	case p == session.CoreML && runtime.GOOS != "darwin":
 		return text + ": it exists on macOS only"
-	case (p == CUDA || p == TensorRT) && runtime.GOOS != "darwin":
+	case (p == session.CUDA || p == session.TensorRT) && runtime.GOOS != "darwin":
 		return text + "; 'graft setup --gpu' installs one that does"
-	case p == WebGPU || p == DirectML:
+	case p == session.WebGPU || p == session.DirectML:
 		return text + "; 'graft setup --from npm' installs one that does"
 	}
 	return text + "; set " + EnvLibrary + " to one that does"

@@ -1,17 +1,17 @@
-package ort
+package session
 
 import (
 	"errors"
 	"fmt"
-	"runtime"
+	"slices"
 	"strings"
 )
 
-// Provider names an execution provider.
+// Provider names what computes a model.
 type Provider string
 
-// The execution providers. Auto takes the first accelerator that runs the whole
-// model, else CPU; any other runs all of a model or fails.
+// The providers. Auto takes the first accelerator that runs the whole model, else
+// CPU; any other runs all of a model or fails.
 const (
 	Auto     Provider = "auto"
 	CPU      Provider = "cpu"
@@ -22,6 +22,12 @@ const (
 	DirectML Provider = "directml"
 	OpenVINO Provider = "openvino"
 )
+
+// autoOrder is what Auto tries, each only if it runs the whole model in float32.
+// Left out are TensorRT, which builds engines for minutes; OpenVINO and CoreML,
+// which round to half precision on some devices; and WebGPU, which may be a
+// software renderer, slower than the CPU.
+var autoOrder = []Provider{CUDA, DirectML, CPU}
 
 // Providers lists every provider but Auto.
 func Providers() []Provider {
@@ -34,7 +40,7 @@ func ParseProvider(word string) (Provider, error) {
 	if p == "" || p == Auto {
 		return Auto, nil
 	}
-	if _, ok := specs[p]; !ok {
+	if !slices.Contains(Providers(), p) {
 		return "", fmt.Errorf("unknown provider %q, want auto or one of %v", word, Providers())
 	}
 	return p, nil
@@ -56,8 +62,8 @@ type Options struct {
 	Outputs []string
 }
 
-// validate checks the options and fills in the defaults.
-func (o Options) validate() (Options, error) {
+// Check returns the options with the provider's word settled.
+func (o Options) Check() (Options, error) {
 	p, err := ParseProvider(string(o.Provider))
 	if err != nil {
 		return o, err
@@ -74,26 +80,19 @@ func (o Options) validate() (Options, error) {
 	return o, nil
 }
 
-// streams is how many calls run at once on provider p.
-func (o Options) streams(p Provider) int {
-	if p != CPU || !o.Throughput {
-		return 1
+// Candidates are options to start with, of which the first that starts is taken: o
+// itself, or for Auto one of each provider in its order. The CPU has no Device.
+func (o Options) Candidates() []Options {
+	if o.Provider != Auto {
+		return []Options{o}
 	}
-	if n := o.threads(); n > 0 {
-		return n
+	var out []Options
+	for _, p := range autoOrder {
+		o.Provider, o.AllowFallback = p, false
+		if p == CPU {
+			o.Device = 0
+		}
+		out = append(out, o)
 	}
-	return min(runtime.NumCPU(), physicalCores("/"))
-}
-
-// threads is the number of threads to ask ONNX Runtime for. Its own default, 0,
-// is one for each physical core, which is right unless a container or the user
-// leaves this process fewer: that it does not see, and Go does.
-func (o Options) threads() int {
-	if o.Threads > 0 {
-		return o.Threads
-	}
-	if n := runtime.GOMAXPROCS(0); n < runtime.NumCPU() {
-		return n
-	}
-	return 0
+	return out
 }
