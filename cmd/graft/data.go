@@ -67,6 +67,11 @@ func datasetFlags() []cli.Flag {
 	}
 }
 
+// dataRef is the data set that the flags name.
+func dataRef(c *cli.Context) dataset.Ref {
+	return dataset.Ref{Path: c.String("data"), FERPlus: c.String("ferplus"), SkipBad: c.Bool("skip-bad"), Seed: c.Uint64("seed"), PerClass: c.Int("per-class")}
+}
+
 // openDataset opens what the flags of datasetFlags say. Warnings and a summary
 // of what was left out go to stderr. Images of folders are decoded only when
 // they are used.
@@ -77,17 +82,12 @@ func openDataset(c *cli.Context) (*dataset.Dataset, error) {
 // openVerified is openDataset that can decode every image of a folder first, and
 // leave out what is bad whatever the flags say.
 func openVerified(c *cli.Context, verify, skipBad bool) (*dataset.Dataset, error) {
-	o := dataset.Options{
-		FERPlus:  c.String("ferplus"),
-		SkipBad:  skipBad,
-		Seed:     c.Uint64("seed"),
-		PerClass: c.Int("per-class"),
-		Verify:   verify,
+	if err := atLeast(c, 1, "per-class"); err != nil {
+		return nil, err
 	}
-	if o.PerClass < 1 {
-		return nil, usageErrorf("--per-class %d, want 1 or more", o.PerClass)
-	}
-	d, err := dataset.Open(c.Context, c.String("data"), o, newProgress(c, "reading data"))
+	ref := dataRef(c)
+	ref.Verify, ref.SkipBad = verify, skipBad
+	d, err := dataset.Open(c.Context, ref, newProgress(c, "reading data"))
 	if err != nil {
 		return nil, err
 	}
@@ -197,11 +197,12 @@ func dataSynth(c *cli.Context) error {
 	if err := exactArgs(c); err != nil {
 		return err
 	}
-	o := dataset.Options{Seed: c.Uint64("seed"), PerClass: c.Int("per-class")}
-	if o.PerClass < 1 {
-		return usageErrorf("--per-class %d, want 1 or more", o.PerClass)
+	if err := atLeast(c, 1, "per-class"); err != nil {
+		return err
 	}
-	d, err := dataset.Open(c.Context, dataset.SyntheticPath, o, nil)
+	ref := dataRef(c)
+	ref.Path = dataset.SyntheticPath
+	d, err := dataset.Open(c.Context, ref, nil)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func demoCommand() *cli.Command {
 			"   graft demo --data fer2013.tar.gz --weights vit_b_16-c867db91.pth",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "out", Value: "demo", Usage: "work `FOLDER`"},
-			&cli.StringFlag{Name: "data", Value: dataset.KindSynthetic, Usage: "`DATASET`: fer2013.csv (also .gz, .tar.gz, .zip), an image folder or its .zip, or the word synthetic"},
+			&cli.StringFlag{Name: "data", Value: dataset.SyntheticPath, Usage: "`DATASET`: fer2013.csv (also .gz, .tar.gz, .zip), an image folder or its .zip, or the word synthetic"},
 			&cli.StringFlag{Name: "weights", Usage: "checkpoint (.pth, .safetensors) or ONNX backbone: `FILE` (default: " + demo.ZooName + " from the zoo, else random)"},
 			&cli.BoolFlag{Name: "offline", Usage: "do not try to fetch weights"},
 			&cli.IntFlag{Name: "per-class", Value: demo.PerClass, Usage: "training `IMAGES` a class of the synthetic set"},
@@ -46,8 +46,8 @@ func runDemo(c *cli.Context) error {
 		return err
 	}
 	result, err := demo.Run(c.Context, demo.Config{
-		Out: c.String("out"), Path: c.String("data"), Weights: c.String("weights"), Offline: c.Bool("offline"),
-		Data: dataset.Options{Seed: c.Uint64("seed"), PerClass: c.Int("per-class"), SkipBad: c.Bool("skip-bad")},
+		Out: c.String("out"), Weights: c.String("weights"), Offline: c.Bool("offline"),
+		Data: dataRef(c),
 		Seed: c.Uint64("seed"), Limit: c.Int("limit"), Batch: c.Int("batch"), Taps: splitWords(c.String("taps")),
 		Runtime: o.Runtime, Version: version(), Output: humanOut(c),
 		Progress: func(label string) func(done, total int64) { return newProgress(c, label) },

@@ -94,7 +94,7 @@ func evalRun(c *cli.Context) (judge.Evaluation, error) {
 		return judge.Evaluation{}, err
 	}
 	config := judge.Config{
-		Run: c.Args().First(), Embeddings: c.String("embeddings"), Data: dataOptions(c),
+		Run: c.Args().First(), Embeddings: c.String("embeddings"), Data: dataRef(c),
 		Options: model.Options{Runtime: o.Runtime, Model: c.String("model")}, Batch: c.Int("batch"),
 		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"), Progress: observer(c).Progress,
 	}

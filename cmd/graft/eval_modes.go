@@ -40,7 +40,7 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 		return evalMode{}, err
 	}
 	images := evalImages
-	if c.String("data") == dataset.SyntheticPath {
+	if dataRef(c).Drawn() {
 		images = slices.Concat(evalImages, evalDrawn)
 	}
 	if info, err := os.Stat(c.Args().First()); err == nil && !info.IsDir() {

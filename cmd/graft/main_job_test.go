@@ -66,7 +66,7 @@ func decode[T any](t *testing.T, out string) T {
 // facePNG writes one synthetic face as a file.
 func facePNG(t *testing.T, path string) {
 	t.Helper()
-	d, err := dataset.Open(context.Background(), "synthetic", dataset.Options{PerClass: 4, Seed: 1}, nil)
+	d, err := dataset.Open(context.Background(), dataset.Ref{Path: "synthetic", PerClass: 4, Seed: 1}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

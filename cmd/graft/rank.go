@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/rank"
+	"graft/preprocess/dataset"
 )
 
 // rankCommand compares backbones on a sample.
@@ -25,7 +26,7 @@ func rankCommand() *cli.Command {
 			"equal, and of equals the fastest is taken. Features lie in the system's folder for temporary files meanwhile.",
 		Flags: slices.Concat([]cli.Flag{dataFlag(), skipBadFlag(), perClassFlag()}, providerFlags(), foreignFlags(), []cli.Flag{
 			&cli.IntFlag{Name: "sample", Value: rank.DefaultSample, Usage: "about so many `IMAGES` are drawn, every class by its share (0: all)"},
-			&cli.StringFlag{Name: "split", Value: "train", Usage: "`SPLITS` to draw from, separated by commas"},
+			&cli.StringFlag{Name: "split", Value: dataset.Train, Usage: "`SPLITS` to draw from, separated by commas"},
 			&cli.StringFlag{Name: "taps", Usage: "features to judge: `TAPS` such as cls,mean,cls_9, or all (default: those at the end, and after half and three quarters of the blocks)"},
 			&cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"},
 			modelsDirFlag(), seedFlag(), jsonFlag(),

@@ -8,7 +8,6 @@ import (
 	"graft/finetune/run"
 	"graft/finetune/train"
 	"graft/preprocess/augment"
-	"graft/preprocess/dataset"
 )
 
 // networkFlags are those of graft train cnn and vit.
@@ -60,7 +59,7 @@ func networkConfig(c *cli.Context, kind string) (train.NetConfig, error) {
 	if err != nil {
 		return config, err
 	}
-	config.Data = dataOptions(c)
+	config.Data = dataRef(c)
 	config.Out, config.Limit, config.Force, config.Version = c.String("out"), c.Int("limit"), c.Bool("force"), version()
 	config.ClassWeights, config.SoftLabels = c.String("class-weights"), c.Float64("soft-labels")
 	config.Options = setOptions(c, kind)
@@ -80,15 +79,6 @@ func networkConfig(c *cli.Context, kind string) (train.NetConfig, error) {
 		config.Pixels.Mirror = c.Bool("mirror")
 	}
 	return config, nil
-}
-
-// dataOptions name the dataset by the flags that a command has.
-func dataOptions(c *cli.Context) run.DataOptions {
-	o := run.DataOptions{Path: c.String("data"), FERPlus: c.String("ferplus"), SkipBad: c.Bool("skip-bad")}
-	if o.Path == dataset.SyntheticPath {
-		o.Seed, o.PerClass = c.Uint64("seed"), c.Int("per-class")
-	}
-	return o
 }
 
 // observer tells a training to standard error.

@@ -69,7 +69,7 @@ func fingerprint(im preprocess.Image) uint64 {
 
 func synthetic(t testing.TB) *dataset.Dataset {
 	t.Helper()
-	d, err := dataset.Open(context.Background(), "synthetic", dataset.Options{PerClass: 12, Seed: 1}, nil)
+	d, err := dataset.Open(context.Background(), dataset.Ref{Path: "synthetic", PerClass: 12, Seed: 1}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

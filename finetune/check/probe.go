@@ -8,12 +8,12 @@ import (
 
 	"graft/finetune/head"
 	"graft/finetune/metrics"
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
 
 const (
-	trainSplit = "train"
-	holdOut    = "hold-out"
+	holdOut = "hold-out"
 	// heldShare is the part of the images that judges where there is no other split.
 	heldShare = 1.0 / 3
 	// leastImages is what a probe needs on either side to mean anything.
@@ -40,13 +40,13 @@ func plan(s *store.Store, seed uint64) probe {
 	labels := make([]int, len(s.Rows()))
 	for i, r := range s.Rows() {
 		labels[i] = r.Label
-		if r.Split == trainSplit {
+		if r.Split == dataset.Train {
 			p.fitted = append(p.fitted, i)
 		} else {
 			p.judged[r.Split] = append(p.judged[r.Split], i)
 		}
 	}
-	p.Train = "the images of " + trainSplit
+	p.Train = "the images of " + dataset.Train
 	if len(p.fitted) == 0 || len(p.judged) == 0 {
 		fitted, held, err := head.HoldOut(labels, len(s.Classes()), nil, heldShare, seed)
 		if err != nil {

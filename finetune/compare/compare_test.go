@@ -25,7 +25,7 @@ func trainNet(t *testing.T, out string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Data = run.DataOptions{Path: dataset.SyntheticPath, Seed: 1, PerClass: 12}
+	c.Data = dataset.Ref{Path: dataset.SyntheticPath, Seed: 1, PerClass: 12}
 	c.Out, c.Fit.Epochs, c.Fit.Threads = out, 2, 1
 	if _, err := train.Net(context.Background(), c, train.Observer{}); err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestImportedRun(t *testing.T) {
 	if _, err := train.Import(context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
-	data := run.DataOptions{Path: dataset.SyntheticPath, Seed: 1, PerClass: 12}
+	data := dataset.Ref{Path: dataset.SyntheticPath, Seed: 1, PerClass: 12}
 	for _, splits := range [][]string{{"public-test"}, {"private-test"}, {"public-test"}} {
 		if _, err := judge.Evaluate(context.Background(), judge.Config{Run: imported, Data: data, Splits: splits}); err != nil {
 			t.Fatal(err)

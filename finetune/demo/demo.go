@@ -28,14 +28,13 @@ import (
 // Config says what to run on. The zero value of each field but Out means the
 // default.
 type Config struct {
-	Out      string          // the work folder
-	Data     dataset.Options // Seed and PerClass are of the synthetic set
-	Path     string          // dataset; empty: synthetic
-	Weights  string          // checkpoint (.pth, .safetensors) or backbone (.onnx); empty: ZooName, else random
-	Seed     uint64          // of the random network and of training
-	Limit    int             // images per split; 0: all
-	Taps     []string        // empty: cls, mean and cls of the last four blocks
-	Batch    int             // images per inference; 0: extract's default
+	Out      string      // the work folder
+	Data     dataset.Ref // without Path the synthetic set
+	Weights  string      // checkpoint (.pth, .safetensors) or backbone (.onnx); empty: ZooName, else random
+	Seed     uint64      // of the random network and of training
+	Limit    int         // images per split; 0: all
+	Taps     []string    // empty: cls, mean and cls of the last four blocks
+	Batch    int         // images per inference; 0: extract's default
 	Runtime  session.Options
 	Version  string                                     // of the program, for the files' records
 	Offline  bool                                       // do not try to fetch weights
@@ -90,8 +89,8 @@ func Run(ctx context.Context, c Config) (_ Result, err error) {
 	}
 	c.fill()
 	j := &job{Config: c, result: Result{Notes: []string{}}} // [] in JSON, not null
-	j.say("data", "%s", c.Path)
-	data, err := dataset.Open(ctx, c.Path, c.Data, c.Progress("reading data"))
+	j.say("data", "%s", c.Data.Path)
+	data, err := dataset.Open(ctx, c.Data, c.Progress("reading data"))
 	if err != nil {
 		return Result{}, err
 	}
@@ -108,8 +107,8 @@ func Run(ctx context.Context, c Config) (_ Result, err error) {
 }
 
 func (c *Config) fill() {
-	if c.Path == "" {
-		c.Path = dataset.KindSynthetic
+	if c.Data.Path == "" {
+		c.Data.Path = dataset.SyntheticPath
 	}
 	if c.Data.PerClass == 0 {
 		c.Data.PerClass = PerClass
@@ -158,9 +157,9 @@ func (j *job) describe(d *dataset.Dataset) {
 // dataName is how the dataset appears in the names of folders. The settings of
 // the synthetic set are part of it, so that another size gets other folders.
 func (j *job) dataName() string {
-	name := baseName(j.Path)
-	if j.Path == dataset.KindSynthetic {
-		name = fmt.Sprintf("%s-%d-seed%d", j.Path, j.Data.PerClass, j.Data.Seed)
+	name := baseName(j.Data.Path)
+	if j.Data.Drawn() {
+		name = fmt.Sprintf("%s-%d-seed%d", j.Data.Path, j.Data.PerClass, j.Data.Seed)
 	}
 	if j.Limit > 0 {
 		name += fmt.Sprintf("-limit%d", j.Limit)

@@ -18,7 +18,7 @@ import (
 func small(t *testing.T, weights string) (Config, *bytes.Buffer) {
 	t.Helper()
 	var out bytes.Buffer
-	return Config{Out: filepath.Join(t.TempDir(), "work"), Weights: weights, Seed: 3, Data: dataset.Options{PerClass: 12, Seed: 5},
+	return Config{Out: filepath.Join(t.TempDir(), "work"), Weights: weights, Seed: 3, Data: dataset.Ref{PerClass: 12, Seed: 5},
 		Runtime: session.Options{Provider: session.CPU}, Version: "test", Output: &out}, &out
 }
 
@@ -81,13 +81,13 @@ func TestNamesOfFolders(t *testing.T) {
 		config Config
 		want   string
 	}{
-		{Config{Path: "/data/fer2013.tar.gz"}, "fer2013"},
-		{Config{Path: "faces", Limit: 10}, "faces-limit10"},
-		{Config{Path: "synthetic", Data: dataset.Options{PerClass: 9, Seed: 2}}, "synthetic-9-seed2"},
+		{Config{Data: dataset.Ref{Path: "/data/fer2013.tar.gz"}}, "fer2013"},
+		{Config{Data: dataset.Ref{Path: "faces"}, Limit: 10}, "faces-limit10"},
+		{Config{Data: dataset.Ref{Path: "synthetic", PerClass: 9, Seed: 2}}, "synthetic-9-seed2"},
 	} {
 		j := &job{Config: c.config}
 		if got := j.dataName(); got != c.want {
-			t.Errorf("%s: got %q, want %q", c.config.Path, got, c.want)
+			t.Errorf("%s: got %q, want %q", c.config.Data.Path, got, c.want)
 		}
 	}
 }

@@ -121,7 +121,7 @@ func (j *job) predict(ctx context.Context, d *dataset.Dataset) (err error) {
 
 // unseen is the first sample that was not trained on, or the first of all.
 func unseen(d *dataset.Dataset) int {
-	return max(0, slices.IndexFunc(d.Samples, func(s dataset.Sample) bool { return s.Split != "train" }))
+	return max(0, slices.IndexFunc(d.Samples, func(s dataset.Sample) bool { return s.Split != dataset.Train }))
 }
 
 // writeImage writes a sample as PNG, as a user would hand it in.

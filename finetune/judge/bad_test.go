@@ -2,11 +2,12 @@ package judge
 
 import (
 	"context"
+	"strings"
+	"testing"
+
 	"graft/finetune/internal/runtest"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
-	"strings"
-	"testing"
 )
 
 // fixed is a classifier whose logits are always the same.
@@ -22,7 +23,7 @@ func (f fixed) Classify(_ context.Context, images []preprocess.Image, logits []f
 }
 
 func TestBadImagesAreLeftOut(t *testing.T) {
-	d, err := dataset.Open(context.Background(), runtest.Pictures(t, true), dataset.Options{}, nil)
+	d, err := dataset.Open(context.Background(), dataset.Ref{Path: runtest.Pictures(t, true)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,12 +7,12 @@ import (
 
 	"graft/finetune/judge"
 	"graft/finetune/metrics"
-	"graft/finetune/run"
+	"graft/preprocess/dataset"
 )
 
 // A run is judged on another dataset of the same classes.
 func ExampleEvaluate() {
-	e, err := judge.Evaluate(context.Background(), judge.Config{Run: "runs/cnn", Data: run.DataOptions{Path: "faces.zip"}})
+	e, err := judge.Evaluate(context.Background(), judge.Config{Run: "runs/cnn", Data: dataset.Ref{Path: "faces.zip"}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -51,7 +51,7 @@ func evaluateShipped(ctx context.Context, c Config) (e Evaluation, err error) {
 // evaluate judges a predictor on c.Data. r is the run that it is of, nil where
 // that is not known.
 func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e Evaluation, err error) {
-	d, err := load.Dataset(ctx, c.Data, false, c.Progress)
+	d, err := dataset.Open(ctx, c.Data, c.Progress.Of("reading "+c.Data.Path))
 	if err != nil {
 		return e, err
 	}

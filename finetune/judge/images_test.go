@@ -25,7 +25,7 @@ import (
 	"graft/pretrained/vit/vittest"
 )
 
-var drawn = run.DataOptions{Path: dataset.SyntheticPath, Seed: 3, PerClass: 6}
+var drawn = dataset.Ref{Path: dataset.SyntheticPath, Seed: 3, PerClass: 6}
 
 // trainedOnFaces extracts the drawn faces in batches of a size and trains a head.
 func trainedOnFaces(t *testing.T, batch int, flip bool) (dir, embeddings, backbone string) {
@@ -37,7 +37,7 @@ func trainedOnFaces(t *testing.T, batch int, flip bool) (dir, embeddings, backbo
 		t.Fatal(err)
 	}
 	defer b.Close()
-	d, err := load.Dataset(context.Background(), drawn, false, nil)
+	d, err := dataset.Open(context.Background(), drawn, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestStraightFromImages(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		d, err := load.Dataset(context.Background(), drawn, false, nil)
+		d, err := dataset.Open(context.Background(), drawn, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestEvaluateImages(t *testing.T) {
 		{judge.Config{Run: dir, Data: drawn, Embeddings: embeddings}, []string{"both"}},
 		{judge.Config{Run: dir, Data: drawn, Options: model.Options{Model: file}}, []string{"SHA-256", "made with"}},
 		{judge.Config{Run: dir, Data: drawn, Options: options, Splits: []string{"exam"}}, []string{"exam", "public-test"}},
-		{judge.Config{Run: dir, Data: run.DataOptions{Path: runtest.Pictures(t, false)}, Options: options}, []string{"cat, dog", "wants angry"}},
+		{judge.Config{Run: dir, Data: dataset.Ref{Path: runtest.Pictures(t, false)}, Options: options}, []string{"cat, dog", "wants angry"}},
 		{judge.Config{Run: file}, []string{"--data"}},
 		{judge.Config{Run: file, Data: drawn, Embeddings: embeddings}, []string{"not on embeddings"}},
 		{judge.Config{Run: backbone, Data: drawn}, []string{"graft export"}},

@@ -15,17 +15,18 @@ import (
 	"graft/finetune/model"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/preprocess/dataset"
 )
 
 // Config says what to judge a run on.
 type Config struct {
-	Run         string          // the run's folder, or a file that package ship wrote
-	Embeddings  string          // of a head: a store made with the run's backbone; empty for the run's own
-	Data        run.DataOptions // the dataset; without a path that of a cnn's or vit's run, and the embeddings of a head
-	Options     model.Options   // of a head or an exported file on images; of others only the threads
-	Batch       int             // of the same: images per inference; 0 means what suits the model
-	Splits      []string        // none: public-test, and where there is none, all but train
-	Predictions string          // folder for predictions-<split>.csv; empty for none
+	Run         string        // the run's folder, or a file that package ship wrote
+	Embeddings  string        // of a head: a store made with the run's backbone; empty for the run's own
+	Data        dataset.Ref   // the dataset; without a path that of a cnn's or vit's run, and the embeddings of a head
+	Options     model.Options // of a head or an exported file on images; of others only the threads
+	Batch       int           // of the same: images per inference; 0 means what suits the model
+	Splits      []string      // none: public-test, and where there is none, all but train
+	Predictions string        // folder for predictions-<split>.csv; empty for none
 	Progress    load.Progress
 }
 

@@ -3,14 +3,15 @@ package judge_test
 import (
 	"context"
 	"encoding/json"
-	"graft/finetune/internal/runtest"
-	"graft/finetune/judge"
-	"graft/finetune/load"
-	"graft/finetune/train"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"graft/finetune/internal/runtest"
+	"graft/finetune/judge"
+	"graft/finetune/train"
+	"graft/preprocess/dataset"
 )
 
 func trainHead(t testing.TB, c train.HeadConfig) {
@@ -79,7 +80,7 @@ func TestEvaluateNamesUnknownSplitsAndLostStores(t *testing.T) {
 	_, err := judge.Evaluate(context.Background(), judge.Config{Run: out, Splits: []string{"exam"}})
 	runtest.WantError(t, err, `"exam"`, "public-test")
 	e, err := judge.Evaluate(context.Background(), judge.Config{Run: out})
-	if err != nil || len(e.Reports) != 1 || e.Reports[0].Split != load.PublicTest {
+	if err != nil || len(e.Reports) != 1 || e.Reports[0].Split != dataset.PublicTest {
 		t.Errorf("default splits gave %+v (%v), want public-test", e.Reports, err)
 	}
 	if err := os.Rename(embeddings, embeddings+"-moved"); err != nil {

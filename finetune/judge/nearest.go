@@ -7,6 +7,7 @@ import (
 	"graft/finetune/knn"
 	"graft/finetune/load"
 	"graft/finetune/run"
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
 
@@ -45,8 +46,8 @@ func EvaluateNearest(ctx context.Context, c NearestConfig) (e Evaluation, err er
 	if err != nil {
 		return e, err
 	}
-	if table.Rows[load.TrainSplit] == 0 {
-		return e, fmt.Errorf("%s has no rows of %s, whose labels the neighbours have", table.Where, load.TrainSplit)
+	if table.Rows[dataset.Train] == 0 {
+		return e, fmt.Errorf("%s has no rows of %s, whose labels the neighbours have", table.Where, dataset.Train)
 	}
 	n := nearest{NearestConfig: c, store: s}
 	if err := n.index(); err != nil {
@@ -84,7 +85,7 @@ func (n *nearest) load(split string) (load.Features, error) {
 }
 
 func (n *nearest) index() (err error) {
-	if n.train, err = n.load(load.TrainSplit); err != nil {
+	if n.train, err = n.load(dataset.Train); err != nil {
 		return err
 	}
 	if n.Center {
@@ -92,7 +93,7 @@ func (n *nearest) index() (err error) {
 		subtract(n.train.X, n.mean)
 	}
 	n.found, err = knn.New(n.train.X, n.train.Dim, n.train.Labels, len(n.store.Classes()), n.Threads)
-	return n.about(load.TrainSplit, err)
+	return n.about(dataset.Train, err)
 }
 
 // answers are the votes on a split's images.
@@ -100,7 +101,7 @@ func (n *nearest) answers(ctx context.Context, split string) (a answers, err err
 	progress := n.Progress.Of("comparing " + split)
 	var nb knn.Neighbours
 	f := n.train
-	if split == load.TrainSplit {
+	if split == dataset.Train {
 		// An image and its mirrored twin share an index, and neither votes for the other.
 		nb, err = n.found.LeaveOneOut(ctx, n.K, f.Indices, progress)
 	} else {

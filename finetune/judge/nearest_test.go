@@ -13,6 +13,7 @@ import (
 	"graft/finetune/knn"
 	"graft/finetune/load"
 	"graft/finetune/metrics"
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
 
@@ -130,7 +131,7 @@ func slowReport(t *testing.T, s *store.Store, train load.Features, mean []float3
 		sum := make([]float64, len(s.Classes()))
 		for _, x := range views {
 			own := -1
-			if split == load.TrainSplit {
+			if split == dataset.Train {
 				own = f.Indices[i]
 			}
 			for c, v := range slowShares(train, x[i*f.Dim:(i+1)*f.Dim], own, k, len(sum)) {

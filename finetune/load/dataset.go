@@ -23,13 +23,6 @@ func (p Progress) Of(label string) func(done, total int64) {
 	return p(label)
 }
 
-// Dataset opens a dataset. With verify every image file is decoded first, so
-// that SkipBad leaves out the bad ones too.
-func Dataset(ctx context.Context, o run.DataOptions, verify bool, progress Progress) (*dataset.Dataset, error) {
-	options := dataset.Options{FERPlus: o.FERPlus, SkipBad: o.SkipBad, Seed: o.Seed, PerClass: o.PerClass, Verify: verify}
-	return dataset.Open(ctx, o.Path, options, progress.Of("reading "+o.Path))
-}
-
 // LeftOut is a sentence on what SkipBad left out, none if nothing.
 func LeftOut(d *dataset.Dataset) []string {
 	if len(d.Bad) == 0 {
@@ -39,18 +32,19 @@ func LeftOut(d *dataset.Dataset) []string {
 }
 
 // openData opens the given dataset, or the one that the run was trained on.
-func openData(ctx context.Context, r *run.Run, given run.DataOptions, progress Progress) (*dataset.Dataset, error) {
-	o := given
-	if o.Path == "" {
-		o = r.Config.Dataset.DataOptions
+func openData(ctx context.Context, r *run.Run, given dataset.Ref, progress Progress) (*dataset.Dataset, error) {
+	ref := given
+	if ref.Path == "" {
+		ref = r.Config.Dataset.Ref
 	}
 	switch {
-	case o.Path == "":
+	case ref.Path == "":
 		return nil, fmt.Errorf("run %s names no dataset; give one with --data", r.Dir)
-	case given.Path == "" && o.Path != dataset.SyntheticPath && !exists(strings.TrimPrefix(o.Path, dataset.ListPrefix)):
-		return nil, fmt.Errorf("the dataset that run %s was trained on is not at %s any more; name one with --data", r.Dir, o.Path)
+	case given.Path == "" && !ref.Exists():
+		return nil, fmt.Errorf("the dataset that run %s was trained on is not at %s any more; name one with --data", r.Dir, ref.Path)
 	}
-	d, err := Dataset(ctx, o, o.SkipBad, progress)
+	ref.Verify = ref.SkipBad // so that bad files are left out too
+	d, err := dataset.Open(ctx, ref, progress.Of("reading "+ref.Path))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"graft/finetune/load"
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
 
@@ -14,7 +15,7 @@ func ExampleReadFeatures() {
 		fmt.Println(err)
 		return
 	}
-	f, err := load.ReadFeatures(s, []string{"cls", "mean"}, load.TrainSplit)
+	f, err := load.ReadFeatures(s, []string{"cls", "mean"}, dataset.Train)
 	if err != nil {
 		fmt.Println(err)
 		return

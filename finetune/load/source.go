@@ -26,7 +26,7 @@ type Source interface {
 
 // Open opens what a run is judged on: for a head the store at embeddings, for
 // others the dataset; where neither is given, what the run was trained on.
-func Open(ctx context.Context, r *run.Run, embeddings string, data run.DataOptions, progress Progress) (Source, error) {
+func Open(ctx context.Context, r *run.Run, embeddings string, data dataset.Ref, progress Progress) (Source, error) {
 	if r.Config.Kind == nets.KindHead {
 		s, err := openStore(r, embeddings)
 		return Store{s, r.Config.Head}, err

@@ -9,12 +9,6 @@ import (
 	"graft/pretrained/store"
 )
 
-// The splits that have a part to play, by the names they have in FER2013.
-const (
-	TrainSplit = "train" // what models are trained on, in every dataset
-	PublicTest = "public-test"
-)
-
 // Splits are the splits of a store or dataset.
 type Splits struct {
 	Where string // for messages
@@ -40,7 +34,7 @@ func DatasetSplits(d *dataset.Dataset) Splits {
 func (t Splits) HeldOut() []string {
 	var out []string
 	for _, split := range t.names {
-		if split != TrainSplit && t.Rows[split] > 0 {
+		if split != dataset.Train && t.Rows[split] > 0 {
 			out = append(out, split)
 		}
 	}
@@ -55,11 +49,11 @@ func (t Splits) Judged(asked []string) ([]string, error) {
 		return asked, t.Check(asked)
 	}
 	out := t.HeldOut()
-	if slices.Contains(out, PublicTest) {
-		return []string{PublicTest}, nil
+	if slices.Contains(out, dataset.PublicTest) {
+		return []string{dataset.PublicTest}, nil
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%s holds only what was trained on; name it with --split %s", t.Where, TrainSplit)
+		return nil, fmt.Errorf("%s holds only what was trained on; name it with --split %s", t.Where, dataset.Train)
 	}
 	return out, nil
 }
@@ -68,7 +62,7 @@ func (t Splits) Judged(asked []string) ([]string, error) {
 // what other datasets call so; "" if there is none.
 func (t Splits) Validation() string {
 	held := t.HeldOut()
-	for _, want := range []string{PublicTest, "val", "validation"} {
+	for _, want := range []string{dataset.PublicTest, dataset.Val, "validation"} {
 		if slices.Contains(held, want) {
 			return want
 		}

@@ -12,7 +12,7 @@ import (
 // Two backbones are compared on 500 images of a folder's train split.
 func ExampleRun() {
 	ctx := context.Background()
-	data, err := dataset.Open(ctx, "photos", dataset.Options{}, nil)
+	data, err := dataset.Open(ctx, dataset.Ref{Path: "photos"}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -51,7 +51,7 @@ func TestDeal(t *testing.T) {
 
 func openFaces(t *testing.T, perClass int) *dataset.Dataset {
 	t.Helper()
-	d, err := dataset.Open(context.Background(), dataset.SyntheticPath, dataset.Options{PerClass: perClass, Seed: 1}, nil)
+	d, err := dataset.Open(context.Background(), dataset.Ref{Path: dataset.SyntheticPath, PerClass: perClass, Seed: 1}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

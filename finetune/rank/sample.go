@@ -7,10 +7,8 @@ import (
 	"strings"
 
 	"graft/finetune/head"
+	"graft/preprocess/dataset"
 )
-
-// trainSplit is what samples are drawn from unless told otherwise.
-const trainSplit = "train"
 
 // leastImages is what cross-validation and its intervals need to mean anything.
 const leastImages = 20
@@ -19,7 +17,7 @@ const leastImages = 20
 // out.
 func (c *Config) draw() error {
 	if len(c.Splits) == 0 {
-		c.Splits = []string{trainSplit}
+		c.Splits = []string{dataset.Train}
 	}
 	indices, err := c.Data.Select(c.Splits, 0)
 	if err != nil {

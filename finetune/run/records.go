@@ -6,6 +6,7 @@ import (
 	"graft/finetune/fit"
 	"graft/preprocess"
 	"graft/preprocess/augment"
+	"graft/preprocess/dataset"
 )
 
 // Config is a run's config.json.
@@ -115,5 +116,5 @@ type DatasetRecord struct {
 	Fingerprint string `json:"fingerprint"`
 	Limit       int    `json:"limit,omitempty"` // samples per split, 0 for all
 	// Where a cnn's or vit's images lie; a head's are in its embeddings.
-	DataOptions
+	dataset.Ref
 }

@@ -182,24 +182,6 @@ func FuzzConfig(f *testing.F) {
 }
 
 // What config.json records opens the same set from any folder.
-func TestRecordedPaths(t *testing.T) {
-	here, err := filepath.Abs(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for given, want := range map[string]string{
-		"faces.csv":       filepath.Join(here, "faces.csv"),
-		"list:photos.csv": "list:" + filepath.Join(here, "photos.csv"),
-		"list:" + here:    "list:" + here,
-		"synthetic":       "synthetic",
-		"":                "", // an imported run has none
-	} {
-		if got := (DataOptions{Path: given}).Recorded().Path; got != want {
-			t.Errorf("%s is recorded as %s, want %s", given, got, want)
-		}
-	}
-}
-
 func TestAbsentClassIsNoted(t *testing.T) {
 	got := Rows{Labels: []int{0, 2, 2}}.AbsentClasses([]string{"a", "b", "c"})
 	if len(got) != 1 || !strings.Contains(got[0], "Class b") {

@@ -9,6 +9,7 @@ import (
 	"graft/finetune/run"
 	"graft/internal/filehash"
 	"graft/onnx"
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 	"graft/pretrained/taps"
 )
@@ -21,7 +22,7 @@ func describe(c *HeadConfig, s *store.Store) (run.Config, error) {
 	if c.Taps, err = taps.Resolve("store "+s.Dir(), s.Taps(), c.Taps, taps.All); err != nil {
 		return run.Config{}, err
 	}
-	if err := load.StoreSplits(s).Check([]string{load.TrainSplit}); err != nil {
+	if err := load.StoreSplits(s).Check([]string{dataset.Train}); err != nil {
 		return run.Config{}, err
 	}
 	manifest, err := filehash.File(filepath.Join(s.Dir(), "manifest.json"))

@@ -14,6 +14,7 @@ import (
 	"graft/finetune/load"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
 
@@ -132,7 +133,7 @@ func Head(ctx context.Context, c HeadConfig, o Observer) (Result, error) {
 // trainDescent is trainLBFGS for the recipes of gradient descent; it goes on
 // from an unfinished training's checkpoint.
 func trainDescent(ctx context.Context, c HeadConfig, s *store.Store, config *run.Config, unfinished bool, o Observer) (fitted, error) {
-	x, f, err := load.ReadExamples(s, c.Taps, load.TrainSplit, c.UseFlip)
+	x, f, err := load.ReadExamples(s, c.Taps, dataset.Train, c.UseFlip)
 	if err != nil {
 		return fitted{}, err
 	}

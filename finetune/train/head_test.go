@@ -16,10 +16,10 @@ import (
 	"graft/finetune/head"
 	"graft/finetune/internal/runtest"
 	"graft/finetune/judge"
-	"graft/finetune/load"
 	"graft/finetune/metrics"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
 
@@ -141,7 +141,7 @@ func TestStandardisedOnTheRowsTrainedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := s.Matrix(nil, load.TrainSplit)
+	m, err := s.Matrix(nil, dataset.Train)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func Import(ctx context.Context, c ImportConfig) (*run.Run, error) {
 		r.Config.Notes = f.Notes()
 	}
 	r.Config.Pixels = &c.Pixels
-	r.Config.Dataset.DataOptions = run.DataOptions{Path: c.Data}.Recorded()
+	r.Config.Dataset.Ref = dataset.Ref{Path: c.Data}.Recorded()
 	if err := r.SetNetwork(net, weights); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"graft/finetune/load"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
 
@@ -24,7 +25,7 @@ func trainLBFGS(ctx context.Context, c HeadConfig, s *store.Store, config *run.C
 	if c.UseFlip {
 		read = load.ReadBoth
 	}
-	f, err := read(s, c.Taps, load.TrainSplit)
+	f, err := read(s, c.Taps, dataset.Train)
 	if err != nil {
 		return fitted{}, err
 	}

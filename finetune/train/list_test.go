@@ -35,7 +35,7 @@ func listedPictures(t *testing.T) string {
 // left out, and judged on the list that the run names.
 func TestNetworkOnList(t *testing.T) {
 	c := smallNet(t, nets.KindCNN, run.RecipeStrong, filepath.Join(t.TempDir(), "run"))
-	c.Data = run.DataOptions{Path: listedPictures(t)}
+	c.Data = dataset.Ref{Path: listedPictures(t)}
 	if _, err := Net(context.Background(), c, Observer{}); err == nil || !strings.Contains(err.Error(), "none.png") {
 		t.Fatalf("error %v, want one on the image that is not there", err)
 	}

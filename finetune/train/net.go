@@ -20,7 +20,7 @@ import (
 type NetConfig struct {
 	Kind   string // nets.KindCNN or nets.KindViT
 	Recipe string
-	Data   run.DataOptions
+	Data   dataset.Ref
 	Limit  int    // images per split, 0 for all
 	Out    string // the run's folder, to be made
 	Descent
@@ -92,7 +92,8 @@ func Net(ctx context.Context, c NetConfig, o Observer) (result Result, err error
 	if err != nil {
 		return result, err
 	}
-	d, err := load.Dataset(ctx, c.Data, c.Data.SkipBad, o.Progress)
+	c.Data.Verify = c.Data.SkipBad // so that bad files are left out too
+	d, err := dataset.Open(ctx, c.Data, o.Progress.Of("reading "+c.Data.Path))
 	if err != nil {
 		return result, err
 	}
@@ -129,7 +130,7 @@ func (c NetConfig) lesson(ctx context.Context, d *dataset.Dataset, r *run.Run, o
 		return lesson{}, err
 	}
 	images := load.Images{Dataset: d, Shape: net.InputShape(), Pixels: c.Pixels, Limit: c.Limit}
-	p, f, err := images.Read(ctx, load.TrainSplit, o.Progress.Of("preparing images"))
+	p, f, err := images.Read(ctx, dataset.Train, o.Progress.Of("preparing images"))
 	if err != nil {
 		return lesson{}, err
 	}
@@ -139,7 +140,7 @@ func (c NetConfig) lesson(ctx context.Context, d *dataset.Dataset, r *run.Run, o
 	}
 	pixels := c.Pixels
 	r.Config.Pixels = &pixels
-	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: fingerprint, Limit: c.Limit, DataOptions: c.Data.Recorded()}
+	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
 	r.Config.Notes = append(r.Config.Notes, f.AbsentClasses(d.Classes)...)
 	side := net.InputShape()[1]
 	l := lesson{Descent: c.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.DatasetSplits(d).Validation(),

@@ -13,7 +13,6 @@ import (
 
 	"graft/finetune/internal/runtest"
 	"graft/finetune/judge"
-	"graft/finetune/load"
 	"graft/finetune/model"
 	"graft/finetune/nets"
 	"graft/finetune/run"
@@ -32,7 +31,7 @@ func smallNet(t testing.TB, kind, recipe, out string) NetConfig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Data = run.DataOptions{Path: dataset.SyntheticPath, Seed: 1, PerClass: 12}
+	c.Data = dataset.Ref{Path: dataset.SyntheticPath, Seed: 1, PerClass: 12}
 	c.Out, c.Fit.Epochs, c.Fit.Threads, c.Fit.Seed, c.Version = out, 2, 1, 1, "v1"
 	switch {
 	case recipe == run.RecipeStudy:
@@ -71,7 +70,7 @@ func TestNetRuns(t *testing.T) {
 		t.Run(c.kind+"/"+c.recipe, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "run")
 			r := trainNet(t, smallNet(t, c.kind, c.recipe, out))
-			if len(r.Reports) != 2 || r.Reports[0].Split != load.PublicTest || r.Reports[0].Total != 28 {
+			if len(r.Reports) != 2 || r.Reports[0].Split != dataset.PublicTest || r.Reports[0].Total != 28 {
 				t.Fatalf("reports %+v, want 28 faces of both test splits", r.Reports)
 			}
 			checkNetFolder(t, out, r)
@@ -93,7 +92,7 @@ func checkNetFolder(t *testing.T, out string, r Result) {
 	if len(rows) != 3 || rows[2][2] == "" {
 		t.Errorf("history %v, want two epochs with validation", rows)
 	}
-	correct, predictions := 0, runtest.ReadCSV(t, filepath.Join(out, "predictions-"+load.PublicTest+".csv"))
+	correct, predictions := 0, runtest.ReadCSV(t, filepath.Join(out, "predictions-"+dataset.PublicTest+".csv"))
 	for _, p := range predictions[1:] {
 		if p[2] == p[3] {
 			correct++
@@ -115,7 +114,7 @@ func checkNetFolder(t *testing.T, out string, r Result) {
 		}
 	}
 	c := again.Config
-	if c.Training.Samples != 84 || c.Training.Epoch != 2 || c.Training.Validation != load.PublicTest || !strings.HasPrefix(c.Dataset.Fingerprint, "sha256:") {
+	if c.Training.Samples != 84 || c.Training.Epoch != 2 || c.Training.Validation != dataset.PublicTest || !strings.HasPrefix(c.Dataset.Fingerprint, "sha256:") {
 		t.Errorf("recorded %+v and %+v", c.Training, c.Dataset)
 	}
 }
@@ -123,7 +122,7 @@ func checkNetFolder(t *testing.T, out string, r Result) {
 // photos are a face of the right size and what has to be made one.
 func photos(t *testing.T) []preprocess.Image {
 	t.Helper()
-	d, err := dataset.Open(context.Background(), dataset.SyntheticPath, dataset.Options{PerClass: 4, Seed: 3}, nil)
+	d, err := dataset.Open(context.Background(), dataset.Ref{Path: dataset.SyntheticPath, PerClass: 4, Seed: 3}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

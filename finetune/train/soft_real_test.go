@@ -6,7 +6,6 @@ import (
 	"os"
 	"testing"
 
-	"graft/finetune/load"
 	"graft/finetune/run"
 	"graft/preprocess/dataset"
 )
@@ -18,12 +17,12 @@ func TestSoftTargetsOfRealVotes(t *testing.T) {
 	if faces == "" || votes == "" {
 		t.Skip("GRAFT_FER2013 and GRAFT_FERPLUS do not name fer2013.tar.gz and fer2013new.csv: soft labels of the published votes are not checked")
 	}
-	d, err := dataset.Open(context.Background(), faces, dataset.Options{FERPlus: votes}, nil)
+	d, err := dataset.Open(context.Background(), dataset.Ref{Path: faces, FERPlus: votes}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	indices, err := d.Select([]string{load.TrainSplit}, 0)
+	indices, err := d.Select([]string{dataset.Train}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/klauspost/compress/flate"
 )
 
 // maxMembers bounds the members looked at in an archive or folder.
@@ -34,10 +32,9 @@ func isCSV(name string) (csv, known bool) {
 	return true, slices.Contains(csvNames, base)
 }
 
-// loadTar streams to the CSV in a tar. reopen starts it from the beginning: a
-// CSV without a known name is taken only once it is clear that it is the only
-// one.
-func (d *Dataset) loadTar(ctx context.Context, reopen func() (io.Reader, error), o Options) error {
+// loadTar streams to the CSV in a tar. One without a known name is taken only once
+// it is clear that it is the only one.
+func (d *Dataset) loadTar(ctx context.Context, in *input) error {
 	var only []string
 	accept := func(name string) bool {
 		csv, known := isCSV(name)
@@ -46,14 +43,14 @@ func (d *Dataset) loadTar(ctx context.Context, reopen func() (io.Reader, error),
 		}
 		return known
 	}
-	found, err := d.loadTarMember(ctx, reopen, accept, o)
+	found, err := d.loadTarMember(ctx, in, accept)
 	if found || err != nil {
 		return err
 	}
 	if len(only) != 1 {
 		return d.noCSV(only)
 	}
-	_, err = d.loadTarMember(ctx, reopen, func(name string) bool { return name == only[0] }, o)
+	_, err = d.loadTarMember(ctx, in, func(name string) bool { return name == only[0] })
 	return err
 }
 
@@ -67,8 +64,8 @@ func (d *Dataset) noCSV(csvs []string) error {
 
 // loadTarMember loads the first regular member that accept takes. Links are
 // no members.
-func (d *Dataset) loadTarMember(ctx context.Context, reopen func() (io.Reader, error), accept func(name string) bool, o Options) (bool, error) {
-	stream, err := reopen()
+func (d *Dataset) loadTarMember(ctx context.Context, in *input, accept func(name string) bool) (bool, error) {
+	stream, err := in.stream(ctx)
 	if err != nil {
 		return false, fmt.Errorf("%s: unpack: %w", d.Path, err)
 	}
@@ -89,7 +86,7 @@ func (d *Dataset) loadTarMember(ctx context.Context, reopen func() (io.Reader, e
 			continue
 		}
 		// The rest is read too: gzip's checksum stands at its end.
-		return true, d.loadCSV(ctx, csvInput{d.Path + ": " + h.Name, io.MultiReader(t, &drain{stream})}, o.SkipBad)
+		return true, d.loadCSV(ctx, csvInput{d.Path + ": " + h.Name, io.MultiReader(t, &drain{stream})})
 	}
 	return false, fmt.Errorf("%s: archive has more than %d members", d.Path, maxMembers)
 }
@@ -120,23 +117,9 @@ func (c *cappedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// loadZip reads a CSV or images from a .zip. It owns f: closed here for a CSV
-// or an error, with d for images.
-func (d *Dataset) loadZip(ctx context.Context, f *os.File, size int64, o Options, progress func(done, total int64)) error {
-	z, err := zip.NewReader(f, size)
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		return errors.Join(fmt.Errorf("%s: %w (archive is truncated or damaged)", d.Path, err), f.Close())
-	}
-	if len(z.File) > maxMembers {
-		return errors.Join(fmt.Errorf("%s: archive has more than %d members", d.Path, maxMembers), f.Close())
-	}
-	z.RegisterDecompressor(zip.Deflate, flate.NewReader)
-	tree := &zipTree{f, z}
-	member, csvs := findCSV(z.File)
-	if member == nil && looksLikeImages(tree) {
-		return d.loadTree(ctx, tree, o, progress)
-	}
-	defer f.Close()
+// loadZip reads the CSV in a .zip.
+func (d *Dataset) loadZip(ctx context.Context, in *input) error {
+	member, csvs := findCSV(in.zip.File)
 	if member == nil && len(csvs) == 1 {
 		member = csvs[0]
 	}
@@ -152,8 +135,8 @@ func (d *Dataset) loadZip(ctx context.Context, f *os.File, size int64, o Options
 		return fmt.Errorf("%s: %s: %w", d.Path, member.Name, err)
 	}
 	defer r.Close()
-	counted := &countingReader{ctx: ctx, r: r, total: int64(member.UncompressedSize64), progress: progress}
-	return d.loadCSV(ctx, csvInput{d.Path + ": " + member.Name, counted}, o.SkipBad)
+	counted := &countingReader{ctx: ctx, r: r, total: int64(member.UncompressedSize64), progress: in.progress}
+	return d.loadCSV(ctx, csvInput{d.Path + ": " + member.Name, counted})
 }
 
 // findCSV returns the member with a known name, or nil, and all CSV files.

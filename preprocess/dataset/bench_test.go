@@ -19,7 +19,7 @@ func BenchmarkOpenReal(b *testing.B) {
 	b.SetBytes(info.Size())
 	b.ReportAllocs()
 	for b.Loop() {
-		d, err := Open(b.Context(), path, Options{}, nil)
+		d, err := Open(b.Context(), Ref{Path: path}, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -155,7 +155,7 @@ func (d *Dataset) memberName(i int) string {
 	class := d.Classes[s.Label]
 	if !d.isFER() {
 		name := path.Base(s.ID)
-		if d.Kind == KindList { // whose names may come again
+		if d.again {
 			name = fmt.Sprintf("%07d-%s", i, path.Base(filepath.ToSlash(s.ID)))
 		}
 		if !strings.EqualFold(path.Ext(name), ".png") {
@@ -163,9 +163,9 @@ func (d *Dataset) memberName(i int) string {
 		}
 		return path.Join(s.Split, class, name)
 	}
-	folder := "test"
+	folder := Test
 	if s.Split == FERSplits[0] {
-		folder = "train"
+		folder = Train
 	}
 	return path.Join(folder, class, ferID(ferSplit(s.Split), d.row(i))+".png")
 }

@@ -22,17 +22,17 @@ func mustConvert(t *testing.T, d *Dataset, out string) string {
 func TestConvertRoundTrip(t *testing.T) {
 	rows := testRows(1, 40)
 	text := csvText(rows)
-	d := mustOpen(t, writeFile(t, "fer2013.csv", []byte(text)), Options{})
+	d := mustOpen(t, writeFile(t, "fer2013.csv", []byte(text)), Ref{})
 	folder := mustConvert(t, d, filepath.Join(t.TempDir(), "new", "faces"))
 	votes := writeFile(t, "votes.csv", []byte(votesText(rows)))
-	faces := mustOpen(t, folder, Options{Verify: true, FERPlus: votes})
+	faces := mustOpen(t, folder, Ref{Verify: true, FERPlus: votes})
 	checkRows(t, faces, rows)
-	if faces.Kind != KindKaggle || faces.Samples[7].ID != "test/angry/PrivateTest_00007.png" || !slices.Equal(faces.Samples[7].Votes, votesOf(7)) {
+	if faces.Kind != "fer2013-folder" || faces.Samples[7].ID != "test/angry/PrivateTest_00007.png" || !slices.Equal(faces.Samples[7].Votes, votesOf(7)) {
 		t.Errorf("kind %s, sample 7 is %+v", faces.Kind, faces.Samples[7])
 	}
 	for _, name := range []string{"again.csv", "again.csv.gz"} {
 		again := mustConvert(t, faces, filepath.Join(t.TempDir(), name))
-		back := mustOpen(t, again, Options{})
+		back := mustOpen(t, again, Ref{})
 		checkRows(t, back, rows)
 		if fingerprint(t, back) != fingerprint(t, d) {
 			t.Errorf("%s: fingerprint changed", name)
@@ -45,9 +45,9 @@ func TestConvertRoundTrip(t *testing.T) {
 
 func TestConvertGeneric(t *testing.T) {
 	d := mustOpen(t, writeFile(t, "animals.zip", zipped(t, append(animals(t),
-		member{name: "train/cat/a.jpg", data: pngText(t, 77, 3, 4, 4)})...)), Options{})
+		member{name: "train/cat/a.jpg", data: pngText(t, 77, 3, 4, 4)})...)), Ref{})
 	out := t.TempDir() // an empty folder may be there already
-	got := mustOpen(t, mustConvert(t, d, out), Options{Verify: true})
+	got := mustOpen(t, mustConvert(t, d, out), Ref{Verify: true})
 	if !slices.Equal(got.Classes, d.Classes) || len(got.Samples) != len(d.Samples) {
 		t.Fatalf("classes %v, %d samples", got.Classes, len(got.Samples))
 	}
@@ -66,7 +66,7 @@ func TestConvertGeneric(t *testing.T) {
 }
 
 func TestConvertRefuses(t *testing.T) {
-	d := mustOpen(t, SyntheticPath, Options{PerClass: 1})
+	d := mustOpen(t, SyntheticPath, Ref{PerClass: 1})
 	full := unpack(t, member{name: "kept.txt", data: "mine"})
 	for out, want := range map[string]string{
 		full:                                 "is not empty (it holds kept.txt",
@@ -86,7 +86,7 @@ func TestConvertRefuses(t *testing.T) {
 	if err := Convert(context.Background(), d, own, nil); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, Convert(context.Background(), mustOpen(t, own, Options{}), own, nil), "what the set is read from")
+	wantError(t, Convert(context.Background(), mustOpen(t, own, Ref{}), own, nil), "what the set is read from")
 	if data, err := os.ReadFile(filepath.Join(full, "kept.txt")); err != nil || string(data) != "mine" {
 		t.Errorf("kept.txt: %q, %v", data, err)
 	}
@@ -94,8 +94,8 @@ func TestConvertRefuses(t *testing.T) {
 
 // A conversion that is stopped, or meets a bad image, leaves nothing behind.
 func TestConvertLeavesNothing(t *testing.T) {
-	whole := mustOpen(t, SyntheticPath, Options{PerClass: 1})
-	broken := mustOpen(t, unpack(t, append(animals(t), member{name: "test/dog/x.png", data: "no image"})...), Options{})
+	whole := mustOpen(t, SyntheticPath, Ref{PerClass: 1})
+	broken := mustOpen(t, unpack(t, append(animals(t), member{name: "test/dog/x.png", data: "no image"})...), Ref{})
 	for out, d := range map[string]*Dataset{"faces": whole, "faces.csv": whole, "animals": broken} {
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancel(context.Background())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"runtime"
 	"slices"
@@ -66,10 +67,33 @@ func (s *csvSource) keep(samples []int) {
 
 func (s *csvSource) Close() error { return s.store.Close() }
 
+// csvForm is FER2013's CSV, bare or in gzip, tar or zip.
+type csvForm struct{}
+
+func (csvForm) sniff(*input) bool { return true }
+
+func (csvForm) open(ctx context.Context, d *Dataset, in *input) error {
+	if in.zip != nil {
+		return d.loadZip(ctx, in)
+	}
+	if isTar(in.head) {
+		return d.loadTar(ctx, in)
+	}
+	stream, err := in.stream(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.Path, err)
+	}
+	return d.loadCSV(ctx, csvInput{d.Path, stream})
+}
+
+func (csvForm) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
+	return d.hashPixels(ctx, h)
+}
+
 // loadCSV fills d from a FER2013 CSV. One goroutine reads and cuts the stream
 // at row ends, as many as there are cores parse, and this one collects the
 // results in order.
-func (d *Dataset) loadCSV(ctx context.Context, in csvInput, skipBad bool) error {
+func (d *Dataset) loadCSV(ctx context.Context, in csvInput) error {
 	first := make([]byte, blockSize)
 	blocks := &blockReader{r: in.r}
 	rows, err := blocks.next(first)
@@ -81,11 +105,11 @@ func (d *Dataset) loadCSV(ctx context.Context, in csvInput, skipBad bool) error 
 	if err != nil {
 		return fmt.Errorf("%s: line 1: %w", in.name, err)
 	}
-	d.Kind, d.Classes, d.Splits = KindCSV, FERClasses, FERSplits
+	d.Kind, d.Classes, d.Splits, d.published = "fer2013-csv", FERClasses, FERSplits, ferCounts
 	src := &csvSource{store: newPixelStore(ferPixels, memoryCap)}
 	d.src = src
 
-	c := &collector{d: d, src: src, name: in.name, skipBad: skipBad, line: bytes.Count(rows[:len(rows)-len(rest)], lineFeed)}
+	c := &collector{d: d, src: src, name: in.name, line: bytes.Count(rows[:len(rows)-len(rest)], lineFeed)}
 	g, ctx := errgroup.WithContext(ctx)
 	workers := runtime.GOMAXPROCS(0)
 	jobs, ordered := make(chan *block, workers), make(chan *block, 2*workers)
@@ -187,7 +211,6 @@ type collector struct {
 	d         *Dataset
 	src       *csvSource
 	name      string
-	skipBad   bool
 	row, line int // rows and line feeds before the next block
 }
 
@@ -216,10 +239,7 @@ func (c *collector) add(p parsed) error {
 		if f.column != "" {
 			where += ", column " + f.column
 		}
-		if !c.skipBad {
-			return fmt.Errorf("%s: %s: %s", c.name, where, f.reason)
-		}
-		if err := c.d.leaveOut(where, f.reason); err != nil {
+		if err := c.d.bad(c.name, where, f.reason); err != nil {
 			return err
 		}
 	}
@@ -235,7 +255,7 @@ func (c *collector) add(p parsed) error {
 	if p.err == nil {
 		return nil
 	}
-	if !c.skipBad {
+	if !c.d.skipBad {
 		return fmt.Errorf("%s: after row %d: %w (file is truncated or damaged)", c.name, c.row, p.err)
 	}
 	return c.d.leaveOut(fmt.Sprintf("after row %d", c.row), fmt.Sprintf("file is truncated or damaged, the rest is lost: %v", p.err))

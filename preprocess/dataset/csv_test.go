@@ -50,10 +50,10 @@ func TestCSVForms(t *testing.T) {
 	want := ""
 	for name, data := range forms {
 		t.Run(name, func(t *testing.T) {
-			d := mustOpen(t, writeFile(t, name, data), Options{})
+			d := mustOpen(t, writeFile(t, name, data), Ref{})
 			checkRows(t, d, rows)
-			if d.Kind != KindCSV || len(d.Warnings) != 3 {
-				t.Errorf("kind %s, warnings %q: want %s and one for each split's count", d.Kind, d.Warnings, KindCSV)
+			if d.Kind != "fer2013-csv" || len(d.Warnings) != 3 {
+				t.Errorf("kind %s, warnings %q: want %s and one for each split's count", d.Kind, d.Warnings, "fer2013-csv")
 			}
 			if f := fingerprint(t, d); want == "" {
 				want = f
@@ -101,10 +101,10 @@ func TestCSVFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := writeFile(t, "bad.csv", []byte(corrupt(rows, 4, c.line)))
-			_, err := Open(context.Background(), path, Options{}, nil)
+			_, err := Open(context.Background(), Ref{Path: path}, nil)
 			wantError(t, err, append(c.want, path, "row 5 (line 6)")...)
 
-			d := mustOpen(t, path, Options{SkipBad: true})
+			d := mustOpen(t, path, Ref{SkipBad: true})
 			checkRows(t, d, append(append([]testRow{}, rows[:4]...), rows[5:]...))
 			if len(d.Bad) != 1 || !strings.Contains(d.Bad[0].Where, "row 5 (line 6)") {
 				t.Errorf("bad entries %v, want row 5", d.Bad)
@@ -128,7 +128,7 @@ func TestCSVHeaderFaults(t *testing.T) {
 		"\x7fELF\x02\x01\x01\x00\x00\x00\x00": "no column emotion",
 	} {
 		path := writeFile(t, "head.csv", []byte(text))
-		_, err := Open(context.Background(), path, Options{}, nil)
+		_, err := Open(context.Background(), Ref{Path: path}, nil)
 		wantError(t, err, path, want)
 	}
 }
@@ -156,7 +156,7 @@ func TestCSVRowNumbersOverBlocks(t *testing.T) {
 		}
 	}
 	path := writeFile(t, "long.csv", []byte(b.String()))
-	d := mustOpen(t, path, Options{SkipBad: true})
+	d := mustOpen(t, path, Ref{SkipBad: true})
 	last := d.Bad[len(d.Bad)-1]
 	if want := fmt.Sprintf("row 651 (line %d), column emotion", wantLine); last.Where != want {
 		t.Errorf("last bad entry at %q, want %q", last.Where, want)
@@ -180,7 +180,7 @@ func TestQuotedLinesOverBlocks(t *testing.T) {
 	for _, r := range rows {
 		fmt.Fprintf(&b, "%d,\"%s\",%s\n", r.label, joinPixels(r.pixels, "\n"), r.usage)
 	}
-	checkRows(t, mustOpen(t, writeFile(t, "lines.csv", []byte(b.String())), Options{}), rows)
+	checkRows(t, mustOpen(t, writeFile(t, "lines.csv", []byte(b.String())), Ref{}), rows)
 }
 
 func TestTruncated(t *testing.T) {
@@ -192,9 +192,9 @@ func TestTruncated(t *testing.T) {
 	}
 	for name, data := range packed {
 		path := writeFile(t, name, data[:len(data)*2/3])
-		_, err := Open(context.Background(), path, Options{}, nil)
+		_, err := Open(context.Background(), Ref{Path: path}, nil)
 		wantError(t, err, path, "truncated or damaged", "after row ")
-		d := mustOpen(t, path, Options{SkipBad: true})
+		d := mustOpen(t, path, Ref{SkipBad: true})
 		if n := len(d.Samples); n < 100 || n >= 400 || len(d.Bad) != 1 {
 			t.Errorf("%s: %d samples, bad entries %v: want most of the rows before the break and one entry", name, n, d.Bad)
 		}
@@ -204,20 +204,20 @@ func TestTruncated(t *testing.T) {
 	damaged := bytes.Clone(packed["fer2013.tar.gz"])
 	damaged[len(damaged)-6] ^= 1
 	path := writeFile(t, "fer2013.tar.gz", damaged)
-	_, err := Open(context.Background(), path, Options{}, nil)
+	_, err := Open(context.Background(), Ref{Path: path}, nil)
 	wantError(t, err, path, "damaged")
 
 	whole := zipped(t, member{name: "fer2013.csv", data: string(text)})
 	path = writeFile(t, "fer2013.zip", whole[:len(whole)/2])
-	_, err = Open(context.Background(), path, Options{}, nil)
+	_, err = Open(context.Background(), Ref{Path: path}, nil)
 	wantError(t, err, path, "truncated or damaged")
-	_, err = Open(context.Background(), path, Options{SkipBad: true}, nil)
+	_, err = Open(context.Background(), Ref{Path: path, SkipBad: true}, nil)
 	wantError(t, err, path, "truncated or damaged") // its list of members stood at the end
 
 	damaged = bytes.Clone(whole)
 	damaged[len(damaged)/2] ^= 0x55
 	path = writeFile(t, "fer2013.zip", damaged)
-	_, err = Open(context.Background(), path, Options{}, nil)
+	_, err = Open(context.Background(), Ref{Path: path}, nil)
 	wantError(t, err, path, "fer2013.csv")
 }
 
@@ -234,7 +234,7 @@ func TestArchivesWithoutTheCSV(t *testing.T) {
 		"link.tar":    {tarred(t, member{name: "fer2013.csv", target: "/etc/passwd"}), "holds no CSV"},
 	} {
 		path := writeFile(t, name, c.data)
-		_, err := Open(context.Background(), path, Options{}, nil)
+		_, err := Open(context.Background(), Ref{Path: path}, nil)
 		wantError(t, err, path, c.want)
 	}
 }
@@ -247,7 +247,7 @@ func TestOpenStops(t *testing.T) {
 	for _, after := range []int64{1, 1 << 20} {
 		for _, skip := range []bool{false, true} {
 			ctx, cancel := context.WithCancel(context.Background())
-			_, err := Open(ctx, path, Options{SkipBad: skip}, func(done, total int64) {
+			_, err := Open(ctx, Ref{Path: path, SkipBad: skip}, func(done, total int64) {
 				if done >= after {
 					cancel()
 				}
@@ -264,7 +264,7 @@ func TestProgress(t *testing.T) {
 	data := gzipped(t, []byte(csvText(testRows(6, 300))))
 	var last, total int64
 	path := writeFile(t, "fer2013.csv.gz", data)
-	d, err := Open(context.Background(), path, Options{}, func(done, of int64) { last, total = done, of })
+	d, err := Open(context.Background(), Ref{Path: path}, func(done, of int64) { last, total = done, of })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,6 +275,6 @@ func TestProgress(t *testing.T) {
 }
 
 func TestOpenMissing(t *testing.T) {
-	_, err := Open(context.Background(), "nowhere/fer2013.csv", Options{}, nil)
+	_, err := Open(context.Background(), Ref{Path: "nowhere/fer2013.csv"}, nil)
 	wantError(t, err, "nowhere/fer2013.csv", "the word synthetic")
 }

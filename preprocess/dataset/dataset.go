@@ -5,29 +5,27 @@
 //
 // Whatever the form, a Dataset is a list of samples with split and label, and
 // pixels on demand. Opening one checks it: what is wrong is an error that
-// names file and row or member or, with Options.SkipBad, an entry of
-// Dataset.Bad.
+// names file and row or member or, with Ref.SkipBad, an entry of Dataset.Bad.
 package dataset
 
 import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"graft/preprocess"
 )
 
-// Options say how to open a data set. The zero value is strict.
-type Options struct {
-	FERPlus  string // path of FER+'s fer2013new.csv, whose row i belongs to row i of fer2013.csv
-	SkipBad  bool   // list bad rows and images in Bad and leave them out instead of failing
-	Seed     uint64 // of the synthetic set
-	PerClass int    // synthetic training images a class; 0 means DefaultPerClass
-	Verify   bool   // decode every image of a folder, .zip or list at Open; CSV files are always checked whole
-}
+// Names of splits: FER2013's, and those of other sets.
+const (
+	Train       = "train"
+	PublicTest  = "public-test"
+	PrivateTest = "private-test"
+	Val         = "val"
+	Test        = "test"
+)
 
 // Sample is one image's place in the set.
 type Sample struct {
@@ -37,43 +35,33 @@ type Sample struct {
 	Votes []uint8 // FER+: the ten votes in the order of FERPlusVotes; nil without FER+
 }
 
-// Bad is something left out because of Options.SkipBad.
+// Bad is something left out because of Ref.SkipBad.
 type Bad struct {
 	Where  string `json:"where"`  // row and line number, or member name
 	Reason string `json:"reason"` // what is wrong with it
 }
 
-// Kinds of data sets.
-const (
-	KindCSV       = "fer2013-csv"
-	KindKaggle    = "fer2013-folder"
-	KindFolder    = "folder"
-	KindList      = "list"
-	KindSynthetic = "synthetic"
-)
-
 // Dataset is an opened set. Its fields are for reading.
 type Dataset struct {
-	Kind     string
+	Kind     string // of its form
 	Path     string
 	Classes  []string
 	Splits   []string
 	Samples  []Sample
-	Bad      []Bad    // left out; empty unless Options.SkipBad
+	Bad      []Bad    // left out; empty unless Ref.SkipBad
 	Warnings []string // what is odd but usable, such as FER2013 with other counts than published
 
-	src   source
-	rows  []int // zero-based row of the CSV by sample; nil where unknown
-	total int   // rows of the CSV, good and bad
+	form      form
+	src       source
+	skipBad   bool
+	again     bool  // IDs may come again
+	published []int // sizes of Splits that differ from what is there are told; nil for most sets
+	rows      []int // zero-based row of the CSV by sample; nil where unknown
+	total     int   // rows of the CSV, good and bad
 }
 
-// Name is what Path would be beside the set.
-func (d *Dataset) Name() string {
-	if list, ok := strings.CutPrefix(d.Path, ListPrefix); ok {
-		return ListPrefix + filepath.Base(list)
-	}
-	return filepath.Base(d.Path)
-}
+// Name is Ref.Name of its Path.
+func (d *Dataset) Name() string { return Ref{Path: d.Path}.Name() }
 
 // Photos tells sets of image files (folders, archives of images, lists), where
 // bad ones are to be expected. FER2013's CSV files, checked whole at Open, and the

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSelect(t *testing.T) {
-	d := mustOpen(t, writeFile(t, "fer2013.csv", []byte(csvText(testRows(1, 50)))), Options{})
+	d := mustOpen(t, writeFile(t, "fer2013.csv", []byte(csvText(testRows(1, 50)))), Ref{})
 	all, err := d.Select(nil, 0)
 	if err != nil || len(all) != 50 || !slices.IsSorted(all) {
 		t.Fatalf("all: %v, %v", all, err)
@@ -74,7 +74,7 @@ func TestSelectOfTurns(t *testing.T) {
 }
 
 func TestInfoJSON(t *testing.T) {
-	d := mustOpen(t, SyntheticPath, Options{PerClass: 32})
+	d := mustOpen(t, SyntheticPath, Ref{PerClass: 32})
 	data, err := json.Marshal(d.Info())
 	if err != nil {
 		t.Fatal(err)
@@ -104,14 +104,14 @@ func TestInfoJSON(t *testing.T) {
 func TestFingerprintEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	d := mustOpen(t, SyntheticPath, Options{PerClass: 1})
+	d := mustOpen(t, SyntheticPath, Ref{PerClass: 1})
 	if _, err := d.Fingerprint(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("Fingerprint after a cancel: %v", err)
 	}
 }
 
 func TestClosed(t *testing.T) {
-	d := mustOpen(t, SyntheticPath, Options{PerClass: 1})
+	d := mustOpen(t, SyntheticPath, Ref{PerClass: 1})
 	if _, err := d.Image(len(d.Samples)); err == nil {
 		t.Error("an image beyond the end gave no error")
 	}
@@ -129,9 +129,9 @@ func TestClosed(t *testing.T) {
 // More training faces leave the test faces as they are; another seed changes
 // all.
 func TestSyntheticSplitsAreIndependent(t *testing.T) {
-	a := mustOpen(t, SyntheticPath, Options{Seed: 1, PerClass: 8})
-	b := mustOpen(t, SyntheticPath, Options{Seed: 1, PerClass: 16})
-	c := mustOpen(t, SyntheticPath, Options{Seed: 2, PerClass: 8})
+	a := mustOpen(t, SyntheticPath, Ref{Seed: 1, PerClass: 8})
+	b := mustOpen(t, SyntheticPath, Ref{Seed: 1, PerClass: 16})
+	c := mustOpen(t, SyntheticPath, Ref{Seed: 2, PerClass: 8})
 	first := func(d *Dataset, split string) []uint8 {
 		idx, err := d.Select([]string{split}, 0)
 		if err != nil {
@@ -154,7 +154,7 @@ func TestSyntheticSplitsAreIndependent(t *testing.T) {
 	if slices.Equal(first(a, "public-test"), first(a, "private-test")) {
 		t.Error("the test splits hold the same faces")
 	}
-	if _, err := Open(t.Context(), SyntheticPath, Options{PerClass: maxPerClass + 1}, nil); err == nil {
+	if _, err := Open(t.Context(), Ref{Path: SyntheticPath, PerClass: maxPerClass + 1}, nil); err == nil {
 		t.Error("too many faces a class gave no error")
 	}
 }

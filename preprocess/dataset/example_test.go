@@ -8,7 +8,7 @@ import (
 )
 
 func ExampleOpen() {
-	d, err := dataset.Open(context.Background(), "synthetic", dataset.Options{Seed: 1, PerClass: 40}, nil)
+	d, err := dataset.Open(context.Background(), dataset.Ref{Path: "synthetic", Seed: 1, PerClass: 40}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

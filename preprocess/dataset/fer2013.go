@@ -16,7 +16,7 @@ const (
 var FERClasses = []string{"angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"}
 
 // FERSplits are FER2013's splits in the order of its rows.
-var FERSplits = []string{"train", "public-test", "private-test"}
+var FERSplits = []string{Train, PublicTest, PrivateTest}
 
 // ferUsages are the words of the CSV's Usage column and the starts of Kaggle's
 // file names, in the order of FERSplits.
@@ -46,15 +46,15 @@ func ferLabel(name string) int {
 	return -1
 }
 
-// warnCounts tells of splits whose size is not FER2013's.
+// warnCounts tells of splits of FER2013 whose size is not as published.
 func (d *Dataset) warnCounts() {
 	have := map[string]int{}
 	for _, s := range d.Samples {
 		have[s.Split]++
 	}
-	for i, s := range FERSplits {
-		if n := have[s]; n != ferCounts[i] {
-			d.warn("%s: split %s holds %d images; FER2013 has %d", d.Path, s, n, ferCounts[i])
+	for i, want := range d.published {
+		if s := d.Splits[i]; have[s] != want {
+			d.warn("%s: split %s holds %d images; FER2013 has %d", d.Path, s, have[s], want)
 		}
 	}
 }

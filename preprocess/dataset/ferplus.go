@@ -25,7 +25,7 @@ type voteRow struct {
 }
 
 // addVotes gives every sample its row of a FER+ file.
-func (d *Dataset) addVotes(path string, skipBad bool) error {
+func (d *Dataset) addVotes(path string) error {
 	if d.rows == nil {
 		return fmt.Errorf("%s: FER+ votes belong to the rows of fer2013.csv, and this set does not tell its rows; use the CSV or a folder converted from it", d.Path)
 	}
@@ -52,7 +52,7 @@ func (d *Dataset) addVotes(path string, skipBad bool) error {
 			continue
 		}
 		where := fmt.Sprintf("row %d (line %d)", d.rows[i]+1, d.rows[i]+2)
-		if !skipBad {
+		if !d.skipBad {
 			return fmt.Errorf("%s: %s: %s", path, where, row.fault)
 		}
 		if err := d.leaveOut("FER+ "+where, row.fault); err != nil {

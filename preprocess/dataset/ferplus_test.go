@@ -33,7 +33,7 @@ func votesOf(row int) []uint8 {
 func TestFERPlus(t *testing.T) {
 	rows := testRows(1, 20)
 	votes := writeFile(t, "fer2013new.csv", []byte(votesText(rows)))
-	d := mustOpen(t, writeFile(t, "fer2013.csv", []byte(csvText(rows))), Options{FERPlus: votes})
+	d := mustOpen(t, writeFile(t, "fer2013.csv", []byte(csvText(rows))), Ref{FERPlus: votes})
 	for i, s := range d.Samples {
 		if !slices.Equal(s.Votes, votesOf(i)) {
 			t.Fatalf("sample %d has votes %v, want %v", i, s.Votes, votesOf(i))
@@ -42,12 +42,12 @@ func TestFERPlus(t *testing.T) {
 	if !d.Info().FERPlus {
 		t.Error("Info does not tell of the votes")
 	}
-	plain := mustOpen(t, writeFile(t, "fer2013.csv", []byte(csvText(rows))), Options{})
+	plain := mustOpen(t, writeFile(t, "fer2013.csv", []byte(csvText(rows))), Ref{})
 	if fingerprint(t, d) == fingerprint(t, plain) {
 		t.Error("votes do not change the fingerprint")
 	}
 	// Rows keep their votes when a row before them is bad.
-	d = mustOpen(t, writeFile(t, "bad.csv", []byte(corrupt(rows, 3, "9,1,Training\n"))), Options{FERPlus: votes, SkipBad: true})
+	d = mustOpen(t, writeFile(t, "bad.csv", []byte(corrupt(rows, 3, "9,1,Training\n"))), Ref{FERPlus: votes, SkipBad: true})
 	if got := d.Samples[3]; !slices.Equal(got.Votes, votesOf(4)) {
 		t.Errorf("sample after the bad row is %+v, want the votes of row 4", got)
 	}
@@ -72,12 +72,12 @@ func TestFERPlusFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := writeFile(t, "votes.csv", []byte(c.text))
-			_, err := Open(context.Background(), data, Options{FERPlus: path}, nil)
+			_, err := Open(context.Background(), Ref{Path: data, FERPlus: path}, nil)
 			wantError(t, err, append(c.want, path)...)
 			if !strings.HasPrefix(c.want[0], "row") {
 				return
 			}
-			d := mustOpen(t, data, Options{FERPlus: path, SkipBad: true})
+			d := mustOpen(t, data, Ref{FERPlus: path, SkipBad: true})
 			if len(d.Samples) != 11 || len(d.Bad) != 1 || !strings.Contains(d.Bad[0].Where, c.want[0]) {
 				t.Errorf("%d samples, bad %v: want 11 and %s", len(d.Samples), d.Bad, c.want[0])
 			}
@@ -88,6 +88,6 @@ func TestFERPlusFaults(t *testing.T) {
 			}
 		})
 	}
-	_, err := Open(context.Background(), SyntheticPath, Options{FERPlus: data}, nil)
+	_, err := Open(context.Background(), Ref{Path: SyntheticPath, FERPlus: data}, nil)
 	wantError(t, err, "synthetic", "FER+")
 }

@@ -48,13 +48,7 @@ func (d *Dataset) Fingerprint(ctx context.Context) (string, error) {
 		writeStrings(h, s.Split, string(s.Votes))
 		writeInts(h, s.Label)
 	}
-	var err error
-	if src, ok := d.src.(fileSource); ok {
-		err = d.hashFiles(ctx, h, src)
-	} else {
-		err = d.hashPixels(ctx, h)
-	}
-	if err != nil {
+	if err := d.form.fingerprint(ctx, d, h); err != nil {
 		return "", fmt.Errorf("fingerprint %s: %w", d.Path, err)
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
@@ -94,7 +88,8 @@ func (d *Dataset) hashPixels(ctx context.Context, h hash.Hash) error {
 
 // hashFiles covers the names of the files, and their bytes or sizes. Of a file
 // that cannot be read its fault stands for both.
-func (d *Dataset) hashFiles(ctx context.Context, h hash.Hash, src fileSource) error {
+func (d *Dataset) hashFiles(ctx context.Context, h hash.Hash) error {
+	src := d.src.(fileSource)
 	for i := range d.Samples {
 		writeStrings(h, d.Samples[i].ID)
 	}

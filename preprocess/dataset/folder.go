@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
 	"slices"
@@ -35,24 +36,30 @@ func (s *treeSource) keep(samples []int) {
 
 func (s *treeSource) Close() error { return s.tree.Close() }
 
-// bad reports something bad: as the error, or with skipBad as an entry of Bad.
-func (d *Dataset) bad(skipBad bool, where, reason string) error {
-	if !skipBad {
-		return fmt.Errorf("%s: %s: %s", d.Path, where, reason)
+// treeForm is image files in folders that tell split and class, or in a .zip of them
+// without a known CSV.
+type treeForm struct{}
+
+func (treeForm) sniff(in *input) bool {
+	if in.zip == nil {
+		return in.info != nil && in.info.IsDir()
 	}
-	return d.leaveOut(where, reason)
+	known, _ := findCSV(in.zip.File)
+	return known == nil && looksLikeImages(&zipTree{z: in.zip})
 }
 
-// loadTree fills d from a tree of images, which it then owns.
-func (d *Dataset) loadTree(ctx context.Context, t tree, o Options, progress func(done, total int64)) error {
-	src := &treeSource{tree: t}
+func (treeForm) open(ctx context.Context, d *Dataset, in *input) error {
+	src := &treeSource{tree: dirTree{in.Path}}
+	if in.zip != nil {
+		src.tree, in.file = &zipTree{in.file, in.zip}, nil
+	}
 	d.src = src
-	list, outside, err := t.entries(ctx)
+	list, outside, err := src.tree.entries(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range outside {
-		if err := d.bad(o.SkipBad, name, "name points outside the archive"); err != nil {
+		if err := d.bad(d.Path, name, "name points outside the archive"); err != nil {
 			return err
 		}
 	}
@@ -62,12 +69,12 @@ func (d *Dataset) loadTree(ctx context.Context, t tree, o Options, progress func
 	}
 	for _, folder := range slices.Sorted(maps.Keys(l.folder)) {
 		if l.folder[folder] == 0 {
-			if err := d.bad(o.SkipBad, folder, "class folder holds no images"); err != nil {
+			if err := d.bad(d.Path, folder, "class folder holds no images"); err != nil {
 				return err
 			}
 		}
 	}
-	if l.images, err = d.unique(l.images, o.SkipBad); err != nil {
+	if l.images, err = d.unique(l.images); err != nil {
 		return err
 	}
 	if l.stray > 0 {
@@ -75,14 +82,15 @@ func (d *Dataset) loadTree(ctx context.Context, t tree, o Options, progress func
 	}
 	d.warnOthers(l.others)
 	if l.isKaggle() {
-		src.images, err = d.kaggle(l, o.SkipBad)
+		src.images, err = d.kaggle(l)
 	} else {
 		src.images = d.generic(l)
 	}
-	if err != nil || !o.Verify {
-		return err
-	}
-	return d.verify(ctx, o.SkipBad, progress)
+	return err
+}
+
+func (treeForm) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
+	return d.hashFiles(ctx, h)
 }
 
 // warnOthers tells of files left out by their names' endings: most are notes, but
@@ -105,7 +113,7 @@ func (d *Dataset) warnOthers(others map[string]int) {
 
 // unique leaves out images whose path came before: archives may hold a name
 // twice.
-func (d *Dataset) unique(images []imageFile, skipBad bool) ([]imageFile, error) {
+func (d *Dataset) unique(images []imageFile) ([]imageFile, error) {
 	seen := make(map[string]bool, len(images))
 	kept := images[:0]
 	for _, im := range images {
@@ -114,7 +122,7 @@ func (d *Dataset) unique(images []imageFile, skipBad bool) ([]imageFile, error) 
 			kept = append(kept, im)
 			continue
 		}
-		if err := d.bad(skipBad, im.id, "archive holds this name twice"); err != nil {
+		if err := d.bad(d.Path, im.id, "archive holds this name twice"); err != nil {
 			return nil, err
 		}
 	}
@@ -123,12 +131,12 @@ func (d *Dataset) unique(images []imageFile, skipBad bool) ([]imageFile, error) 
 
 // verify decodes every image on all cores. Faults of others than the images end
 // it in any case.
-func (d *Dataset) verify(ctx context.Context, skipBad bool, progress func(done, total int64)) error {
+func (d *Dataset) verify(ctx context.Context, progress func(done, total int64)) error {
 	faults := make([]error, len(d.Samples))
 	err := parallel.For(ctx, len(d.Samples), progress, func(i int) error {
 		_, faults[i] = d.src.image(i)
 		var bad *preprocess.BadImageError
-		if faults[i] != nil && !(skipBad && errors.As(faults[i], &bad)) {
+		if faults[i] != nil && !(d.skipBad && errors.As(faults[i], &bad)) {
 			return fmt.Errorf("%s: %s: %w", d.Path, d.Samples[i].ID, faults[i])
 		}
 		return nil

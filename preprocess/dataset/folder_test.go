@@ -70,8 +70,8 @@ func TestGenericFolders(t *testing.T) {
 		"other spellings": unpack(t, renamed("val", "Validation")...),
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := mustOpen(t, path, Options{Verify: true})
-			if d.Kind != KindFolder || !slices.Equal(d.Classes, []string{"ape", "cat", "dog"}) || !slices.Equal(d.Splits, []string{"train", "val", "test"}) {
+			d := mustOpen(t, path, Ref{Verify: true})
+			if d.Kind != "folder" || !slices.Equal(d.Classes, []string{"ape", "cat", "dog"}) || !slices.Equal(d.Splits, []string{"train", "val", "test"}) {
 				t.Fatalf("kind %s, classes %v, splits %v", d.Kind, d.Classes, d.Splits)
 			}
 			if len(d.Warnings) != 0 {
@@ -106,7 +106,7 @@ func renameAll(list []member, from, to string) []member {
 
 func TestFingerprintSeesChanges(t *testing.T) {
 	list := animals(t)
-	base := fingerprint(t, mustOpen(t, unpack(t, list...), Options{}))
+	base := fingerprint(t, mustOpen(t, unpack(t, list...), Ref{}))
 	for name, change := range map[string]func(l []member){
 		"one byte":   func(l []member) { b := []byte(l[2].data); b[len(b)-20] ^= 1; l[2].data = string(b) },
 		"file name":  func(l []member) { l[0].name = "train/cat/c.png" },
@@ -115,7 +115,7 @@ func TestFingerprintSeesChanges(t *testing.T) {
 	} {
 		l := slices.Clone(list)
 		change(l)
-		if fingerprint(t, mustOpen(t, unpack(t, l...), Options{})) == base {
+		if fingerprint(t, mustOpen(t, unpack(t, l...), Ref{})) == base {
 			t.Errorf("%s does not change the fingerprint", name)
 		}
 	}
@@ -138,7 +138,7 @@ func kaggleMembers(t testing.TB) []member {
 func TestKaggleFolders(t *testing.T) {
 	list := kaggleMembers(t)
 	for _, path := range []string{unpack(t, list...), writeFile(t, "archive.zip", zipped(t, below("archive/", list)...))} {
-		d := mustOpen(t, path, Options{Verify: true})
+		d := mustOpen(t, path, Ref{Verify: true})
 		want := []Sample{
 			{ID: "train/sad/Training_11.jpg", Split: "train", Label: 4},
 			{ID: "test/surprise/PrivateTest_400.jpg", Split: "private-test", Label: 5},
@@ -146,7 +146,7 @@ func TestKaggleFolders(t *testing.T) {
 			{ID: "test/happy/PublicTest_41700566.jpg", Split: "public-test", Label: 3},
 			{ID: "train/happy/Training_50449107.jpg", Split: "train", Label: 3},
 		}
-		if d.Kind != KindKaggle || !slices.EqualFunc(d.Samples, want, func(a, b Sample) bool {
+		if d.Kind != "fer2013-folder" || !slices.EqualFunc(d.Samples, want, func(a, b Sample) bool {
 			return a.ID == b.ID && a.Split == b.Split && a.Label == b.Label
 		}) {
 			t.Errorf("kind %s, samples %+v", d.Kind, d.Samples)
@@ -155,7 +155,7 @@ func TestKaggleFolders(t *testing.T) {
 			t.Errorf("classes %v, splits %v, warnings %q", d.Classes, d.Splits, d.Warnings)
 		}
 	}
-	_, err := Open(context.Background(), unpack(t, list...), Options{FERPlus: "fer2013new.csv"}, nil)
+	_, err := Open(context.Background(), Ref{Path: unpack(t, list...), FERPlus: "fer2013new.csv"}, nil)
 	wantError(t, err, "does not tell its rows")
 }
 
@@ -179,14 +179,14 @@ func TestFolderFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{unpack(t, c.members...), writeFile(t, "set.zip", zipped(t, c.members...))} {
-				_, err := Open(context.Background(), path, Options{Verify: true}, nil)
+				_, err := Open(context.Background(), Ref{Path: path, Verify: true}, nil)
 				wantError(t, err, path, c.where, c.want)
 				if c.where == "" {
-					_, err = Open(context.Background(), path, Options{Verify: true, SkipBad: true}, nil)
+					_, err = Open(context.Background(), Ref{Path: path, Verify: true, SkipBad: true}, nil)
 					wantError(t, err, path, c.want)
 					continue
 				}
-				d := mustOpen(t, path, Options{Verify: true, SkipBad: true})
+				d := mustOpen(t, path, Ref{Verify: true, SkipBad: true})
 				if len(d.Bad) != 1 || d.Bad[0].Where != c.where || !strings.Contains(d.Bad[0].Reason, c.want) {
 					t.Errorf("bad entries %v, want %s", d.Bad, c.where)
 				}
@@ -206,7 +206,7 @@ func TestFolderFaults(t *testing.T) {
 // Without Verify a broken image is told when it is asked for.
 func TestBrokenImageOnDemand(t *testing.T) {
 	path := unpack(t, append(animals(t), member{name: "val/cat/w.jpg", data: "no image"})...)
-	d := mustOpen(t, path, Options{})
+	d := mustOpen(t, path, Ref{})
 	i := slices.Index(ids(d), "val/cat/w.jpg")
 	_, err := d.Image(i)
 	wantError(t, err, path, "val/cat/w.jpg", "decode image")
@@ -215,15 +215,15 @@ func TestBrokenImageOnDemand(t *testing.T) {
 func TestZipAttacks(t *testing.T) {
 	secret := writeFile(t, "secret.png", []byte(pngText(t, 5, 1, 6, 6)))
 	link := member{name: "train/cat/link.png", target: secret}
-	d := mustOpen(t, writeFile(t, "set.zip", zipped(t, append(animals(t), link)...)), Options{Verify: true})
+	d := mustOpen(t, writeFile(t, "set.zip", zipped(t, append(animals(t), link)...)), Ref{Verify: true})
 	if got := ids(d); !slices.Equal(got, animalIDs) {
 		t.Errorf("samples %v; the link must be ignored", got)
 	}
 	for _, name := range []string{"../train/cat/x.png", "/train/cat/x.png", "train/../../cat/x.png", `..\train\cat\x.png`} {
 		path := writeFile(t, "set.zip", zipped(t, append(animals(t), member{name: name, data: "x"})...))
-		_, err := Open(context.Background(), path, Options{}, nil)
+		_, err := Open(context.Background(), Ref{Path: path}, nil)
 		wantError(t, err, path, name, "outside the archive")
-		d := mustOpen(t, path, Options{SkipBad: true})
+		d := mustOpen(t, path, Ref{SkipBad: true})
 		if got := ids(d); !slices.Equal(got, animalIDs) || len(d.Bad) != 1 {
 			t.Errorf("%s: samples %v, bad %v", name, got, d.Bad)
 		}
@@ -232,9 +232,9 @@ func TestZipAttacks(t *testing.T) {
 
 func TestZipWithANameTwice(t *testing.T) {
 	path := writeFile(t, "set.zip", zipped(t, append(animals(t), member{name: "test/dog/2.png", data: pngText(t, 9, 1, 4, 4)})...))
-	_, err := Open(context.Background(), path, Options{}, nil)
+	_, err := Open(context.Background(), Ref{Path: path}, nil)
 	wantError(t, err, path, "test/dog/2.png", "twice")
-	d := mustOpen(t, path, Options{SkipBad: true})
+	d := mustOpen(t, path, Ref{SkipBad: true})
 	if got := ids(d); !slices.Equal(got, animalIDs) || len(d.Bad) != 1 {
 		t.Errorf("samples %v, bad %v", got, d.Bad)
 	}
@@ -247,19 +247,19 @@ func TestLinksInFoldersAreFollowed(t *testing.T) {
 	if err := os.Symlink(filepath.Join(train, "train"), filepath.Join(path, "train")); err != nil {
 		t.Skip(err)
 	}
-	if got := ids(mustOpen(t, path, Options{Verify: true})); !slices.Equal(got, animalIDs) {
+	if got := ids(mustOpen(t, path, Ref{Verify: true})); !slices.Equal(got, animalIDs) {
 		t.Errorf("samples %v", got)
 	}
 	if err := os.Symlink("nowhere.png", filepath.Join(path, "val", "cat", "w.png")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open(context.Background(), path, Options{Verify: true}, nil)
+	_, err := Open(context.Background(), Ref{Path: path, Verify: true}, nil)
 	wantError(t, err, "val/cat/w.png")
 }
 
 func TestStrayImagesAreTold(t *testing.T) {
 	path := unpack(t, append(animals(t), member{name: "train/cat/deep/x.png", data: "x"}, member{name: "cover.jpg", data: "x"})...)
-	d := mustOpen(t, path, Options{})
+	d := mustOpen(t, path, Ref{})
 	if len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "2 image files lie outside") {
 		t.Errorf("warnings %q", d.Warnings)
 	}
@@ -269,7 +269,7 @@ func TestOtherFilesAreTold(t *testing.T) {
 	path := unpack(t, append(animals(t), member{name: "train/cat/x.HEIC", data: "x"}, member{name: "train/dog/y.heic", data: "x"},
 		member{name: "val/dog/README", data: "x"}, member{name: "val/dog/Thumbs.db", data: "x"})...)
 	want := []string{path + ": 3 files in class folders are not read as images (no ending, .heic)"}
-	if d := mustOpen(t, path, Options{}); !slices.Equal(d.Warnings, want) {
+	if d := mustOpen(t, path, Ref{}); !slices.Equal(d.Warnings, want) {
 		t.Errorf("warnings %q, want %q", d.Warnings, want)
 	}
 }
@@ -277,9 +277,9 @@ func TestOtherFilesAreTold(t *testing.T) {
 // TestConcurrentImages is for the race detector.
 func TestConcurrentImages(t *testing.T) {
 	sets := []*Dataset{
-		mustOpen(t, writeFile(t, "animals.zip", zipped(t, animals(t)...)), Options{}),
-		mustOpen(t, writeFile(t, "fer2013.csv", []byte(csvText(testRows(1, 9)))), Options{}),
-		mustOpen(t, SyntheticPath, Options{PerClass: 1}),
+		mustOpen(t, writeFile(t, "animals.zip", zipped(t, animals(t)...)), Ref{}),
+		mustOpen(t, writeFile(t, "fer2013.csv", []byte(csvText(testRows(1, 9)))), Ref{}),
+		mustOpen(t, SyntheticPath, Ref{PerClass: 1}),
 	}
 	for _, d := range sets {
 		var wg sync.WaitGroup

@@ -21,9 +21,9 @@ func FuzzCSV(f *testing.F) {
 	f.Add([]byte("Usage, pixels, emotion\nTraining,\"" + strings.Repeat("0 ", ferPixels) + "\",6"))
 	f.Add([]byte("emotion,pixels,Usage\n\"\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d := &Dataset{Path: "fuzz"}
+		d := &Dataset{Path: "fuzz", form: csvForm{}, skipBad: true}
 		defer d.Close()
-		if err := d.loadCSV(context.Background(), csvInput{"fuzz", bytes.NewReader(data)}, true); err != nil {
+		if err := d.loadCSV(context.Background(), csvInput{"fuzz", bytes.NewReader(data)}); err != nil {
 			return
 		}
 		if len(d.Samples)+len(d.Bad) != d.total || len(d.Samples) != len(d.rows) {
@@ -36,9 +36,9 @@ func FuzzCSV(f *testing.F) {
 		if err := d.writeRows(context.Background(), &b, func(int64, int64) {}); err != nil {
 			t.Fatal(err)
 		}
-		again := &Dataset{Path: "again"}
+		again := &Dataset{Path: "again", form: csvForm{}}
 		defer again.Close()
-		if err := again.loadCSV(context.Background(), csvInput{"again", &b}, false); err != nil {
+		if err := again.loadCSV(context.Background(), csvInput{"again", &b}); err != nil {
 			t.Fatal(err)
 		}
 		if fingerprint(t, again) != fingerprint(t, d) {
@@ -86,7 +86,7 @@ func FuzzArchive(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		d, err := Open(context.Background(), path, Options{SkipBad: true, Verify: true}, nil)
+		d, err := Open(context.Background(), Ref{Path: path, SkipBad: true, Verify: true}, nil)
 		if err != nil {
 			return
 		}
@@ -114,7 +114,7 @@ func FuzzList(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		d, err := Open(context.Background(), ListPrefix+path, Options{SkipBad: true}, nil)
+		d, err := Open(context.Background(), Ref{Path: ListPrefix + path, SkipBad: true}, nil)
 		if err != nil {
 			return
 		}

@@ -172,9 +172,10 @@ func unpack(t testing.TB, members ...member) string {
 }
 
 // mustOpen opens a set that is closed with the test.
-func mustOpen(t testing.TB, path string, o Options) *Dataset {
+func mustOpen(t testing.TB, path string, r Ref) *Dataset {
 	t.Helper()
-	d, err := Open(context.Background(), path, o, nil)
+	r.Path = path
+	d, err := Open(context.Background(), r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 
 func TestKeep(t *testing.T) {
 	open := func() *Dataset {
-		d, err := Open(context.Background(), SyntheticPath, Options{PerClass: 4, Seed: 2}, nil)
+		d, err := Open(context.Background(), Ref{Path: SyntheticPath, PerClass: 4, Seed: 2}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,13 +14,13 @@ import (
 
 // splitWords are the folder names of splits, lower case.
 var splitWords = map[string]string{
-	"train": "train", "training": "train",
-	"val": "val", "valid": "val", "validation": "val",
-	"test": "test", "testing": "test",
+	"train": Train, "training": Train,
+	"val": Val, "valid": Val, "validation": Val,
+	"test": Test, "testing": Test,
 }
 
 // folderSplits is the order of a generic folder's splits.
-var folderSplits = []string{"train", "val", "test"}
+var folderSplits = []string{Train, Val, Test}
 
 // imageFile is a member at <split>/<class>/<file>.
 type imageFile struct {
@@ -130,13 +130,13 @@ func (l layout) isKaggle() bool {
 
 // kaggle turns a layout into FER2013: the split comes from the file's name, the
 // order from the number in it, which is the CSV's row where Convert wrote it.
-func (d *Dataset) kaggle(l layout, skipBad bool) ([]imageFile, error) {
-	d.Kind, d.Classes, d.Splits = KindKaggle, FERClasses, FERSplits
+func (d *Dataset) kaggle(l layout) ([]imageFile, error) {
+	d.Kind, d.Classes, d.Splits, d.published = "fer2013-folder", FERClasses, FERSplits, ferCounts
 	var images []imageFile
 	for _, im := range l.images {
 		m := kaggleName.FindStringSubmatch(path.Base(im.name))
 		if m == nil {
-			if err := d.bad(skipBad, im.name, "file name begins with none of "+strings.Join(ferUsages, "_, ")+"_ and a number"); err != nil {
+			if err := d.bad(d.Path, im.name, "file name begins with none of "+strings.Join(ferUsages, "_, ")+"_ and a number"); err != nil {
 				return nil, err
 			}
 			continue
@@ -171,7 +171,7 @@ func rowNumbers(images []imageFile) (rows []int, total int) {
 // generic turns a layout into a set of its own: classes sorted by name, images
 // by split, class and file name.
 func (d *Dataset) generic(l layout) []imageFile {
-	d.Kind = KindFolder
+	d.Kind = "folder"
 	classes, splits := map[string]bool{}, map[string]bool{}
 	for _, im := range l.images {
 		classes[im.class], splits[im.split] = true, true
@@ -196,7 +196,7 @@ func (d *Dataset) generic(l layout) []imageFile {
 		d.Samples = append(d.Samples, Sample{ID: im.id, Split: im.split, Label: label[im.class]})
 	}
 	for _, c := range d.Classes {
-		if splits["train"] && !slices.ContainsFunc(l.images, func(im imageFile) bool { return im.class == c && im.split == "train" }) {
+		if splits[Train] && !slices.ContainsFunc(l.images, func(im imageFile) bool { return im.class == c && im.split == Train }) {
 			d.warn("%s: class %s has no training images", d.Path, c)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -30,7 +31,7 @@ import (
 // have. Classes are sorted by name, by number where all are numbers.
 //
 // Opening does not look at the images: one that is missing or broken is a
-// *preprocess.BadImageError of Dataset.Image, or found by Options.Verify.
+// *preprocess.BadImageError of Dataset.Image, or found by Ref.Verify.
 const ListPrefix = "list:"
 
 // Unlabelled is the class of a list without labels.
@@ -68,10 +69,16 @@ func (s *listSource) keep([]int) {}
 
 func (s *listSource) Close() error { return nil }
 
-// loadList fills d from the list at path. It is read twice: the number of lines
-// tells the index's size, which growing would double for a while.
-func (d *Dataset) loadList(ctx context.Context, path string, o Options, progress func(done, total int64)) error {
-	d.Kind, d.src = KindList, &listSource{filepath.Dir(path), d}
+// listForm is a list of image files.
+type listForm struct{}
+
+func (listForm) sniff(in *input) bool { return strings.HasPrefix(in.Path, ListPrefix) }
+
+// open reads the list twice: the number of lines tells the index's size, which
+// growing would double for a while.
+func (listForm) open(ctx context.Context, d *Dataset, in *input) error {
+	_, path := in.cut()
+	d.Kind, d.src, d.again = "list", &listSource{filepath.Dir(path), d}, true
 	lines := 0
 	if err := readList(ctx, path, func(int64, int64) {}, func(int, []byte) error { lines++; return nil }); err != nil {
 		return fmt.Errorf("%s: %w", d.Path, err)
@@ -80,16 +87,16 @@ func (d *Dataset) loadList(ctx context.Context, path string, o Options, progress
 		return fmt.Errorf("%s: list has more than %d lines", d.Path, maxMembers)
 	}
 	d.Samples = make([]Sample, 0, lines)
-	l := &listReader{d: d, skipBad: o.SkipBad, labels: map[string]int{}, splits: map[string]string{}}
-	err := readList(ctx, path, progress, l.line)
-	if err != nil {
+	l := &listReader{d: d, labels: map[string]int{}, splits: map[string]string{}}
+	if err := readList(ctx, path, in.progress, l.line); err != nil {
 		return fmt.Errorf("%s: %w", d.Path, err)
 	}
 	l.settle()
-	if o.Verify {
-		return d.verify(ctx, o.SkipBad, progress)
-	}
 	return nil
+}
+
+func (listForm) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
+	return d.hashFiles(ctx, h)
 }
 
 // readList calls f with every line that counts and its number from 1, without
@@ -137,7 +144,7 @@ func readList(ctx context.Context, path string, progress func(done, total int64)
 
 // unpacked undoes gzip.
 func unpacked(r *bufio.Reader) (io.Reader, error) {
-	if head, err := r.Peek(2); err != nil || !bytes.Equal(head, []byte{0x1f, 0x8b}) {
+	if head, err := r.Peek(2); err != nil || !bytes.Equal(head, gzipMagic) {
 		return r, nil // what cannot be read is told by reading
 	}
 	z, err := gzip.NewReader(r)
@@ -150,7 +157,6 @@ func unpacked(r *bufio.Reader) (io.Reader, error) {
 // listReader makes samples of lines. What samples share is stored once.
 type listReader struct {
 	d       *Dataset
-	skipBad bool
 	columns []int // of path, label and split, -1 for none; nil before the first line
 	fields  [][]byte
 	ids     arena
@@ -185,8 +191,8 @@ func (l *listReader) line(n int, line []byte) error {
 		err = l.add()
 	}
 	var fault lineError
-	if errors.As(err, &fault) {
-		return l.d.listBad(l.skipBad, n, fault)
+	if errors.As(err, &fault) && l.d.skipBad {
+		return l.d.leaveOut("line "+strconv.Itoa(n), fault.Error())
 	}
 	return listFault(n, err)
 }
@@ -196,14 +202,6 @@ func listFault(n int, err error) error {
 		return nil
 	}
 	return fmt.Errorf("line %d: %w", n, err)
-}
-
-// listBad is Dataset.bad without the path, which loadList adds.
-func (d *Dataset) listBad(skipBad bool, n int, fault error) error {
-	if !skipBad {
-		return listFault(n, fault)
-	}
-	return d.leaveOut("line "+strconv.Itoa(n), fault.Error())
 }
 
 // settle orders classes and splits.

@@ -40,8 +40,8 @@ func TestLists(t *testing.T) {
 		"gzip and header": string(gzipped(t, []byte("path,label,split\r\n"+plain))),
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := mustOpen(t, listed(t, "list.csv", text), Options{Verify: true})
-			if d.Kind != KindList || !d.Photos() || !slices.Equal(d.Classes, []string{"cat", "dog"}) || !slices.Equal(d.Splits, []string{"train", "val"}) {
+			d := mustOpen(t, listed(t, "list.csv", text), Ref{Verify: true})
+			if d.Kind != "list" || !d.Photos() || !slices.Equal(d.Classes, []string{"cat", "dog"}) || !slices.Equal(d.Splits, []string{"train", "val"}) {
 				t.Fatalf("kind %s, classes %v, splits %v", d.Kind, d.Classes, d.Splits)
 			}
 			if !slices.EqualFunc(d.Samples, want, func(a, b Sample) bool { return a.ID == b.ID && a.Split == b.Split && a.Label == b.Label }) {
@@ -60,11 +60,11 @@ func TestLists(t *testing.T) {
 
 func TestListsWithoutLabelsAndSplits(t *testing.T) {
 	path := listed(t, "list.txt", "test/dog/2.png\ntrain/cat/a.png\n")
-	d := mustOpen(t, path, Options{})
+	d := mustOpen(t, path, Ref{})
 	if !slices.Equal(d.Classes, []string{Unlabelled}) || !slices.Equal(d.Splits, []string{"train"}) || d.Samples[0].ID != "test/dog/2.png" {
 		t.Errorf("classes %v, splits %v, samples %v", d.Classes, d.Splits, d.Samples)
 	}
-	d = mustOpen(t, listed(t, "list.txt", "train/cat/a.png,10,fold-2\ntrain/cat/b.PNG,9,test\nval/cat/v.png,-1,train\n"), Options{})
+	d = mustOpen(t, listed(t, "list.txt", "train/cat/a.png,10,fold-2\ntrain/cat/b.PNG,9,test\nval/cat/v.png,-1,train\n"), Ref{})
 	if !slices.Equal(d.Classes, []string{"-1", "9", "10"}) || !slices.Equal(d.Splits, []string{"train", "test", "fold-2"}) || d.Samples[0].Label != 2 {
 		t.Errorf("classes %v, splits %v, samples %v", d.Classes, d.Splits, d.Samples)
 	}
@@ -73,7 +73,7 @@ func TestListsWithoutLabelsAndSplits(t *testing.T) {
 func TestListPaths(t *testing.T) {
 	elsewhere := writeFile(t, `a "b", c.png`, []byte(pngText(t, 1, 3, 4, 6)))
 	quoted := `"` + strings.ReplaceAll(elsewhere, `"`, `""`) + `"`
-	d := mustOpen(t, listed(t, "sub.csv", quoted+"\n"), Options{Verify: true})
+	d := mustOpen(t, listed(t, "sub.csv", quoted+"\n"), Ref{Verify: true})
 	if d.Samples[0].ID != elsewhere {
 		t.Errorf("ID %s, want %s", d.Samples[0].ID, elsewhere)
 	}
@@ -84,7 +84,7 @@ func TestListIsAPipe(t *testing.T) {
 	if err := makePipe(path); err != nil {
 		t.Skip(err)
 	}
-	_, err := Open(context.Background(), ListPrefix+path, Options{}, nil)
+	_, err := Open(context.Background(), Ref{Path: ListPrefix + path}, nil)
 	wantError(t, err, "not a regular file but a pipe")
 }
 
@@ -107,12 +107,12 @@ func TestListFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := listed(t, "list.csv", good+"\n"+c.line+"\n"+good)
-			_, err := Open(context.Background(), path, Options{}, nil)
+			_, err := Open(context.Background(), Ref{Path: path}, nil)
 			wantError(t, err, path, c.want)
 			if c.fatal {
 				return
 			}
-			d := mustOpen(t, path, Options{SkipBad: true})
+			d := mustOpen(t, path, Ref{SkipBad: true})
 			if len(d.Samples) != 2 || len(d.Bad) != 1 || d.Bad[0].Where != "line 3" {
 				t.Errorf("%d samples, bad %v", len(d.Samples), d.Bad)
 			}
@@ -125,11 +125,11 @@ func TestListFaults(t *testing.T) {
 		"# nothing\n\n":             "no usable image",
 		"\x1f\x8bnonsense":          "unpack",
 	} {
-		_, err := Open(context.Background(), listed(t, "list.csv", text), Options{}, nil)
+		_, err := Open(context.Background(), Ref{Path: listed(t, "list.csv", text)}, nil)
 		wantError(t, err, want)
 	}
 	for _, path := range []string{"list:", "list:" + t.TempDir(), "list:" + filepath.Join(t.TempDir(), "nowhere.txt")} {
-		if _, err := Open(context.Background(), path, Options{}, nil); err == nil {
+		if _, err := Open(context.Background(), Ref{Path: path}, nil); err == nil {
 			t.Errorf("%s: no error", path)
 		}
 	}
@@ -161,16 +161,16 @@ func TestBadFilesInTheWild(t *testing.T) {
 	}
 	reasons := []string{"", "file not found", "file not found", "not a regular file but a folder", "image file is empty",
 		"file not found", "links lead in a circle", "not a regular file but a pipe"}
-	d := mustOpen(t, ListPrefix+filepath.Join(root, "list.txt"), Options{})
+	d := mustOpen(t, ListPrefix+filepath.Join(root, "list.txt"), Ref{})
 	for i, reason := range reasons[1:] {
 		wantBadImage(t, d, i+1, reason)
 	}
 	fingerprint(t, d)
-	d = mustOpen(t, root, Options{SkipBad: true, Verify: true})
+	d = mustOpen(t, root, Ref{SkipBad: true, Verify: true})
 	if len(d.Bad) != 4 || len(d.Samples) != len(animalIDs) {
 		t.Errorf("folder: %d samples, bad %v", len(d.Samples), d.Bad)
 	}
-	d = mustOpen(t, root, Options{})
+	d = mustOpen(t, root, Ref{})
 	fingerprint(t, d)
 }
 
@@ -180,7 +180,7 @@ func TestDamagedMember(t *testing.T) {
 	at := strings.LastIndex(string(data), "train/cat/c.png")
 	at = strings.LastIndex(string(data[:at]), "train/cat/c.png") + len("train/cat/c.png") + 2000
 	data[at] ^= 0xff
-	d := mustOpen(t, writeFile(t, "set.zip", data), Options{})
+	d := mustOpen(t, writeFile(t, "set.zip", data), Ref{})
 	i := slices.Index(ids(d), "train/cat/c.png")
 	_, err := d.Image(i)
 	var bad *preprocess.BadImageError
@@ -204,7 +204,7 @@ func TestListMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	d := mustOpen(t, path, Options{})
+	d := mustOpen(t, path, Ref{})
 	runtime.ReadMemStats(&after)
 	if n := (after.TotalAlloc - before.TotalAlloc) / lines; len(d.Samples) != lines || n > 64+uint64(perLine)+16 {
 		t.Errorf("%d samples, %d bytes allocated a line of %d bytes", len(d.Samples), n, perLine)
@@ -214,19 +214,19 @@ func TestListMemory(t *testing.T) {
 }
 
 func TestConvertList(t *testing.T) {
-	d := mustOpen(t, listed(t, "list.csv", "train/cat/a.png,x,train\ntrain/cat/a.png,x,train\n"), Options{})
+	d := mustOpen(t, listed(t, "list.csv", "train/cat/a.png,x,train\ntrain/cat/a.png,x,train\n"), Ref{})
 	out := filepath.Join(t.TempDir(), "out")
 	if err := Convert(context.Background(), d, out, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := ids(mustOpen(t, out, Options{Verify: true})); !slices.Equal(got, []string{"train/x/0000000-a.png", "train/x/0000001-a.png"}) {
+	if got := ids(mustOpen(t, out, Ref{Verify: true})); !slices.Equal(got, []string{"train/x/0000000-a.png", "train/x/0000001-a.png"}) {
 		t.Errorf("converted to %v", got)
 	}
 	for line, want := range map[string]string{
 		"train/cat/a.png,../../x,train\n": `class "../../x" cannot be a folder's name`,
 		"train/cat/a.png,x,fold-2\n":      `split "fold-2" would not be read back`,
 	} {
-		d := mustOpen(t, listed(t, "list.csv", line), Options{})
+		d := mustOpen(t, listed(t, "list.csv", line), Ref{})
 		wantError(t, Convert(context.Background(), d, filepath.Join(t.TempDir(), "out"), nil), want)
 	}
 }

@@ -1,56 +1,73 @@
 package dataset
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
-	"strings"
+	"slices"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 )
 
-// SyntheticPath is the word that opens the synthetic set.
-const SyntheticPath = "synthetic"
+// form is a way in which data sets are found. What depends on it is in its file.
+type form interface {
+	// sniff tells whether the input is of this form.
+	sniff(in *input) bool
+	// open fills d: its kind, classes, splits, samples and their source.
+	open(ctx context.Context, d *Dataset, in *input) error
+	// fingerprint writes to h what decides the pixels of d's samples.
+	fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error
+}
 
-// Open opens the set at path: a fer2013.csv or icml_face_data.csv, bare or in
+// forms are asked in this order. The last takes what no other does, and says what
+// is wrong with it.
+var forms = []form{syntheticForm{}, listForm{}, treeForm{}, csvForm{}}
+
+// Open opens the set that ref names: a fer2013.csv or icml_face_data.csv, bare or in
 // .gz, .tar, .tar.gz or .zip; an image folder or its .zip; "list:" and the path
 // of a list of images, see ListPrefix; or the word "synthetic". Files are told
 // by their content, not their name. progress, which may be nil, is told bytes of
 // the file read or images verified, and their total.
-func Open(ctx context.Context, path string, o Options, progress func(done, total int64)) (*Dataset, error) {
-	d := &Dataset{Path: path}
-	if err := d.open(ctx, o, progress); err != nil {
+func Open(ctx context.Context, ref Ref, progress func(done, total int64)) (*Dataset, error) {
+	d := &Dataset{Path: ref.Path, skipBad: ref.SkipBad}
+	if err := d.open(ctx, ref, progress); err != nil {
 		_ = d.Close()
 		return nil, err
 	}
 	return d, nil
 }
 
-func (d *Dataset) open(ctx context.Context, o Options, progress func(done, total int64)) error {
-	if d.Path == SyntheticPath {
-		if o.FERPlus != "" {
-			return errors.New("the synthetic set has no FER+ votes")
-		}
-		return d.openSynthetic(o)
-	}
-	if err := d.load(ctx, o, progress); err != nil {
+func (d *Dataset) open(ctx context.Context, ref Ref, progress func(done, total int64)) error {
+	in := &input{Ref: ref, progress: progress}
+	defer func() { _ = in.file.Close() }()
+	if err := in.look(ctx); err != nil {
 		return err
 	}
-	if o.FERPlus != "" {
-		if err := d.addVotes(o.FERPlus, o.SkipBad); err != nil {
+	d.form = forms[slices.IndexFunc(forms, func(f form) bool { return f.sniff(in) })]
+	if err := d.form.open(ctx, d, in); err != nil {
+		return err
+	}
+	if ref.Verify && d.Photos() {
+		if err := d.verify(ctx, progress); err != nil {
+			return err
+		}
+	}
+	if ref.FERPlus != "" {
+		if err := d.addVotes(ref.FERPlus); err != nil {
 			return err
 		}
 	}
 	if len(d.Samples) == 0 {
 		return fmt.Errorf("%s: no usable image (%d bad entries left out, %d warnings)%s", d.Path, len(d.Bad), len(d.Warnings), d.firstComplaint())
 	}
-	if d.Kind != KindFolder && d.Kind != KindList {
-		d.warnCounts()
-	}
+	d.warnCounts()
 	return nil
 }
 
@@ -65,72 +82,74 @@ func (d *Dataset) firstComplaint() string {
 	return ""
 }
 
-// load opens a list, a folder, an archive or a CSV.
-func (d *Dataset) load(ctx context.Context, o Options, progress func(done, total int64)) error {
-	if path, ok := strings.CutPrefix(d.Path, ListPrefix); ok {
-		return d.loadList(ctx, path, o, progress)
-	}
-	info, err := os.Stat(d.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w (data is a CSV, an archive, an image folder, %sFILE or the word %s)", err, ListPrefix, SyntheticPath)
-	}
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		return d.loadTree(ctx, dirTree{d.Path}, o, progress)
-	}
-	f, err := os.Open(d.Path)
-	if err != nil {
-		return err
-	}
-	head, err := peek(f)
-	if err != nil {
-		return errors.Join(fmt.Errorf("read %s: %w", d.Path, err), f.Close())
-	}
-	if bytes.HasPrefix(head, []byte("PK")) {
-		return d.loadZip(ctx, f, info.Size(), o, progress) // keeps f, or closes it
-	}
-	defer f.Close()
-	counted := &countingReader{ctx: ctx, r: f, total: info.Size(), progress: progress}
-	return d.loadStream(ctx, f, counted, head, o)
+// input is what a Ref names, looked at once for all forms.
+type input struct {
+	Ref
+	info     fs.FileInfo // nil after a word, as all that follows
+	file     *os.File    // nil for a folder
+	head     []byte      // the file's beginning, unpacked from gzip
+	gzip     bool
+	zip      *zip.Reader // nil unless it is a .zip
+	progress func(done, total int64)
 }
 
-// loadStream reads a CSV that may be in a tar, either or both in gzip.
-func (d *Dataset) loadStream(ctx context.Context, f io.Seeker, r *countingReader, head []byte, o Options) error {
-	reopen := func() (io.Reader, error) {
-		r.done = 0
-		_, err := f.Seek(0, io.SeekStart)
+// look opens the file, unless a word says what it is.
+func (in *input) look(ctx context.Context) (err error) {
+	word, path := in.cut()
+	if word != "" {
+		return nil
+	}
+	if in.info, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w (data is a CSV, an archive, an image folder, %sFILE or the word %s)", err, ListPrefix, SyntheticPath)
+	}
+	if err != nil || in.info.IsDir() {
+		return err
+	}
+	if in.file, err = os.Open(path); err != nil {
+		return err
+	}
+	if in.head, err = peek(in.file); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	switch {
+	case bytes.HasPrefix(in.head, []byte("PK")):
+		return in.lookZip()
+	case bytes.HasPrefix(in.head, gzipMagic):
+		in.gzip = true
+		var stream io.Reader
+		if stream, err = in.stream(ctx); err == nil {
+			in.head, err = peek(stream)
+		}
+		if err != nil && ctx.Err() == nil { // a stopped stream is no damaged one
+			err = fmt.Errorf("%s: unpack: %w (file is truncated or damaged)", path, err)
+		}
+	}
+	return err
+}
+
+var gzipMagic = []byte{0x1f, 0x8b}
+
+func (in *input) lookZip() error {
+	z, err := zip.NewReader(in.file, in.info.Size())
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		return fmt.Errorf("%s: %w (archive is truncated or damaged)", in.Path, err)
+	}
+	if len(z.File) > maxMembers {
+		return fmt.Errorf("%s: archive has more than %d members", in.Path, maxMembers)
+	}
+	z.RegisterDecompressor(zip.Deflate, flate.NewReader)
+	in.zip = z
+	return nil
+}
+
+// stream reads the file from its beginning, unpacked from gzip.
+func (in *input) stream(ctx context.Context) (io.Reader, error) {
+	_, err := in.file.Seek(0, io.SeekStart)
+	r := &countingReader{ctx: ctx, r: in.file, total: in.info.Size(), progress: in.progress}
+	if err != nil || !in.gzip {
 		return r, err
 	}
-	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
-		plain := reopen
-		reopen = func() (io.Reader, error) {
-			r, err := plain()
-			if err != nil {
-				return nil, err
-			}
-			return gzip.NewReader(r)
-		}
-		unpacked, err := reopen()
-		if err == nil {
-			head, err = peek(unpacked)
-		}
-		if r.ctx.Err() != nil {
-			return r.ctx.Err() // a stopped stream is no damaged one
-		}
-		if err != nil {
-			return fmt.Errorf("%s: unpack: %w (file is truncated or damaged)", d.Path, err)
-		}
-	}
-	if isTar(head) {
-		return d.loadTar(ctx, reopen, o)
-	}
-	stream, err := reopen()
-	if err != nil {
-		return fmt.Errorf("%s: %w", d.Path, err)
-	}
-	return d.loadCSV(ctx, csvInput{d.Path, stream}, o.SkipBad)
+	return gzip.NewReader(r)
 }
 
 // peek reads what is needed to tell formats apart; short files give less.
@@ -178,6 +197,14 @@ func (d *Dataset) leaveOut(where, reason string) error {
 	}
 	d.Bad = append(d.Bad, Bad{where, reason})
 	return nil
+}
+
+// bad reports something bad of a file: as the error, or as an entry of Bad.
+func (d *Dataset) bad(file, where, reason string) error {
+	if !d.skipBad {
+		return fmt.Errorf("%s: %s: %s", file, where, reason)
+	}
+	return d.leaveOut(where, reason)
 }
 
 // keep drops the samples for which good is false.

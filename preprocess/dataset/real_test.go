@@ -14,7 +14,7 @@ func TestRealFER2013(t *testing.T) {
 	if path == "" {
 		t.Skip("GRAFT_FER2013 does not name fer2013.tar.gz: the published data is not checked")
 	}
-	d := mustOpen(t, path, Options{FERPlus: os.Getenv("GRAFT_FERPLUS")})
+	d := mustOpen(t, path, Ref{FERPlus: os.Getenv("GRAFT_FERPLUS")})
 	if len(d.Warnings) != 0 || len(d.Bad) != 0 {
 		t.Errorf("warnings %q, bad entries %v", d.Warnings, d.Bad)
 	}

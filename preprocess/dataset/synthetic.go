@@ -1,7 +1,10 @@
 package dataset
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"hash"
 	"math"
 
 	"graft/preprocess"
@@ -40,18 +43,26 @@ func (s *syntheticSource) keep(samples []int) {
 
 func (s *syntheticSource) Close() error { return nil }
 
-// openSynthetic lists PerClass training faces a class and an eighth of that,
+// syntheticForm is the drawn faces.
+type syntheticForm struct{}
+
+func (syntheticForm) sniff(in *input) bool { return in.Drawn() }
+
+// open lists PerClass training faces a class and an eighth of that,
 // at least four, in either test split, the classes taking turns.
-func (d *Dataset) openSynthetic(o Options) error {
-	n := o.PerClass
+func (syntheticForm) open(_ context.Context, d *Dataset, in *input) error {
+	if in.FERPlus != "" {
+		return errors.New("the synthetic set has no FER+ votes")
+	}
+	n := in.PerClass
 	if n == 0 {
 		n = DefaultPerClass
 	}
 	if n < 1 || n > maxPerClass {
-		return fmt.Errorf("synthetic: %d images a class, want 1 to %d", o.PerClass, maxPerClass)
+		return fmt.Errorf("synthetic: %d images a class, want 1 to %d", n, maxPerClass)
 	}
-	src := &syntheticSource{seed: o.Seed}
-	d.Kind, d.Classes, d.Splits, d.src = KindSynthetic, FERClasses, FERSplits, src
+	src := &syntheticSource{seed: in.Seed}
+	d.Kind, d.Classes, d.Splits, d.src = SyntheticPath, FERClasses, FERSplits, src
 	test := max(int(math.Round(float64(n)/8)), 4)
 	for split, perClass := range []int{n, test, test} {
 		for i := range perClass * len(FERClasses) {
@@ -61,4 +72,8 @@ func (d *Dataset) openSynthetic(o Options) error {
 		}
 	}
 	return nil
+}
+
+func (syntheticForm) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
+	return d.hashPixels(ctx, h)
 }

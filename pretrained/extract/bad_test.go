@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"graft/preprocess/dataset"
 	"graft/pretrained/extract"
 	"graft/pretrained/store"
 )
@@ -58,7 +57,7 @@ func pictures(t *testing.T, n int, bad ...int) string {
 
 func TestBadPhotosAreRecorded(t *testing.T) {
 	dir := pictures(t, 9, 4, 7)
-	data := openData(t, dir, dataset.Options{})
+	data := openData(t, dir)
 	out := filepath.Join(t.TempDir(), "e")
 	c := extract.Config{Data: data, Backbone: &fake{}, Out: out, Batch: 2, ShardRows: 4, Strict: true}
 	if _, err := extract.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "4.png") {
@@ -93,7 +92,7 @@ func TestBadPhotosAreRecorded(t *testing.T) {
 
 // What fails for another reason than its bytes stops the run, photos or not.
 func TestOtherFaultsStop(t *testing.T) {
-	data := openData(t, pictures(t, 6), dataset.Options{})
+	data := openData(t, pictures(t, 6))
 	if err := data.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -113,12 +113,12 @@ func faces(t testing.TB, n int) *dataset.Dataset {
 	if err := errors.Join(w.Flush(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return openData(t, path, dataset.Options{})
+	return openData(t, path)
 }
 
-func openData(t testing.TB, path string, o dataset.Options) *dataset.Dataset {
+func openData(t testing.TB, path string) *dataset.Dataset {
 	t.Helper()
-	d, err := dataset.Open(context.Background(), path, o, nil)
+	d, err := dataset.Open(context.Background(), dataset.Ref{Path: path}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func Example() {
 		_ = png.Encode(f, im)
 		f.Close()
 	}
-	data, err := dataset.Open(context.Background(), filepath.Join(dir, "pictures"), dataset.Options{}, nil)
+	data, err := dataset.Open(context.Background(), dataset.Ref{Path: filepath.Join(dir, "pictures")}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

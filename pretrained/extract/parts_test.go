@@ -116,10 +116,10 @@ func TestEightBeginAtOnce(t *testing.T) {
 			t.Errorf("part %v: %v", p, err)
 		}
 	}
-	run(openData(t, path, dataset.Options{}), whole, store.Part{})
+	run(openData(t, path), whole, store.Part{})
 	var wg sync.WaitGroup
 	for i := range 8 {
-		data := openData(t, path, dataset.Options{})
+		data := openData(t, path)
 		wg.Go(func() { run(data, shared, store.Part{I: i, N: 8}) })
 	}
 	wg.Wait()

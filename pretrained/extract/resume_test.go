@@ -156,7 +156,7 @@ func TestMain(m *testing.M) {
 
 func child() error {
 	ctx := context.Background()
-	data, err := dataset.Open(ctx, os.Getenv(childData), dataset.Options{}, nil)
+	data, err := dataset.Open(ctx, dataset.Ref{Path: os.Getenv(childData)}, nil)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"graft/preprocess/dataset"
 	"graft/pretrained/extract"
 	"graft/pretrained/store"
 )
@@ -42,7 +41,7 @@ func TestVanishedFolderStops(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := pictures(t, 60, 0)
-			data := openData(t, dir, dataset.Options{})
+			data := openData(t, dir)
 			b, out, whole := &fake{fail: away(dir, c.moves...)}, filepath.Join(t.TempDir(), "e"), filepath.Join(t.TempDir(), "whole")
 			config := extract.Config{Data: data, Backbone: b, Out: out, Batch: 2, ShardRows: c.shardRows}
 			_, err := extract.Run(context.Background(), config, nil)
@@ -74,7 +73,7 @@ func TestVanishedFolderStops(t *testing.T) {
 func TestNothingThereStops(t *testing.T) {
 	for _, part := range []store.Part{{}, {I: 2, N: 3}} {
 		dir := pictures(t, 10)
-		data := openData(t, dir, dataset.Options{})
+		data := openData(t, dir)
 		if err := os.Rename(dir, dir+".away"); err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +103,7 @@ func TestShardsOfBadImages(t *testing.T) {
 		"short": {[]int{7, 9}, false, ""}, "whole": {[]int{8, 1, 3, 5}, false, "--skip-bad leaves them out"},
 		"whole, asked for": {[]int{8, 1, 3, 5}, true, ""}, "all": {[]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, true, "every one of its 4 images is bad"},
 	} {
-		data := openData(t, pictures(t, 10, c.bad...), dataset.Options{})
+		data := openData(t, pictures(t, 10, c.bad...))
 		config := extract.Config{Data: data, Backbone: &fake{}, Out: filepath.Join(t.TempDir(), "e"), Batch: 2, ShardRows: 4, SkipBad: c.skipBad}
 		sum, err := extract.Run(context.Background(), config, nil)
 		if (c.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.want) {

@@ -15,6 +15,7 @@ import (
 
 	"graft/internal/atomicfile"
 	"graft/preprocess"
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
 
@@ -33,7 +34,7 @@ type Spec struct {
 // Usual is a store of three classes and FER2013's splits, taps cls and mean.
 func Usual() Spec {
 	return Spec{
-		Classes: []string{"angry", "happy", "sad"}, Splits: []string{"train", "public-test", "private-test"},
+		Classes: []string{"angry", "happy", "sad"}, Splits: dataset.FERSplits,
 		Rows: map[string]int{"train": 240, "public-test": 60, "private-test": 60}, Flip: true,
 		Source: "weights.pth", Hash: strings.Repeat("ab", 32), Data: "sha256:" + strings.Repeat("cd", 32),
 	}

@@ -54,13 +54,13 @@ func (r *rig) drawFaces(ctx context.Context) (*dataset.Dataset, error) {
 	if err := errors.Join(w.Flush(), f.Close()); err != nil {
 		return nil, err
 	}
-	return dataset.Open(ctx, path, dataset.Options{}, nil)
+	return dataset.Open(ctx, dataset.Ref{Path: path}, nil)
 }
 
 // drawPhotos writes seeded photographs into a folder and opens that.
 func (r *rig) drawPhotos(ctx context.Context) (*dataset.Dataset, error) {
 	folder := filepath.Join(r.Dir, "photos")
-	class := filepath.Join(folder, "train", "photo")
+	class := filepath.Join(folder, dataset.Train, "photo")
 	if err := os.MkdirAll(class, 0o755); err != nil {
 		return nil, err
 	}
@@ -78,5 +78,5 @@ func (r *rig) drawPhotos(ctx context.Context) (*dataset.Dataset, error) {
 			return nil, err
 		}
 	}
-	return dataset.Open(ctx, folder, dataset.Options{}, nil)
+	return dataset.Open(ctx, dataset.Ref{Path: folder}, nil)
 }

@@ -1,0 +1,68 @@
+package dataset
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// SyntheticPath is the word that opens the synthetic set.
+const SyntheticPath = "synthetic"
+
+// Ref names a data set, and says how it is opened. But for Path the zero value is
+// strict.
+type Ref struct {
+	Path     string `json:"path,omitempty"`
+	FERPlus  string `json:"ferplus,omitempty"`   // path of FER+'s fer2013new.csv, whose row i belongs to row i of fer2013.csv
+	Seed     uint64 `json:"seed,omitempty"`      // of the synthetic set
+	PerClass int    `json:"per_class,omitempty"` // synthetic training images a class; 0 means DefaultPerClass
+	SkipBad  bool   `json:"skip_bad,omitempty"`  // list bad rows and images in Bad and leave them out instead of failing
+	Verify   bool   `json:"-"`                   // decode every image file at Open; CSV files are always checked whole
+}
+
+// cut splits Path into the word before it, which decides the form, and the file or
+// folder. The synthetic set is a word alone.
+func (r Ref) cut() (word, file string) {
+	if r.Drawn() {
+		return SyntheticPath, ""
+	}
+	if list, ok := strings.CutPrefix(r.Path, ListPrefix); ok {
+		return ListPrefix, list
+	}
+	return "", r.Path
+}
+
+// Drawn tells the synthetic set, the only one that heeds Seed and PerClass.
+func (r Ref) Drawn() bool { return r.Path == SyntheticPath }
+
+// Name is what Path would be beside the set.
+func (r Ref) Name() string {
+	word, file := r.cut()
+	if file == "" {
+		return word
+	}
+	return word + filepath.Base(file)
+}
+
+// Exists tells whether something lies where Path says.
+func (r Ref) Exists() bool {
+	_, file := r.cut()
+	_, err := os.Stat(file)
+	return err == nil || r.Drawn()
+}
+
+// Recorded is what outlives the working folder: paths from the root, and only what
+// the set depends on.
+func (r Ref) Recorded() Ref {
+	word, file := r.cut()
+	if file != "" {
+		r.Seed, r.PerClass = 0, 0
+		if abs, err := filepath.Abs(file); err == nil {
+			r.Path = word + abs
+		}
+	}
+	if abs, err := filepath.Abs(r.FERPlus); err == nil && r.FERPlus != "" {
+		r.FERPlus = abs
+	}
+	return r
+}
