@@ -97,7 +97,7 @@ func benchAction(c *cli.Context) error {
 	if err := printCases(humanOut(c), cases); err != nil {
 		return err
 	}
-	return writeJSON(c, bench.Report{Cases: cases})
+	return writeJSON(c, "graft-bench-1", bench.Report{Cases: cases})
 }
 
 // benchCases are the words asked for, each once.

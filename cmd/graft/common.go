@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"graft/internal/atomicfile"
+	"graft/internal/schema"
 )
 
 // usageError is a mistake in the command line: exit status 2.
@@ -147,17 +147,17 @@ func humanOut(c *cli.Context) io.Writer {
 	return c.App.Writer
 }
 
-// writeJSON writes v where --json says; without the flag it does nothing.
-func writeJSON(c *cli.Context, v any) error {
+// writeJSON writes v, of a schema such as graft-rank-1, where --json says; without
+// the flag it does nothing.
+func writeJSON(c *cli.Context, name string, v any) error {
 	path := c.String("json")
 	if path == "" {
 		return nil
 	}
-	data, err := json.MarshalIndent(v, "", "  ")
+	data, err := schema.Marshal(name, v, "  ")
 	if err != nil {
 		return err
 	}
-	data = append(data, '\n')
 	if path == "-" {
 		_, err = c.App.Writer.Write(data)
 		return err

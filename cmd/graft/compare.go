@@ -40,5 +40,5 @@ func compareRuns(c *cli.Context) error {
 	if err := compare.Write(humanOut(c), list); err != nil {
 		return err
 	}
-	return writeJSON(c, list)
+	return writeJSON(c, "graft-compare-1", list)
 }

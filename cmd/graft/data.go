@@ -115,7 +115,7 @@ func dataInfo(c *cli.Context) error {
 			return err
 		}
 	}
-	if err := cmp.Or(printInfo(humanOut(c), info), writeJSON(c, info)); err != nil {
+	if err := cmp.Or(printInfo(humanOut(c), info), writeJSON(c, "graft-dataset-1", info)); err != nil {
 		return err
 	}
 	if n := len(info.Bad); n > 0 && !c.Bool("skip-bad") {

@@ -55,5 +55,5 @@ func runDemo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, result)
+	return writeJSON(c, "graft-demo-1", result)
 }

@@ -31,7 +31,7 @@ failure.
 			if err := printDoctor(humanOut(c), report); err != nil {
 				return err
 			}
-			return writeJSON(c, report)
+			return writeJSON(c, "graft-doctor-1", report)
 		},
 	}
 }

@@ -83,7 +83,7 @@ func embeddingsInfo(c *cli.Context) error {
 			return err
 		}
 	}
-	return writeJSON(c, s.Info())
+	return writeJSON(c, "graft-store-1", s.Info())
 }
 
 func embeddingsVerify(c *cli.Context) error {
@@ -94,7 +94,7 @@ func embeddingsVerify(c *cli.Context) error {
 	if r.Store == "" { // no store to report on
 		return err
 	}
-	return errors.Join(writeJSON(c, r), err)
+	return errors.Join(writeJSON(c, "graft-verify-1", r), err)
 }
 
 // verifyStore checks the store that the command names and prints what it found.

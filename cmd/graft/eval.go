@@ -8,6 +8,7 @@ import (
 
 	"graft/finetune/judge"
 	"graft/finetune/knn"
+	"graft/finetune/metrics"
 	"graft/finetune/model"
 )
 
@@ -81,7 +82,7 @@ func eval(c *cli.Context) error {
 			}
 		}
 	}
-	return writeJSON(c, e.Reports)
+	return writeJSON(c, metrics.Schema, e.Reports)
 }
 
 func evalNumbers(c *cli.Context) error {

@@ -47,5 +47,5 @@ func export(c *cli.Context) error {
 	for _, n := range e.Notes {
 		fmt.Fprintf(out, "note: %s\n", n)
 	}
-	return writeJSON(c, e)
+	return writeJSON(c, "graft-export-1", e)
 }

@@ -149,7 +149,7 @@ func extractAction(c *cli.Context) (err error) {
 		return err
 	}
 	printExtract(humanOut(c), sum, config.Part)
-	return writeJSON(c, sum)
+	return writeJSON(c, "graft-extract-1", sum)
 }
 
 // extractConfig reads and checks all flags that need no file.

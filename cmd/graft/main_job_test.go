@@ -60,6 +60,7 @@ func decode[T any](t *testing.T, out string) T {
 	if _, err := d.Token(); err != io.EOF {
 		t.Fatalf("standard output holds more than JSON:\n%s", out)
 	}
+	checkSchema(t, "standard output", []byte(out))
 	return v
 }
 
@@ -109,6 +110,7 @@ func TestMainJob(t *testing.T) {
 	checkShipping(t, dir)
 	checkStraight(t, dir, reports)
 	checkNearest(t, at("embeddings"))
+	checkSchemas(t, dir, model)
 	checkStatuses(t, dir)
 }
 

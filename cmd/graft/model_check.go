@@ -54,7 +54,7 @@ func modelCheck(c *cli.Context) error {
 	if err := r.WriteTable(humanOut(c)); err != nil {
 		return err
 	}
-	return writeJSON(c, r)
+	return writeJSON(c, "graft-check-1", r)
 }
 
 func isFolder(path string) bool {

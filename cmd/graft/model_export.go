@@ -75,7 +75,7 @@ func modelExport(c *cli.Context) error {
 		return err
 	}
 	printExport(humanOut(c), s)
-	return writeJSON(c, s)
+	return writeJSON(c, "graft-model-export-1", s)
 }
 
 // printExport writes the summary as a table, and below it what was assumed.

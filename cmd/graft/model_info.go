@@ -35,7 +35,7 @@ weights. ONNX Runtime is not needed for it.
 			if err := printModel(humanOut(c), m); err != nil {
 				return err
 			}
-			return writeJSON(c, modelInfo(m))
+			return writeJSON(c, "graft-model-1", modelInfo(m))
 		},
 	}
 }

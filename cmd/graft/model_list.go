@@ -39,7 +39,7 @@ func modelList(c *cli.Context) error {
 		rows = append(rows, modelRow{Entry: e, Bytes: e.Size(), Here: e.State(c.String("dir"))})
 	}
 	printModels(humanOut(c), rows)
-	return writeJSON(c, rows)
+	return writeJSON(c, "graft-zoo-1", rows)
 }
 
 func printModels(out io.Writer, rows []modelRow) {

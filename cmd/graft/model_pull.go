@@ -49,7 +49,7 @@ func modelPull(c *cli.Context) error {
 		return err
 	}
 	printExport(humanOut(c), res.ONNX)
-	return writeJSON(c, res)
+	return writeJSON(c, "graft-model-pull-1", res)
 }
 
 // pullConfig is what a pull needs to know.

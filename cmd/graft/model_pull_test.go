@@ -161,6 +161,7 @@ func TestModelPullReal(t *testing.T) {
 	if err != nil || !res.Weights.Pinned {
 		t.Errorf("%v, %+v", err, res)
 	}
+	checkSchema(t, "model pull", text)
 	wantBackbone(t, filepath.Join(dir, tinyName+".onnx"), "a22e9b3685d1feca11a382fbed2db95defc965fe037c026069331b6c243268a6")
 }
 

@@ -43,5 +43,5 @@ func modelRewrite(c *cli.Context, kind precision.Kind) error {
 	}
 	r.Bytes, r.Seconds = info.Size(), time.Since(start).Seconds()
 	fmt.Fprintf(humanOut(c), "%s: %d products in %s (%.1f MB, %.1f s)\n", r.Out, r.Products, kind, float64(r.Bytes)/1e6, r.Seconds)
-	return writeJSON(c, r)
+	return writeJSON(c, "graft-model-export-1", r)
 }

@@ -58,7 +58,7 @@ func predict(c *cli.Context) (err error) {
 	if list == nil {
 		return err
 	}
-	if e := writeJSON(c, list); e != nil {
+	if e := writeJSON(c, "graft-predict-1", list); e != nil {
 		return e
 	}
 	return err

@@ -51,7 +51,7 @@ func rankAction(c *cli.Context) (err error) {
 	if err := r.WriteTable(humanOut(c)); err != nil {
 		return err
 	}
-	return writeJSON(c, r)
+	return writeJSON(c, "graft-rank-1", r)
 }
 
 // rankConfig reads all flags but the dataset's.

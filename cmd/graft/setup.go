@@ -57,5 +57,5 @@ func runSetup(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintf(humanOut(c), "ONNX Runtime %s: %s\n", lib.Version, lib.Path)
-	return writeJSON(c, lib)
+	return writeJSON(c, "graft-library-1", lib)
 }

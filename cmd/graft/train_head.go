@@ -72,7 +72,7 @@ func trainHead(c *cli.Context) error {
 	if err := printReports(humanOut(c), result.Reports, result.Run.Config.Notes); err != nil {
 		return err
 	}
-	return writeJSON(c, result.Reports)
+	return writeJSON(c, metrics.Schema, result.Reports)
 }
 
 // setHeadDescent reads the flags of gradient descent, which recipe lbfgs has

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"graft/finetune/metrics"
 	"graft/finetune/run"
 	"graft/finetune/train"
 	"graft/preprocess/augment"
@@ -50,7 +51,7 @@ func trainNetwork(kind string) cli.ActionFunc {
 		if err := printReports(humanOut(c), result.Reports, result.Run.Config.Notes); err != nil {
 			return err
 		}
-		return writeJSON(c, result.Reports)
+		return writeJSON(c, metrics.Schema, result.Reports)
 	}
 }
 

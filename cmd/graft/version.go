@@ -29,7 +29,7 @@ func versionCommand() *cli.Command {
 			}
 			v := versions{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, ort.PinnedVersion}
 			fmt.Fprintf(humanOut(c), "graft %s, %s on %s, ONNX Runtime %s\n", v.Graft, v.Go, v.Platform, v.ONNXRuntime)
-			return writeJSON(c, v)
+			return writeJSON(c, "graft-version-1", v)
 		},
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"math"
 )
 
+// Schema is of a list of reports in JSON, metrics.json's and that of eval --json.
+const Schema = "graft-metrics-1"
+
 // Report is what is known about one split. Its JSON form is one element of
 // what `graft eval --json` writes.
 type Report struct {

@@ -13,6 +13,7 @@ import (
 
 	"graft/finetune/nets"
 	"graft/internal/atomicfile"
+	"graft/internal/schema"
 )
 
 // runFormat marks config.json as a run's; it changes when older programs could
@@ -38,11 +39,11 @@ func NewConfig(kind, version string, seed uint64, classes []string) Config {
 // writeConfig is the last step of a run: a folder with a config.json is a
 // finished run.
 func writeConfig(dir string, c Config) error {
-	data, err := json.MarshalIndent(c, "", "  ")
+	data, err := schema.Marshal(runFormat, c, "  ")
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, configFile), err)
 	}
-	return atomicfile.WriteFile(filepath.Join(dir, configFile), append(data, '\n'))
+	return atomicfile.WriteFile(filepath.Join(dir, configFile), data)
 }
 
 // maxConfig bounds config.json; a thousand classes and 4,992 features come to a

@@ -9,14 +9,15 @@ import (
 
 	"graft/finetune/metrics"
 	"graft/internal/atomicfile"
+	"graft/internal/schema"
 )
 
 func writeMetrics(dir string, reports []metrics.Report) error {
-	data, err := json.MarshalIndent(reports, "", "  ")
+	data, err := schema.Marshal(metrics.Schema, reports, "  ")
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, metricsFile), err)
 	}
-	return atomicfile.WriteFile(filepath.Join(dir, metricsFile), append(data, '\n'))
+	return atomicfile.WriteFile(filepath.Join(dir, metricsFile), data)
 }
 
 // KeepReports adds reports to metrics.json in dir, each in the place of an older

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"graft/internal/atomicfile"
+	"graft/internal/schema"
 )
 
 // partInfo describes a .part file: what the server said of the file when the
@@ -154,14 +155,14 @@ var (
 // server said, in this order: a kill between the two must not leave the bytes of
 // one file with the validator of another.
 func (p *Part) begin(f *os.File, a answer) error {
-	data, err := json.Marshal(a.info)
+	data, err := schema.Marshal("graft-download-1", a.info, "")
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(f.Truncate(a.offset), f.Sync()); err != nil {
 		return writeError(err)
 	}
-	if err := atomicfile.WriteFile(p.infoPath(), append(data, '\n')); err != nil {
+	if err := atomicfile.WriteFile(p.infoPath(), data); err != nil {
 		return writeError(err)
 	}
 	_, err = f.Seek(a.offset, io.SeekStart)

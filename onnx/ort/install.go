@@ -12,6 +12,7 @@ import (
 
 	"graft/internal/atomicfile"
 	"graft/internal/filehash"
+	"graft/internal/schema"
 )
 
 // InstallOptions say which build Install installs and where from.
@@ -183,11 +184,11 @@ func (i *installer) ensure(ctx context.Context, flavor string, fetch func(ctx co
 	if err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(m, "", "  ")
+	data, err := schema.Marshal("graft-runtime-1", m, "  ")
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteFile(filepath.Join(content, manifestName), append(data, '\n')); err != nil {
+	if err := atomicfile.WriteFile(filepath.Join(content, manifestName), data); err != nil {
 		return err
 	}
 	return i.moveIn(content, target, temp)

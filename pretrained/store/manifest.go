@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 
+	"graft/internal/schema"
 	"graft/preprocess"
 )
 
@@ -281,11 +282,11 @@ func (m *Manifest) checkShard(s *Shard) error {
 // encode gives equal manifests equal bytes. A store that was begun with a line is
 // ended with it: the plan in its records is the hash of what it was begun with.
 func (m *Manifest) encode() ([]byte, error) {
-	data, err := json.MarshalIndent(m, "", " ")
-	if err == nil && m.Version == lineVersion {
-		spec, err1 := json.MarshalIndent(m.Backbone.Preprocessing, "  ", " ")
-		line, err2 := json.Marshal(m.Backbone.Preprocessing.String())
-		data, err = bytes.Replace(data, spec, line, 1), errors.Join(err1, err2)
+	if m.Version != lineVersion {
+		return schema.Marshal(fmt.Sprintf("%s-%d", Format, m.Version), m, " ")
 	}
-	return append(data, '\n'), err
+	data, err := json.MarshalIndent(m, "", " ")
+	spec, err1 := json.MarshalIndent(m.Backbone.Preprocessing, "  ", " ")
+	line, err2 := json.Marshal(m.Backbone.Preprocessing.String())
+	return append(bytes.Replace(data, spec, line, 1), '\n'), errors.Join(err, err1, err2)
 }

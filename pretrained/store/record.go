@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"graft/internal/atomicfile"
+	"graft/internal/schema"
 )
 
 // Shard is one range of the selected samples, finished.
@@ -107,8 +108,7 @@ func (m *Manifest) checkRecord(r *Record, shard int) error {
 
 // encode gives equal records equal bytes.
 func (r *Record) encode() ([]byte, error) {
-	data, err := json.MarshalIndent(r, "", " ")
-	return append(data, '\n'), err
+	return schema.Marshal("graft-shard-1", r, " ")
 }
 
 // known is a shard's record, or, where that is missing or damaged, what a
