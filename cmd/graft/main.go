@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -33,20 +35,38 @@ func main() {
 // runArgs is main without the process: it returns the exit status.
 func runArgs(ctx context.Context, args []string) int {
 	app := newApp()
-	err := app.RunContext(ctx, flagsFirst(app.Commands, args))
-	switch {
-	case err == nil:
+	return exitStatus(app.RunContext(ctx, flagsFirst(app.Commands, args)), os.Stderr)
+}
+
+// exitStatus says on out how a command that ended with err ended, if not well.
+func exitStatus(err error, out io.Writer) int {
+	if err == nil {
 		return exitDone
-	case errors.Is(err, context.Canceled) || ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "graft: "+interruption(err))
-		return exitInterrupted
 	}
-	fmt.Fprintln(os.Stderr, "graft:", err)
-	var usage *usageError
-	if errors.As(err, &usage) {
+	interrupted := errors.Is(err, context.Canceled)
+	if !interrupted || !onlyCanceled(err) {
+		fmt.Fprintln(out, "graft:", err)
+	}
+	switch {
+	case interrupted:
+		fmt.Fprintln(out, "graft: "+interruption(err))
+		return exitInterrupted
+	case errors.As(err, new(*usageError)):
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// onlyCanceled tells an error that says no more than that Ctrl-C came: none of
+// those joined in it is another one.
+func onlyCanceled(err error) bool {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return !slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return !onlyCanceled(e) })
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return onlyCanceled(inner)
+	}
+	return err == context.Canceled
 }
 
 // resumable is the error of a command that, started again, goes on where it was

@@ -2,10 +2,36 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// TestRealErrorsAreShown: an error that comes while Ctrl-C is on its way, or with
+// it, does not disappear behind it.
+func TestRealErrorsAreShown(t *testing.T) {
+	full := errors.New("no space left on device")
+	for _, c := range []struct {
+		err        error
+		code       int
+		says, also string
+	}{
+		{context.Canceled, exitInterrupted, "graft: interrupted\n", ""},
+		{fmt.Errorf("extract to x: %w", errors.Join(context.Canceled, fmt.Errorf("a: %w", context.Canceled))), exitInterrupted, "graft: interrupted\n", ""},
+		{resumable{fmt.Errorf("x: %w", context.Canceled)}, exitInterrupted, "graft: interrupted; start", ""},
+		{resumable{fmt.Errorf("x: %w", full)}, exitFailed, "graft: x: no space", ""},
+		{full, exitFailed, "graft: no space", ""},
+		{errors.Join(fmt.Errorf("x: %w", context.Canceled), full), exitInterrupted, "graft: x: context canceled\nno space", "graft: interrupted\n"},
+		{usageErrorf("--x: %v", full), exitUsage, "graft: --x", ""},
+	} {
+		var out strings.Builder
+		if code := exitStatus(c.err, &out); code != c.code || !strings.HasPrefix(out.String(), c.says) || !strings.Contains(out.String(), c.also) || c.also == "" && strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("%v: exit status %d, want %d; says %q", c.err, code, c.code, out.String())
+		}
+	}
+}
 
 // Only commands that keep what they have done may promise to go on.
 func TestInterruptions(t *testing.T) {
