@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -104,6 +105,35 @@ func TestDeployScripts(t *testing.T) {
 				t.Errorf("shellcheck %s: %v\n%s", s, err, out)
 			}
 		}
+	}
+}
+
+// TestImage runs what can be run of the Dockerfile without Docker: its build of graft,
+// which must know its version, or fail. Certificates are what downloads need.
+func TestImage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(deploy, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	build, final, _ := strings.Cut(string(text), "\nFROM debian")
+	if !strings.Contains(final, " ca-certificates ") || !strings.Contains(final, "\nARG VERSION\nLABEL ") {
+		t.Errorf("the final stage lacks certificates or a label with the version:\n%s", final)
+	}
+	line := regexp.MustCompile(`(?m)^ARG VERSION\nRUN (go build .*)$`).FindStringSubmatch(build)
+	if line == nil {
+		t.Fatalf("no go build that knows VERSION in\n%s", build)
+	}
+	exe := filepath.Join(t.TempDir(), "graft")
+	// Without -trimpath, which would compile everything anew.
+	command := "cd ../.. && " + strings.NewReplacer("-trimpath ", "", "/usr/local/bin/graft", exe).Replace(line[1])
+	if out, err := bash(t, []string{"VERSION="}, "-c", command); err == nil || !strings.Contains(out, "--build-arg VERSION") {
+		t.Errorf("without a version: %v, %s", err, out)
+	}
+	if out, err := bash(t, []string{"VERSION=v9.8.7"}, "-c", command); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	if out, err := exec.Command(exe, "version").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "graft v9.8.7,") {
+		t.Errorf("graft version: %v, %s", err, out)
 	}
 }
 
