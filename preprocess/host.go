@@ -19,24 +19,27 @@ const MinCropPct = 0.1
 // a PIL image. The longer side is cut to whole pixels and the centre rounded
 // half to even, as they do. C is kept. cropPct outside (0,1] counts as 1. An
 // image more than maxAspect times as long as wide is cut to that first.
-func Square(im Image, size int, cropPct float64) Image {
+func Square(im Image, size int, cropPct float64) Image { return cut(im, size, size, cropPct) }
+
+// cut is Square for a centre of height×width: the image is resized until it covers
+// floor(height/cropPct) by floor(width/cropPct).
+func cut(im Image, height, width int, cropPct float64) Image {
 	if !(cropPct > 0 && cropPct <= 1) {
 		cropPct = 1
 	}
 	im = im.limitAspect()
-	short := int(math.Floor(float64(size) / cropPct))
-	w, h := short, short
-	if im.W > im.H {
-		w = int(float64(short) * float64(im.W) / float64(im.H))
-	} else {
-		h = int(float64(short) * float64(im.H) / float64(im.W))
-	}
-	if im.W == size && im.H == size && short == size {
+	h, w := int(math.Floor(float64(height)/cropPct)), int(math.Floor(float64(width)/cropPct))
+	if im.W == width && im.H == height && h == height && w == width {
 		return im
 	}
-	left := int(math.RoundToEven(float64(w-size) / 2))
-	top := int(math.RoundToEven(float64(h-size) / 2))
-	return im.resizeCut(w, h, image.Rect(left, top, left+size, top+size))
+	if im.W*h > im.H*w {
+		w = max(w, int(float64(h)*float64(im.W)/float64(im.H)))
+	} else {
+		h = max(h, int(float64(w)*float64(im.H)/float64(im.W)))
+	}
+	left := int(math.RoundToEven(float64(w-width) / 2))
+	top := int(math.RoundToEven(float64(h-height) / 2))
+	return im.resizeCut(w, h, image.Rect(left, top, left+width, top+height))
 }
 
 // bands holds the pixels of a band between calls.

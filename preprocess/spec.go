@@ -2,6 +2,7 @@ package preprocess
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -21,12 +22,13 @@ const MaxSide = 1 << 14
 type Spec struct {
 	// Host tells where images are brought to Size: in the graph of graft's own
 	// files, in float32 and without antialiasing, once images that are larger or
-	// not square have been through Square; or, of other models, all of them by
-	// Square, in 8 bits.
+	// not of its shape have been cut to it; or, of other models, all of them cut to
+	// it, in 8 bits.
 	Host     bool    `json:"host,omitempty"`
-	Size     int     `json:"size"` // side of the network's input, pixels
+	Size     int     `json:"size"`            // side, or height, of the network's input, pixels
+	Width    int     `json:"width,omitempty"` // of an oblong one, else 0
 	Filter   string  `json:"filter"`
-	Crop     float64 `json:"crop"` // part of the shorter side that Square keeps, MinCropPct to 1
+	Crop     float64 `json:"crop"` // part of the shorter side that a cut keeps, MinCropPct to 1
 	Channels int     `json:"channels"`
 	Normalization
 	// Of other models: the output's name, and what makes one row of its tokens.
@@ -39,6 +41,8 @@ func (s Spec) Check() error {
 	switch {
 	case s.Size < 1 || s.Size > MaxSide:
 		return fmt.Errorf("input of %d pixels a side, wanted 1 to %d", s.Size, MaxSide)
+	case s.Width < 0 || s.Width > MaxSide:
+		return fmt.Errorf("input of %d pixels across, wanted 1 to %d, or 0 for a square", s.Width, MaxSide)
 	case s.Filter != Bilinear:
 		return fmt.Errorf("filter %q, wanted %s", s.Filter, Bilinear)
 	case !(s.Crop >= MinCropPct && s.Crop <= 1):
@@ -49,8 +53,46 @@ func (s Spec) Check() error {
 	return s.Normalization.Check()
 }
 
+// ParseSize reads a side of pixels, or a height and a width (HxW); width is 0 where
+// both are the same.
+func ParseSize(s string) (height, width int, err error) {
+	h, w, oblong := strings.Cut(s, "x")
+	height, err = strconv.Atoi(h)
+	if err == nil && oblong {
+		width, err = strconv.Atoi(w)
+	}
+	if err != nil || height < 1 || height > MaxSide || oblong && (width < 1 || width > MaxSide) {
+		return 0, 0, fmt.Errorf("%q is no size: want pixels like 224, or height and width like 256x128, each from 1 to %d", s, MaxSide)
+	}
+	if width == height {
+		width = 0
+	}
+	return height, width, nil
+}
+
+// FormatSize is the inverse of ParseSize.
+func FormatSize(height, width int) string {
+	if width == 0 {
+		return strconv.Itoa(height)
+	}
+	return fmt.Sprintf("%dx%d", height, width)
+}
+
+// Cut brings an image to the input's shape where the graph does not: see Host.
+func (s Spec) Cut(im Image) Image {
+	h, w := s.Size, cmp.Or(s.Width, s.Size)
+	if !s.Host && im.H*w == im.W*h && im.H <= h {
+		return im
+	}
+	return cut(im, h, w, s.Crop)
+}
+
 // String is one line for people.
 func (s Spec) String() string {
+	if s.Width != 0 {
+		return fmt.Sprintf("%s to %s in the graph; mean %s; std %s; images larger or of another shape first on the host: until they cover it, of which %v is kept, centre cut",
+			s.Filter, FormatSize(s.Size, s.Width), triple(s.Mean), triple(s.Std), s.Crop)
+	}
 	if s.Host {
 		return fmt.Sprintf("on the host: 8-bit %s to %d, crop %v, %d channels; mean %v; std %v; output %s, pooling %q",
 			s.Filter, s.Size, s.Crop, s.Channels, s.Mean, s.Std, s.Output, s.Pool)

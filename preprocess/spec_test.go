@@ -2,6 +2,7 @@ package preprocess_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,5 +107,41 @@ func TestGray(t *testing.T) {
 	// PIL: Image.merge("RGB", …).convert("L").
 	if got, want := im.Gray().Pix, "\x4c\x96\x1d\x12"; string(got) != want {
 		t.Errorf("%v, want %v", got, []byte(want))
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for s, want := range map[string][2]int{"224": {224, 0}, "256x128": {256, 128}, "96x96": {96, 0}} {
+		if h, w, err := preprocess.ParseSize(s); err != nil || [2]int{h, w} != want {
+			t.Errorf("%s: %d, %d, %v", s, h, w, err)
+		}
+	}
+	for _, s := range []string{"", "0", "-3", "x", "3x", "x3", "3x0", "2x3x4", "1e2", "99999", "9x99999"} {
+		if _, _, err := preprocess.ParseSize(s); err == nil {
+			t.Errorf("%q was read", s)
+		}
+	}
+}
+
+// An oblong input: what has its shape and is no larger is left to the graph, and all else covers it first.
+func TestCut(t *testing.T) {
+	s := preprocess.Spec{Size: 32, Width: 16, Filter: preprocess.Bilinear, Crop: 0.875, Channels: 3, Normalization: preprocess.Half}
+	if err := s.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ h, w, wantH, wantW int }{
+		{32, 16, 32, 16}, {8, 4, 8, 4}, {64, 32, 32, 16}, {16, 16, 32, 16}, {9, 500, 32, 16}, {500, 9, 32, 16}, {7, 3, 32, 16},
+	} {
+		im := preprocess.New(3, c.h, c.w)
+		for i := range im.Pix {
+			im.Pix[i] = 77
+		}
+		got := s.Cut(im)
+		if got.H != c.wantH || got.W != c.wantW || slices.ContainsFunc(got.Pix, func(p uint8) bool { return p != 77 }) {
+			t.Errorf("%dx%d became %dx%d: %v", c.h, c.w, got.H, got.W, got.Pix[:9])
+		}
+	}
+	if line := s.String(); !strings.Contains(line, "to 32x16 in the graph") {
+		t.Error(line)
 	}
 }

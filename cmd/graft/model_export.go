@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/onnx/precision"
+	"graft/preprocess"
 	"graft/pretrained/vit"
 )
 
@@ -30,7 +32,7 @@ func modelExportCommand() *cli.Command {
 			&cli.StringFlag{Name: "key", DefaultText: "averaged weights first", Usage: "`KEY` of the state dict in the file, where it holds several (state_dict, model_ema, …)"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "ONNX `FILE` to write"},
 			&cli.StringFlag{Name: "precision", Value: "fp32", Usage: "`FORMAT` of the linear layers: fp32, int8 for CPUs, or fp16 for GPUs"},
-			&cli.IntFlag{Name: "image-size", DefaultText: "the zoo's, else the checkpoint's", Usage: "side of the network's input in `PIXELS`; another than the checkpoint's interpolates the position embedding"},
+			&cli.StringFlag{Name: "image-size", DefaultText: "the zoo's, else config.json's, else a square", Usage: "side of the network's input in `PIXELS`, another than the checkpoint's interpolates the position embedding; or the oblong HxW that the checkpoint has"},
 			&cli.IntFlag{Name: "heads", DefaultText: "by the width", Usage: "`NUMBER` of attention heads, which tensors do not show"},
 			&cli.StringFlag{Name: "activation", DefaultText: "by the zoo, else by the names", Usage: "`FUNCTION` of the perceptrons, which tensors do not show: gelu, gelu_tanh or quick_gelu"},
 			&cli.StringFlag{Name: "name", Usage: "the zoo's `NAME` for the checkpoint, which decides activation, image size, mean, std and crop"},
@@ -49,7 +51,7 @@ func modelExport(c *cli.Context) error {
 	if err := exactArgs(c); err != nil {
 		return err
 	}
-	for _, name := range []string{"image-size", "heads", "crop-pct"} {
+	for _, name := range []string{"heads", "crop-pct"} {
 		if c.IsSet(name) && c.Float64(name) == 0 {
 			return usageErrorf("--%s is 0, want more; leave it out for its default", name)
 		}
@@ -64,8 +66,13 @@ func modelExport(c *cli.Context) error {
 	o := vit.ConvertOptions{
 		Weights: c.String("weights"), Key: c.String("key"), Name: c.String("name"), Heads: c.Int("heads"), Activation: vit.Activation(c.String("activation")),
 		Random: c.IsSet("random-init"), Seed: c.Uint64("random-init"), Arch: c.String("arch"), Classes: c.Int("classes"),
-		Out: c.String("out"), ImageSize: c.Int("image-size"), Normalize: c.String("normalize"), CropPct: c.Float64("crop-pct"),
+		Out: c.String("out"), Normalize: c.String("normalize"), CropPct: c.Float64("crop-pct"),
 		Precision: kind, Version: version(),
+	}
+	if c.IsSet("image-size") {
+		if o.ImageSize, o.ImageWidth, err = preprocess.ParseSize(c.String("image-size")); err != nil {
+			return usageErrorf("--image-size: %v", err)
+		}
 	}
 	if err := o.Validate(); err != nil {
 		return usageErrorf("%v", err)
@@ -90,7 +97,7 @@ func printExport(out io.Writer, s vit.Summary) {
 	row("parameters", "%d", s.Parameters)
 	row("source", "%s (%s names)", s.Source, s.Family)
 	row("precision", "%s", s.Precision)
-	row("image", "%d×%d pixels, patches of %d", s.Image, s.Image, s.Patch)
+	row("image", "%d×%d pixels, patches of %d", s.Image, cmp.Or(s.Across, s.Image), s.Patch)
 	row("preprocessing", "bilinear, mean %v, std %v, crop %.3g", s.Mean, s.Std, s.CropPct)
 	if s.Interpolation != "" && s.Interpolation != "bilinear" {
 		row("", "its publisher resizes photographs by %s", s.Interpolation)

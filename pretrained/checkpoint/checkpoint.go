@@ -96,14 +96,11 @@ const (
 // Open reads the table of contents of a torch file or a safetensors file,
 // told apart by content. It fails on files of other kinds, on pickles that ask for
 // anything but tensors, and on anything in the file that contradicts itself.
-// safetensors are read whole, under their names in the file.
-func Open(path string) (*File, error) { return openFile(path, nil) }
+func Open(path string) (*File, error) { return OpenKey(path, "") }
 
-// OpenKey opens a file for one network: the state dict that key leads to, keys and
-// modules with dots between; "" is the preferred one.
-func OpenKey(path, key string) (*File, error) { return openFile(path, &key) }
-
-func openFile(path string, key *string) (*File, error) {
+// OpenKey is Open for the state dict that key leads to, keys and modules with dots
+// between; "" is the preferred one, and Whole the file as it is.
+func OpenKey(path, key string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -115,7 +112,7 @@ func openFile(path string, key *string) (*File, error) {
 	return file, nil
 }
 
-func open(f *os.File, path string, key *string) (*File, error) {
+func open(f *os.File, path, key string) (*File, error) {
 	stat, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -148,11 +145,7 @@ type contents struct {
 
 // readContents is all of Open that depends on foreign bytes, and what the fuzz
 // targets call. The first bytes tell the format.
-func readContents(r io.ReaderAt, size int64, key *string) (*contents, error) {
-	name := ""
-	if key != nil {
-		name = *key
-	}
+func readContents(r io.ReaderAt, size int64, key string) (*contents, error) {
 	head := make([]byte, min(size, sniffLength))
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, err
@@ -161,9 +154,9 @@ func readContents(r io.ReaderAt, size int64, key *string) (*contents, error) {
 	case size == 0:
 		return nil, errors.New("the file is empty")
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
-		return readTorch(r, size, name)
+		return readTorch(r, size, key)
 	case bytes.HasPrefix(head, []byte(legacyMagic)):
-		return readLegacy(r, size, name)
+		return readLegacy(r, size, key)
 	case len(head) > 8 && head[8] == '{':
 		return readSafetensors(r, size, key)
 	case bytes.HasPrefix(head, []byte("\x80")), len(head) > 262 && string(head[257:262]) == "ustar":

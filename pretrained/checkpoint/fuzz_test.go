@@ -30,7 +30,7 @@ func addSeeds(f *testing.F, pattern string, more ...[]byte) {
 // a tensor has the size of its shape and is no larger than deflate could make
 // the file.
 func readEverything(t *testing.T, data []byte) {
-	c, err := readContents(bytes.NewReader(data), int64(len(data)), new(string))
+	c, err := readContents(bytes.NewReader(data), int64(len(data)), "")
 	if err != nil {
 		return
 	}

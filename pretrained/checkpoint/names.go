@@ -46,8 +46,8 @@ type choice struct {
 	names   map[string]string // of the tensors: in the file, by those without key
 }
 
-// Whole, as a key, takes a file's tensors by the names that they have there: for
-// files that graft wrote.
+// Whole, as a key, takes the tensors of a file without dictionaries by the names that
+// they have there: for files that graft wrote.
 const Whole = "."
 
 // choose takes the state dict called key, or the preferred one where key is "",
@@ -57,7 +57,7 @@ func choose(tensors []string, key string) (*choice, error) {
 	for _, name := range tensors {
 		c.names[name] = name
 	}
-	if key == Whole {
+	if key == Whole && len(c.dictionaries()) == 0 {
 		return c, nil
 	}
 	if known := append(c.networks(), c.dictionaries()...); key != "" && !c.cut(key) {

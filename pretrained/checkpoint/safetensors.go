@@ -65,7 +65,7 @@ func headerLength(head []byte) uint64 { return binary.LittleEndian.Uint64(head) 
 
 // readSafetensors reads the header of a file of size bytes. Beside the header
 // it takes memory for its entries only.
-func readSafetensors(r io.ReaderAt, size int64, key *string) (*contents, error) {
+func readSafetensors(r io.ReaderAt, size int64, key string) (*contents, error) {
 	header, err := readHeader(r, size)
 	if err != nil {
 		return nil, err
@@ -83,15 +83,12 @@ func readSafetensors(r io.ReaderAt, size int64, key *string) (*contents, error) 
 	for _, e := range entries {
 		all[e.name] = &tensor{dtype: e.dtype, shape: e.shape, offset: e.start, storage: data}
 	}
-	c := &contents{format: FormatSafetensors, tensors: all, choice: &choice{}, metadata: metadata}
-	if key == nil {
-		return c, nil
-	}
-	if c.choice, err = choose(slices.Collect(maps.Keys(all)), *key); err != nil {
+	taken, err := choose(slices.Collect(maps.Keys(all)), key)
+	if err != nil {
 		return nil, err
 	}
-	c.tensors = make(map[string]*tensor, len(all))
-	for name, full := range c.choice.names {
+	c := &contents{format: FormatSafetensors, tensors: make(map[string]*tensor, len(all)), choice: taken, metadata: metadata}
+	for name, full := range taken.names {
 		c.tensors[name] = all[full]
 	}
 	return c, nil

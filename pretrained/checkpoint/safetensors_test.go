@@ -66,7 +66,7 @@ func TestSafetensorsFaults(t *testing.T) {
 		{"data left over", rawSafetensors(`{`+w+`}`, 9), TrailingData},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := readContents(bytes.NewReader(c.data), int64(len(c.data)), new(string))
+			_, err := readContents(bytes.NewReader(c.data), int64(len(c.data)), "")
 			var f *Fault
 			if !errors.As(err, &f) || f.Kind != c.want {
 				t.Errorf("error is %v, want a fault of kind %q", err, c.want)
@@ -88,7 +88,7 @@ func TestSafetensorsValid(t *testing.T) {
 		{"any order", `{"b":{"dtype":"U8","shape":[3],"data_offsets":[2,5]},"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}`, 5, "a b"},
 	} {
 		data := rawSafetensors(c.header, c.data)
-		got, err := readContents(bytes.NewReader(data), int64(len(data)), new(string))
+		got, err := readContents(bytes.NewReader(data), int64(len(data)), "")
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -161,7 +161,7 @@ func TestWriteSafetensors(t *testing.T) {
 func TestSniffHeaderLength128(t *testing.T) {
 	header := `{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`
 	data := rawSafetensors(header+strings.Repeat(" ", 128-len(header)), 8)
-	if _, err := readContents(bytes.NewReader(data), int64(len(data)), new(string)); err != nil {
+	if _, err := readContents(bytes.NewReader(data), int64(len(data)), ""); err != nil {
 		t.Error(err)
 	}
 }

@@ -86,7 +86,7 @@ func torchFile(pickle string, storages ...string) []byte {
 }
 
 func readBytes(data []byte) (*contents, error) {
-	return readContents(bytes.NewReader(data), int64(len(data)), new(string))
+	return readContents(bytes.NewReader(data), int64(len(data)), "")
 }
 
 const storage24 = "\x00\x00\x80?\x00\x00\x00@\x00\x00@@\x00\x00\x80@\x00\x00\xa0@\x00\x00\xc0@" // 1 to 6 as float32

@@ -14,6 +14,7 @@
 package vit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -23,7 +24,8 @@ import (
 // Config is the shape of one vision transformer. The zero values of the
 // options, below Eps, are the plain one.
 type Config struct {
-	Image   int     // side of the square input, pixels; a multiple of Patch
+	Image   int     // height of the input, pixels; a multiple of Patch
+	Across  int     // its width where it is not square, else 0; a multiple of Patch
 	Patch   int     // side of a patch, pixels
 	Width   int     // size of a token
 	Depth   int     // number of blocks
@@ -80,8 +82,11 @@ const (
 	maxRegisters = 256
 )
 
-// Grid is the number of patches along one side.
-func (c Config) Grid() int { return c.Image / c.Patch }
+// across is the width of the input, pixels.
+func (c Config) across() int { return cmp.Or(c.Across, c.Image) }
+
+// patches is their number.
+func (c Config) patches() int { return (c.Image / c.Patch) * (c.across() / c.Patch) }
 
 // classTokens is how many class tokens there are.
 func (c Config) classTokens() int {
@@ -98,7 +103,7 @@ func (c Config) classTokens() int {
 func (c Config) prefix() int { return c.classTokens() + c.Registers }
 
 // Tokens is the length of the sequence: class tokens, registers and patches.
-func (c Config) Tokens() int { return c.prefix() + c.Grid()*c.Grid() }
+func (c Config) Tokens() int { return c.prefix() + c.patches() }
 
 // posPrefix is the number of rows before the patches' in the position
 // embedding; registers have none.
@@ -110,7 +115,7 @@ func (c Config) posPrefix() int {
 }
 
 // positions is the number of rows of the position embedding.
-func (c Config) positions() int { return c.posPrefix() + c.Grid()*c.Grid() }
+func (c Config) positions() int { return c.posPrefix() + c.patches() }
 
 // Validate reports the first size that cannot be.
 func (c Config) Validate() error {
@@ -118,7 +123,7 @@ func (c Config) Validate() error {
 		what       string
 		n, min, mx int
 	}{
-		{"patch size", c.Patch, 1, maxImage}, {"image size", c.Image, 1, maxImage}, {"width", c.Width, 1, maxWidth},
+		{"patch size", c.Patch, 1, maxImage}, {"image size", c.Image, 1, maxImage}, {"image size", c.across(), 1, maxImage}, {"width", c.Width, 1, maxWidth},
 		{"number of blocks", c.Depth, 1, maxDepth}, {"number of heads", c.Heads, 1, maxWidth},
 		{"width of the perceptron", c.MLP, 1, 16 * maxWidth}, {"number of classes", c.Classes, 0, maxClasses},
 		{"number of registers", c.Registers, 0, maxRegisters}, {"width of the projection", c.Projection, 0, maxWidth},
@@ -127,12 +132,16 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%s is %d, want %d to %d", v.what, v.n, v.min, v.mx)
 		}
 	}
+	for _, n := range []int{c.Image, c.across()} {
+		if n%c.Patch != 0 {
+			return fmt.Errorf("image size %d is not a multiple of the patch size %d; nearest that are: %d and %d",
+				n, c.Patch, max(n/c.Patch, 1)*c.Patch, max(n/c.Patch+1, 2)*c.Patch)
+		}
+		if n/c.Patch > maxGrid {
+			return fmt.Errorf("%d patches a side, want at most %d", n/c.Patch, maxGrid)
+		}
+	}
 	switch {
-	case c.Image%c.Patch != 0:
-		return fmt.Errorf("image size %d is not a multiple of the patch size %d; nearest that are: %d and %d",
-			c.Image, c.Patch, max(c.Image/c.Patch, 1)*c.Patch, max(c.Image/c.Patch+1, 2)*c.Patch)
-	case c.Grid() > maxGrid:
-		return fmt.Errorf("%d patches a side, want at most %d", c.Grid(), maxGrid)
 	case c.Width%c.Heads != 0:
 		return fmt.Errorf("%d heads do not divide the width %d", c.Heads, c.Width)
 	case !(c.Eps > 0 && c.Eps < 1):

@@ -27,7 +27,8 @@ type ConvertOptions struct {
 	Arch       string         // of a random model: one of Archs
 	Classes    int            // of a random model; 0 is no classifier
 	Out        string         // the ONNX file
-	ImageSize  int            // pixels; 0: the zoo's, else the checkpoint's
+	ImageSize  int            // side of the input, pixels; 0: the zoo's, else the checkpoint's
+	ImageWidth int            // not 0: ImageSize is the height of the oblong input that the checkpoint has
 	Normalize  string         // see preprocess.ParseNormalization; empty: by the zoo or the family
 	CropPct    float64        // (0,1]; 0: by the zoo or the family
 	Version    string         // of the tool
@@ -43,11 +44,13 @@ func (o ConvertOptions) Validate() error {
 		return errors.New("a random model has no weights file, no name in the zoo and heads and activation of its own: leave --weights, --key, --name, --heads and --activation out")
 	case o.Random && archs[o.Arch].name == "":
 		return errArch(o.Arch)
+	case o.Random && o.ImageWidth != 0:
+		return errors.New("random networks take squares: give one side (--image-size)")
 	case !o.Random && o.Weights == "":
 		return errors.New("name a weights file (--weights), or ask for a random model (--random-init)")
 	case !o.Random && (o.Arch != "" || o.Classes != 0):
 		return errors.New("architecture and classes come from the weights file: --arch and --classes are for --random-init")
-	case o.ImageSize < 0 || o.Heads < 0 || o.Classes < 0:
+	case o.ImageSize < 0 || o.ImageWidth < 0 || o.Heads < 0 || o.Classes < 0:
 		return errors.New("image size, heads and classes cannot be negative")
 	case o.Activation != "" && !slices.Contains(Activations(), o.Activation):
 		return fmt.Errorf("activation %q (--activation): want one of %v", o.Activation, Activations())
@@ -87,7 +90,8 @@ type Summary struct {
 	Key        string         `json:"key"`        // of the state dict in the source
 	OtherKeys  []string       `json:"other_keys"` // of those that were not taken
 	Parameters int64          `json:"parameters"`
-	Image      int            `json:"image_size"`
+	Image      int            `json:"image_size"`            // side, or height, of the input in pixels
+	Across     int            `json:"image_width,omitempty"` // its width where that differs
 	Patch      int            `json:"patch"`
 	Width      int            `json:"width"`
 	Depth      int            `json:"depth"`
@@ -144,7 +148,11 @@ func (o ConvertOptions) model() (m *Model, done func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err = Load(f, LoadOptions{Heads: o.Heads, Activation: o.Activation, Name: o.Name})
+	load := LoadOptions{Heads: o.Heads, Activation: o.Activation, Name: o.Name}
+	if o.ImageWidth != 0 {
+		load.Image, load.Across = o.ImageSize, o.ImageWidth
+	}
+	m, err = Load(f, load)
 	if err != nil {
 		_ = f.Close()
 		return nil, nil, err
@@ -154,8 +162,9 @@ func (o ConvertOptions) model() (m *Model, done func(), err error) {
 
 // adjust applies what the user set to what the model came with.
 func (o ConvertOptions) adjust(m *Model) error {
-	if size := cmp.Or(o.ImageSize, m.usual); size != 0 && size != m.Config.Image {
-		m.Notes = append(m.Notes, fmt.Sprintf("position embedding interpolated from %d to %d pixels (bicubic)", m.Config.Image, size))
+	c := m.Config
+	if size := cmp.Or(o.ImageSize, m.usual); size != 0 && o.ImageWidth == 0 && (size != c.Image || size != c.across()) {
+		m.Notes = append(m.Notes, fmt.Sprintf("position embedding interpolated from %s to %d pixels (bicubic)", preprocess.FormatSize(c.Image, c.Across), size))
 		if err := m.SetImageSize(size); err != nil {
 			return err
 		}
@@ -187,7 +196,7 @@ func (m *Model) summary(path string) (Summary, error) {
 	}
 	return Summary{
 		Out: path, Bytes: stat.Size(), Arch: c.Arch(), Family: m.Family, Source: m.Source, SHA256: m.SHA256, Key: m.key, OtherKeys: append([]string{}, m.otherKeys...),
-		Parameters: c.Params(), Image: c.Image, Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads,
+		Parameters: c.Params(), Image: c.Image, Across: c.Across, Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads,
 		Classes: c.Classes, Activation: activation, Variant: c.Variant(), Taps: m.Taps(), Mean: m.Preprocess.Mean, Std: m.Preprocess.Std, CropPct: m.Preprocess.CropPct,
 		Interpolation: m.Preprocess.Interpolation, Notes: m.Notes,
 	}, nil

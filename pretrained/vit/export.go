@@ -9,6 +9,7 @@ import (
 
 	"graft/onnx"
 	"graft/onnx/precision"
+	"graft/preprocess"
 )
 
 // ExportOptions says how an ONNX file is written.
@@ -26,7 +27,7 @@ const opset = 18
 // laid out and written one tensor at a time.
 //
 // Input: pixels, uint8 [N,C,H,W], C 1 (gray) or 3 (RGB), any H and W. The graph
-// stretches it to Image×Image (bilinear, half-pixel centres, no antialias, as
+// stretches it to the input's size (bilinear, half-pixel centres, no antialias, as
 // torch's F.interpolate with align_corners=False), divides by 255, normalises
 // and repeats gray to RGB. Outputs: the taps (see Taps), float32, and logits
 // [N,Classes] where there is a classifier, which sees cls, or what stands for it
@@ -64,7 +65,7 @@ func (m *Model) metadata(version string) map[string]string {
 		"graft.arch":          c.Arch(),
 		"graft.source":        m.Source,
 		"graft.family":        m.Family,
-		"graft.image_size":    strconv.Itoa(c.Image),
+		"graft.image_size":    preprocess.FormatSize(c.Image, c.Across),
 		"graft.patch":         strconv.Itoa(c.Patch),
 		"graft.width":         strconv.Itoa(c.Width),
 		"graft.depth":         strconv.Itoa(c.Depth),

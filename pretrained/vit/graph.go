@@ -108,12 +108,11 @@ func (w *writer) constants() constants {
 	return k
 }
 
-// prepare turns uint8 [N,C,H,W] into normalised float32 [N,3,S,S]. Constants of
+// prepare turns uint8 [N,C,H,W] into normalised float32 of the network's size. Constants of
 // shape [1,3,1,1] repeat a single channel three times by broadcasting.
 func (w *writer) prepare(pixels string) string {
-	s := int64(w.Config.Image)
 	x := w.b.Op("Cast", "pixels_float", []string{pixels}, onnx.Attr{Name: "to", Value: int64(onnx.Float32)})
-	x = w.b.Op("Resize", "resized", []string{x, "", "", w.b.Int64s("image_size", s, s)},
+	x = w.b.Op("Resize", "resized", []string{x, "", "", w.b.Int64s("image_size", int64(w.Config.Image), int64(w.Config.across()))},
 		onnx.Attr{Name: "antialias", Value: 0}, onnx.Attr{Name: "axes", Value: []int64{2, 3}},
 		onnx.Attr{Name: "coordinate_transformation_mode", Value: "half_pixel"}, onnx.Attr{Name: "mode", Value: "linear"})
 	scale, shift := make([]float32, 3), make([]float32, 3)
@@ -125,7 +124,7 @@ func (w *writer) prepare(pixels string) string {
 	return w.b.Op("Add", "normalized", []string{x, w.b.Float32s("pixel_shift", shift, 1, 3, 1, 1)})
 }
 
-// embed turns [N,3,S,S] into tokens [N,T,D]. The rows of class tokens and
+// embed turns normalised pixels into tokens [N,T,D]. The rows of class tokens and
 // registers are made by padding with zeros and come, with the positions, out of
 // one table.
 func (w *writer) embed(x string) string {

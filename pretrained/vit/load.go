@@ -13,7 +13,10 @@ import (
 type LoadOptions struct {
 	Heads      int        // attention heads; 0 takes the published number for the width, or width/64
 	Activation Activation // of the perceptrons; "" takes the zoo's or the family's
-	Name       string     // the zoo's entry that the file is; empty asks the zoo by the file's hash
+	// Image and Across are height and width of an oblong input in pixels: those that
+	// the positions are of. 0 takes what config.json beside the file says, else a square.
+	Image, Across int
+	Name          string // the zoo's entry that the file is; empty asks the zoo by the file's hash
 }
 
 // Load recognises the source of a checkpoint by its names, reads the sizes from
@@ -37,7 +40,12 @@ func load(f *checkpoint.File, o LoadOptions) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{file: f, family: fam, prefix: prefix}
+	l := &loader{file: f, family: fam, prefix: prefix, size: inputSize{o.Image, o.Across, "--image-size"}}
+	if o.Across == 0 {
+		if l.size, err = statedSize(f.Path()); err != nil {
+			return nil, err
+		}
+	}
 	cfg, err := l.config(o)
 	if err != nil {
 		return nil, fmt.Errorf("%s names: %w", fam.name, err)
@@ -52,7 +60,7 @@ func load(f *checkpoint.File, o LoadOptions) (*Model, error) {
 	}
 	m := &Model{
 		Config: cfg, Source: filepath.Base(f.Path()), SHA256: hash, Family: fam.name,
-		weights: weights, resample: fam.resample, trained: positions{weights["pos"], cfg.Grid()}, Notes: append(f.Notes(), l.notes()...),
+		weights: weights, resample: fam.resample, positions: weights["pos"], trained: cfg, size: l.size, Notes: append(f.Notes(), l.notes()...),
 		key: f.Key(), otherKeys: f.Others(),
 	}
 	if cfg.Registers > 0 && fam.registered != (resampling{}) {
@@ -66,6 +74,7 @@ type loader struct {
 	file   *checkpoint.File
 	family *family
 	prefix string
+	size   inputSize
 	unused map[string]int // tensors left out, by what they are
 }
 

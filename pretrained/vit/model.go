@@ -27,18 +27,13 @@ type Model struct {
 
 	key       string            // of the state dict in the file
 	otherKeys []string          // of those that were not taken
+	size      inputSize         // as it was stated
 	assumed   string            // the one of Notes that tells the preprocessing
 	usual     int               // side of the input that the publisher's own pipeline makes; 0 is unknown
 	weights   map[string]weight // by graft's name
 	resample  resampling
-	trained   positions // as the checkpoint has them
-}
-
-// positions is a position embedding [1, rows, width], the last grid·grid rows
-// being the patches'.
-type positions struct {
-	pos  weight
-	grid int
+	positions weight // as the checkpoint has them,
+	trained   Config // for the input that it was trained with
 }
 
 // weight is one tensor of the layout.

@@ -79,16 +79,17 @@ func (r resampling) fillWide(row []float64, scale float64, i int) {
 	}
 }
 
-// positions resamples a position embedding [prefix+n·n, width] to
-// [prefix+m·m, width]. The first rows belong to the class tokens and stay.
-func (r resampling) positions(pos []float32, width, prefix, n, m int) []float32 {
+// positions resamples a position embedding [prefix+rows·n, width] to
+// [prefix+m·m, width]. The first ones belong to the class tokens and stay.
+func (r resampling) positions(pos []float32, width, prefix, rows, m int) []float32 {
 	head, pos := pos[:prefix*width], pos[prefix*width:]
-	w := r.matrix(n, m)
-	rows := make([]float64, m*n*width) // the grid after its first axis
+	n := len(pos) / width / rows
+	down, across := r.matrix(rows, m), r.matrix(n, m)
+	lines := make([]float64, m*n*width) // the grid after its first axis
 	for y := range m {
-		for v := range n {
-			if w[y*n+v] != 0 {
-				addScaled(rows[y*n*width:(y+1)*n*width], pos[v*n*width:(v+1)*n*width], w[y*n+v])
+		for v := range rows {
+			if k := down[y*rows+v]; k != 0 {
+				addScaled(lines[y*n*width:(y+1)*n*width], pos[v*n*width:(v+1)*n*width], k)
 			}
 		}
 	}
@@ -99,7 +100,7 @@ func (r resampling) positions(pos []float32, width, prefix, n, m int) []float32 
 		y, x := p/m, p%m
 		clear(sum)
 		for u := range n {
-			addScaled(sum, rows[(y*n+u)*width:(y*n+u+1)*width], w[x*n+u])
+			addScaled(sum, lines[(y*n+u)*width:(y*n+u+1)*width], across[x*n+u])
 		}
 		for i, s := range sum {
 			out[(prefix+p)*width+i] = float32(s)
@@ -114,25 +115,24 @@ func addScaled[T float32 | float64](dst []float64, src []T, w float64) {
 	}
 }
 
-// SetImageSize changes the side of the model's square input to n pixels, a
-// multiple of the patch size, and interpolates the position embedding
+// SetImageSize makes the model's input a square of n pixels a side, a multiple of the
+// patch size, and interpolates the position embedding
 // (bicubic, on the grid of patches; see resampling for the convention). It
 // always starts from the checkpoint's embedding.
 func (m *Model) SetImageSize(n int) error {
 	c := m.Config
-	c.Image = n
+	c.Image, c.Across = n, 0
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", m.Source, err)
 	}
-	from := m.trained
-	pos := from.pos
-	if c.Grid() != from.grid {
+	from, pos := m.trained, m.positions
+	if n != from.Image || n != from.across() {
 		pos = weight{shape: []int{1, c.positions(), c.Width}, read: func() ([]float32, error) {
-			v, err := from.pos.read()
+			v, err := m.positions.read()
 			if err != nil {
 				return nil, err
 			}
-			return m.resample.positions(v, c.Width, c.posPrefix(), from.grid, c.Grid()), nil
+			return m.resample.positions(v, c.Width, c.posPrefix(), from.Image/from.Patch, n/c.Patch), nil
 		}}
 	}
 	m.weights["pos"], m.Config = pos, c

@@ -45,7 +45,7 @@ func RandomConfig(c Config, seed uint64) (*Model, error) {
 	return &Model{
 		Config: c, Preprocess: torchvision.preprocess, Source: source, Family: torchvision.name,
 		Notes:   []string{"random weights: this network has learned nothing"},
-		weights: weights, resample: torchvision.resample, trained: positions{weights["pos"], c.Grid()},
+		weights: weights, resample: torchvision.resample, positions: weights["pos"], trained: c,
 	}, nil
 }
 

@@ -1,9 +1,20 @@
 package vit
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
 	"strings"
+
+	"graft/preprocess"
 )
+
+// maxConfig bounds what is read of a config.json.
+const maxConfig = 1 << 20
 
 // config reads sizes and options from the tensors.
 func (l *loader) config(o LoadOptions) (Config, error) {
@@ -69,26 +80,68 @@ func (l *loader) depth() int {
 	return depth
 }
 
-// grid reads the patches along one side from the position embedding, which has
-// rows for the class tokens or, in some of timm's networks, none.
+// inputSize is the size of the input that somebody stated, pixels.
+type inputSize struct {
+	height, width int    // width is 0 of a square
+	by            string // "" where nobody did
+}
+
+// statedSize is the image_size of Hugging Face's config.json beside a file of
+// weights, a side or a height and a width.
+func statedSize(weights string) (inputSize, error) {
+	path := filepath.Join(filepath.Dir(weights), "config.json")
+	f, err := os.Open(path)
+	if err != nil {
+		return inputSize{}, nil
+	}
+	defer f.Close()
+	type config struct {
+		Size json.RawMessage `json:"image_size"`
+	}
+	var c struct {
+		config
+		Vision config `json:"vision_config"` // of CLIP and SigLIP
+	}
+	if json.NewDecoder(io.LimitReader(f, maxConfig)).Decode(&c) != nil || len(c.Size)+len(c.Vision.Size) == 0 {
+		return inputSize{}, nil // another program's
+	}
+	word := cmp.Or(string(c.Vision.Size), string(c.Size))
+	h, w, err := preprocess.ParseSize(strings.Join(strings.FieldsFunc(word, func(r rune) bool { return strings.ContainsRune("[, ]\n", r) }), "x"))
+	if err != nil {
+		return inputSize{}, fmt.Errorf("image_size of %s is %s: %w", path, word, err)
+	}
+	return inputSize{h, w, path}, nil
+}
+
+// grid reads the input's size from the position embedding, which has rows for the
+// class tokens or, in some of timm's networks, none: the size that was stated, else
+// a square.
 func (l *loader) grid(c *Config) error {
 	shape, err := l.shape("pos", 3)
 	if err != nil {
 		return err
 	}
+	want := fmt.Sprintf("a square grid of at most %d by %d patches (--image-size HxW states another)", maxGrid, maxGrid)
+	if l.size.by != "" {
+		want = fmt.Sprintf("the patches of %s pixels, which %s states", preprocess.FormatSize(l.size.height, l.size.width), l.size.by)
+	}
 	for _, prefix := range []int{c.classTokens(), 0} {
 		if prefix == 0 && !c.NoClass && !l.family.classless {
 			break
 		}
-		for g := 1; g <= maxGrid; g++ {
-			if prefix+g*g == shape[1] {
-				c.Image, c.NoClassPos = g*c.Patch, prefix == 0 && !c.NoClass
-				return nil
-			}
+		n := shape[1] - prefix
+		c.NoClassPos = prefix == 0 && !c.NoClass
+		if g := int(math.Sqrt(float64(n))); l.size.by == "" && n > 0 && g*g == n && g <= maxGrid {
+			c.Image = g * c.Patch
+			return nil
+		}
+		c.Image, c.Across = l.size.height, l.size.width
+		if l.size.by != "" && c.Patch > 0 && c.patches() == n {
+			return nil
 		}
 	}
-	n, _ := l.find("pos")
-	return fmt.Errorf("tensor %q: %v is not %s and a square grid of at most %d by %d patches", n.names[0], shape, l.classWords(*c), maxGrid, maxGrid)
+	pos, _ := l.find("pos")
+	return fmt.Errorf("tensor %q: %v is not %s and %s", pos.names[0], shape, l.classWords(*c), want)
 }
 
 // classWords tells the class tokens found, and those not.

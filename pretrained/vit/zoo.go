@@ -21,7 +21,7 @@ func (m *Model) describe(fam *family, o LoadOptions) error {
 		}
 		k := fam.assume(m.Config)
 		m.Preprocess, m.assumed = k.wants, k.note
-		m.Notes = append(m.Notes, m.assumed)
+		m.Notes = append(m.Notes, m.assumed, m.sizeNote())
 		if o.Activation == "" && k.activationNote != "" {
 			m.Notes = append(m.Notes, k.activationNote)
 		}
@@ -39,6 +39,15 @@ func (m *Model) describe(fam *family, o LoadOptions) error {
 	}
 	m.adopt(e, o, "by its name")
 	return nil
+}
+
+// sizeNote says where the size of the input is from, which positions leave open.
+func (m *Model) sizeNote() string {
+	size := preprocess.FormatSize(m.Config.Image, m.Config.Across)
+	if m.size.by != "" {
+		return fmt.Sprintf("input of %s pixels, as %s states and the positions allow", size, m.size.by)
+	}
+	return fmt.Sprintf("the positions fit a square input of %s pixels, which is taken; --image-size HxW states another", size)
 }
 
 // fits compares what tensors show with the zoo's entry.
