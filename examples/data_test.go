@@ -13,7 +13,7 @@ import (
 // "synthetic".
 func Example_dataset() {
 	ctx := context.Background()
-	data, err := dataset.Open(ctx, "synthetic", dataset.Options{Seed: 1, PerClass: 10}, nil)
+	data, err := dataset.Open(ctx, dataset.Ref{Path: "synthetic", Seed: 1, PerClass: 10}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

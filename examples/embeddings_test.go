@@ -15,7 +15,7 @@ import (
 // afterwards. Broken off and called again, Run goes on where it stopped.
 func Example_extract() {
 	ctx := context.Background()
-	data, err := dataset.Open(ctx, "photos", dataset.Options{}, nil)
+	data, err := dataset.Open(ctx, dataset.Ref{Path: "photos"}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -39,11 +39,11 @@ func Example_store() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	x, dim, labels, ids, err := s.Matrix([]string{"cls", "mean"}, "train", false)
+	m, err := s.Matrix([]string{"cls", "mean"}, "train")
 	if err != nil {
 		log.Fatal(err)
 	}
-	row := x[:dim] // of the first sample
-	fmt.Println(len(labels), "rows of", len(row), "features, the first of", ids[0], "of class", s.Classes()[labels[0]])
+	first := m.X[:m.Dim] // row i is m.X[i*m.Dim:][:m.Dim]
+	fmt.Println(len(m.Labels), "rows of", len(first), "features, the first of", m.IDs[0], "of class", s.Classes()[m.Labels[0]])
 	// Output: 70 rows of 64 features, the first of train/angry/Training_00000.png of class angry
 }

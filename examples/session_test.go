@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"log"
 
-	"graft/onnx/ort"
+	"graft/onnx/session"
+	"graft/pretrained"
 )
 
 // A session runs any ONNX model. Several goroutines may call Run at once.
 func Example_session() {
-	s, err := ort.Open("backbone.onnx", ort.Options{Provider: ort.CPU})
+	s, err := pretrained.OpenSession("backbone.onnx", session.Options{Provider: session.CPU})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -21,8 +22,8 @@ func Example_session() {
 	pixels := make([]uint8, 2*48*48) // two gray images
 	cls := make([]float32, 2*32)
 	err = s.Run(context.Background(),
-		[]ort.Tensor{{Name: "pixels", Shape: []int64{2, 1, 48, 48}, Data: pixels}},
-		[]ort.Tensor{{Name: "cls", Shape: []int64{2, 32}, Data: cls}})
+		[]session.Tensor{{Name: "pixels", Shape: []int64{2, 1, 48, 48}, Data: pixels}},
+		[]session.Tensor{{Name: "cls", Shape: []int64{2, 32}, Data: cls}})
 	if err != nil {
 		log.Fatal(err)
 	}

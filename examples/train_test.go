@@ -11,6 +11,7 @@ import (
 	"graft/finetune/run"
 	"graft/finetune/ship"
 	"graft/finetune/train"
+	"graft/preprocess/dataset"
 )
 
 // A head is trained on a store. Its run folder holds the weights, every setting,
@@ -36,7 +37,7 @@ func Example_trainNetwork() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	config.Data, config.Out, config.Fit.Epochs = run.DataOptions{Path: "photos"}, "runs/cnn", 1
+	config.Data, config.Out, config.Fit.Epochs = dataset.Ref{Path: "photos"}, "runs/cnn", 1
 	result, err := train.Net(context.Background(), config, train.Observer{})
 	if err != nil {
 		log.Fatal(err)
@@ -49,7 +50,7 @@ func Example_trainNetwork() {
 // is kept.
 func Example_judge() {
 	e, err := judge.Evaluate(context.Background(), judge.Config{
-		Run: "runs/head", Data: run.DataOptions{Path: "photos"}, Splits: []string{"public-test", "private-test"},
+		Run: "runs/head", Data: dataset.Ref{Path: "photos"}, Splits: []string{"public-test", "private-test"},
 	})
 	if err != nil {
 		log.Fatal(err)
