@@ -34,32 +34,23 @@ def regression(rows=500, dim=20, classes=4):
     x = x * rng.lognormal(0, 1, dim) + rng.normal(0, 3, dim)
     x[:, 7] = 2.5  # a constant column
     x = np.round(x, 3)
-    weights = np.round(rng.uniform(0.2, 2, rows), 2)
     z = StandardScaler().fit_transform(x)
     cases = []
-    for name, c, balanced, weighted in (
-        ("plain", 1.0, False, False),
-        ("strong", 0.01, False, False),
-        ("balanced", 0.1, True, False),
-        ("weighted", 0.1, True, True),
-    ):
+    for name, c, balanced in (("plain", 1.0, False), ("strong", 0.01, False), ("balanced", 0.1, True)):
         model = LogisticRegression(C=c, tol=1e-10, max_iter=100000, class_weight="balanced" if balanced else None)
-        model.fit(z, y, sample_weight=weights if weighted else None)
+        model.fit(z, y)
         w = np.ones(rows)
         if balanced:
             w *= (rows / (classes * np.bincount(y)))[y]
-        if weighted:
-            w *= weights
         p = model.predict_proba(z)
         ce = -(w * np.log(p[np.arange(rows), y])).sum() / w.sum()
         cases.append({
-            "name": name, "c": c, "balanced": balanced, "weighted": weighted,
+            "name": name, "c": c, "balanced": balanced,
             "loss": ce + (model.coef_ ** 2).sum() / (2 * c * w.sum()),
             "weight": model.coef_.tolist(), "bias": model.intercept_.tolist(),
             "predictions": model.predict(z).tolist(), "probabilities": np.round(p[:20], 9).tolist(),
         })
-    write("head", "sklearn.json", {"rows": rows, "dim": dim, "classes": classes, "x": x.ravel().tolist(), "y": y.tolist(),
-                           "weights": weights.tolist(), "cases": cases})
+    write("head", "sklearn.json", {"rows": rows, "dim": dim, "classes": classes, "x": x.ravel().tolist(), "y": y.tolist(), "cases": cases})
 
 
 def adam(steps=10, batch=8, dim=12, classes=5, rate=0.01):

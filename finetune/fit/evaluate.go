@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"graft/finetune/metrics"
 	"graft/finetune/nets"
 	"graft/graph"
 	"graft/graph/engine"
@@ -126,13 +127,7 @@ func Score(logits []float32, labels []int, classes int) (loss, accuracy float64)
 	for i, y := range labels {
 		row := logits[i*classes : (i+1)*classes]
 		loss += logSum(row) - float64(row[y])
-		best := 0
-		for k, v := range row {
-			if v > row[best] {
-				best = k
-			}
-		}
-		if best == y {
+		if metrics.Argmax(row) == y {
 			accuracy++
 		}
 	}

@@ -25,18 +25,17 @@ type regression struct {
 	Rows, Dim, Classes int
 	X                  []float32
 	Y                  []int
-	Weights            []float32
 	Cases              []regressionCase
 }
 
 type regressionCase struct {
-	Name               string
-	C, Loss            float64
-	Balanced, Weighted bool
-	Weight             [][]float64
-	Bias               []float64
-	Predictions        []int
-	Probabilities      [][]float64
+	Name          string
+	C, Loss       float64
+	Balanced      bool
+	Weight        [][]float64
+	Bias          []float64
+	Predictions   []int
+	Probabilities [][]float64
 }
 
 // options are graft's for one of scikit-learn's fits.
@@ -45,17 +44,11 @@ func (r regression) options(c regressionCase) LBFGSOptions {
 	if c.Balanced {
 		o.ClassWeights = Balanced(r.Y, r.Classes)
 	}
-	if c.Weighted {
-		o.SampleWeights = r.Weights
-	}
 	var total float64
-	for i, k := range r.Y {
+	for _, k := range r.Y {
 		w := 1.0
 		if c.Balanced {
 			w = o.ClassWeights[k]
-		}
-		if c.Weighted {
-			w *= float64(r.Weights[i])
 		}
 		total += w
 	}
@@ -78,7 +71,7 @@ func TestReachesSklearn(t *testing.T) {
 			if got := trace.Last().Loss; !(math.Abs(got-c.Loss) <= 1e-5) {
 				t.Errorf("loss %.8f, scikit-learn's is %.8f", got, c.Loss)
 			}
-			p := l.Probabilities(r.X, r.Rows, 0)
+			p := probabilities(l, r.X, r.Rows)
 			if got := hits(p, c.Predictions, r.Classes); got < r.Rows-1 {
 				t.Errorf("%d of %d predictions are scikit-learn's", got, r.Rows)
 			}
@@ -110,7 +103,7 @@ func TestLossIsThatOfTheHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	var loss, square float64
-	p := l.Probabilities(r.X, r.Rows, 0)
+	p := probabilities(l, r.X, r.Rows)
 	for i, k := range r.Y {
 		loss -= math.Log(float64(p[i*r.Classes+k]))
 	}

@@ -35,7 +35,6 @@ type minimizer struct {
 	*conditioner
 	began     time.Time
 	tolerance float64
-	progress  func(Step)
 
 	// The last evaluation; gonum asks for value and gradient one by one.
 	at, grad, theta, thetaGrad []float64
@@ -49,7 +48,7 @@ func (p *problem) fit(ctx context.Context, o LBFGSOptions, began time.Time) (*Li
 	if !(o.Lambda > 0) || math.IsInf(o.Lambda, 1) {
 		return nil, Trace{}, fmt.Errorf("strength λ is %g, want above 0", o.Lambda)
 	}
-	m := &minimizer{ctx: ctx, problem: p, began: began, tolerance: cmp.Or(o.Tolerance, 1e-7), progress: o.Progress}
+	m := &minimizer{ctx: ctx, problem: p, began: began, tolerance: cmp.Or(o.Tolerance, 1e-7)}
 	p.lambda = o.Lambda
 	m.trace.Lambda = o.Lambda
 	var err error
@@ -65,7 +64,6 @@ func (p *problem) fit(ctx context.Context, o LBFGSOptions, began time.Time) (*Li
 	if err := m.run(theta, cmp.Or(o.MaxIterations, 500)); err != nil {
 		return nil, Trace{}, err
 	}
-	m.trace.Seconds = time.Since(m.began).Seconds()
 	return p.linear(m.theta), m.trace, nil
 }
 
@@ -122,9 +120,6 @@ func (m *minimizer) record() (distance float64) {
 	s := Step{Iteration: len(m.trace.Steps), Loss: m.value, Distance: m.distance(),
 		GradNorm: floats.Norm(m.thetaGrad, math.Inf(1)), Seconds: time.Since(m.began).Seconds()}
 	m.trace.Steps = append(m.trace.Steps, s)
-	if m.progress != nil {
-		m.progress(s)
-	}
 	return s.Distance
 }
 

@@ -14,7 +14,6 @@ package head
 
 import (
 	"fmt"
-	"math"
 
 	"graft/graph/engine/sgemm"
 )
@@ -28,8 +27,8 @@ type Linear struct {
 	Mean, Std    []float32 // [Dim] or nil; Std is positive
 }
 
-// Check tells whether the fields fit together.
-func (l *Linear) Check() error {
+// check tells whether the fields fit together.
+func (l *Linear) check() error {
 	if l.Classes < 1 || l.Dim < 1 {
 		return fmt.Errorf("linear head: %d classes of %d features", l.Classes, l.Dim)
 	}
@@ -50,19 +49,9 @@ func (l *Linear) Check() error {
 	return nil
 }
 
-// Probabilities returns the classes' probabilities [n,Classes] for the rows of
-// x [n,Dim]. A head that fails Check, or an x of another size, is a programmer's
-// error and panics.
-func (l *Linear) Probabilities(x []float32, n, threads int) []float32 {
-	p := l.Logits(x, n, threads)
-	for i := range n {
-		softmax(p[i*l.Classes : (i+1)*l.Classes])
-	}
-	return p
-}
-
-// Logits returns W·z + B [n,Classes] for the rows of x [n,Dim]. Threads 0 means all
-// cores.
+// Logits returns W·z + B [n,Classes] for the rows of x [n,Dim]; threads 0 means all
+// cores. Fields that do not fit together, or an x of another size, are a
+// programmer's error and panic.
 func (l *Linear) Logits(x []float32, n, threads int) []float32 {
 	if len(x) != n*l.Dim {
 		panic(fmt.Sprintf("head: %d rows of %d features need %d elements, got %d", n, l.Dim, n*l.Dim, len(x)))
@@ -86,22 +75,6 @@ func (l *Linear) Logits(x []float32, n, threads int) []float32 {
 		}
 	})
 	return z
-}
-
-// softmax replaces logits by probabilities. Subtracting the largest first keeps
-// exp from overflowing.
-func softmax(z []float32) {
-	top := z[0]
-	for _, v := range z {
-		top = max(top, v)
-	}
-	var sum float64
-	for _, v := range z {
-		sum += math.Exp(float64(v - top))
-	}
-	for k, v := range z {
-		z[k] = float32(math.Exp(float64(v-top)) / sum)
-	}
 }
 
 func inverse(std []float32) []float32 {

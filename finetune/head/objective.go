@@ -15,8 +15,7 @@ type objective struct {
 	features
 	classes     int
 	labels      []int     // [n]
-	targets     []float32 // [n,classes], or nil: the labels
-	weights     []float64 // [n], or nil: ones
+	weights     []float64 // [classes], or nil: ones
 	mean, scale []float32
 	lambda      float64
 
@@ -51,7 +50,7 @@ func (o *objective) weight(row int) float64 {
 	if o.weights == nil {
 		return 1
 	}
-	return o.weights[row]
+	return o.weights[o.labels[row]]
 }
 
 // evaluate returns the objective at θ and sets grad to its gradient.
@@ -109,37 +108,27 @@ func (o *objective) chunk(c int) {
 }
 
 // residual returns the weighted loss of one row and replaces its logits by the
-// loss's derivative, weight·(softmax(logits + b)·Σt − t) for targets t.
+// loss's derivative, weight·(softmax(logits + b) − t), t being 1 for the label.
 func (o *objective) residual(row int, logits []float32, b []float64) float64 {
 	top := math.Inf(-1)
 	for k, v := range logits {
 		top = max(top, float64(v)+o.b[k])
 	}
-	var sum, mass, hit float64 // hit is Σ t·(logit − top)
+	label, weight := o.labels[row], o.weight(row)
+	hit := float64(logits[label]) + o.b[label] - top
+	var sum float64
 	for k, v := range logits {
-		above := float64(v) + o.b[k] - top
-		t := o.target(row, k)
-		mass += t
-		hit += t * above
-		e := math.Exp(above)
+		e := math.Exp(float64(v) + o.b[k] - top)
 		sum += e
 		logits[k] = float32(e)
 	}
-	weight := o.weight(row)
 	for k, e := range logits {
-		r := weight * (float64(e)/sum*mass - o.target(row, k))
-		logits[k] = float32(r)
-		b[k] += r
+		r := float64(e) / sum
+		if k == label {
+			r--
+		}
+		logits[k] = float32(weight * r)
+		b[k] += weight * r
 	}
-	return weight * (mass*math.Log(sum) - hit)
-}
-
-func (o *objective) target(row, k int) float64 {
-	if o.targets != nil {
-		return float64(o.targets[row*o.classes+k])
-	}
-	if o.labels[row] == k {
-		return 1
-	}
-	return 0
+	return weight * (math.Log(sum) - hit)
 }

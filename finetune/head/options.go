@@ -7,11 +7,6 @@ type LBFGSOptions struct {
 	Lambda float64
 	// ClassWeights [classes] weigh the rows of each class, nil for ones. See Balanced.
 	ClassWeights []float64
-	// SampleWeights [n] weigh the rows, nil for ones.
-	SampleWeights []float32
-	// Targets [n,classes] are soft labels for training, such as shares of votes,
-	// not negative; nil for the labels.
-	Targets []float32
 	// MaxIterations stops a fit that has not converged; 0 means 500.
 	MaxIterations int
 	// Tolerance is the estimated distance of the loss from its minimum, in nats,
@@ -21,8 +16,6 @@ type LBFGSOptions struct {
 	Start *Linear
 	// Threads is the number of cores used; 0 means all.
 	Threads int
-	// Progress, if set, sees every step.
-	Progress func(Step)
 }
 
 // LambdaFromC gives λ for scikit-learn's C at n rows: 1/(C·n). Weights that do
@@ -59,7 +52,6 @@ type Trace struct {
 	Steps       []Step
 	Evaluations int // of loss and gradient, each one pass over the features
 	Converged   bool
-	Seconds     float64
 }
 
 // Last is the step that the fit ended with.

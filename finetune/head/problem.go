@@ -19,14 +19,15 @@ func newProblem(x []float32, n, d int, y []int, classes int, o LBFGSOptions) (*p
 	if err := checkData(x, n, d, y, classes); err != nil {
 		return nil, err
 	}
-	weights, err := o.rowWeights(y, classes)
-	if err != nil {
-		return nil, err
+	if o.ClassWeights != nil && len(o.ClassWeights) != classes {
+		return nil, fmt.Errorf("%d class weights, want %d", len(o.ClassWeights), classes)
 	}
-	if err := checkTargets(o.Targets, n, classes); err != nil {
-		return nil, err
+	for k, w := range o.ClassWeights {
+		if !(w >= 0) || math.IsInf(w, 1) {
+			return nil, fmt.Errorf("weight of class %d is %g, want 0 or more", k, w)
+		}
 	}
-	return &problem{objective: objective{features: features{x: x, n: n, d: d, threads: sgemm.Threads(o.Threads)}, classes: classes, labels: y, targets: o.Targets, weights: weights}}, nil
+	return &problem{objective: objective{features: features{x: x, n: n, d: d, threads: sgemm.Threads(o.Threads)}, classes: classes, labels: y, weights: o.ClassWeights}}, nil
 }
 
 // measure takes the moments of the rows fitted.
@@ -46,7 +47,7 @@ func (p *problem) measure() (err error) {
 
 // startFrom sets θ to the head l on this problem's standardisation.
 func (p *problem) startFrom(theta []float64, l *Linear) error {
-	if err := l.Check(); err != nil {
+	if err := l.check(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
 	if l.Classes != p.classes || l.Dim != p.d {
@@ -90,48 +91,6 @@ func checkData(x []float32, n, d int, y []int, classes int) error {
 	for i, k := range y {
 		if k < 0 || k >= classes {
 			return fmt.Errorf("label of row %d is %d, want 0 to %d", i, k, classes-1)
-		}
-	}
-	return nil
-}
-
-// rowWeights multiplies the weights of classes and rows; nil if all are 1.
-func (o LBFGSOptions) rowWeights(y []int, classes int) ([]float64, error) {
-	if o.ClassWeights == nil && o.SampleWeights == nil {
-		return nil, nil
-	}
-	if o.ClassWeights != nil && len(o.ClassWeights) != classes {
-		return nil, fmt.Errorf("%d class weights, want %d", len(o.ClassWeights), classes)
-	}
-	if o.SampleWeights != nil && len(o.SampleWeights) != len(y) {
-		return nil, fmt.Errorf("%d sample weights, want %d", len(o.SampleWeights), len(y))
-	}
-	w := make([]float64, len(y))
-	for i, k := range y {
-		w[i] = 1
-		if o.ClassWeights != nil {
-			w[i] = o.ClassWeights[k]
-		}
-		if o.SampleWeights != nil {
-			w[i] *= float64(o.SampleWeights[i])
-		}
-		if !(w[i] >= 0) || math.IsInf(w[i], 1) {
-			return nil, fmt.Errorf("weight of row %d is %g, want 0 or more", i, w[i])
-		}
-	}
-	return w, nil
-}
-
-func checkTargets(targets []float32, n, classes int) error {
-	if targets == nil {
-		return nil
-	}
-	if len(targets) != n*classes {
-		return fmt.Errorf("%d soft labels, want %d·%d", len(targets), n, classes)
-	}
-	for i, t := range targets {
-		if !(t >= 0) || math.IsInf(float64(t), 1) {
-			return fmt.Errorf("soft label of row %d, class %d is %g, want 0 or more", i/classes, i%classes, t)
 		}
 	}
 	return nil

@@ -9,16 +9,18 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"graft/finetune/metrics"
 )
 
-// DefaultGrid is the strengths λ that SelectStrength tries, strongest first: two
+// defaultGrid is the strengths λ that selectStrength tries, strongest first: two
 // a decade. At FER2013's 28,709 rows they are scikit-learn's C from 0.0001 to 1.
-var DefaultGrid = []float64{0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003}
+var defaultGrid = []float64{0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003}
 
-// CVOptions are the settings of SelectStrength and FitCV.
+// CVOptions are the settings of selectStrength and FitCV.
 type CVOptions struct {
 	LBFGS LBFGSOptions // its Lambda and Start are not used
-	Grid  []float64    // strengths λ to try, nil for DefaultGrid
+	Grid  []float64    // strengths λ to try, nil for defaultGrid
 	Seed  uint64       // of the draw of the hold-out
 	// Groups [n] number the rows that belong together, such as an image and its
 	// mirrored twin: they stay on one side. nil takes every row by itself.
@@ -34,7 +36,7 @@ type Candidate struct {
 	Seconds    float64
 }
 
-// Selection is the outcome of SelectStrength.
+// Selection is the outcome of selectStrength.
 type Selection struct {
 	Lambda     float64 // of the best candidate
 	Fitted     int     // rows
@@ -43,14 +45,14 @@ type Selection struct {
 	Head       *Linear // fitted at Lambda on the rows outside the hold-out
 }
 
-// SelectStrength tries strengths on a tenth of the rows, drawn by o.Seed so that
+// selectStrength tries strengths on a tenth of the rows, drawn by o.Seed so that
 // every class gives a tenth of its groups, after fitting the others. It goes
 // from the strongest penalty down, each fit starting from the last, and stops
 // after two strengths in a row that improved neither accuracy nor loss: weaker
 // penalties only overfit more. The best is the most accurate on the hold-out,
 // and of those the one of smallest loss; by loss alone the choice is too strong,
 // as weak penalties make heads overconfident before they make them wrong.
-func SelectStrength(ctx context.Context, x []float32, n, d int, y []int, classes int, o CVOptions) (Selection, error) {
+func selectStrength(ctx context.Context, x []float32, n, d int, y []int, classes int, o CVOptions) (Selection, error) {
 	grid, err := o.grid()
 	if err != nil {
 		return Selection{}, err
@@ -71,10 +73,10 @@ func SelectStrength(ctx context.Context, x []float32, n, d int, y []int, classes
 	return s, s.try(ctx, p, held, grid, o.LBFGS)
 }
 
-// FitCV chooses the strength by SelectStrength and fits all rows with it: the
+// FitCV chooses the strength by selectStrength and fits all rows with it: the
 // same λ beside the mean loss, whose size does not depend on the number of rows.
 func FitCV(ctx context.Context, x []float32, n, d int, y []int, classes int, o CVOptions) (*Linear, Trace, Selection, error) {
-	s, err := SelectStrength(ctx, x, n, d, y, classes, o)
+	s, err := selectStrength(ctx, x, n, d, y, classes, o)
 	if err != nil {
 		return nil, Trace{}, s, err
 	}
@@ -87,7 +89,7 @@ func FitCV(ctx context.Context, x []float32, n, d int, y []int, classes int, o C
 func (o CVOptions) grid() ([]float64, error) {
 	grid := slices.Clone(o.Grid)
 	if grid == nil {
-		grid = slices.Clone(DefaultGrid)
+		grid = slices.Clone(defaultGrid)
 	}
 	if len(grid) == 0 {
 		return nil, errors.New("no strengths to choose from")
@@ -157,7 +159,7 @@ func (o *objective) judge(p *problem, l *Linear) (loss, share float64) {
 		}
 		z := l.Logits(x, len(rows), int(o.threads))
 		for i, r := range rows {
-			if argmax(z[i*o.classes:(i+1)*o.classes]) == o.labels[r] {
+			if metrics.Argmax(z[i*o.classes:(i+1)*o.classes]) == o.labels[r] {
 				correct += o.weight(r)
 			}
 		}
@@ -165,18 +167,7 @@ func (o *objective) judge(p *problem, l *Linear) (loss, share float64) {
 	return loss, correct / o.total
 }
 
-// argmax is the place of the largest score; of equals the first counts.
-func argmax(scores []float32) int {
-	best := 0
-	for k, v := range scores {
-		if v > scores[best] {
-			best = k
-		}
-	}
-	return best
-}
-
-// tenth is the share of the rows that SelectStrength holds out.
+// tenth is the share of the rows that selectStrength holds out.
 const tenth = 0.1
 
 // HoldOut draws a share of each class's groups, and at least one of a class

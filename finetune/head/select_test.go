@@ -22,7 +22,7 @@ func ExampleFitCV() {
 func TestSelectStrength(t *testing.T) {
 	const n, d = 600, 150
 	x, y := blobs(30, n, d, 4, 6)
-	s, err := SelectStrength(context.Background(), x, n, d, y, 4, CVOptions{Seed: 7})
+	s, err := selectStrength(context.Background(), x, n, d, y, 4, CVOptions{Seed: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,13 +32,13 @@ func TestSelectStrength(t *testing.T) {
 			best = c
 		}
 	}
-	if s.Lambda != best.Lambda || s.Lambda == DefaultGrid[len(DefaultGrid)-1] {
+	if s.Lambda != best.Lambda || s.Lambda == defaultGrid[len(defaultGrid)-1] {
 		t.Errorf("chose λ %g, the hold-out says %+v", s.Lambda, best)
 	}
-	if len(s.Candidates) == len(DefaultGrid) {
+	if len(s.Candidates) == len(defaultGrid) {
 		t.Errorf("tried all of the grid although nothing improved: %+v", s.Candidates)
 	}
-	again, err := SelectStrength(context.Background(), x, n, d, y, 4, CVOptions{Seed: 7})
+	again, err := selectStrength(context.Background(), x, n, d, y, 4, CVOptions{Seed: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestSelectStrength(t *testing.T) {
 func TestSelectionJudgesTheHoldout(t *testing.T) {
 	const n, d = 400, 6
 	x, y := blobs(31, n, d, 3, 2)
-	s, err := SelectStrength(context.Background(), x, n, d, y, 3, CVOptions{Seed: 8, Grid: []float64{0.01}})
+	s, err := selectStrength(context.Background(), x, n, d, y, 3, CVOptions{Seed: 8, Grid: []float64{0.01}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestSelectionJudgesTheHoldout(t *testing.T) {
 	var loss float64
 	correct := 0
 	for _, i := range held {
-		p := s.Head.Probabilities(x[i*d:(i+1)*d], 1, 0)
+		p := probabilities(s.Head, x[i*d:(i+1)*d], 1)
 		loss -= math.Log(float64(p[y[i]]))
 		correct += hits(p, y[i:i+1], 3)
 	}
@@ -139,7 +139,7 @@ func TestSelectErrors(t *testing.T) {
 		"29 group numbers": {Groups: make([]int, 29)},
 		"too few":          {Groups: make([]int, 30)},
 	} {
-		if _, err := SelectStrength(context.Background(), x, 30, 2, y, 2, o); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := selectStrength(context.Background(), x, 30, 2, y, 2, o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
@@ -149,7 +149,7 @@ func TestSelectErrors(t *testing.T) {
 func TestSelectionWeighsTheHoldout(t *testing.T) {
 	x, y := blobs(33, 300, 4, 2, 3)
 	o := CVOptions{Seed: 9, Grid: []float64{0.1}, LBFGS: LBFGSOptions{ClassWeights: []float64{1, 1e-9}}}
-	s, err := SelectStrength(context.Background(), x, 300, 4, y, 2, o)
+	s, err := selectStrength(context.Background(), x, 300, 4, y, 2, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,9 +27,9 @@ var allowed = map[string][]string{
 var rooms = map[string][]string{
 	"nets":    {},
 	"metrics": {},
-	"head":    {},
+	"head":    {"metrics"},
 	"knn":     {},
-	"fit":     {"nets"},
+	"fit":     {"nets", "metrics"},
 	"run":     {"fit", "metrics", "nets"},
 	"load":    {"run", "fit", "nets"},
 	"model":   {"load", "run", "fit", "nets"},
