@@ -15,8 +15,8 @@ const (
 	OpExpand    Op = "Expand"
 )
 
-// ShapeAttrs is the wanted shape of Reshape and Expand.
-type ShapeAttrs struct{ Shape Shape }
+// shapeAttrs is the wanted shape of Reshape and Expand.
+type shapeAttrs struct{ Shape Shape }
 
 // TransposeAttrs says which axis of the operand becomes each axis of the result.
 type TransposeAttrs struct{ Perm []int }
@@ -30,7 +30,7 @@ func (g *Graph) Reshape(x *Node, shape ...int) *Node {
 			s[i] = x.shape.Size() / rest
 		}
 	}
-	return g.apply(OpReshape, ShapeAttrs{s}, x)
+	return g.apply(OpReshape, shapeAttrs{s}, x)
 }
 
 // Transpose orders the axes anew: axis i of the result is axis perm[i] of x. Without perm the last two are swapped.
@@ -44,7 +44,7 @@ func (g *Graph) Transpose(x *Node, perm ...int) *Node {
 
 // Expand repeats x to a shape it broadcasts to.
 func (g *Graph) Expand(x *Node, shape ...int) *Node {
-	return g.apply(OpExpand, ShapeAttrs{slices.Clone(shape)}, x)
+	return g.apply(OpExpand, shapeAttrs{slices.Clone(shape)}, x)
 }
 
 // swapLast is the order of axes with the last two exchanged; the rank is at least 2.
@@ -58,7 +58,7 @@ func swapLast(rank int) []int {
 }
 
 func reshapeShape(in []*Node, attrs any) (Shape, Type, error) {
-	s := attrs.(ShapeAttrs).Shape
+	s := attrs.(shapeAttrs).Shape
 	if err := s.check(); err != nil {
 		return nil, 0, err
 	}
@@ -85,8 +85,8 @@ func transposeShape(in []*Node, attrs any) (Shape, Type, error) {
 }
 
 func expandShape(in []*Node, attrs any) (Shape, Type, error) {
-	want := attrs.(ShapeAttrs).Shape
-	s, err := Broadcast(in[0].shape, want)
+	want := attrs.(shapeAttrs).Shape
+	s, err := broadcast(in[0].shape, want)
 	if err == nil && !s.Equal(want) {
 		err = fmt.Errorf("shape %v does not expand to %v", in[0].shape, want)
 	}

@@ -81,7 +81,7 @@ func elementwise(result Type, want ...Type) func([]*Node, any) (Shape, Type, err
 		s := in[0].shape
 		for _, n := range in[1:] {
 			var err error
-			if s, err = Broadcast(s, n.shape); err != nil {
+			if s, err = broadcast(s, n.shape); err != nil {
 				return nil, 0, err
 			}
 		}

@@ -11,8 +11,8 @@ const (
 	OpScatterRows Op = "ScatterRows"
 )
 
-// ScatterAttrs is the number of rows of the result.
-type ScatterAttrs struct{ Rows int }
+// scatterAttrs is the number of rows of the result.
+type scatterAttrs struct{ Rows int }
 
 // Gather takes rows of a table [R,…] by the whole numbers of indices: the result has the shape of indices followed by
 // that of a row. An index outside 0…R-1 is an error at run time.
@@ -20,7 +20,7 @@ func (g *Graph) Gather(table, indices *Node) *Node { return g.apply(OpGather, ni
 
 // ScatterRows adds rows into a table of zeros [rows,…] at the places of indices: the reverse of Gather.
 func (g *Graph) ScatterRows(x, indices *Node, rows int) *Node {
-	return g.apply(OpScatterRows, ScatterAttrs{rows}, x, indices)
+	return g.apply(OpScatterRows, scatterAttrs{rows}, x, indices)
 }
 
 func gatherShape(in []*Node, _ any) (Shape, Type, error) {
@@ -35,7 +35,7 @@ func scatterShape(in []*Node, attrs any) (Shape, Type, error) {
 	if len(x) < len(idx) || !x[:len(idx)].Equal(idx) {
 		return nil, 0, fmt.Errorf("wanted rows for indices %v, got shape %v", idx, x)
 	}
-	return append(Shape{attrs.(ScatterAttrs).Rows}, x[len(idx):]...), Float, wantTypes(in, Float, Int)
+	return append(Shape{attrs.(scatterAttrs).Rows}, x[len(idx):]...), Float, wantTypes(in, Float, Int)
 }
 
 // rowAt reads an index of one of so many rows.

@@ -217,7 +217,7 @@ func TestBroadcast(t *testing.T) {
 		{Shape{2, 3}, Shape{2}, nil},
 	} {
 		for _, got := range [][2]Shape{{c.a, c.b}, {c.b, c.a}} {
-			s, err := Broadcast(got[0], got[1])
+			s, err := broadcast(got[0], got[1])
 			if (err == nil) != (c.want != nil) || !s.Equal(c.want) {
 				t.Errorf("%v and %v: wanted %v, got %v, %v", got[0], got[1], c.want, s, err)
 			}

@@ -37,7 +37,7 @@ func matMulShape(in []*Node, attrs any) (Shape, Type, error) {
 	if len(a) < 2 || len(b) < 2 {
 		return nil, 0, fmt.Errorf("wanted matrices, got shapes %v and %v", a, b)
 	}
-	batch, err := Broadcast(a[:len(a)-2], b[:len(b)-2])
+	batch, err := broadcast(a[:len(a)-2], b[:len(b)-2])
 	if err != nil {
 		return nil, 0, fmt.Errorf("batches: %w", err)
 	}

@@ -8,11 +8,10 @@ type Optimizer interface {
 	Apply(g *Graph, parameters, gradients []*Node, rate *Node) error
 }
 
-// SGD is stochastic gradient descent: b ← momentum·b + ∇ + decay·p; p ← p - rate·b, or with Nesterov
-// p ← p - rate·(∇ + decay·p + momentum·b). State is named "sgd.momentum.<parameter>".
+// SGD is stochastic gradient descent: b ← momentum·b + ∇ + decay·p; p ← p - rate·b. State is named
+// "sgd.momentum.<parameter>".
 type SGD struct {
 	Momentum, WeightDecay float64
-	Nesterov              bool
 	Decay                 func(p *Node) bool // which parameters decay; nil: all
 }
 
@@ -25,9 +24,6 @@ type Adam struct {
 	Decoupled         bool
 	Decay             func(p *Node) bool // which parameters decay; nil: all
 }
-
-// AdamW is Adam with decoupled weight decay.
-func AdamW(weightDecay float64) Adam { return Adam{WeightDecay: weightDecay, Decoupled: true} }
 
 // checkOptimizer is what every optimiser asks of its operands; the graph's updates check the shapes.
 func checkOptimizer(g *Graph, parameters, gradients []*Node, rate *Node) error {
@@ -61,12 +57,8 @@ func (o SGD) Apply(g *Graph, parameters, gradients []*Node, rate *Node) error {
 		}
 		if o.Momentum != 0 {
 			b := g.State("sgd.momentum."+p.name, nil, p.shape...)
-			next := g.Add(g.Scale(b, o.Momentum), d)
-			g.Update(b, next)
-			if o.Nesterov {
-				next = g.Add(d, g.Scale(next, o.Momentum))
-			}
-			d = next
+			d = g.Add(g.Scale(b, o.Momentum), d)
+			g.Update(b, d)
 		}
 		g.Update(p, g.Sub(p, g.Mul(d, rate)))
 	}

@@ -88,9 +88,9 @@ func (s Shape) check() error {
 	return nil
 }
 
-// Broadcast is the common shape of two operands by the rule of NumPy and ONNX: aligned at the last axis, equal sizes
+// broadcast is the common shape of two operands by the rule of NumPy and ONNX: aligned at the last axis, equal sizes
 // or one of them 1.
-func Broadcast(a, b Shape) (Shape, error) {
+func broadcast(a, b Shape) (Shape, error) {
 	long, short := a, b
 	if len(short) > len(long) {
 		long, short = short, long

@@ -179,7 +179,6 @@ OPTIMIZERS = {
     "adam_decay": lambda p: torch.optim.Adam(p, 0.01, weight_decay=0.1),
     "adamw": lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1),
     "sgd": lambda p: torch.optim.SGD(p, 0.05, momentum=0.9, weight_decay=0.01),
-    "nesterov": lambda p: torch.optim.SGD(p, 0.05, momentum=0.9, nesterov=True),
 }
 
 

@@ -80,7 +80,7 @@ func (t *trainer) save() error {
 
 // resume goes on from a checkpoint, if there is one.
 func (t *trainer) resume() error {
-	if t.job.Checkpoint == "" || !Unfinished(t.job.Checkpoint) {
+	if t.job.Checkpoint == "" || !unfinished(t.job.Checkpoint) {
 		return nil
 	}
 	f, err := checkpoint.OpenKey(t.job.Checkpoint, checkpoint.Whole)

@@ -40,9 +40,6 @@ func (p *Pixels) Set(i int, im preprocess.Image) error {
 
 func (p *Pixels) size() int { return p.c * p.side * p.side }
 
-// Len is the number of images.
-func (p *Pixels) Len() int { return p.n }
-
 // read is an augment.Source: image i in 0…1.
 func (p *Pixels) read(dst []float32, i int) {
 	if p.floats != nil {
@@ -62,21 +59,21 @@ func unit(pix []uint8) []float32 {
 	return out
 }
 
-// Images are images to learn from, changed at random by a pipeline.
-type Images struct {
+// images are images to learn from, changed at random by a pipeline.
+type images struct {
 	pixels    *Pixels
 	rows      []int
-	targets   []float32 // [pixels.Len(),classes]
+	targets   []float32 // [pixels,classes]
 	classes   int
 	augmenter *augment.Augmenter
 	read      augment.Source
 	indices   []int // of a batch
 }
 
-// NewImages takes the given rows of pixels, with targets [pixels.Len(),classes] of all rows. What the pipeline does to an
+// NewImages takes the given rows of pixels, with targets [pixels,classes] of all rows. What the pipeline does to an
 // image depends on seed, epoch and the image's row.
-func NewImages(p *Pixels, rows []int, targets []float32, classes int, pipeline augment.Pipeline, seed uint64) (*Images, error) {
-	if err := checkTargets(targets, p.Len(), classes); err != nil {
+func NewImages(p *Pixels, rows []int, targets []float32, classes int, pipeline augment.Pipeline, seed uint64) (Data, error) {
+	if err := checkTargets(targets, p.n, classes); err != nil {
 		return nil, err
 	}
 	// One thread: batches are prepared beside the training step, which has the others.
@@ -84,17 +81,17 @@ func NewImages(p *Pixels, rows []int, targets []float32, classes int, pipeline a
 	if err != nil {
 		return nil, err
 	}
-	return &Images{pixels: p, rows: rows, targets: targets, classes: classes, augmenter: a, read: p.read}, nil
+	return &images{pixels: p, rows: rows, targets: targets, classes: classes, augmenter: a, read: p.read}, nil
 }
 
 // Len is the number of rows taken.
-func (d *Images) Len() int { return len(d.rows) }
+func (d *images) Len() int { return len(d.rows) }
 
 // Shape is [C,H,W] after the pipeline's crop.
-func (d *Images) Shape() []int { return d.augmenter.Shape() }
+func (d *images) Shape() []int { return d.augmenter.Shape() }
 
 // Batch writes augmented images and their targets, mixed where the pipeline has mixup.
-func (d *Images) Batch(x, targets []float32, epoch int, rows []int) error {
+func (d *images) Batch(x, targets []float32, epoch int, rows []int) error {
 	d.indices = d.indices[:0]
 	for i, r := range rows {
 		index := d.rows[r]

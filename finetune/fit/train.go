@@ -167,8 +167,8 @@ func (t *trainer) result() *Result {
 	return r
 }
 
-// Unfinished tells whether a checkpoint lies at a path.
-func Unfinished(checkpoint string) bool {
+// unfinished tells whether a checkpoint lies at a path.
+func unfinished(checkpoint string) bool {
 	_, err := os.Stat(checkpoint)
 	return err == nil
 }

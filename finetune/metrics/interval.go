@@ -19,16 +19,16 @@ func Wilson(k, n int) (lo, hi float64) {
 	return max(0, min(p, (centre-half)/scale)), min(1, max(p, (centre+half)/scale))
 }
 
-// Bins is the number of equal-width bins of ECE.
-const Bins = 15
+// bins is the number of equal-width bins of the calibration error.
+const bins = 15
 
-// ECE is the expected calibration error of the predicted class (Guo et al.,
+// ece is the expected calibration error of the predicted class (Guo et al.,
 // "On Calibration of Modern Neural Networks", 2017): samples fall into 15 bins
 // of equal width by the probability of their prediction, bin i holding
 // (i/15, (i+1)/15]; the result is the mean over samples of the distance between
 // their bin's accuracy and its mean confidence. probs is [n,k] row-major.
-func ECE(probs []float32, labels []int, k int) float64 {
-	var gap [Bins]float64 // sum of correct − confidence
+func ece(probs []float32, labels []int, k int) float64 {
+	var gap [bins]float64 // sum of correct − confidence
 	for i, y := range labels {
 		row := probs[i*k : (i+1)*k]
 		p := Argmax(row)
@@ -49,10 +49,10 @@ func ECE(probs []float32, labels []int, k int) float64 {
 // bin compares with the bounds themselves: multiplying by 15 would round some
 // values across one.
 func bin(confidence float64) int {
-	for i := range Bins - 1 {
-		if confidence <= float64(i+1)/Bins {
+	for i := range bins - 1 {
+		if confidence <= float64(i+1)/bins {
 			return i
 		}
 	}
-	return Bins - 1
+	return bins - 1
 }

@@ -28,7 +28,7 @@ type Report struct {
 	Loss      float64    `json:"loss"`          // mean cross-entropy, natural logarithm
 	MacroF1   float64    `json:"macro_f1"`      // over the classes that occur in labels or predictions
 	Balanced  float64    `json:"balanced_accuracy"`
-	ECE       float64    `json:"ece"` // 15 bins; see ECE
+	ECE       float64    `json:"ece"` // 15 bins; see ece
 	Classes   []Class    `json:"classes"`
 	Confusion [][]int    `json:"confusion"` // [true][predicted]
 }
@@ -77,7 +77,7 @@ func Evaluate(probs []float32, labels []int, classes []string) (Report, error) {
 	r.Loss /= float64(n)
 	r.Accuracy = float64(r.Correct) / float64(n)
 	r.Interval[0], r.Interval[1] = Wilson(r.Correct, n)
-	r.ECE = ECE(probs, labels, k)
+	r.ECE = ece(probs, labels, k)
 	r.addClasses(classes)
 	return r, nil
 }

@@ -125,13 +125,13 @@ func TestWilsonEdges(t *testing.T) {
 }
 
 func TestBinBoundsBelongToTheLowerBin(t *testing.T) {
-	for i := range Bins {
-		hi := float64(i+1) / Bins
+	for i := range bins {
+		hi := float64(i+1) / bins
 		if got := bin(hi); got != i {
 			t.Errorf("bin(%g) = %d, want %d", hi, got, i)
 		}
-		if got := bin(math.Nextafter(hi, 2)); got != min(i+1, Bins-1) {
-			t.Errorf("bin just over %g = %d, want %d", hi, got, min(i+1, Bins-1))
+		if got := bin(math.Nextafter(hi, 2)); got != min(i+1, bins-1) {
+			t.Errorf("bin just over %g = %d, want %d", hi, got, min(i+1, bins-1))
 		}
 	}
 }

@@ -3,37 +3,14 @@ package metrics
 import (
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
-	"unicode"
-	"unicode/utf8"
 )
 
-// ClassLines is the study's table, a line per class and one for all:
-// "Happy: 80% (710/879)". Percentages are cut, not rounded, as the study
-// printed them (710/879 is 80.8%).
-func (r Report) ClassLines() string {
-	var b strings.Builder
-	for _, c := range r.Classes {
-		fmt.Fprintf(&b, "%s: %s\n", title(c.Name), cutPercent(c.Correct, c.Total))
-	}
-	fmt.Fprintf(&b, "Overall: %s\n", cutPercent(r.Correct, r.Total))
-	return b.String()
-}
-
-func cutPercent(correct, total int) string {
+func percent(correct, total int) string {
 	if total == 0 {
 		return "n/a (0/0)"
 	}
-	return fmt.Sprintf("%d%% (%d/%d)", 100*correct/total, correct, total)
-}
-
-func title(s string) string {
-	first, size := utf8.DecodeRuneInString(s)
-	if size == 0 {
-		return s
-	}
-	return string(unicode.ToUpper(first)) + s[size:]
+	return fmt.Sprintf("%.1f%% (%d/%d)", 100*float64(correct)/float64(total), correct, total)
 }
 
 // WriteConfusion prints the confusion matrix, a row per true class and a
@@ -60,7 +37,7 @@ var figures = []struct {
 	name string
 	text func(Report) string
 }{
-	{"accuracy", func(r Report) string { return fmt.Sprintf("%.1f%% (%d/%d)", 100*r.Accuracy, r.Correct, r.Total) }},
+	{"accuracy", func(r Report) string { return percent(r.Correct, r.Total) }},
 	{"95% interval", func(r Report) string { return fmt.Sprintf("%.1f–%.1f%%", 100*r.Interval[0], 100*r.Interval[1]) }},
 	{"balanced accuracy", func(r Report) string { return fmt.Sprintf("%.1f%%", 100*r.Balanced) }},
 	{"macro F1", func(r Report) string { return fmt.Sprintf("%.3f", r.MacroF1) }},
@@ -68,7 +45,7 @@ var figures = []struct {
 	{"calibration error", func(r Report) string { return fmt.Sprintf("%.3f", r.ECE) }},
 }
 
-// WriteTable prints splits side by side: the study's line per class, then the
+// WriteTable prints splits side by side: a line per class, then the
 // figures of the whole with 95% intervals. All reports must be over the same
 // classes.
 func WriteTable(w io.Writer, reports ...Report) error {
@@ -90,7 +67,7 @@ func WriteTable(w io.Writer, reports ...Report) error {
 				return fmt.Errorf("splits %s and %s are over different classes", reports[0].Split, r.Split)
 			}
 		}
-		row(title(c.Name)+":", func(r Report) string { return cutPercent(r.Classes[i].Correct, r.Classes[i].Total) })
+		row(c.Name+":", func(r Report) string { return percent(r.Classes[i].Correct, r.Classes[i].Total) })
 	}
 	for _, f := range figures {
 		row(f.name, f.text)

@@ -8,11 +8,18 @@ import (
 	"testing"
 )
 
-func TestClassLinesAreCutAsTheStudyPrintedThem(t *testing.T) {
-	r := Report{Total: 879, Correct: 710, Classes: []Class{{Name: "happy", Total: 879, Correct: 710}, {Name: "été"}}}
-	want := "Happy: 80% (710/879)\nÉté: n/a (0/0)\nOverall: 80% (710/879)\n"
-	if got := r.ClassLines(); got != want {
-		t.Errorf("got %q, want %q", got, want)
+// TestTableShowsNamesAndSharesAsTheyAre wants shares rounded and class names as given.
+func TestTableShowsNamesAndSharesAsTheyAre(t *testing.T) {
+	r := Report{Split: "val", Total: 11, Correct: 10, Classes: []Class{{Name: "iPhone", Total: 11, Correct: 10}, {Name: "cat"}, {Name: "Cat"}}}
+	var b bytes.Buffer
+	if err := WriteTable(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\niPhone:             90.9% (10/11)\n", "\ncat:                n/a (0/0)\n", "\nCat:                n/a (0/0)\n",
+		"\naccuracy            90.9% (10/11)\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("got\n%swant a line %q", b.String(), want)
+		}
 	}
 }
 
@@ -50,15 +57,11 @@ func ExampleEvaluate() {
 		return
 	}
 	r.Split = "val"
-	fmt.Print(r.ClassLines())
 	_ = WriteTable(os.Stdout, r)
 	// Output:
-	// Cat: 100% (1/1)
-	// Dog: 50% (1/2)
-	// Overall: 66% (2/3)
 	//                     val
-	// Cat:                100% (1/1)
-	// Dog:                50% (1/2)
+	// cat:                100.0% (1/1)
+	// dog:                50.0% (1/2)
 	// accuracy            66.7% (2/3)
 	// 95% interval        20.8–93.9%
 	// balanced accuracy   75.0%

@@ -43,7 +43,7 @@ func benchProgram(b *testing.B, net Net, batch, threads int) *engine.Program {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := graph.AdamW(0.05).Apply(g, parameters, gradients, rate); err != nil {
+	if err := (graph.Adam{WeightDecay: 0.05, Decoupled: true}).Apply(g, parameters, gradients, rate); err != nil {
 		b.Fatal(err)
 	}
 	p, err := engine.Compile(g, []*graph.Node{loss}, g.Updates(), engine.Options{Threads: threads})

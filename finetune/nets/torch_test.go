@@ -205,7 +205,7 @@ func TestTorchTraining(t *testing.T) {
 	}
 }
 
-// checkTrained shares the trained weights with an inference program.
+// checkTrained gives the trained weights to an inference program.
 func (s *training) checkTrained(t *testing.T, net Net, trained *engine.Program) {
 	g := graph.New()
 	x := g.Input("x", s.x.Shape()...)
@@ -214,9 +214,12 @@ func (s *training) checkTrained(t *testing.T, net Net, trained *engine.Program) 
 		t.Fatal(err)
 	}
 	logits := net.Forward(g, x, w, Mode{})
-	p, err := engine.Compile(g, []*graph.Node{logits}, nil, engine.Options{Threads: 1, Share: trained})
+	p, err := engine.Compile(g, []*graph.Node{logits}, nil, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, n := range g.Parameters(true) {
+		s.set(p, n, trained.Parameter(n.Name()))
 	}
 	s.set(p, x, s.get("x"))
 	run(t, p)

@@ -53,9 +53,6 @@ func compile(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Op
 	}
 	p := &Program{graph: g, options: o, values: map[*graph.Node]*tensor.Dense{}}
 	c := &compiler{program: p, threads: threadsOf(o), keepAll: keepAll, made: map[place]bool{}, buffers: map[place][]float32{}}
-	if err := checkShared(g, o.Share); err != nil {
-		return nil, err
-	}
 	p.pool = poolOf(c.threads)
 	c.units = group(simplify(g, outputs, updates), !keepAll)
 	p.roots = c.roots
@@ -91,19 +88,6 @@ func checkSource(g *graph.Graph, outputs []*graph.Node, updates []graph.Update) 
 	for _, n := range all {
 		if len(n.Shape()) > maxRank {
 			return fmt.Errorf("engine: compile: %v has more than %d axes", n, maxRank)
-		}
-	}
-	return nil
-}
-
-// checkShared wants parameters of the same name to have the same shape.
-func checkShared(g *graph.Graph, from *Program) error {
-	if from == nil {
-		return nil
-	}
-	for _, n := range g.Parameters(true) {
-		if m := from.graph.Lookup(n.Name()); m != nil && from.values[m] != nil && !m.Shape().Equal(n.Shape()) {
-			return fmt.Errorf("engine: compile: shared parameter %s: wanted shape %v, the other program has %v", n.Name(), n.Shape(), m.Shape())
 		}
 	}
 	return nil
@@ -284,7 +268,6 @@ func (c *compiler) emit() {
 		c.temps[t] = make([]float32, c.tempSize+16) // the parts' ends on their own cache lines
 	}
 	c.work.data = make([]float32, c.work.size)
-	p.memory += 4 * (c.threads*c.tempSize + c.work.size)
 	if c.keepAll {
 		c.checkAll()
 	} else {

@@ -206,7 +206,7 @@ func TestNothingAllocated(t *testing.T) {
 
 func trainedBlock(t testing.TB, threads int) *Program {
 	m := newModel(t, "block")
-	p := m.training(t, graph.AdamW(0.01), Options{Threads: threads, CheckNaN: true})
+	p := m.training(t, graph.Adam{WeightDecay: 0.01, Decoupled: true}, Options{Threads: threads, CheckNaN: true})
 	m.set(t, p, 1e-4)
 	return p
 }

@@ -3,10 +3,7 @@ package engine
 import (
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"graft/graph"
-	"graft/graph/engine/dense"
 )
 
 // span is the run of instructions during which a value is needed.
@@ -44,7 +41,6 @@ func (c *compiler) allocate() {
 		}
 	}
 	memory := make([]float32, a.size)
-	c.program.memory += 4 * a.size
 	for p, at := range offsets {
 		c.buffers[p] = memory[at : at+p.size() : at+p.size()]
 	}
@@ -80,25 +76,16 @@ func (c *compiler) own(spans map[place]span) {
 	for _, n := range c.outputs {
 		p := place{c.root(n), plain}
 		if c.buffers[p] == nil {
-			c.buffers[p] = c.fresh(p.size())
+			c.buffers[p] = make([]float32, p.size())
 		}
 		c.program.values[n] = newDense(n.Shape(), c.buffers[p])
 	}
 	c.program.commits = append(c.program.commits, staged...)
 }
 
-func (c *compiler) fresh(n int) []float32 {
-	c.program.memory += 4 * n
-	return make([]float32, n)
-}
-
 func (c *compiler) leaf(n *graph.Node) {
 	p := place{n, plain}
-	if shared := c.shared(n); shared != nil {
-		c.buffers[p], c.program.values[n] = dense.Float32s(shared), shared
-		return
-	}
-	data := c.fresh(p.size())
+	data := make([]float32, p.size())
 	copy(data, n.Initial())
 	for i, v := range n.Value() {
 		data[i] = float32(v)
@@ -107,15 +94,6 @@ func (c *compiler) leaf(n *graph.Node) {
 	if n.Op() != graph.OpConstant {
 		c.program.values[n] = newDense(n.Shape(), data)
 	}
-}
-
-// shared finds a parameter's value in the program that this one shares with.
-func (c *compiler) shared(n *graph.Node) *tensor.Dense {
-	from := c.program.options.Share
-	if from == nil || n.Op() != graph.OpParameter {
-		return nil
-	}
-	return from.values[from.graph.Lookup(n.Name())]
 }
 
 // ownUpdates decides where new values of parameters are written. It returns the copies that must come after the
@@ -130,14 +108,14 @@ func (c *compiler) ownUpdates(spans map[place]span) (last []commit) {
 		old := c.buffers[parameter]
 		switch {
 		case isLeaf(value.node): // staged, as that leaf may be updated itself
-			temporary := c.fresh(value.size())
+			temporary := make([]float32, value.size())
 			first = append(first, commit{temporary, c.buffers[value]})
 			last = append(last, commit{old, temporary})
 		case c.buffers[value] == nil && c.inPlace(parameter, value, spans):
 			c.buffers[value] = old
 		default:
 			if c.buffers[value] == nil {
-				c.buffers[value] = c.fresh(value.size())
+				c.buffers[value] = make([]float32, value.size())
 			}
 			last = append(last, commit{old, c.buffers[value]})
 		}

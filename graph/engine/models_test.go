@@ -130,9 +130,8 @@ var optimizers = map[string]struct {
 }{
 	"adam":       {0.01, graph.Adam{}},
 	"adam_decay": {0.01, graph.Adam{WeightDecay: 0.1}},
-	"adamw":      {0.01, graph.AdamW(0.1)},
+	"adamw":      {0.01, graph.Adam{WeightDecay: 0.1, Decoupled: true}},
 	"sgd":        {0.05, graph.SGD{Momentum: 0.9, WeightDecay: 0.01}},
-	"nesterov":   {0.05, graph.SGD{Momentum: 0.9, Nesterov: true}},
 }
 
 // training compiles a model with an optimiser.

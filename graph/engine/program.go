@@ -17,9 +17,6 @@ import (
 type Options struct {
 	Threads  int  // cores used, 0 for all
 	CheckNaN bool // stop a step whose scalar outputs or gradients are not finite, before parameters change
-	// Share, if not nil, is a program whose parameters this one reads and writes in place of its own of the same
-	// names: so a model is evaluated while it is trained. The two must not run at the same time.
-	Share *Program
 }
 
 // Program is a compiled graph with its parameters' values. It must not be used by several goroutines at once.
@@ -34,7 +31,6 @@ type Program struct {
 	check   int // index of the first step of the updates
 	checked []checkedValue
 	fault   fault
-	memory  int
 
 	wanted struct {
 		outputs []*graph.Node
@@ -156,9 +152,6 @@ func (p *Program) Parameter(name string) []float32 {
 	}
 	return nil
 }
-
-// Memory is the number of bytes of all values, for a report of what a model takes.
-func (p *Program) Memory() int { return p.memory }
 
 func threadsOf(o Options) int {
 	if o.Threads > 0 {

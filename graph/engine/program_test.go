@@ -112,35 +112,6 @@ func TestRunningStatistics(t *testing.T) {
 	close(t, "output", widen(p.Value(y)), []float64{-3 / math.Sqrt(5), -1 / math.Sqrt(5), 1 / math.Sqrt(5), 3 / math.Sqrt(5)}, 1e-6)
 }
 
-// TestShare evaluates a model with the weights of the program that trains it.
-func TestShare(t *testing.T) {
-	m, e := newModel(t, "cnn"), newModel(t, "cnn")
-	training := m.training(t, graph.Adam{}, Options{Threads: 1})
-	m.set(t, training, 0.01)
-	evaluation, err := Compile(e.g, []*graph.Node{e.loss}, nil, Options{Threads: 1, Share: training})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.set(t, evaluation, 0)
-	for range 3 {
-		if err := evaluation.Run(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		before := evaluation.Value(e.loss)[0]
-		if err := training.Run(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		if got := training.Value(m.loss)[0]; got != before {
-			t.Errorf("training's loss is %v, evaluation's with the same weights %v", got, before)
-		}
-	}
-	g := graph.New()
-	w := g.Parameter("fc2.bias", nil, 3)
-	if _, err := Compile(g, []*graph.Node{w}, nil, Options{Share: training}); err == nil {
-		t.Error("a shared parameter of another shape was accepted")
-	}
-}
-
 func TestErrors(t *testing.T) {
 	g := graph.New()
 	table, rows := g.Input("table", 3, 2), g.Indices("rows", 2)

@@ -31,8 +31,6 @@ type Options struct {
 	// Inputs gives the value in the model for each input of the graph by name. All inputs that the outputs depend on
 	// are needed.
 	Inputs map[string]string
-	// Weights gives each parameter's value by name, row-major; nil takes the parameters' initial values.
-	Weights map[string][]float32
 }
 
 // Nodes adds to b's model what the outputs depend on, and returns the outputs' names in it. The first axis of every
@@ -75,7 +73,7 @@ func (o Options) node(w *graph.Writer, n *graph.Node) error {
 	case graph.OpInput:
 		return o.input(w, n)
 	case graph.OpParameter:
-		return o.parameter(w, n)
+		return parameter(w, n)
 	case graph.OpConstant:
 		v := make([]float32, len(n.Value()))
 		for i, x := range n.Value() {
@@ -99,14 +97,10 @@ func (o Options) input(w *graph.Writer, n *graph.Node) error {
 	return nil
 }
 
-func (o Options) parameter(w *graph.Writer, n *graph.Node) error {
-	v := n.Initial()
-	if o.Weights != nil {
-		v = o.Weights[n.Name()]
+func parameter(w *graph.Writer, n *graph.Node) error {
+	if len(n.Initial()) != n.Shape().Size() {
+		return errors.New("this parameter has no values")
 	}
-	if len(v) != n.Shape().Size() {
-		return fmt.Errorf("wanted %d values for this parameter, got %d", n.Shape().Size(), len(v))
-	}
-	w.Initializer(n, v)
+	w.Initializer(n, n.Initial())
 	return nil
 }

@@ -289,8 +289,7 @@ func TestNodesRefusesInputs(t *testing.T) {
 	}{
 		{g.Relu(x), Options{}, "no value of the model is given"},
 		{g.Relu(two), Options{Inputs: map[string]string{"two": "two"}}, "built for another batch than 1"},
-		{p, Options{}, "wanted 4 values for this parameter, got 0"},
-		{p, Options{Weights: map[string][]float32{"p": {1}}}, "got 1"},
+		{p, Options{}, "this parameter has no values"},
 		{nil, Options{}, "output 0 was not built"},
 	} {
 		if _, err := Nodes(onnx.NewBuilder(&onnx.Model{Opset: Opset}), []*graph.Node{c.out}, c.o); err == nil || !strings.Contains(err.Error(), c.want) {

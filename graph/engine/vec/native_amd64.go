@@ -17,7 +17,7 @@ func init() {
 
 // useAVX2 puts the assembly in the portable functions' place.
 func useAVX2() {
-	Features, fast = "avx2", true
+	fast = true
 	Add, Sub = binary(addAVX2, addGo), binary(subAVX2, subGo)
 	Mul, Div = binary(mulAVX2, mulGo), binary(divAVX2, divGo)
 	Max = binary(maxAVX2, maxGo)

@@ -126,6 +126,3 @@ func Correlate(out *[CorrelateRows * CorrelateCols]float32, dy []float32, dyPlan
 		correlateGo(out, dy, dyPlane, dyRow, x, at, xRow, xStep, rows, cols)
 	}
 }
-
-// Features names the instructions in use: "avx2" or "portable".
-var Features = "portable"
