@@ -119,7 +119,7 @@ func (t *trainer) checkIdentity(had map[string]string) error {
 	var faults []string
 	for _, name := range slices.Sorted(maps.Keys(both)) {
 		if had[name] != want[name] {
-			faults = append(faults, fmt.Sprintf("%s was %s and now is %s", name, told(had[name]), told(want[name])))
+			faults = append(faults, fmt.Sprintf("%s was %s and now is %s", name, orNotSet(had[name]), orNotSet(want[name])))
 		}
 	}
 	if len(faults) > 0 {
@@ -128,7 +128,7 @@ func (t *trainer) checkIdentity(had map[string]string) error {
 	return nil
 }
 
-func told(v string) string {
+func orNotSet(v string) string {
 	if v == "" {
 		return "not set"
 	}

@@ -34,7 +34,7 @@ type compiler struct {
 	made     map[place]bool
 	buffers  map[place][]float32
 	work     workspace
-	temps    [][]float32 // per part, for chains
+	temps    [][]float32 // per part, for fused units
 	tempSize int
 }
 
@@ -57,7 +57,7 @@ func compile(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Op
 	c.units = group(simplify(g, outputs, updates), !keepAll)
 	p.roots = c.roots
 	p.wanted.outputs, p.wanted.updates = slices.Clone(outputs), slices.Clone(updates)
-	c.lower()
+	c.plan()
 	c.allocate()
 	c.emit()
 	return p, nil
@@ -93,13 +93,13 @@ func checkSource(g *graph.Graph, outputs []*graph.Node, updates []graph.Update) 
 	return nil
 }
 
-// lower turns units into instructions, with changes of layout between them.
-func (c *compiler) lower() {
+// plan turns units into instructions, with changes of layout between them.
+func (c *compiler) plan() {
 	for _, u := range c.order {
 		if u.fused {
-			c.lowerChain(u)
+			c.planFused(u)
 		} else {
-			c.lowerOne(u)
+			c.planOne(u)
 		}
 	}
 	for _, n := range c.outputs {
@@ -131,10 +131,10 @@ func (c *compiler) add(i *instruction) {
 	}
 }
 
-// lowerOne lowers a unit of one operation by its entry in the table.
-func (c *compiler) lowerOne(u *unit) {
+// planOne plans a unit of one operation by its entry in the table.
+func (c *compiler) planOne(u *unit) {
 	n := u.nodes[0]
-	l, fast := lowerings[n.Op()]
+	l, fast := kernels[n.Op()]
 	if !fast {
 		l.emit = emitNaive
 	}
@@ -163,9 +163,9 @@ func (c *compiler) lowerOne(u *unit) {
 	c.add(i)
 }
 
-// lowerChain lowers a fused unit: in the interleaved layout if one of its operands already lies so and all can.
-func (c *compiler) lowerChain(u *unit) {
-	l := c.chainLayout(u)
+// planFused plans a fused unit: in the interleaved layout if one of its operands already lies so and all can.
+func (c *compiler) planFused(u *unit) {
+	l := c.fusedLayout(u)
 	i := &instruction{node: u.nodes[len(u.nodes)-1], unit: u}
 	size := u.nodes[0].Shape().Size()
 	for _, n := range u.nodes {
@@ -185,11 +185,11 @@ func (c *compiler) lowerChain(u *unit) {
 		}
 	}
 	i.reuse = func(in, out place) bool { return c.readsBefore(u, in, out) }
-	i.emit = func() []step { return c.emitChain(u, l) }
+	i.emit = func() []step { return c.emitFused(u, l) }
 	c.add(i)
 }
 
-func (c *compiler) chainLayout(u *unit) layout {
+func (c *compiler) fusedLayout(u *unit) layout {
 	shape, found := u.nodes[0].Shape(), false
 	if len(shape) != 4 {
 		return plain
@@ -218,7 +218,7 @@ func (c *compiler) chainLayout(u *unit) layout {
 	return plain
 }
 
-// readsBefore tells whether a chain is done with in, read element by element, when it writes out.
+// readsBefore tells whether a fused unit is done with in, read element by element, when it writes out.
 func (c *compiler) readsBefore(u *unit, in, out place) bool {
 	if in.size() != out.size() || in.layout != out.layout {
 		return false
@@ -240,9 +240,9 @@ func (c *compiler) parts(work int) int {
 	return max(1, min(c.threads, work/worth+1))
 }
 
-// emitChain makes the one step of a fused unit.
-func (c *compiler) emitChain(u *unit, l layout) []step {
-	ch := c.chainOf(u, l)
+// emitFused makes the one step of a fused unit.
+func (c *compiler) emitFused(u *unit, l layout) []step {
+	ch := c.fuse(u, l)
 	c.tempSize = max(c.tempSize, ch.slots*fusedBlock)
 	return []step{{u.nodes[len(u.nodes)-1], c.parts(ch.size * len(ch.ops) / 4), func(part, parts int) {
 		lo, hi := chunk(ch.size, 16, part, parts)

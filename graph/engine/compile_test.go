@@ -11,7 +11,7 @@ import (
 	"graft/graph"
 )
 
-// TestEqualNodesAreMerged wants one computation for two equal chains, and reshapes to cost nothing.
+// TestEqualNodesAreMerged wants one computation for two equal expressions, and reshapes to cost nothing.
 func TestEqualNodesAreMerged(t *testing.T) {
 	g := graph.New()
 	x := g.Input("x", 4, 4)
@@ -173,7 +173,7 @@ func TestMixedLayouts(t *testing.T) {
 			y := g.Conv(x, w, nil, graph.ConvAttrs{Pad: [2]int{1, 1}})
 			return g.Sum(g.Mul(g.Transpose(g.Relu(y), 0, 1, 3, 2), g.Transpose(y, 0, 1, 3, 2)))
 		},
-		"plain operand of an interleaved chain": func(g benchmarked, x, w *graph.Node) *graph.Node {
+		"plain operand of an interleaved fused unit": func(g benchmarked, x, w *graph.Node) *graph.Node {
 			y := g.Conv(x, w, nil, graph.ConvAttrs{Pad: [2]int{1, 1}})
 			return g.Sum(g.Exp(g.Scale(g.Mul(g.Add(y, x), x), 0.1)))
 		},

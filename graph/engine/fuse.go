@@ -5,28 +5,28 @@ import (
 	"graft/graph/engine/vec"
 )
 
-// fusedBlock is how many elements a chain of element-wise operations handles at a time: its temporaries stay in the
+// fusedBlock is how many elements a fused unit of element-wise operations handles at a time: its temporaries stay in the
 // first-level cache.
 const fusedBlock = 512
 
-// kernel computes one element-wise operation over len(dst) elements; operands that the operation lacks are nil.
-type kernel func(dst, a, b, c []float32)
+// elementKernel computes one element-wise operation over len(dst) elements; operands that the operation lacks are nil.
+type elementKernel func(dst, a, b, c []float32)
 
-func unaryKernel(f *func(dst, a []float32)) kernel {
+func unaryKernel(f *func(dst, a []float32)) elementKernel {
 	return func(dst, a, _, _ []float32) { (*f)(dst, a) }
 }
 
-func binaryKernel(f *func(dst, a, b []float32)) kernel {
+func binaryKernel(f *func(dst, a, b []float32)) elementKernel {
 	return func(dst, a, b, _ []float32) { (*f)(dst, a, b) }
 }
 
 // swappedKernel turns a<b into b>a.
-func swappedKernel(f *func(dst, a, b []float32)) kernel {
+func swappedKernel(f *func(dst, a, b []float32)) elementKernel {
 	return func(dst, a, b, _ []float32) { (*f)(dst, b, a) }
 }
 
-// pointKernel computes what the operation's row says, in float64.
-func pointKernel(n *graph.Node) kernel {
+// rowKernel computes what the operation's row says, in float64.
+func rowKernel(n *graph.Node) elementKernel {
 	f, attrs := graph.Point(n.Op()), n.Attrs()
 	return func(dst, a, b, c []float32) {
 		for i := range dst {
@@ -42,13 +42,13 @@ func pointKernel(n *graph.Node) kernel {
 	}
 }
 
-// fuses tells whether an operation works element by element, and so joins chains.
+// fuses tells whether an operation works element by element, and so joins fused units.
 func fuses(n *graph.Node) bool {
-	return elementwise[n.Op()] != nil || graph.Point(n.Op()) != nil || graph.Formula(n) != nil
+	return elementKernels[n.Op()] != nil || graph.Point(n.Op()) != nil || graph.Formula(n) != nil
 }
 
-// elementwise are the kernels of operations that fuse; the others of them follow from their rows.
-var elementwise = map[graph.Op]kernel{
+// elementKernels are those of operations that fuse; the others of them follow from their rows.
+var elementKernels = map[graph.Op]elementKernel{
 	graph.OpAdd:            binaryKernel(&vec.Add),
 	graph.OpSub:            binaryKernel(&vec.Sub),
 	graph.OpMul:            binaryKernel(&vec.Mul),
@@ -74,9 +74,9 @@ type ref struct {
 	slot int
 }
 
-// fusedOp is one operation of a chain.
+// fusedOp is one operation of a fused unit.
 type fusedOp struct {
-	kernel kernel
+	kernel elementKernel
 	dst    ref
 	in     [3]ref
 	arity  int
@@ -90,8 +90,8 @@ type repeated struct {
 	step  []int
 }
 
-// chain is a compiled unit of element-wise operations.
-type chain struct {
+// fused is a compiled unit of element-wise operations.
+type fused struct {
 	size     int
 	ops      []fusedOp
 	repeated []repeated
@@ -100,7 +100,7 @@ type chain struct {
 }
 
 // run computes elements lo…hi-1 with the part's own temporaries.
-func (c *chain) run(lo, hi int, temp []float32) {
+func (c *fused) run(lo, hi int, temp []float32) {
 	first := min(fusedBlock, hi-lo)
 	for i := range c.scalars {
 		s := &c.scalars[i]

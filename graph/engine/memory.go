@@ -124,8 +124,8 @@ func (c *compiler) ownUpdates(spans map[place]span) (last []commit) {
 	return last
 }
 
-// inPlace tells whether a parameter's new value may be written straight over the old one: it is made by a late chain
-// that is the old value's last reader, element by element, and it is no output.
+// inPlace tells whether a parameter's new value may be written straight over the old one: it is made by a late fused
+// unit that is the old value's last reader, element by element, and it is no output.
 func (c *compiler) inPlace(parameter, value place, spans map[place]span) bool {
 	u := c.of[value.node]
 	if !u.late || !u.fused || c.keepAll || slices.ContainsFunc(c.outputs, func(n *graph.Node) bool { return c.root(n) == value.node }) {

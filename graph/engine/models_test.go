@@ -174,8 +174,8 @@ func TestTraining(t *testing.T) {
 
 // TestWithoutKernels trains on the operations' rows alone: an operation needs no kernel to work.
 func TestWithoutKernels(t *testing.T) {
-	defer func(e map[graph.Op]kernel, l map[graph.Op]lowering) { elementwise, lowerings = e, l }(elementwise, lowerings)
-	elementwise, lowerings = nil, nil
+	defer func(e map[graph.Op]elementKernel, l map[graph.Op]kernel) { elementKernels, kernels = e, l }(elementKernels, kernels)
+	elementKernels, kernels = nil, nil
 	for name := range forwards {
 		m := newModel(t, name)
 		p := m.training(t, optimizers["adam"].optimizer, Options{Threads: 2, CheckNaN: true})

@@ -61,12 +61,12 @@ func emitLayerNorm(c *compiler, n *graph.Node, in [][]float32, out []float32) []
 	})}
 }
 
-func chooseBatchNorm(c *compiler, n *graph.Node) lowering {
+func chooseBatchNorm(c *compiler, n *graph.Node) kernel {
 	x := c.root(n.Inputs()[0])
 	if x.Shape().Equal(n.Shape()) && c.made[place{x, lanes}] {
-		return lowering{in: []layout{lanes}, out: lanes, emit: batchNorm(vec.Lanes)}
+		return kernel{in: []layout{lanes}, out: lanes, emit: batchNorm(vec.Lanes)}
 	}
-	return lowering{emit: batchNorm(1)}
+	return kernel{emit: batchNorm(1)}
 }
 
 // batchNorm works on planes [N,C,…], with so many images interleaved: the channel is the second axis of both layouts.

@@ -71,7 +71,7 @@ func TestUpdatesReadOldValues(t *testing.T) {
 	a, b, c := g.Parameter("a", []float32{1, 2}, 2), g.Parameter("b", []float32{3, 4}, 2), g.Parameter("c", []float32{0, 0}, 2)
 	e, f := g.Parameter("e", []float32{1, 1}, 2), g.Parameter("f", []float32{2, 3}, 2)
 	g.Update(e, g.Add(e, g.Scalar(1)))
-	g.Update(f, g.Mul(f, e)) // another chain, after the first has run
+	g.Update(f, g.Mul(f, e)) // another unit, after the first has run
 	unread := g.State("unread", nil, 2)
 	g.Update(a, b)
 	g.Update(b, a)

@@ -114,12 +114,12 @@ func (r *reduction) columns(k, lo, hi int) {
 }
 
 // chooseReduce sums interleaved images to one number a channel without separating them first.
-func chooseReduce(c *compiler, n *graph.Node) lowering {
+func chooseReduce(c *compiler, n *graph.Node) kernel {
 	x := c.root(n.Inputs()[0])
 	if slices.Equal(n.Attrs().(graph.ReduceAttrs).Axes, []int{0, 2, 3}) && x.Shape().Equal(n.Inputs()[0].Shape()) && c.made[place{x, lanes}] {
-		return lowering{in: []layout{lanes}, emit: emitReduceLanes}
+		return kernel{in: []layout{lanes}, emit: emitReduceLanes}
 	}
-	return lowering{emit: emitReduce}
+	return kernel{emit: emitReduce}
 }
 
 func emitReduceLanes(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {

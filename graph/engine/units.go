@@ -6,7 +6,7 @@ import (
 	"graft/graph"
 )
 
-// unit is what is executed as one: an operation, or a chain of element-wise ones over equally many elements.
+// unit is what is executed as one: an operation, or fused element-wise ones over equally many elements.
 type unit struct {
 	nodes []*graph.Node // operands first
 	fused bool
@@ -16,7 +16,7 @@ type unit struct {
 // first orders units that could run in any order as the graph was written.
 func (u *unit) first() int { return u.nodes[0].ID() }
 
-// maxFused bounds a chain, and with it the number of its temporaries.
+// maxFused bounds a fused unit, and with it the number of its temporaries.
 const maxFused = 48
 
 // units is the nodes in groups, and the groups in order.
@@ -28,7 +28,7 @@ type units struct {
 	order   []*unit
 }
 
-// group joins element-wise chains, unless told not to, and orders the units with updates last.
+// group fuses element-wise operations, unless told not to, and orders the units with updates last.
 func group(s *simplified, fuse bool) *units {
 	us := &units{simplified: s, of: map[*graph.Node]*unit{}}
 	for _, n := range s.nodes {
@@ -61,12 +61,12 @@ func (us *units) findReaders() {
 	}
 }
 
-// external tells whether a chain's value is read outside of it.
+// external tells whether a fused unit's value is read outside of it.
 func (us *units) external(n *graph.Node, u *unit) bool {
 	return us.results[n] || slices.ContainsFunc(us.readers[n], func(v *unit) bool { return v != u })
 }
 
-// merge joins a new element-wise node with the chains that feed it, where no other unit lies between.
+// merge joins a new element-wise node with the fused units that feed it, where no other unit lies between.
 func (us *units) merge(u *unit) {
 	size := u.nodes[0].Shape().Size()
 	for _, x := range u.nodes[len(u.nodes)-1].Inputs() {

@@ -32,7 +32,7 @@ type each func(int)
 
 func (f each) task(i int) { f(i) }
 
-// tasks is work in numbered pieces that may run in any order and at once.
+// tasks is work in numbered parts that may run in any order and at once.
 type tasks interface{ task(i int) }
 
 // stage is one set of tasks under way. Helpers may hold it for a moment after
@@ -65,7 +65,7 @@ func spread(total, threads int, work tasks) {
 		}
 		return
 	}
-	hire(extra)
+	startHelpers(extra)
 	s := stages.Get().(*stage)
 	s.work, s.total = work, int64(total)
 	s.next.Store(0)
@@ -103,8 +103,8 @@ func (s *stage) release() {
 	}
 }
 
-// hire makes sure that n helpers wait for calls. They stay for good.
-func hire(n int) {
+// startHelpers makes sure that n helpers wait for calls. They stay for good.
+func startHelpers(n int) {
 	if helpers.started.Load() >= int64(n) {
 		return
 	}

@@ -7,32 +7,32 @@ import (
 	"graft/graph"
 )
 
-// chainOf compiles a fused unit whose values lie in the given layout; buffers holds the values that live outside of it.
-func (c *compiler) chainOf(u *unit, l layout) *chain {
-	b := chainBuilder{c: c, layout: l, refs: map[*graph.Node]ref{}, loads: map[string]ref{}, lastUse: map[*graph.Node]int{}}
-	links := c.links(u)
-	for i, k := range links {
+// fuse compiles a fused unit whose values lie in the given layout; buffers holds the values that live outside of it.
+func (c *compiler) fuse(u *unit, l layout) *fused {
+	b := fuser{c: c, layout: l, refs: map[*graph.Node]ref{}, loads: map[string]ref{}, lastUse: map[*graph.Node]int{}}
+	nodes := c.writtenOut(u)
+	for i, k := range nodes {
 		for _, x := range k.node.Inputs() {
 			b.lastUse[c.root(x)] = i
 		}
 	}
-	b.chain.size = place{u.nodes[0], l}.size()
-	for i, k := range links {
+	b.out.size = place{u.nodes[0], l}.size()
+	for i, k := range nodes {
 		b.add(i, k)
 	}
-	return &b.chain
+	return &b.out
 }
 
-// link is one operation of a chain, and the node whose value it makes: itself, or the one whose formula ends with it.
-type link struct{ node, result *graph.Node }
+// fusedNode is one operation of a fused unit, and the node whose value it makes: itself, or the one whose formula ends with it.
+type fusedNode struct{ node, result *graph.Node }
 
-// links are a unit's operations, formulas written out.
-func (c *compiler) links(u *unit) []link {
-	var out []link
+// writtenOut lists a unit's operations, with formulas written out.
+func (c *compiler) writtenOut(u *unit) []fusedNode {
+	var out []fusedNode
 	for _, n := range u.nodes {
 		formula := graph.Formula(n)
-		if formula == nil || elementwise[n.Op()] != nil {
-			out = append(out, link{n, n})
+		if formula == nil || elementKernels[n.Op()] != nil {
+			out = append(out, fusedNode{n, n})
 			continue
 		}
 		for i, x := range n.Inputs() {
@@ -43,7 +43,7 @@ func (c *compiler) links(u *unit) []link {
 			if isLeaf(f) {
 				c.leaf(f)
 			} else {
-				out = append(out, link{f, f})
+				out = append(out, fusedNode{f, f})
 			}
 		}
 		out[len(out)-1].result = n
@@ -51,31 +51,31 @@ func (c *compiler) links(u *unit) []link {
 	return out
 }
 
-type chainBuilder struct {
+type fuser struct {
 	c       *compiler
 	layout  layout
-	chain   chain
+	out     fused
 	refs    map[*graph.Node]ref
 	loads   map[string]ref // repeated operands, by value and steps
 	lastUse map[*graph.Node]int
 	free    []int
 }
 
-func (b *chainBuilder) slot() int {
+func (b *fuser) slot() int {
 	if n := len(b.free); n > 0 {
 		s := b.free[n-1]
 		b.free = b.free[:n-1]
 		return s
 	}
-	b.chain.slots++
-	return b.chain.slots - 1
+	b.out.slots++
+	return b.out.slots - 1
 }
 
-func (b *chainBuilder) add(i int, k link) {
+func (b *fuser) add(i int, k fusedNode) {
 	n := k.node
-	op := fusedOp{kernel: elementwise[n.Op()], arity: len(n.Inputs())}
+	op := fusedOp{kernel: elementKernels[n.Op()], arity: len(n.Inputs())}
 	if op.kernel == nil {
-		op.kernel = pointKernel(n)
+		op.kernel = rowKernel(n)
 	}
 	for j, x := range n.Inputs() {
 		op.in[j] = b.operand(x, n)
@@ -93,11 +93,11 @@ func (b *chainBuilder) add(i int, k link) {
 		op.dst = ref{slot: b.slot()}
 	}
 	b.refs[k.result] = op.dst
-	b.chain.ops = append(b.chain.ops, op)
+	b.out.ops = append(b.out.ops, op)
 }
 
-// operand finds where x is read for node n: a value of this chain, a buffer indexed alike, or a repeated operand.
-func (b *chainBuilder) operand(x, n *graph.Node) ref {
+// operand finds where x is read for node n: a value of this unit, a buffer indexed alike, or a repeated operand.
+func (b *fuser) operand(x, n *graph.Node) ref {
 	root := b.c.root(x)
 	size := n.Shape().Size()
 	if root.Shape().Size() == size {
@@ -119,19 +119,19 @@ func (b *chainBuilder) operand(x, n *graph.Node) ref {
 	return b.load(root, joined, joinedSteps[0])
 }
 
-func (b *chainBuilder) load(root *graph.Node, shape, step []int) ref {
+func (b *fuser) load(root *graph.Node, shape, step []int) ref {
 	key := fmt.Sprintf("%p %v %v", root, shape, step)
 	if r, ok := b.loads[key]; ok {
 		return r
 	}
-	// Loaded before the chain's first operation, it must not share a slot with any temporary.
-	r := ref{slot: b.chain.slots}
-	b.chain.slots++
+	// Loaded before the unit's first operation, it must not share a slot with any temporary.
+	r := ref{slot: b.out.slots}
+	b.out.slots++
 	op := repeated{src: b.c.buffers[place{root, plain}], slot: r.slot, shape: shape, step: step}
 	if root.Shape().Size() == 1 {
-		b.chain.scalars = append(b.chain.scalars, op)
+		b.out.scalars = append(b.out.scalars, op)
 	} else {
-		b.chain.repeated = append(b.chain.repeated, op)
+		b.out.repeated = append(b.out.repeated, op)
 	}
 	b.loads[key] = r
 	return r

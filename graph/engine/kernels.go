@@ -7,20 +7,20 @@ import (
 	"graft/graph/engine/vec"
 )
 
-// lowering says how an operation that does not fuse is executed fast.
-type lowering struct {
+// kernel says how an operation that does not fuse is executed fast.
+type kernel struct {
 	in   []layout // of the operands; plain where the list ends
 	out  layout
 	emit func(c *compiler, n *graph.Node, in [][]float32, out []float32) []step
-	// choose, if set, picks another lowering by what layouts the operands are available in.
-	choose func(c *compiler, n *graph.Node) lowering
+	// choose, if set, picks another kernel by what layouts the operands are available in.
+	choose func(c *compiler, n *graph.Node) kernel
 }
 
-var lowerings map[graph.Op]lowering
+var kernels map[graph.Op]kernel
 
 func init() {
 	image, two := []layout{lanes}, []layout{lanes, lanes}
-	lowerings = map[graph.Op]lowering{
+	kernels = map[graph.Op]kernel{
 		graph.OpTranspose:          {emit: emitTranspose},
 		graph.OpConcat:             {emit: emitConcat},
 		graph.OpSlice:              {emit: emitSlice},
