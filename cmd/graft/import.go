@@ -36,8 +36,8 @@ func importCommand() *cli.Command {
 
 // bothOptionFlags are the options of a cnn and of a vit, each once.
 func bothOptionFlags() []cli.Flag {
-	out := optionFlags(nets.KindCNN)
-	for _, f := range optionFlags(nets.KindViT) {
+	out := optionFlags(nets.ViT{})
+	for _, f := range optionFlags(nets.CNN{}) {
 		if !slices.ContainsFunc(out, func(g cli.Flag) bool { return g.Names()[0] == f.Names()[0] }) {
 			out = append(out, f)
 		}
@@ -56,7 +56,9 @@ func importRun(c *cli.Context) error {
 	config.Key = c.String("key")
 	config.Weights, config.Out, config.Data = c.String("weights"), c.String("out"), c.String("data")
 	config.Force, config.Version = c.Bool("force"), version()
-	config.Options = setOptions(c, config.Kind)
+	if config.Net, err = withOptions(c, config.Net); err != nil {
+		return usageErrorf("%v", err)
+	}
 	config.Pixels.Mirror = c.Bool("mirror")
 	if c.IsSet("classes") {
 		config.Classes = splitWords(c.String("classes"))
@@ -67,14 +69,15 @@ func importRun(c *cli.Context) error {
 	if c.IsSet("fit") {
 		config.Pixels.Fit = c.String("fit")
 	}
-	if err := config.Check(); err != nil {
+	checked, err := config.Check()
+	if err != nil {
 		return usageErrorf("%v", err)
 	}
-	r, err := train.Import(c.Context, config)
+	r, err := checked.Write(c.Context)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s: %s with %d parameters, from %s\n", r.Dir, r.Config.Kind, nets.Parameters(r.Net), config.Weights)
+	_, err = fmt.Fprintf(c.App.Writer, "%s: %s with %d parameters, from %s\n", r.Dir, r.Config.Kind, nets.Parameters(r.Config.Net), config.Weights)
 	for _, n := range r.Config.Notes {
 		fmt.Fprintln(c.App.Writer, n)
 	}

@@ -16,7 +16,7 @@ func trainCNNCommand() *cli.Command {
 			"   graft train cnn --data fer2013.csv --out runs/cnn\n" +
 			"   graft train cnn --data fer2013.csv --out runs/strong --recipe strong\n" +
 			"   graft train cnn --data fer2013.csv --out runs/flipped --augment hflip,vflip",
-		Flags:  networkFlags(nets.KindCNN),
+		Flags:  networkFlags(nets.CNN{}),
 		Action: resumes(trainNetwork(nets.KindCNN)),
 	}
 }

@@ -35,7 +35,7 @@ func trainHeadCommand() *cli.Command {
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, to be recorded for predict and export (default: looked for beside the store)"},
 			&cli.BoolFlag{Name: "force", Usage: "replace an existing run"},
 			seedFlag(), jsonFlag(),
-		}, descentFlags(), optionFlags(nets.KindHead)),
+		}, descentFlags(), optionFlags(nets.Head{})),
 		Action: func(c *cli.Context) error {
 			if c.String("recipe") == run.RecipeLBFGS {
 				return trainHead(c) // which takes seconds, and starts over
@@ -58,14 +58,14 @@ func trainHead(c *cli.Context) error {
 		lambda := c.Float64("lambda")
 		config.Lambda = &lambda
 	}
-	err := setHeadDescent(c, &config)
-	if err == nil {
-		err = config.Check()
+	if err := setHeadDescent(c, &config); err != nil {
+		return usageErrorf("%v", err)
 	}
+	training, err := config.Check()
 	if err != nil {
 		return usageErrorf("%v", err)
 	}
-	result, err := train.Head(c.Context, config, observer(c))
+	result, err := training.Run(c.Context, observer(c))
 	if err != nil {
 		return err
 	}
@@ -80,19 +80,21 @@ func trainHead(c *cli.Context) error {
 func setHeadDescent(c *cli.Context, config *train.HeadConfig) error {
 	if config.Recipe == run.RecipeLBFGS {
 		others := slices.DeleteFunc(descentFlags(), func(f cli.Flag) bool { return f.Names()[0] == "threads" })
-		if name := anySet(c, slices.Concat(others, optionFlags(nets.KindHead))); name != "" {
+		if name := anySet(c, slices.Concat(others, optionFlags(nets.Head{}))); name != "" {
 			return fmt.Errorf("recipe %s does not have --%s", config.Recipe, name)
 		}
 		return nil
 	}
-	d, err := train.HeadDescent(config.Recipe)
+	d, err := train.NewHeadDescent(config.Recipe)
 	if err != nil {
 		return err
 	}
-	setDescent(c, d)
-	d.Options = setOptions(c, nets.KindHead)
 	config.Descent = d
-	return nil
+	if err := setDescent(c, &d.Descent); err != nil {
+		return err
+	}
+	d.Net, err = withOptions(c, d.Net)
+	return err
 }
 
 // printReports prints splits side by side and below them what their reader must

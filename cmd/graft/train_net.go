@@ -6,13 +6,14 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/metrics"
+	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/finetune/train"
 	"graft/preprocess/augment"
 )
 
 // networkFlags are those of graft train cnn and vit.
-func networkFlags(kind string) []cli.Flag {
+func networkFlags(net nets.Net) []cli.Flag {
 	return slices.Concat([]cli.Flag{
 		dataFlag(),
 		&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
@@ -28,7 +29,7 @@ func networkFlags(kind string) []cli.Flag {
 		perClassFlag(),
 		&cli.BoolFlag{Name: "force", Usage: "replace an existing run, finished or not"},
 		skipBadFlag(), seedFlag(), jsonFlag(),
-	}, descentFlags(), optionFlags(kind))
+	}, descentFlags(), optionFlags(net))
 }
 
 // trainNetwork is the action of graft train cnn and vit.
@@ -38,13 +39,14 @@ func trainNetwork(kind string) cli.ActionFunc {
 			return err
 		}
 		config, err := networkConfig(c, kind)
-		if err == nil {
-			err = config.Check()
-		}
 		if err != nil {
 			return usageErrorf("%v", err)
 		}
-		result, err := train.Net(c.Context, config, observer(c))
+		training, err := config.Check()
+		if err != nil {
+			return usageErrorf("%v", err)
+		}
+		result, err := training.Run(c.Context, observer(c))
 		if err != nil {
 			return err
 		}
@@ -63,8 +65,12 @@ func networkConfig(c *cli.Context, kind string) (train.NetConfig, error) {
 	config.Data = dataRef(c)
 	config.Out, config.Limit, config.Force, config.Version = c.String("out"), c.Int("limit"), c.Bool("force"), version()
 	config.ClassWeights, config.SoftLabels = c.String("class-weights"), c.Float64("soft-labels")
-	config.Options = setOptions(c, kind)
-	setDescent(c, &config.Descent)
+	if config.Net, err = withOptions(c, config.Net); err != nil {
+		return config, err
+	}
+	if err := setDescent(c, &config.Descent); err != nil {
+		return config, err
+	}
 	if c.IsSet("augment") {
 		if config.Augment, err = augment.Parse(c.String("augment")); err != nil {
 			return config, err

@@ -16,7 +16,7 @@ func trainViTCommand() *cli.Command {
 			"   graft train vit --data fer2013.csv --out runs/vit\n" +
 			"   graft train vit --data fer2013.csv --out runs/sane --init sane --depth 4\n" +
 			"   graft train vit --data fer2013.csv --out runs/strong --recipe strong",
-		Flags:  networkFlags(nets.KindViT),
+		Flags:  networkFlags(nets.ViT{}),
 		Action: resumes(trainNetwork(nets.KindViT)),
 	}
 }

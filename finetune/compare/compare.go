@@ -51,15 +51,11 @@ func compareOne(dir string) (Comparison, error) {
 	if err != nil {
 		return Comparison{}, err
 	}
-	net, err := config.Network()
+	layers, err := nets.Layers(config.Net)
 	if err != nil {
 		return Comparison{}, err
 	}
-	layers, err := nets.Layers(net)
-	if err != nil {
-		return Comparison{}, err
-	}
-	c := Comparison{Run: filepath.ToSlash(filepath.Clean(dir)), Model: describe(config), Parameters: nets.Parameters(net),
+	c := Comparison{Run: filepath.ToSlash(filepath.Clean(dir)), Model: describe(config), Parameters: nets.Parameters(config.Net),
 		Notes: append([]string{}, config.Notes...)}
 	_, c.MACs = nets.Total(layers)
 	if c.History, err = run.ReadHistory(dir); err != nil {

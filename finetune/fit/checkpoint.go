@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"graft/finetune/nets"
 	"graft/internal/schema"
 	"graft/pretrained/checkpoint"
 )
@@ -30,7 +29,7 @@ func (t *trainer) identity() (map[string]string, error) {
 	if all == nil {
 		all = map[string]string{}
 	}
-	options, err := nets.Options(t.job.Net)
+	options, err := json.Marshal(t.job.Net)
 	if err != nil {
 		return nil, err
 	}

@@ -31,28 +31,29 @@ var (
 	Schedules  = []string{Constant, Cosine, Step}
 )
 
-// Config says how to train. Its JSON form stands in config.json and in checkpoints.
+// Config says how to train. Its JSON form stands in config.json and in checkpoints; usage is what the command line says of a
+// setting, flag its word there if it is not the one in JSON.
 type Config struct {
-	Epochs       int       `json:"epochs"`
-	Batch        int       `json:"batch"`
-	Optimizer    string    `json:"optimizer"`
-	LearningRate float64   `json:"learning_rate"` // after the warm-up
-	Momentum     float64   `json:"momentum"`      // of SGD, 0 to below 1
-	WeightDecay  float64   `json:"weight_decay"`  // of matrices and kernels; biases, norms and other vectors do not decay
-	Schedule     string    `json:"schedule"`
-	Warmup       float64   `json:"warmup"`          // epochs
-	StepEpochs   int       `json:"step_epochs"`     // of the step schedule
-	StepFactor   float64   `json:"step_factor"`     // of the step schedule, above 0 and at most 1
-	Clip         float64   `json:"clip"`            // limit of the gradients' joint norm, 0 for none
-	Smoothing    float64   `json:"label_smoothing"` // 0 to below 1
-	ClassWeights []float64 `json:"class_weights"`   // one for each class, or nil for ones
+	Epochs       int       `json:"epochs" usage:"passes over train: <N>"`
+	Batch        int       `json:"batch" usage:"examples a step: <N>"`
+	Optimizer    string    `json:"optimizer" usage:"<NAME>: sgd, adam, adamw"`
+	LearningRate float64   `json:"learning_rate" flag:"lr" usage:"learning <RATE> after the warm-up"`
+	Momentum     float64   `json:"momentum" usage:"of sgd: <M>, 0 to below 1"`
+	WeightDecay  float64   `json:"weight_decay" usage:"<D> of matrices and kernels"` // biases, norms and other vectors do not decay
+	Schedule     string    `json:"schedule" usage:"of the learning rate: <NAME>: constant, cosine, step"`
+	Warmup       float64   `json:"warmup" usage:"<EPOCHS> in which the learning rate rises"`
+	StepEpochs   int       `json:"step_epochs" usage:"of the step schedule: <EPOCHS> between its steps"`
+	StepFactor   float64   `json:"step_factor" usage:"of the step schedule: <FACTOR> of each step"` // above 0 and at most 1
+	Clip         float64   `json:"clip" usage:"limit <L> of the gradients' norm (0: none)"`         // of all gradients together
+	Smoothing    float64   `json:"label_smoothing" usage:"<S>, 0 to below 1"`
+	ClassWeights []float64 `json:"class_weights"` // one for each class, or nil for ones
 	// EMA, if above 0, judges and keeps a running mean of the weights: e ← d·e + (1-d)·w after each step, with d the
 	// smaller of EMA and (1+t)/(10+t) after t steps, so that the first weights are soon forgotten.
-	EMA float64 `json:"ema"`
+	EMA float64 `json:"ema" usage:"keep a running mean of the weights that forgets with <D> a step (0: none)"`
 	// KeepBest keeps the weights of the smallest validation loss instead of the last ones.
-	KeepBest bool `json:"keep_best"`
+	KeepBest bool `json:"keep_best" usage:"keep the epoch of the smallest loss on the hold-out, not the last"`
 	// Patience ends the training after so many epochs without a smaller validation loss; 0 never does.
-	Patience int    `json:"patience"`
+	Patience int    `json:"patience" usage:"stop after <EPOCHS> without a smaller loss on the hold-out (0: never)"`
 	Seed     uint64 `json:"seed"`    // of the order of examples, dropout, and the first weights
 	Threads  int    `json:"threads"` // 0 for all cores; the same number gives the same bits
 }

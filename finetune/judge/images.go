@@ -11,6 +11,7 @@ import (
 	"graft/finetune/load"
 	"graft/finetune/model"
 	"graft/finetune/run"
+	"graft/internal/parallel"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 )
@@ -154,7 +155,7 @@ func (s stream) read(ctx context.Context, indices []int, passes chan<- *pass) er
 	for from := 0; from < len(indices); from += s.batch {
 		part := indices[from:min(from+s.batch, len(indices))]
 		p := &pass{part, make([]preprocess.Image, len(part)), make([]error, len(part))}
-		err := load.OnAllCores(ctx, len(part), nil, func(i int) error {
+		err := parallel.For(ctx, len(part), nil, func(i int) error {
 			im, err := s.data.Image(part[i])
 			if err != nil {
 				p.bad[i] = err

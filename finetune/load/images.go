@@ -1,17 +1,13 @@
 package load
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"graft/finetune/fit"
 	"graft/finetune/run"
+	"graft/internal/parallel"
 	"graft/preprocess"
 )
 
@@ -42,33 +38,11 @@ func (s Images) Read(ctx context.Context, split string, progress func(done, tota
 	}
 	rows.Add(s.Dataset, indices)
 	pixels := fit.NewPixels(len(indices), s.Shape[0], s.Pixels.Side, s.Pixels.Kept(s.Shape))
-	return pixels, rows, OnAllCores(ctx, len(indices), progress, func(i int) error {
+	return pixels, rows, parallel.For(ctx, len(indices), progress, func(i int) error {
 		im, err := s.Image(indices[i])
 		if err != nil {
 			return err
 		}
 		return pixels.Set(i, FitImage(im, s.Shape[0], s.Pixels.Side))
 	})
-}
-
-// OnAllCores does work for every i below n; after a failure no more is begun,
-// and the first one is returned.
-func OnAllCores(ctx context.Context, n int, progress func(done, total int64), work func(i int) error) error {
-	var mu sync.Mutex
-	done := int64(0)
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := 0; i < n && running.Err() == nil; i++ {
-		g.Go(func() error {
-			if err := work(i); err != nil || progress == nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			done++
-			progress(done, int64(n))
-			return nil
-		})
-	}
-	return cmp.Or(g.Wait(), ctx.Err())
 }

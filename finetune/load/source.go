@@ -39,7 +39,7 @@ func Open(ctx context.Context, r *run.Run, embeddings string, data dataset.Ref, 
 		limit = 0
 	}
 	d, err := openData(ctx, r, data, progress)
-	return Images{d, r.Net.InputShape(), *r.Config.Pixels, limit}, err
+	return Images{d, r.Config.Net.InputShape(), *r.Config.Pixels, limit}, err
 }
 
 // Store is a store's features as a head reads them.

@@ -12,7 +12,7 @@ import (
 
 // Evaluator is the run's network with its weights, for batches of a size.
 func Evaluator(r *run.Run, batch, threads int) (*fit.Evaluator, error) {
-	e, err := fit.NewEvaluator(r.Net, batch, threads)
+	e, err := fit.NewEvaluator(r.Config.Net, batch, threads)
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +40,11 @@ func (n *network) Close() error { return nil }
 func (n *network) BatchSize() int { return n.batch }
 
 func (n *network) Prepare(im preprocess.Image) preprocess.Image {
-	return load.FitImage(im, n.run.Net.InputShape()[0], n.run.Config.Pixels.Side)
+	return load.FitImage(im, n.run.Config.Net.InputShape()[0], n.run.Config.Pixels.Side)
 }
 
 func (n *network) Classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
-	p, shape := n.run.Config.Pixels, n.run.Net.InputShape()
+	p, shape := n.run.Config.Pixels, n.run.Config.Net.InputShape()
 	pixels := fit.NewPixels(len(images), shape[0], p.Side, p.Kept(shape))
 	for i, im := range images {
 		if err := pixels.Set(i, im); err != nil {

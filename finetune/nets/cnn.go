@@ -22,18 +22,16 @@ const (
 // over all places, dropout and a linear layer. Its weights are stem.conv.weight, stem.norm.*,
 // stages.<i>.<j>.conv1.weight and so on, with batch norm's four tensors named as PyTorch does.
 type CNN struct {
-	Arch     string `json:"arch"`
-	Side     int    `json:"side"`              // pixels
-	Channels int    `json:"channels"`          // of the image
-	Outputs  int    `json:"outputs"`           // K, the classes
-	Stem     int    `json:"stem,omitempty"`    // residual: channels of the first convolution
-	Stages   []int  `json:"stages,omitempty"`  // residual: channels of each stage
-	Blocks   int    `json:"blocks,omitempty"`  // residual: blocks of each stage
-	Squeeze  int    `json:"squeeze,omitempty"` // residual: squeeze-and-excitation with 1/Squeeze of the channels; 0: none
-	// residual: dropout before the last layer
-	Dropout float64 `json:"dropout,omitempty"`
-	// residual: bring each image to mean 0 and variance 1 first
-	Standardize bool `json:"standardize,omitempty"`
+	Arch        string  `json:"arch" usage:"<NAME>: study or residual"`
+	Side        int     `json:"side" usage:"the network's input in <PIXELS> a side"`
+	Channels    int     `json:"channels" usage:"of the images: <N>, 1 or 3"`
+	Outputs     int     `json:"outputs"` // K, the classes
+	Stem        int     `json:"stem,omitempty" usage:"residual: channels of the first convolution: <N>"`
+	Stages      []int   `json:"stages,omitempty" usage:"residual: channels of each stage: <N,N,…>"`
+	Blocks      int     `json:"blocks,omitempty" usage:"residual: blocks of each stage: <N>"`
+	Squeeze     int     `json:"squeeze,omitempty" usage:"residual: squeeze-and-excitation with 1/<N> of the channels (0: none)"`
+	Dropout     float64 `json:"dropout,omitempty" usage:"residual: <P> before the last layer"`
+	Standardize bool    `json:"standardize,omitempty" usage:"residual: bring each image to mean 0 and variance 1 first"`
 }
 
 // StudyCNN is the study's network for 32×32 gray images.

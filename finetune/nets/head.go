@@ -14,15 +14,15 @@ import (
 // With Members M > 1 it is an ensemble of M such networks side by side, which share only the features' dropout and
 // head.bias: hidden.weight is [M·H,D], head.weight [K,M·H]. Each learns for itself, and their logits are averaged.
 type Head struct {
-	Features  int     `json:"features"`             // D
-	Outputs   int     `json:"outputs"`              // K, the classes
-	Hidden    int     `json:"hidden,omitempty"`     // H, 0 for none
-	DropoutIn float64 `json:"dropout_in,omitempty"` // of the features
-	Dropout   float64 `json:"dropout,omitempty"`    // of the hidden layer
-	Members   int     `json:"members,omitempty"`    // M, 0 as 1
+	Features  int     `json:"features"`                                                        // D
+	Outputs   int     `json:"outputs"`                                                         // K, the classes
+	Hidden    int     `json:"hidden,omitempty" usage:"width of a hidden layer: <N> (0: none)"` // H
+	DropoutIn float64 `json:"dropout_in,omitempty" usage:"<P> of the features"`
+	Dropout   float64 `json:"dropout,omitempty" usage:"<P> of the hidden layer"`
+	Members   int     `json:"members,omitempty" usage:"networks of their own, logits averaged: <N>"` // M, 0 as 1
 	// Standardize subtracts the features' mean and divides by their deviation. Both start as 0 and 1; whoever trains
 	// the head measures them on the training data.
-	Standardize bool `json:"standardize,omitempty"`
+	Standardize bool `json:"standardize,omitempty" usage:"bring each feature to mean 0 and variance 1"`
 }
 
 // The statistics of a standardising head, for whoever measures them.

@@ -73,7 +73,7 @@ type Mode struct {
 	Seed uint64
 }
 
-// New makes the model of a kind from its options in JSON, as [Options] writes them. An unknown option is an error.
+// New makes the model of a kind from its options in JSON, as encoding/json writes them. An unknown option is an error.
 func New(kind string, options []byte) (Net, error) {
 	net, err := decode(kind, options)
 	if err != nil {
@@ -113,8 +113,20 @@ func decodeKind(kind string, d *json.Decoder) (Net, error) {
 	return nil, fmt.Errorf("unknown kind of model, want one of %s, %s, %s", KindCNN, KindViT, KindHead)
 }
 
-// Options is the model's options as JSON.
-func Options(n Net) ([]byte, error) { return json.Marshal(n) }
+// ForClasses is a cnn or vit of the same options for a number of classes, checked.
+func ForClasses(n Net, classes int) (Net, error) {
+	switch v := n.(type) {
+	case CNN:
+		v.Outputs = classes
+		n = v
+	case ViT:
+		v.Outputs = classes
+		n = v
+	default:
+		return nil, fmt.Errorf("a network of kind %v, want %s or %s", n, KindCNN, KindViT)
+	}
+	return n, n.Check()
+}
 
 // Parameters is the number of trained values. The study's counts are these.
 func Parameters(n Net) int {

@@ -2,6 +2,7 @@ package nets
 
 import (
 	"bytes"
+	"encoding/json"
 	"math"
 	"reflect"
 	"slices"
@@ -113,7 +114,7 @@ func TestEveryParameterLearns(t *testing.T) {
 
 func TestOptionsRoundTrip(t *testing.T) {
 	for name, net := range everyNet() {
-		data, err := Options(net)
+		data, err := json.Marshal(net)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -40,24 +40,23 @@ const (
 // Untied blocks are called transformer_blocks.<i> instead; with pre-norm there is a last norm.*; a stem has
 // stem.<i>.conv.weight and stem.<i>.norm.*.
 type ViT struct {
-	Side       int    `json:"side"`     // pixels
-	Channels   int    `json:"channels"` // of the image
-	Outputs    int    `json:"outputs"`  // K, the classes
-	Patch      int    `json:"patch"`    // P, in pixels of the stem's result
-	Width      int    `json:"width"`    // D
-	Depth      int    `json:"depth"`    // times that a block is applied
-	Heads      int    `json:"heads"`    // of width D/Heads
-	MLP        int    `json:"mlp,omitempty"`
-	Tied       bool   `json:"tied,omitempty"` // one block applied Depth times
-	Projection bool   `json:"projection,omitempty"`
-	SpareToken bool   `json:"spare_token,omitempty"`
-	Norm       string `json:"norm"`
-	Pool       string `json:"pool"`
-	Init       string `json:"init"`
-	// Stem lists the channels of 3×3 convolutions with stride 2, batch norm and ReLU before the patches (Xiao et al. 2021).
-	Stem        []int   `json:"stem,omitempty"`
-	Dropout     float64 `json:"dropout,omitempty"`     // of each residual branch and of what the logits read
-	Standardize bool    `json:"standardize,omitempty"` // bring each image to mean 0 and variance 1 first
+	Side        int     `json:"side" usage:"the network's input in <PIXELS> a side"`
+	Channels    int     `json:"channels" usage:"of the images: <N>, 1 or 3"`
+	Outputs     int     `json:"outputs"`                                                   // K, the classes
+	Patch       int     `json:"patch" usage:"<PIXELS> a side of a patch (after the stem)"` // P
+	Width       int     `json:"width" usage:"of the tokens: <N>"`                          // D
+	Depth       int     `json:"depth" usage:"times that a block is applied: <N>"`
+	Heads       int     `json:"heads" usage:"of attention: <N>"` // of width D/Heads
+	MLP         int     `json:"mlp,omitempty" usage:"width of a block's perceptron: <N> (0: none)"`
+	Tied        bool    `json:"tied,omitempty" usage:"one block for all depths"`
+	Projection  bool    `json:"projection,omitempty" usage:"a linear layer after the heads"`
+	SpareToken  bool    `json:"spare_token,omitempty" usage:"keep a class token that is not used, as the study's checkpoints have it"`
+	Norm        string  `json:"norm" usage:"<WORD>: post (the study's) or pre"`
+	Pool        string  `json:"pool" usage:"what the logits read: <WORD>: flatten (the study's), class or mean"`
+	Init        string  `json:"init" usage:"first weights: <WORD>: study or sane"`
+	Stem        []int   `json:"stem,omitempty" usage:"channels of convolutions that halve the image first: <N,N,…>"` // 3×3, with batch norm and ReLU (Xiao et al. 2021)
+	Dropout     float64 `json:"dropout,omitempty" usage:"<P> of each branch"`                                        // and of what the logits read
+	Standardize bool    `json:"standardize,omitempty" usage:"bring each image to mean 0 and variance 1"`
 }
 
 // StudyViT is the study's: 32×32 in four patches, width 32, one block of four heads applied twice.

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,23 +78,23 @@ func ReadConfig(dir string) (Config, error) {
 
 func parseConfig(data []byte) (Config, error) {
 	var c Config
-	if err := json.Unmarshal(data, &c); err != nil {
+	read := struct {
+		*Config
+		Net json.RawMessage `json:"model"` // what it is follows from the kind
+	}{Config: &c}
+	if err := json.Unmarshal(data, &read); err != nil {
 		return c, err
 	}
-	var model bytes.Buffer
-	if err := json.Compact(&model, c.Model); err != nil {
-		return c, fmt.Errorf("model: %w", err)
-	}
-	c.Model = model.Bytes()
-	return c, c.check()
+	return c, c.check(read.Net)
 }
 
 // maxFeatures caps the width of a tap and of a head, and the number of classes,
 // that a config.json may claim.
 const maxFeatures = 1 << 20
 
-// check refuses what later code would trip over.
-func (c Config) check() error {
+// check makes the network of its options, and refuses what later code would trip
+// over.
+func (c *Config) check(options []byte) (err error) {
 	switch {
 	case c.Format != runFormat:
 		return fmt.Errorf("format %q, this program reads %q", c.Format, runFormat)
@@ -104,23 +103,19 @@ func (c Config) check() error {
 	case len(c.Classes) < 2 || len(c.Classes) > maxFeatures:
 		return fmt.Errorf("%d classes, want 2 to %d", len(c.Classes), maxFeatures)
 	}
-	net, err := c.Network()
-	if err != nil {
+	if c.Net, err = nets.New(c.Kind, options); err != nil {
 		return err
 	}
-	if net.Classes() != len(c.Classes) {
-		return fmt.Errorf("the model has %d outputs for %d classes", net.Classes(), len(c.Classes))
+	if c.Net.Classes() != len(c.Classes) {
+		return fmt.Errorf("the model has %d outputs for %d classes", c.Net.Classes(), len(c.Classes))
 	}
 	if c.Kind == nets.KindHead {
-		return c.checkHead(net.InputShape()[0])
+		return c.checkHead(c.Net.InputShape()[0])
 	}
-	return c.Pixels.Check(net.InputShape())
+	return c.Pixels.Check(c.Net.InputShape())
 }
 
 var kinds = []string{nets.KindHead, nets.KindCNN, nets.KindViT}
-
-// Network is the model without its weights.
-func (c Config) Network() (nets.Net, error) { return nets.New(c.Kind, c.Model) }
 
 // checkHead wants the taps to make up the network's features.
 func (c Config) checkHead(features int) error {

@@ -1,9 +1,8 @@
 package run
 
 import (
-	"encoding/json"
-
 	"graft/finetune/fit"
+	"graft/finetune/nets"
 	"graft/preprocess"
 	"graft/preprocess/augment"
 	"graft/preprocess/dataset"
@@ -20,7 +19,7 @@ type Config struct {
 	Notes    []string `json:"notes,omitempty"` // what a reader of the results must know, a sentence each
 	Classes  []string `json:"classes"`         // in the order of the model's outputs
 
-	Model      json.RawMessage  `json:"model"`               // the network's options, as nets.New takes them
+	Net        nets.Net         `json:"model"`               // the network by its options
 	Training   *TrainingRecord  `json:"training,omitempty"`  // by gradient descent; nil for others and for imported weights
 	Imported   *ImportRecord    `json:"imported,omitempty"`  // of weights that were not trained here
 	Pixels     *PixelsRecord    `json:"pixels,omitempty"`    // of a cnn or vit

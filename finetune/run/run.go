@@ -10,22 +10,19 @@
 package run
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"graft/finetune/fit"
 	"graft/finetune/metrics"
-	"graft/finetune/nets"
 )
 
 // Run is a finished run: its settings and its trained model.
 type Run struct {
 	Dir     string
 	Config  Config
-	Net     nets.Net
-	Weights map[string][]float32 // by the names of Net.Weights
+	Weights map[string][]float32 // by the names of Config.Net's weights
 }
 
 // Open reads a run folder. The weights are read strictly: a missing, unexpected
@@ -35,22 +32,11 @@ func Open(dir string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, err := c.Network()
+	w, err := readWeights(dir, c.Net)
 	if err != nil {
 		return nil, err
 	}
-	w, err := readWeights(dir, net)
-	if err != nil {
-		return nil, err
-	}
-	return &Run{Dir: dir, Config: c, Net: net, Weights: w}, nil
-}
-
-// SetNetwork records the network and its weights.
-func (r *Run) SetNetwork(net nets.Net, weights map[string][]float32) (err error) {
-	r.Net, r.Weights = net, weights
-	r.Config.Model, err = json.Marshal(net)
-	return err
+	return &Run{Dir: dir, Config: c, Weights: w}, nil
 }
 
 // Results are what a run's folder holds beside its settings and its weights.
@@ -64,7 +50,7 @@ type Results struct {
 // the checkpoint.
 func (r *Run) Save(s Results) error {
 	if s.Last != nil {
-		if err := writeWeights(filepath.Join(r.Dir, lastFile), r.Net, s.Last); err != nil {
+		if err := writeWeights(filepath.Join(r.Dir, lastFile), r.Config.Net, s.Last); err != nil {
 			return err
 		}
 	}
@@ -85,7 +71,7 @@ func (r *Run) Save(s Results) error {
 
 // SaveModel writes the weights and then config.json: all that a run needs.
 func (r *Run) SaveModel() error {
-	if err := writeWeights(filepath.Join(r.Dir, weightsFile), r.Net, r.Weights); err != nil {
+	if err := writeWeights(filepath.Join(r.Dir, weightsFile), r.Config.Net, r.Weights); err != nil {
 		return err
 	}
 	return writeConfig(r.Dir, r.Config)

@@ -22,7 +22,7 @@ const (
 
 func weightsConfig() Config {
 	return Config{Format: runFormat, Kind: nets.KindHead, Classes: []string{"a", "b"},
-		Model:    json.RawMessage(`{"features":3,"outputs":2,"standardize":true}`),
+		Net:      nets.Head{Features: 3, Outputs: 2, Standardize: true},
 		Head:     HeadRecord{Taps: []string{"cls"}, Dim: 3, Standardize: true},
 		Backbone: BackboneRecord{Dims: map[string]int{"cls": 3}}}
 }
@@ -92,11 +92,7 @@ func TestReadWeightsIsStrict(t *testing.T) {
 			if err := checkpoint.WriteSafetensors(filepath.Join(dir, weightsFile), list, nil); err != nil {
 				t.Fatal(err)
 			}
-			net, err := weightsConfig().Network()
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = readWeights(dir, net)
+			_, err := readWeights(dir, weightsConfig().Net)
 			runtest.WantError(t, err, append(c.want, weightsFile)...)
 		})
 	}
@@ -110,10 +106,10 @@ func TestReadConfigRefuses(t *testing.T) {
 	}{
 		{"format", func(c *Config) { c.Format = "graft-run-9" }, `"graft-run-9"`},
 		{"kind", func(c *Config) { c.Kind = "tree" }, `"tree"`},
-		{"no model", func(c *Config) { c.Model = json.RawMessage("{}") }, "option features"},
+		{"no model", func(c *Config) { c.Net = nets.Head{} }, "option features"},
 		{"outputs", func(c *Config) { c.Classes = append(c.Classes, "c") }, "2 outputs for 3 classes"},
 		{"network without pixels", func(c *Config) {
-			c.Kind, c.Model = nets.KindCNN, json.RawMessage(`{"arch":"study","side":32,"channels":1,"outputs":2}`)
+			c.Kind, c.Net = nets.KindCNN, nets.StudyCNN(2)
 		}, "pixels"},
 		{"classes", func(c *Config) { c.Classes = c.Classes[:1] }, "1 classes"},
 		{"no taps", func(c *Config) { c.Head.Taps = nil }, "no taps"},
@@ -175,8 +171,8 @@ func FuzzConfig(f *testing.F) {
 		if len(c.Classes) < 2 || c.Kind == nets.KindHead && (c.Head.Dim < 1 || c.Head.Dim > maxFeatures) {
 			t.Errorf("accepted %d classes and %d features", len(c.Classes), c.Head.Dim)
 		}
-		if net, err := c.Network(); err != nil || net.Classes() != len(c.Classes) {
-			t.Errorf("accepted a network of which %v is wrong", err)
+		if c.Net.Classes() != len(c.Classes) {
+			t.Errorf("accepted a network of %d classes for %d", c.Net.Classes(), len(c.Classes))
 		}
 	})
 }

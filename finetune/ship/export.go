@@ -62,7 +62,7 @@ func exportNetwork(r *run.Run, c Config) (Exported, error) {
 		return Exported{}, fmt.Errorf("run %s is a %s and has no backbone; leave out the settings for one", r.Dir, r.Config.Kind)
 	}
 	p := r.Config.Pixels
-	m, err := classifier(r.Net, r.Weights, *p)
+	m, err := classifier(r.Config.Net, r.Weights, *p)
 	if err == nil {
 		err = addMetadata(r, m, nil, c.Version)
 	}
@@ -250,9 +250,9 @@ func addHead(r *run.Run, b *onnx.Builder, parts []string) (string, error) {
 	if len(parts) > 1 {
 		x = b.Op("Concat", "features", parts, onnx.Attr{Name: "axis", Value: int64(1)})
 	}
-	x, err := addNet(b, r.Net, r.Weights, x)
+	x, err := addNet(b, r.Config.Net, r.Weights, x)
 	if err == nil && r.Config.Head.UseFlip {
-		x = meanOfSides(b, x, r.Net.Classes())
+		x = meanOfSides(b, x, r.Config.Net.Classes())
 	}
 	return x, err
 }

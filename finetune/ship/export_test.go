@@ -64,9 +64,7 @@ func makeRun(t *testing.T, backbone string, foreign *preprocess.Spec, taps []str
 	for i, v := range weights[nets.FeatureStd] {
 		weights[nets.FeatureStd][i] = float32(math.Abs(float64(v))) + 0.3
 	}
-	if err := r.SetNetwork(nets.Head{Features: dim, Outputs: len(classes), Standardize: true}, weights); err != nil {
-		t.Fatal(err)
-	}
+	r.Config.Net, r.Weights = nets.Head{Features: dim, Outputs: len(classes), Standardize: true}, weights
 	if err := r.SaveModel(); err != nil {
 		t.Fatal(err)
 	}

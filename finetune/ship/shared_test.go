@@ -50,10 +50,8 @@ func TestSharedNetworks(t *testing.T) {
 		t.Run(net.Kind(), func(t *testing.T) {
 			c := run.NewConfig(net.Kind(), "", 1, []string{"a", "b", "c"})
 			c.Pixels = &run.PixelsRecord{Side: 48, Fit: run.FitResize, Mirror: true}
-			r := &run.Run{Dir: t.TempDir(), Config: c}
-			if err := r.SetNetwork(net, nets.Init(net, 1)); err != nil {
-				t.Fatal(err)
-			}
+			c.Net = net
+			r := &run.Run{Dir: t.TempDir(), Config: c, Weights: nets.Init(net, 1)}
 			if err := r.SaveModel(); err != nil {
 				t.Fatal(err)
 			}

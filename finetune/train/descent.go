@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -31,50 +30,20 @@ func (o Observer) log(format string, args ...any) {
 
 // Descent is how to train by gradient descent, whatever the network.
 type Descent struct {
-	// Options of the network over the recipe's, by their names in config.json.
-	Options      map[string]any
 	Fit          fit.Config
 	ClassWeights string  // WeightsNone (also "") or WeightsBalanced
 	Holdout      float64 // share of train that is held out and watched instead of a split of its own; 0 for none
 }
 
-// check fills in defaults and refuses what contradicts itself.
-func (d *Descent) check() error {
-	if d.ClassWeights == "" {
-		d.ClassWeights = WeightsNone
-	}
+// check refuses what contradicts itself.
+func (d Descent) check() error {
 	switch {
-	case d.ClassWeights != WeightsNone && d.ClassWeights != WeightsBalanced:
-		return fmt.Errorf("class weights %q; known are %s and %s", d.ClassWeights, WeightsNone, WeightsBalanced)
 	case !(d.Holdout >= 0 && d.Holdout < 1):
 		return fmt.Errorf("a hold-out of %g of train, want at least 0 and below 1", d.Holdout)
 	case d.Holdout == 0 && (d.Fit.KeepBest || d.Fit.Patience > 0):
 		return errors.New("keeping the best epoch and stopping early choose by a hold-out of train; give its share")
 	}
-	return d.Fit.Check()
-}
-
-// network is the recipe's with the options set. given are those that the data
-// decides, such as the number of classes.
-func (d Descent) network(r recipe, given map[string]any) (nets.Net, error) {
-	net := r.net(2)
-	data, err := nets.Options(net)
-	if err != nil {
-		return nil, err
-	}
-	options := map[string]any{}
-	if err := json.Unmarshal(data, &options); err != nil {
-		return nil, err
-	}
-	for _, list := range []map[string]any{d.Options, given} {
-		for name, v := range list {
-			options[name] = v
-		}
-	}
-	if data, err = json.Marshal(options); err != nil {
-		return nil, err
-	}
-	return nets.New(net.Kind(), data)
+	return errors.Join(checkClassWeights(d.ClassWeights), d.Fit.Check())
 }
 
 // lesson is a network with what it learns from.

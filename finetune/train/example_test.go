@@ -26,6 +26,7 @@ func ExampleHead() {
 func ExampleHeadConfig_Check() {
 	lambda := 0.1
 	c := train.HeadConfig{Embeddings: "embeddings", Out: "run", Recipe: run.RecipeStudy, Lambda: &lambda}
-	fmt.Println(c.Check())
+	_, err := c.Check()
+	fmt.Println(err)
 	// Output: recipe study has no strength
 }

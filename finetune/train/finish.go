@@ -31,9 +31,7 @@ type Result struct {
 // finish completes a run with what was learned, judges it on all splits of s
 // that were not trained on, and writes its folder.
 func finish(ctx context.Context, r *run.Run, f fitted, s load.Source, threads int) (Result, error) {
-	if err := r.SetNetwork(f.net, f.weights); err != nil {
-		return Result{}, err
-	}
+	r.Config.Net, r.Weights = f.net, f.weights
 	r.Config.Notes = append(r.Config.Notes, f.notes...)
 	r.Config.Training = f.training
 	reports, err := judge.Splits(ctx, r, s, s.Splits().HeldOut(), r.Dir, threads)

@@ -3,6 +3,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,72 +31,79 @@ type HeadConfig struct {
 	UseFlip      bool     // train on mirrored images too, and average both's logits at test
 	// Descent is how the other recipes train; nil for their defaults. Its class weights are ClassWeights, its seed is
 	// Seed and its threads are Threads.
-	Descent *Descent
+	Descent *HeadDescent
 	Seed    uint64
 	Threads int    // CPU threads of training and judging, 0 for all cores
 	Force   bool   // replace the run at Out
 	Version string // of the program, for the record
 }
 
-// HeadDescent is how a recipe other than run.RecipeLBFGS trains heads by default.
-func HeadDescent(name string) (*Descent, error) {
+// HeadDescent is how a head is trained by gradient descent. The data decides how
+// many features and outputs Net has.
+type HeadDescent struct {
+	Descent
+	Net nets.Head
+}
+
+// NewHeadDescent is how a recipe other than run.RecipeLBFGS trains heads by default.
+func NewHeadDescent(name string) (*HeadDescent, error) {
 	r, err := findRecipe(nets.KindHead, name)
 	if err != nil {
 		return nil, err
 	}
-	return &Descent{Fit: r.fit}, nil
+	return &HeadDescent{Descent{Fit: r.fit}, r.net.(nets.Head)}, nil
 }
 
-// Check fills in defaults and refuses settings that contradict each other.
-func (c *HeadConfig) Check() error {
-	if c.Recipe == "" {
-		c.Recipe = run.RecipeLBFGS
-	}
-	if c.ClassWeights == "" {
-		c.ClassWeights = WeightsNone
-	}
+// HeadTraining is a HeadConfig that was checked, its defaults filled in.
+type HeadTraining struct{ c HeadConfig }
+
+// Check fills in defaults and refuses settings that contradict each other or
+// would have no effect.
+func (c HeadConfig) Check() (HeadTraining, error) {
+	c.Recipe, c.ClassWeights = cmp.Or(c.Recipe, run.RecipeLBFGS), cmp.Or(c.ClassWeights, WeightsNone)
 	switch {
 	case c.Embeddings == "":
-		return errors.New("no embedding store was given")
+		return HeadTraining{}, errors.New("no embedding store was given")
 	case c.Out == "":
-		return errors.New("no folder for the run was given")
-	case c.ClassWeights != WeightsNone && c.ClassWeights != WeightsBalanced:
-		return fmt.Errorf("class weights %q; known are %s and %s", c.ClassWeights, WeightsNone, WeightsBalanced)
+		return HeadTraining{}, errors.New("no folder for the run was given")
 	case c.Lambda != nil && !(*c.Lambda > 0 && finite(*c.Lambda)):
-		return fmt.Errorf("lambda %g, want a number above 0", *c.Lambda)
+		return HeadTraining{}, fmt.Errorf("lambda %g, want a number above 0", *c.Lambda)
 	case c.Recipe == run.RecipeLBFGS && c.Descent != nil:
-		return fmt.Errorf("recipe %s has no settings of gradient descent", run.RecipeLBFGS)
+		return HeadTraining{}, fmt.Errorf("recipe %s has no settings of gradient descent", run.RecipeLBFGS)
 	case c.Recipe == run.RecipeLBFGS:
-		return nil
+		return HeadTraining{c}, checkClassWeights(c.ClassWeights)
 	case c.Lambda != nil:
-		return fmt.Errorf("recipe %s has no strength", c.Recipe)
+		return HeadTraining{}, fmt.Errorf("recipe %s has no strength", c.Recipe)
 	}
-	return c.checkDescent()
-}
-
-func (c *HeadConfig) checkDescent() error {
-	r, err := findRecipe(nets.KindHead, c.Recipe)
+	d, err := NewHeadDescent(c.Recipe)
 	if err != nil {
-		return err
+		return HeadTraining{}, err
 	}
-	if c.Descent == nil {
-		c.Descent = &Descent{Fit: r.fit}
+	if c.Descent != nil {
+		*d = *c.Descent
 	}
-	c.Descent.ClassWeights, c.Descent.Fit.Seed, c.Descent.Fit.Threads = c.ClassWeights, c.Seed, c.Threads
-	if _, err := c.Descent.network(r, map[string]any{"features": 1}); err != nil {
-		return err
-	}
-	return c.Descent.check()
+	d.ClassWeights, d.Fit.Seed, d.Fit.Threads = c.ClassWeights, c.Seed, c.Threads
+	net := d.Net
+	net.Features, net.Outputs = 1, 2 // as few as there may be, before the data is known
+	c.Descent = d
+	return HeadTraining{c}, errors.Join(net.Check(), d.Descent.check())
 }
 
-// Head fits a head on a store's train split, judges it on the other splits
-// and writes the run folder. Equal stores, settings, seeds and numbers of
-// threads give byte-identical weights on one machine. Gradient descent leaves a
-// checkpoint after each epoch, and the same call goes on from it.
+// Head checks a configuration and trains by it; see HeadTraining.Run.
 func Head(ctx context.Context, c HeadConfig, o Observer) (Result, error) {
-	if err := c.Check(); err != nil {
+	t, err := c.Check()
+	if err != nil {
 		return Result{}, err
 	}
+	return t.Run(ctx, o)
+}
+
+// Run fits a head on a store's train split, judges it on the other splits and
+// writes the run folder. Equal stores, settings, seeds and numbers of threads
+// give byte-identical weights on one machine. Gradient descent leaves a
+// checkpoint after each epoch, and the same training run again goes on from it.
+func (t HeadTraining) Run(ctx context.Context, o Observer) (Result, error) {
+	c := t.c
 	unfinished, err := run.CheckFolder(c.Out, c.Force)
 	if err != nil {
 		return Result{}, err
@@ -157,18 +165,15 @@ func trainDescent(ctx context.Context, c HeadConfig, s *store.Store, config *run
 // headLesson is what a head learns from features; manifest is the store's hash.
 func headLesson(c HeadConfig, s *store.Store, x fit.Features, f run.Rows, manifest string) (lesson, error) {
 	classes := len(s.Classes())
-	r, err := findRecipe(nets.KindHead, c.Recipe)
-	if err != nil {
+	net := c.Descent.Net
+	net.Features, net.Outputs = x.Dim, classes
+	if err := net.Check(); err != nil {
 		return lesson{}, err
 	}
-	net, err := c.Descent.network(r, map[string]any{"features": x.Dim, "outputs": classes})
-	if err != nil {
-		return lesson{}, err
-	}
-	l := lesson{Descent: *c.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.StoreSplits(s).Validation(), folder: c.Out,
+	l := lesson{Descent: c.Descent.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.StoreSplits(s).Validation(), folder: c.Out,
 		identity: map[string]string{"embeddings": manifest, "taps": strings.Join(c.Taps, ","), "use flip": strconv.FormatBool(c.UseFlip),
 			"holdout": fmt.Sprint(c.Descent.Holdout)}}
-	if net.(nets.Head).Standardize {
+	if net.Standardize {
 		l.start = func(rows []int) (start map[string][]float32, err error) {
 			start = nets.Init(net, c.Seed)
 			start[nets.FeatureMean], start[nets.FeatureStd], err = head.Moments(x.X, x.Dim, rows, c.Threads)

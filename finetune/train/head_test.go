@@ -145,7 +145,7 @@ func TestStandardisedOnTheRowsTrainedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := HeadDescent(run.RecipeStrong)
+	d, err := NewHeadDescent(run.RecipeStrong)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestTrainHeadRefuses(t *testing.T) {
 		{"weights", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), ClassWeights: "odd"}, `class weights "odd"`},
 		{"lambda", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Lambda: &minus}, "lambda -1"},
 		{"study with a strength", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Recipe: run.RecipeStudy, Lambda: &one}, "recipe study has no strength"},
-		{"lbfgs with epochs", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Descent: &Descent{}}, "no settings of gradient descent"},
+		{"lbfgs with epochs", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Descent: &HeadDescent{}}, "no settings of gradient descent"},
 		{"tap", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Taps: []string{"cls_9"}}, `no tap "cls_9"; it has cls, mean`},
 		{"no flips", HeadConfig{Embeddings: plain, Out: filepath.Join(dir, "x"), UseFlip: true}, "--flip"},
 		{"no train", HeadConfig{Embeddings: untrained, Out: filepath.Join(dir, "x")}, `no split "train"`},

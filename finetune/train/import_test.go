@@ -61,7 +61,7 @@ func TestImportKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := c.net()
+	net, err := nets.ForClasses(c.Net, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestImportKey(t *testing.T) {
 	}
 	for key, want := range map[string]float32{"": 2, "model": 1} {
 		c.Key, c.Out = key, filepath.Join(dir, "run"+key)
-		r, err := Import(t.Context(), c)
+		r, err := Import(context.Background(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func checkLogits(t *testing.T, dir string, x, want []float32) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := e.Logits(context.Background(), imagesOf{x, r.Net.InputShape()}, nil)
+	got, err := e.Logits(context.Background(), imagesOf{x, r.Config.Net.InputShape()}, nil)
 	if err != nil || len(got) != len(want) {
 		t.Fatalf("%d logits (%v), want %d", len(got), err, len(want))
 	}

@@ -18,8 +18,8 @@ import (
 // NetConfig says how to train a cnn or vit. [NewNetConfig] gives a recipe's;
 // Data and Out are needed too.
 type NetConfig struct {
-	Kind   string // nets.KindCNN or nets.KindViT
 	Recipe string
+	Net    nets.Net // the data decides how many outputs it has
 	Data   dataset.Ref
 	Limit  int    // images per split, 0 for all
 	Out    string // the run's folder, to be made
@@ -31,63 +31,63 @@ type NetConfig struct {
 	Version    string // of the program, for the record
 }
 
-// NewNetConfig is a recipe's settings.
+// NewNetConfig is a recipe's settings for a kind of network, nets.KindCNN or
+// nets.KindViT.
 func NewNetConfig(kind, name string) (NetConfig, error) {
 	if kind != nets.KindCNN && kind != nets.KindViT {
 		return NetConfig{}, fmt.Errorf("a network of kind %q; known are %s and %s", kind, nets.KindCNN, nets.KindViT)
 	}
 	r, err := findRecipe(kind, name)
-	if err != nil {
-		return NetConfig{}, err
-	}
-	return NetConfig{Kind: kind, Recipe: name, Descent: Descent{Fit: r.fit}, Augment: r.augment, Pixels: r.pixels}, nil
+	return NetConfig{Recipe: name, Net: r.net, Descent: Descent{Fit: r.fit}, Augment: r.augment, Pixels: r.pixels}, err
 }
 
-// Check fills in defaults and refuses settings that contradict each other.
-func (c *NetConfig) Check() error {
+// NetTraining is a NetConfig that was checked.
+type NetTraining struct{ c NetConfig }
+
+// Check refuses settings that contradict each other or would have no effect.
+func (c NetConfig) Check() (NetTraining, error) {
 	switch {
 	case c.Data.Path == "":
-		return errors.New("no dataset was given")
+		return NetTraining{}, errors.New("no dataset was given")
 	case c.Out == "":
-		return errors.New("no folder for the run was given")
+		return NetTraining{}, errors.New("no folder for the run was given")
 	case c.Limit < 0:
-		return fmt.Errorf("limit %d is negative", c.Limit)
+		return NetTraining{}, fmt.Errorf("limit %d is negative", c.Limit)
 	case !(c.SoftLabels >= 0 && c.SoftLabels <= 1):
-		return fmt.Errorf("a share of %g for soft labels, want 0 to 1", c.SoftLabels)
+		return NetTraining{}, fmt.Errorf("a share of %g for soft labels, want 0 to 1", c.SoftLabels)
 	case c.SoftLabels > 0 && c.Data.FERPlus == "":
-		return errors.New("soft labels come from FER+'s votes; name their file")
+		return NetTraining{}, errors.New("soft labels come from FER+'s votes; name their file")
 	}
-	net, err := c.net(2)
+	net, err := nets.ForClasses(c.Net, 2) // as few as there may be, before the data is known
+	if err == nil {
+		err = errors.Join(c.Descent.check(), c.Augment.Check(), c.Pixels.Check(net.InputShape()))
+	}
 	if err != nil {
-		return err
+		return NetTraining{}, err
 	}
-	if err := errors.Join(c.Descent.check(), c.Augment.Check(), c.Pixels.Check(net.InputShape())); err != nil {
-		return err
+	kept, want := c.Pixels.Kept(net.InputShape()), net.InputShape()[1]
+	side, _, err := c.Augment.Size(kept, kept)
+	if err == nil && side != want {
+		err = fmt.Errorf("augmentation %s gives images of %d pixels a side, the network wants %d", c.Augment, side, want)
 	}
-	side, _, err := c.Augment.Size(c.Pixels.Kept(net.InputShape()), c.Pixels.Kept(net.InputShape()))
-	if err == nil && side != net.InputShape()[1] {
-		return fmt.Errorf("augmentation %s gives images of %d pixels a side, the network wants %d", c.Augment, side, net.InputShape()[1])
-	}
-	return err
+	return NetTraining{c}, err
 }
 
-// net is the network for a number of classes.
-func (c NetConfig) net(classes int) (nets.Net, error) {
-	r, err := findRecipe(c.Kind, c.Recipe)
+// Net checks a configuration and trains by it; see NetTraining.Run.
+func Net(ctx context.Context, c NetConfig, o Observer) (Result, error) {
+	t, err := c.Check()
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
-	return c.network(r, map[string]any{"outputs": classes})
+	return t.Run(ctx, o)
 }
 
-// Net trains a network on a dataset's train split, judges it on the other
-// splits and writes the run folder. Equal data, settings, seeds and numbers of
-// threads give byte-identical weights on one machine. A checkpoint is left
-// after each epoch, and the same call goes on from it.
-func Net(ctx context.Context, c NetConfig, o Observer) (result Result, err error) {
-	if err := c.Check(); err != nil {
-		return result, err
-	}
+// Run trains a network on a dataset's train split, judges it on the other splits
+// and writes the run folder. Equal data, settings, seeds and numbers of threads
+// give byte-identical weights on one machine. A checkpoint is left after each
+// epoch, and the same training run again goes on from it.
+func (t NetTraining) Run(ctx context.Context, o Observer) (result Result, err error) {
+	c := t.c
 	unfinished, err := run.CheckFolder(c.Out, c.Force)
 	if err != nil {
 		return result, err
@@ -101,10 +101,10 @@ func Net(ctx context.Context, c NetConfig, o Observer) (result Result, err error
 	for _, line := range slices.Concat(d.Warnings, load.LeftOut(d)) {
 		o.log("%s", line)
 	}
-	r := &run.Run{Dir: c.Out, Config: run.NewConfig(c.Kind, c.Version, c.Fit.Seed, d.Classes)}
+	r := &run.Run{Dir: c.Out, Config: run.NewConfig(c.Net.Kind(), c.Version, c.Fit.Seed, d.Classes)}
 	l, err := c.lesson(ctx, d, r, o)
 	if err != nil {
-		return result, fmt.Errorf("train %s on %s: %w", c.Kind, d.Path, err)
+		return result, fmt.Errorf("train %s on %s: %w", c.Net.Kind(), d.Path, err)
 	}
 	if err := logTable(l.net, o); err != nil {
 		return result, err
@@ -113,7 +113,7 @@ func Net(ctx context.Context, c NetConfig, o Observer) (result Result, err error
 	l.unfinished = unfinished
 	learned, err := l.learn(ctx, o)
 	if err != nil {
-		return result, fmt.Errorf("train %s on %s: %w", c.Kind, d.Path, err)
+		return result, fmt.Errorf("train %s on %s: %w", c.Net.Kind(), d.Path, err)
 	}
 	return finish(ctx, r, learned, load.Images{Dataset: d, Shape: l.net.InputShape(), Pixels: c.Pixels, Limit: c.Limit}, c.Fit.Threads)
 }
@@ -121,7 +121,7 @@ func Net(ctx context.Context, c NetConfig, o Observer) (result Result, err error
 // lesson reads the training images and completes the run's record.
 func (c NetConfig) lesson(ctx context.Context, d *dataset.Dataset, r *run.Run, o Observer) (lesson, error) {
 	classes := len(d.Classes)
-	net, err := c.net(classes)
+	net, err := nets.ForClasses(c.Net, classes)
 	if err != nil {
 		return lesson{}, err
 	}

@@ -36,9 +36,13 @@ func smallNet(t testing.TB, kind, recipe, out string) NetConfig {
 	switch {
 	case recipe == run.RecipeStudy:
 	case kind == nets.KindCNN:
-		c.Options = map[string]any{"stem": 4, "stages": []int{4, 6}}
+		net := nets.StrongCNN(0)
+		net.Stem, net.Stages = 4, []int{4, 6}
+		c.Net = net
 	default:
-		c.Options = map[string]any{"stem": []int{4, 8}, "width": 8, "heads": 2, "mlp": 12, "depth": 2, "patch": 2}
+		net := nets.StrongViT(0)
+		net.Stem, net.Width, net.Heads, net.MLP, net.Depth, net.Patch = []int{4, 8}, 8, 2, 12, 2, 2
+		c.Net = net
 	}
 	return c
 }
@@ -228,8 +232,7 @@ func TestNetConfigRefuses(t *testing.T) {
 	for want, change := range map[string]func(*NetConfig){
 		"no dataset":                 func(c *NetConfig) { c.Data.Path = "" },
 		"no folder":                  func(c *NetConfig) { c.Out = "" },
-		"option depth":               func(c *NetConfig) { c.Options = map[string]any{"depth": -1} },
-		"unknown field":              func(c *NetConfig) { c.Options = map[string]any{"stages": 1} },
+		"option arch":                func(c *NetConfig) { c.Net = nets.CNN{Arch: "odd"} },
 		"images of 20 pixels a side": func(c *NetConfig) { c.Augment.Crop = 20 },
 		"choose by a hold-out":       func(c *NetConfig) { c.Fit.KeepBest = true },
 		"a hold-out of 1":            func(c *NetConfig) { c.Holdout = 1 },
@@ -241,7 +244,8 @@ func TestNetConfigRefuses(t *testing.T) {
 	} {
 		c := smallNet(t, nets.KindViT, run.RecipeStudy, "x")
 		change(&c)
-		runtest.WantError(t, c.Check(), want)
+		_, err := c.Check()
+		runtest.WantError(t, err, want)
 	}
 	if _, err := NewNetConfig(nets.KindCNN, "magic"); err == nil || !strings.Contains(err.Error(), "strong, study") {
 		t.Errorf("error %v, want one that lists the recipes", err)
@@ -281,8 +285,8 @@ func TestHeadsByDescent(t *testing.T) {
 	store := runtest.Store(t, dir, runtest.Usual())
 	c := HeadConfig{Embeddings: store, Out: filepath.Join(dir, "whole"), Recipe: run.RecipeStrong, UseFlip: true, Seed: 4}
 	r := trainUsual(t, c)
-	if !(r.Reports[0].Accuracy >= 0.75) || !r.Run.Config.Head.Standardize || r.Run.Net.(nets.Head).Hidden != 512 {
-		t.Errorf("accuracy %g with %+v", r.Reports[0].Accuracy, r.Run.Net)
+	if !(r.Reports[0].Accuracy >= 0.75) || !r.Run.Config.Head.Standardize || r.Run.Config.Net.(nets.Head).Hidden != 512 {
+		t.Errorf("accuracy %g with %+v", r.Reports[0].Accuracy, r.Run.Config.Net)
 	}
 	c.Out = filepath.Join(dir, "killed")
 	ctx, cancel := context.WithCancel(context.Background())

@@ -18,9 +18,16 @@ const (
 	WeightsBalanced = "balanced" // n/(K·n_c): every class weighs as much as another
 )
 
+func checkClassWeights(word string) error {
+	if word != "" && word != WeightsNone && word != WeightsBalanced {
+		return fmt.Errorf("class weights %q; known are %s and %s", word, WeightsNone, WeightsBalanced)
+	}
+	return nil
+}
+
 // recipe is how a kind of network is trained unless told otherwise.
 type recipe struct {
-	net     func(classes int) nets.Net
+	net     nets.Net         // without what the data decides: classes, and features of a head
 	pixels  run.PixelsRecord // of cnn and vit
 	augment augment.Pipeline
 	fit     fit.Config
@@ -36,11 +43,11 @@ var studyFit = fit.Config{Epochs: 10, Batch: 32, Optimizer: fit.Adam, LearningRa
 var recipes = map[string]map[string]recipe{
 	nets.KindCNN: {
 		run.RecipeStudy: {
-			net:    func(k int) nets.Net { return nets.StudyCNN(k) },
+			net:    nets.StudyCNN(0),
 			pixels: run.PixelsRecord{Side: faceSide, Fit: run.FitResize}, fit: studyFit,
 		},
 		run.RecipeStrong: {
-			net:     func(k int) nets.Net { return nets.StrongCNN(k) },
+			net:     nets.StrongCNN(0),
 			pixels:  run.PixelsRecord{Side: faceSide, Fit: run.FitCrop, Mirror: true},
 			augment: augment.Pipeline{HFlip: 0.5, Rotate: 10, Scale: 0.1, Crop: 44, Cutout: 12},
 			fit: fit.Config{Epochs: 36, Batch: 64, Optimizer: fit.AdamW, LearningRate: 2e-3, WeightDecay: 0.05,
@@ -49,11 +56,11 @@ var recipes = map[string]map[string]recipe{
 	},
 	nets.KindViT: {
 		run.RecipeStudy: {
-			net:    func(k int) nets.Net { return nets.StudyViT(k) },
+			net:    nets.StudyViT(0),
 			pixels: run.PixelsRecord{Side: faceSide, Fit: run.FitResize}, fit: studyFit,
 		},
 		run.RecipeStrong: {
-			net:     func(k int) nets.Net { return nets.StrongViT(k) },
+			net:     nets.StrongViT(0),
 			pixels:  run.PixelsRecord{Side: faceSide, Fit: run.FitResize, Mirror: true},
 			augment: augment.Pipeline{HFlip: 0.5, Shift: 0.08, Rotate: 10, Scale: 0.1, Cutout: 12},
 			fit: fit.Config{Epochs: 50, Batch: 64, Optimizer: fit.AdamW, LearningRate: 1e-3, WeightDecay: 0.05,
@@ -61,11 +68,9 @@ var recipes = map[string]map[string]recipe{
 		},
 	},
 	nets.KindHead: {
-		run.RecipeStudy: {net: func(k int) nets.Net { return nets.Head{Outputs: k} }, fit: studyFit},
+		run.RecipeStudy: {net: nets.Head{}, fit: studyFit},
 		run.RecipeStrong: {
-			net: func(k int) nets.Net {
-				return nets.Head{Outputs: k, Hidden: 512, Members: 4, DropoutIn: 0.2, Dropout: 0.25, Standardize: true}
-			},
+			net: nets.Head{Hidden: 512, Members: 4, DropoutIn: 0.2, Dropout: 0.25, Standardize: true},
 			fit: fit.Config{Epochs: 25, Batch: 256, Optimizer: fit.AdamW, LearningRate: 1e-3, WeightDecay: 0.2,
 				Schedule: fit.Cosine, Warmup: 2, Smoothing: 0.1},
 		},
