@@ -10,6 +10,7 @@ package pretrained
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -139,14 +140,16 @@ func describe(path string, header *onnx.Model, o Options) (*Backbone, error) {
 	return b, nil
 }
 
+// ErrDescribed is of settings that would have no effect.
+var ErrDescribed = errors.New("exported by graft and describes itself; leave out the settings for foreign models")
+
 // newAdapter tells graft's own files from foreign ones.
 func newAdapter(path string, header *onnx.Model, o Options) (adapter, error) {
 	switch {
 	case !isOwn(header):
 		return newForeign(header, o.Foreign, func(f *foreign) ([]int64, error) { return probeShape(path, f, o.Runtime.Threads) })
 	case o.Foreign != nil:
-		return nil, fmt.Errorf("exported by graft (metadata %s is %q) and describes itself; leave out the settings for foreign models",
-			keyArch, header.Metadata[keyArch])
+		return nil, ErrDescribed
 	}
 	return newOwn(header)
 }

@@ -82,13 +82,16 @@ func benchAction(c *cli.Context) error {
 	if arch := c.String("arch"); !slices.Contains(vit.Archs(), arch) {
 		return usageErrorf("--arch %q: want one of %s", arch, strings.Join(vit.Archs(), ", "))
 	}
-	provider, err := session.ParseProvider(c.String("provider"))
+	o, err := backboneOptions(c)
 	if err != nil {
-		return usageErrorf("%v", err)
+		return err
+	}
+	if err := refuseOtherCases(c, words); err != nil {
+		return err
 	}
 	var cases []bench.Case
 	for _, word := range words {
-		list, err := benchCase(c, word, provider)
+		list, err := benchCase(c, word, o.Runtime)
 		if err != nil {
 			return err
 		}
@@ -124,13 +127,35 @@ func benchCases(c *cli.Context) ([]string, error) {
 	}), nil
 }
 
-func benchCase(c *cli.Context, word string, provider session.Provider) ([]bench.Case, error) {
+// refuseOtherCases refuses the settings of cases that are not measured.
+func refuseOtherCases(c *cli.Context, words []string) error {
+	extracts := []string{extractWord, photosWord}
+	networks := []string{finetunebench.CNN, finetunebench.ViT}
+	for _, of := range []struct{ flags, cases []string }{
+		{append([]string{"model", "arch"}, runtimeNames...), extracts},
+		{[]string{"batch", "images"}, slices.Concat(extracts, networks)},
+		{[]string{"rows", "dim"}, []string{finetunebench.Head}},
+	} {
+		if slices.ContainsFunc(of.cases, func(word string) bool { return slices.Contains(words, word) }) {
+			continue
+		}
+		if err := refuse(c, "only "+strings.Join(of.cases, ", ")+" know it, and --cases names none of them", of.flags...); err != nil {
+			return err
+		}
+	}
+	if c.IsSet("model") {
+		return refuse(c, "--model names a network", "arch")
+	}
+	return nil
+}
+
+func benchCase(c *cli.Context, word string, runtime session.Options) ([]bench.Case, error) {
 	progress := newProgress(c, "measuring "+word)
 	if word == extractWord || word == photosWord {
 		return extractbench.Run(c.Context, extractbench.Config{
 			Model: c.String("model"), Arch: c.String("arch"), Seed: c.Uint64("random-init"), Photos: word == photosWord,
 			Batch: c.Int("batch"), Images: cmp.Or(c.Int("images"), defaultImages[word]), Rounds: c.Int("rounds"),
-			Runtime: session.Options{Provider: provider, Device: c.Int("device"), Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback")},
+			Runtime: runtime,
 		}, progress)
 	}
 	return finetunebench.Run(c.Context, word, finetunebench.Config{

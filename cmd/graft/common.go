@@ -39,6 +39,8 @@ func setUsageHandlers(list []*cli.Command) {
 				c.Action = unknownCommand
 			}
 			setUsageHandlers(c.Subcommands)
+		} else {
+			c.Action = named(c.Action)
 		}
 	}
 }

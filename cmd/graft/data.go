@@ -85,6 +85,9 @@ func openVerified(c *cli.Context, verify, skipBad bool) (*dataset.Dataset, error
 	if err := atLeast(c, 1, "per-class"); err != nil {
 		return nil, err
 	}
+	if err := refuseDrawn(c, "per-class"); err != nil {
+		return nil, err
+	}
 	ref := dataRef(c)
 	ref.Verify, ref.SkipBad = verify, skipBad
 	d, err := dataset.Open(c.Context, ref, newProgress(c, "reading data"))
@@ -101,7 +104,7 @@ func openVerified(c *cli.Context, verify, skipBad bool) (*dataset.Dataset, error
 }
 
 func dataInfo(c *cli.Context) error {
-	if err := exactArgs(c); err != nil {
+	if err := cmp.Or(exactArgs(c), refuseDrawn(c, "seed")); err != nil {
 		return err
 	}
 	d, err := openVerified(c, !c.Bool("no-verify"), true)
@@ -109,6 +112,11 @@ func dataInfo(c *cli.Context) error {
 		return err
 	}
 	defer d.Close()
+	if !d.Photos() {
+		if err := refuse(c, "only image files are decoded here", "no-verify"); err != nil {
+			return err
+		}
+	}
 	info := d.Info()
 	if c.Bool("fingerprint") {
 		if info.Fingerprint, err = d.Fingerprint(c.Context); err != nil {
@@ -181,7 +189,7 @@ func badEntries(n int) string {
 }
 
 func dataConvert(c *cli.Context) error {
-	if err := exactArgs(c); err != nil {
+	if err := cmp.Or(exactArgs(c), refuseDrawn(c, "seed"), refuse(c, "votes are not converted", "ferplus")); err != nil {
 		return err
 	}
 	// Bad images must be known before the first one is written.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/demo"
@@ -35,8 +37,13 @@ func runDemo(c *cli.Context) error {
 	if err := exactArgs(c); err != nil {
 		return err
 	}
-	if err := atLeast(c, 1, "per-class"); err != nil {
+	if err := cmp.Or(atLeast(c, 1, "per-class"), refuseDrawn(c, "per-class")); err != nil {
 		return err
+	}
+	if c.IsSet("weights") {
+		if err := refuse(c, "with --weights nothing is fetched", "offline"); err != nil {
+			return err
+		}
 	}
 	if err := atLeast(c, 0, "limit", "batch", "threads", "device"); err != nil {
 		return err

@@ -18,8 +18,11 @@ const recipes = "the recipe's"
 // recipe's.
 func descentFlags() []cli.Flag {
 	return append(optionFlags(fit.Config{}),
-		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of train to hold out and watch instead of a split of its own"},
-		&cli.IntFlag{Name: "threads", Usage: "CPU `THREADS` (0: all cores); the same number gives the same bits"})
+		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of train to hold out and watch instead of a split of its own"})
+}
+
+func threadsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "threads", Usage: "CPU `THREADS` (0: all cores); the same number gives the same bits"}
 }
 
 // setDescent puts the flags that were given over a recipe's settings.
@@ -27,16 +30,6 @@ func setDescent(c *cli.Context, d *train.Descent) (err error) {
 	d.Fit, err = withOptions(c, d.Fit)
 	d.Fit.Threads, d.Fit.Seed, d.Holdout = c.Int("threads"), c.Uint64("seed"), c.Float64("holdout")
 	return err
-}
-
-// anySet tells which of the flags was given, "" if none.
-func anySet(c *cli.Context, flags []cli.Flag) string {
-	for _, f := range flags {
-		if name := f.Names()[0]; c.IsSet(name) {
-			return name
-		}
-	}
-	return ""
 }
 
 // optionFlags make a flag of every field of a struct of options that says how it

@@ -1,15 +1,14 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/nets"
 	"graft/finetune/run"
-	"graft/preprocess/dataset"
 )
 
 // evalMode is a way of judging.
@@ -23,7 +22,7 @@ var evalAlways = []string{"split", "threads", "confusion", "predictions", "json"
 
 // Flags that go together.
 var (
-	evalRuntime = []string{"batch", "provider", "device", "allow-fallback"}
+	evalRuntime = append([]string{"batch"}, runtimeNames...)
 	evalImages  = []string{"data", "skip-bad"}
 	evalDrawn   = []string{"seed", "per-class"} // of the synthetic dataset
 )
@@ -39,15 +38,11 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 	if err := exactArgs(c, "RUN"); err != nil {
 		return evalMode{}, err
 	}
-	images := evalImages
-	if dataRef(c).Drawn() {
-		images = slices.Concat(evalImages, evalDrawn)
-	}
 	if info, err := os.Stat(c.Args().First()); err == nil && !info.IsDir() {
 		if c.String("data") == "" {
 			return evalMode{}, usageErrorf("eval: an exported file does not say which dataset it was trained on; name one with --data")
 		}
-		return evalMode{slices.Concat(images, evalRuntime), "an exported file is judged on the images of --data, with the backbone in it"}, nil
+		return evalMode{slices.Concat(evalImages, evalRuntime), "an exported file is judged on the images of --data, with the backbone in it"}, nil
 	}
 	r, err := run.ReadConfig(c.Args().First())
 	if err != nil {
@@ -58,31 +53,19 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 	case kind == nets.KindHead && c.String("data") == "":
 		return evalMode{[]string{"embeddings"}, "without --data a head is judged on embeddings, its own or those of --embeddings, by their taps"}, nil
 	case kind == nets.KindHead:
-		return evalMode{slices.Concat(images, evalRuntime, []string{"model"}), "with --data a head is judged on images, by the run's own taps"}, nil
+		return evalMode{slices.Concat(evalImages, evalRuntime, []string{"model"}), "with --data a head is judged on images, by the run's own taps"}, nil
 	case c.String("data") == "":
 		return evalMode{nil, "without --data a " + kind + " is judged on the dataset it was trained on, read the same way"}, nil
 	}
-	return evalMode{images, "a " + kind + " is judged on images, with no backbone"}, nil
+	return evalMode{evalImages, "a " + kind + " is judged on images, with no backbone"}, nil
 }
 
-// refuseIdle names the flags that would have no effect, and why.
+// refuseIdle refuses the flags that would have no effect.
 func (m evalMode) refuseIdle(c *cli.Context) error {
-	var idle, why []string
-	for _, f := range c.Command.Flags {
-		name := f.Names()[0]
-		if c.IsSet(name) && !slices.Contains(m.flags, name) && !slices.Contains(evalAlways, name) {
-			idle = append(idle, "--"+name)
-			reason := m.why
-			if slices.Contains(m.flags, "data") && slices.Contains(evalDrawn, name) {
-				reason = "only the " + dataset.SyntheticPath + " dataset is drawn"
-			}
-			if !slices.Contains(why, reason) {
-				why = append(why, reason)
-			}
-		}
+	live := slices.Concat(m.flags, evalAlways)
+	var err error
+	if slices.Contains(m.flags, "data") {
+		err, live = refuseDrawn(c, evalDrawn...), append(live, evalDrawn...)
 	}
-	if idle == nil {
-		return nil
-	}
-	return usageErrorf("eval: %s would have no effect: %s", strings.Join(idle, ", "), strings.Join(why, ", and "))
+	return errors.Join(refuse(c, m.why, allBut(c, live...)...), err)
 }

@@ -31,6 +31,9 @@ func export(c *cli.Context) error {
 	if err := exactArgs(c, "RUN"); err != nil {
 		return err
 	}
+	if err := refuseBackbone(c, c.Args().First()); err != nil {
+		return err
+	}
 	o, err := backboneOptions(c)
 	if err != nil {
 		return err

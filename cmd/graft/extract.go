@@ -67,11 +67,20 @@ func backboneOptions(c *cli.Context) (pretrained.Options, error) {
 	if err != nil {
 		return pretrained.Options{}, usageErrorf("%v", err)
 	}
+	switch provider {
+	case session.CPU:
+		err = refuse(c, "the CPU has no number, and nothing to fall back to", "device", "allow-fallback")
+	case session.Auto:
+		err = refuse(c, "auto takes a provider that runs the whole model", "allow-fallback")
+	}
+	if err != nil {
+		return pretrained.Options{}, err
+	}
 	o := pretrained.Options{Runtime: session.Options{
 		Provider: provider, Device: c.Int("device"),
 		Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback"),
 	}}
-	for _, name := range []string{"input-size", "mean", "std", "crop-pct", "output", "pool"} {
+	for _, name := range foreignNames {
 		if !c.IsSet(name) {
 			continue
 		}
@@ -159,7 +168,8 @@ func extractConfig(c *cli.Context) (extract.Config, error) {
 		ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"), DType: c.String("dtype"),
 		SkipBad: c.Bool("skip-bad"), Strict: c.Bool("strict"), Checked: newProgress(c, "checking earlier files"),
 	}
-	err := cmp.Or(exactArgs(c), atLeast(c, 1, "shard-rows", "per-class"), atLeast(c, 0, "limit", "threads", "device"))
+	err := cmp.Or(exactArgs(c), atLeast(c, 1, "shard-rows", "per-class"), atLeast(c, 0, "limit", "threads", "device"),
+		refuseDrawn(c, "per-class", "seed"), refuse(c, "a store keeps no votes", "ferplus"))
 	switch {
 	case err != nil:
 		return config, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -45,6 +46,22 @@ func bothOptionFlags() []cli.Flag {
 	return out
 }
 
+// refuseOfOthers refuses the options of the other kind of network, and those that
+// only training heeds.
+func refuseOfOthers(c *cli.Context, net nets.Net) error {
+	var own, others []string
+	for _, f := range optionFlags(net) {
+		own = append(own, f.Names()[0])
+	}
+	for _, f := range bothOptionFlags() {
+		if name := f.Names()[0]; !slices.Contains(own, name) {
+			others = append(others, name)
+		}
+	}
+	return cmp.Or(refuse(c, "a "+net.Kind()+" has no such option", others...),
+		refuse(c, "imported weights are trained already", "dropout", "init"))
+}
+
 func importRun(c *cli.Context) error {
 	if err := exactArgs(c); err != nil {
 		return err
@@ -52,6 +69,9 @@ func importRun(c *cli.Context) error {
 	config, err := train.NewImportConfig(c.String("model"))
 	if err != nil {
 		return usageErrorf("%v", err)
+	}
+	if err := refuseOfOthers(c, config.Net); err != nil {
+		return err
 	}
 	config.Key = c.String("key")
 	config.Weights, config.Out, config.Data = c.String("weights"), c.String("out"), c.String("data")
@@ -68,6 +88,9 @@ func importRun(c *cli.Context) error {
 	}
 	if c.IsSet("fit") {
 		config.Pixels.Fit = c.String("fit")
+	}
+	if err := refuseFit(c, config.Pixels, config.Net); err != nil {
+		return err
 	}
 	checked, err := config.Check()
 	if err != nil {

@@ -220,7 +220,7 @@ func checkStatuses(t *testing.T, dir string) {
 		})
 	}
 	err := newApp().RunContext(live, []string{"graft", "eval", "--data", "faces.zip", "--embeddings", "x", "--seed", "3", at("run")})
-	if err == nil || !strings.Contains(err.Error(), "no effect: with --data a head") || !strings.Contains(err.Error(), "and only the synthetic dataset is drawn") {
+	if err == nil || !strings.Contains(err.Error(), "no effect: with --data a head") || !strings.Contains(err.Error(), "only the synthetic dataset is drawn") {
 		t.Errorf("error %v, want why either flag has no effect", err)
 	}
 	code, out := graft(t, live, "predict", at("run"), at("face.png"), dir, "--provider", "cpu", "--json", "-")

@@ -63,8 +63,8 @@ func isFolder(path string) bool {
 }
 
 func checkStores(c *cli.Context) (r check.Report, err error) {
-	if c.String("data") != "" {
-		return r, usageErrorf("--data: embedding stores have their images' features already; leave it out")
+	if err := refuse(c, "embedding stores have their images' features already", allBut(c, "seed", "json")...); err != nil {
+		return r, err
 	}
 	var stores [2]*store.Store
 	for i := range stores {
@@ -79,7 +79,7 @@ func checkFiles(c *cli.Context) (r check.Report, err error) {
 	if c.String("data") == "" {
 		return r, usageErrorf("--data is missing or empty; see '%s --help'", commandName(c))
 	}
-	if err := cmp.Or(checkBatch(c), atLeast(c, 1, "per-class")); err != nil {
+	if err := cmp.Or(checkBatch(c), atLeast(c, 1, "per-class"), refuse(c, "features do not depend on votes", "ferplus")); err != nil {
 		return r, err
 	}
 	if err := atLeast(c, 0, "limit", "threads", "device"); err != nil {

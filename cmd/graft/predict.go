@@ -35,6 +35,9 @@ func predict(c *cli.Context) (err error) {
 	if c.Int("top") < 0 {
 		return usageErrorf("--top %d is negative", c.Int("top"))
 	}
+	if err := refuseBackbone(c, c.Args().First()); err != nil {
+		return err
+	}
 	o, err := backboneOptions(c)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"os"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -59,7 +60,7 @@ func rankConfig(c *cli.Context) (rank.Config, error) {
 	if c.NArg() == 0 {
 		return rank.Config{}, usageErrorf("rank wants at least one BACKBONE; see '%s --help'", commandName(c))
 	}
-	if err := cmp.Or(checkBatch(c), atLeast(c, 1, "per-class")); err != nil {
+	if err := cmp.Or(checkBatch(c), atLeast(c, 1, "per-class"), refuseDrawn(c, "per-class")); err != nil {
 		return rank.Config{}, err
 	}
 	if err := atLeast(c, 0, "sample", "threads", "device"); err != nil {
@@ -68,6 +69,11 @@ func rankConfig(c *cli.Context) (rank.Config, error) {
 	o, err := backboneOptions(c)
 	if err != nil {
 		return rank.Config{}, err
+	}
+	if !slices.ContainsFunc(c.Args().Slice(), func(name string) bool { _, err := os.Stat(name); return err != nil }) {
+		if err := refuse(c, "all backbones are files", "dir"); err != nil {
+			return rank.Config{}, err
+		}
 	}
 	files, err := rank.Find(c.Args().Slice(), c.String("dir"))
 	if err != nil {

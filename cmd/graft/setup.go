@@ -45,6 +45,11 @@ func runSetup(c *cli.Context) error {
 	default:
 		return usageErrorf("--cuda %d: want 12 or 13", c.Int("cuda"))
 	}
+	if !c.Bool("gpu") {
+		if err := refuse(c, "only --gpu has builds for several", "cuda"); err != nil {
+			return err
+		}
+	}
 	if c.Bool("gpu") && c.String("from") == "npm" {
 		return usageErrorf("--gpu --from npm: the npm package has no CUDA; leave --from out")
 	}

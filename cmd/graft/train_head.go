@@ -34,7 +34,7 @@ func trainHeadCommand() *cli.Command {
 			&cli.BoolFlag{Name: "use-flip", Usage: "train on mirrored images too, and average the logits of both at test (needs a store made with --flip)"},
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, to be recorded for predict and export (default: looked for beside the store)"},
 			&cli.BoolFlag{Name: "force", Usage: "replace an existing run"},
-			seedFlag(), jsonFlag(),
+			seedFlag(), threadsFlag(), jsonFlag(),
 		}, descentFlags(), optionFlags(nets.Head{})),
 		Action: func(c *cli.Context) error {
 			if c.String("recipe") == run.RecipeLBFGS {
@@ -79,11 +79,14 @@ func trainHead(c *cli.Context) error {
 // not.
 func setHeadDescent(c *cli.Context, config *train.HeadConfig) error {
 	if config.Recipe == run.RecipeLBFGS {
-		others := slices.DeleteFunc(descentFlags(), func(f cli.Flag) bool { return f.Names()[0] == "threads" })
-		if name := anySet(c, slices.Concat(others, optionFlags(nets.Head{}))); name != "" {
-			return fmt.Errorf("recipe %s does not have --%s", config.Recipe, name)
+		var names []string
+		for _, f := range slices.Concat(descentFlags(), optionFlags(nets.Head{})) {
+			names = append(names, f.Names()[0])
 		}
-		return nil
+		if config.Lambda != nil {
+			names = append(names, "seed") // which draws the tenth of train that would choose it
+		}
+		return refuse(c, "recipe "+config.Recipe+" does not have it", names...)
 	}
 	d, err := train.NewHeadDescent(config.Recipe)
 	if err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -28,14 +30,14 @@ func networkFlags(net nets.Net) []cli.Flag {
 		&cli.IntFlag{Name: "limit", Usage: "use at most `N` images of each split (0: all)"},
 		perClassFlag(),
 		&cli.BoolFlag{Name: "force", Usage: "replace an existing run, finished or not"},
-		skipBadFlag(), seedFlag(), jsonFlag(),
+		skipBadFlag(), seedFlag(), threadsFlag(), jsonFlag(),
 	}, descentFlags(), optionFlags(net))
 }
 
 // trainNetwork is the action of graft train cnn and vit.
 func trainNetwork(kind string) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if err := exactArgs(c); err != nil {
+		if err := cmp.Or(exactArgs(c), refuseDrawn(c, "per-class")); err != nil {
 			return err
 		}
 		config, err := networkConfig(c, kind)
@@ -85,7 +87,15 @@ func networkConfig(c *cli.Context, kind string) (train.NetConfig, error) {
 	if c.IsSet("mirror") {
 		config.Pixels.Mirror = c.Bool("mirror")
 	}
-	return config, nil
+	return config, refuseFit(c, config.Pixels, config.Net)
+}
+
+// refuseFit refuses a way to a size that images have already.
+func refuseFit(c *cli.Context, p run.PixelsRecord, net nets.Net) error {
+	if p.Side != net.InputShape()[1] {
+		return nil
+	}
+	return refuse(c, fmt.Sprintf("images of %d pixels a side are of the network's size", p.Side), "fit")
 }
 
 // observer tells a training to standard error.

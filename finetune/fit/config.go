@@ -64,7 +64,7 @@ const (
 	maxBatch  = 1 << 16
 )
 
-// Check tells what is out of range.
+// Check tells what is out of range, and what would have no effect.
 func (c Config) Check() error {
 	return errors.Join(
 		within("epochs", float64(c.Epochs), 1, maxEpochs), within("batch", float64(c.Batch), 1, maxBatch),
@@ -72,7 +72,18 @@ func (c Config) Check() error {
 		above("learning rate", c.LearningRate), below1("momentum", c.Momentum), within("weight decay", c.WeightDecay, 0, 1e6),
 		within("warm-up", c.Warmup, 0, maxEpochs), within("clip", c.Clip, 0, math.MaxFloat64), below1("label smoothing", c.Smoothing),
 		below1("ema", c.EMA), within("patience", float64(c.Patience), 0, maxEpochs), within("threads", float64(c.Threads), 0, 4096),
-		c.checkSteps(), c.checkWeights())
+		c.checkSteps(), c.checkIdle(), c.checkWeights())
+}
+
+// checkIdle names what would have no effect.
+func (c Config) checkIdle() error {
+	switch {
+	case c.Momentum != 0 && c.Optimizer != SGD:
+		return fmt.Errorf("momentum %g: %s has none, only %s has", c.Momentum, c.Optimizer, SGD)
+	case (c.StepEpochs != 0 || c.StepFactor != 0) && c.Schedule != Step:
+		return fmt.Errorf("step epochs %d, step factor %g: schedule %s has no steps, only %s has", c.StepEpochs, c.StepFactor, c.Schedule, Step)
+	}
+	return nil
 }
 
 func (c Config) checkSteps() error {

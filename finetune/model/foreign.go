@@ -2,11 +2,11 @@ package model
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 
 	"graft/finetune/run"
 	"graft/preprocess"
+	"graft/pretrained"
 )
 
 // Foreign is the description of the run's backbone: nil for one that graft
@@ -17,7 +17,7 @@ func Foreign(r *run.Run, given *preprocess.Spec) (*preprocess.Spec, error) {
 	recorded := r.Config.Backbone.Preprocessing
 	if !recorded.Host {
 		if given != nil {
-			return nil, errors.New("the run's backbone was exported by graft and describes itself; leave out the settings for foreign models")
+			return nil, fmt.Errorf("the run's backbone: %w", pretrained.ErrDescribed)
 		}
 		return nil, nil
 	}

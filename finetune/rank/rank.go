@@ -102,7 +102,7 @@ func (c *Config) report(ctx context.Context) (Report, error) {
 // with its taps, is better known before others have run.
 func (c *Config) tryAll() error {
 	if c.Foreign != nil && !slices.ContainsFunc(c.Backbones, func(f File) bool { return !f.own() }) {
-		return errors.New("all backbones were exported by graft and describe themselves; leave out the settings for foreign models")
+		return fmt.Errorf("each of the backbones: %w", pretrained.ErrDescribed)
 	}
 	for _, f := range c.Backbones[1:] {
 		p, err := c.open(f)

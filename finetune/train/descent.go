@@ -41,7 +41,7 @@ func (d Descent) check() error {
 	case !(d.Holdout >= 0 && d.Holdout < 1):
 		return fmt.Errorf("a hold-out of %g of train, want at least 0 and below 1", d.Holdout)
 	case d.Holdout == 0 && (d.Fit.KeepBest || d.Fit.Patience > 0):
-		return errors.New("keeping the best epoch and stopping early choose by a hold-out of train; give its share")
+		return errors.New("keep-best and patience choose by a hold-out of train; give its share")
 	}
 	return errors.Join(checkClassWeights(d.ClassWeights), d.Fit.Check())
 }

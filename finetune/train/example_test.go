@@ -28,5 +28,5 @@ func ExampleHeadConfig_Check() {
 	c := train.HeadConfig{Embeddings: "embeddings", Out: "run", Recipe: run.RecipeStudy, Lambda: &lambda}
 	_, err := c.Check()
 	fmt.Println(err)
-	// Output: recipe study has no strength
+	// Output: lambda 0.1: recipe study has no strength
 }

@@ -73,7 +73,7 @@ func (c HeadConfig) Check() (HeadTraining, error) {
 	case c.Recipe == run.RecipeLBFGS:
 		return HeadTraining{c}, checkClassWeights(c.ClassWeights)
 	case c.Lambda != nil:
-		return HeadTraining{}, fmt.Errorf("recipe %s has no strength", c.Recipe)
+		return HeadTraining{}, fmt.Errorf("lambda %g: recipe %s has no strength", *c.Lambda, c.Recipe)
 	}
 	d, err := NewHeadDescent(c.Recipe)
 	if err != nil {
@@ -86,7 +86,7 @@ func (c HeadConfig) Check() (HeadTraining, error) {
 	net := d.Net
 	net.Features, net.Outputs = 1, 2 // as few as there may be, before the data is known
 	c.Descent = d
-	return HeadTraining{c}, errors.Join(net.Check(), d.Descent.check())
+	return HeadTraining{c}, errors.Join(net.Check(), checkIdle(net), d.Descent.check())
 }
 
 // Head checks a configuration and trains by it; see HeadTraining.Run.

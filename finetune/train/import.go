@@ -45,7 +45,7 @@ func (c ImportConfig) Check() (Imported, error) {
 	}
 	var err error
 	if c.Net, err = nets.ForClasses(c.Net, len(c.Classes)); err == nil {
-		err = c.Pixels.Check(c.Net.InputShape())
+		err = errors.Join(checkIdle(c.Net), c.Pixels.Check(c.Net.InputShape()))
 	}
 	return Imported{c}, err
 }

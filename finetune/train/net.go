@@ -57,10 +57,12 @@ func (c NetConfig) Check() (NetTraining, error) {
 		return NetTraining{}, fmt.Errorf("a share of %g for soft labels, want 0 to 1", c.SoftLabels)
 	case c.SoftLabels > 0 && c.Data.FERPlus == "":
 		return NetTraining{}, errors.New("soft labels come from FER+'s votes; name their file")
+	case c.SoftLabels == 0 && c.Data.FERPlus != "":
+		return NetTraining{}, errors.New("ferplus: the votes have no effect without a share of soft labels")
 	}
 	net, err := nets.ForClasses(c.Net, 2) // as few as there may be, before the data is known
 	if err == nil {
-		err = errors.Join(c.Descent.check(), c.Augment.Check(), c.Pixels.Check(net.InputShape()))
+		err = errors.Join(checkIdle(net), c.Descent.check(), c.Augment.Check(), c.Pixels.Check(net.InputShape()))
 	}
 	if err != nil {
 		return NetTraining{}, err

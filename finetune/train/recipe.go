@@ -25,6 +25,22 @@ func checkClassWeights(word string) error {
 	return nil
 }
 
+// checkIdle names an option of a network that would have no effect. Runs that
+// have one from earlier open nevertheless.
+func checkIdle(net nets.Net) error {
+	switch n := net.(type) {
+	case nets.CNN:
+		if n.Arch == nets.ArchStudy && (n.Dropout != 0 || n.Standardize) {
+			return fmt.Errorf("dropout %g, standardize %v: arch %s has neither, only %s has", n.Dropout, n.Standardize, n.Arch, nets.ArchResidual)
+		}
+	case nets.Head:
+		if n.Hidden == 0 && n.Dropout != 0 {
+			return fmt.Errorf("dropout %g is of a hidden layer, and there is none", n.Dropout)
+		}
+	}
+	return nil
+}
+
 // recipe is how a kind of network is trained unless told otherwise.
 type recipe struct {
 	net     nets.Net         // without what the data decides: classes, and features of a head

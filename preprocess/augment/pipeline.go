@@ -73,12 +73,15 @@ func (f field) check(v float64) error {
 	return nil
 }
 
-// Check tells what is out of range.
+// Check tells what is out of range, and what would have no effect.
 func (p Pipeline) Check() error {
 	for _, f := range p.fields() {
 		if err := f.check(f.get()); err != nil {
 			return err
 		}
+	}
+	if p.ZeroPad && p.Shift == 0 && p.Rotate == 0 && p.Scale == 0 {
+		return fmt.Errorf("augment: %s has no effect where nothing shifts, rotates or scales", wordZero)
 	}
 	return nil
 }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/preprocess/dataset"
+	"graft/pretrained"
+)
+
+// refuse names those of the flags that were given, and why they would have no
+// effect: what is accepted has one.
+func refuse(c *cli.Context, why string, flags ...string) error {
+	var idle []string
+	for _, name := range flags {
+		if c.IsSet(name) {
+			idle = append(idle, "--"+name)
+		}
+	}
+	if idle == nil {
+		return nil
+	}
+	return usageErrorf("%s: %s would have no effect: %s", strings.TrimPrefix(commandName(c), c.App.Name+" "), strings.Join(idle, ", "), why)
+}
+
+// allBut are a command's flags without those named.
+func allBut(c *cli.Context, names ...string) []string {
+	var out []string
+	for _, f := range c.Command.Flags {
+		if name := f.Names()[0]; !slices.Contains(names, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Flags that go together.
+var (
+	runtimeNames = []string{"provider", "device", "allow-fallback"}
+	foreignNames = []string{"input-size", "mean", "std", "crop-pct", "output", "pool"}
+)
+
+const whyDrawn = "only the " + dataset.SyntheticPath + " dataset is drawn"
+
+// refuseDrawn refuses the settings of drawn faces for other datasets.
+func refuseDrawn(c *cli.Context, flags ...string) error {
+	if dataRef(c).Drawn() {
+		return nil
+	}
+	return refuse(c, whyDrawn, flags...)
+}
+
+// refuseBackbone refuses settings for a backbone where the model at path has none
+// to be set: what is no run folder is a file with all in it.
+func refuseBackbone(c *cli.Context, path string) error {
+	if !isFolder(path) {
+		return refuse(c, "the file holds its own backbone", append(foreignNames, "model")...)
+	}
+	r, err := run.ReadConfig(path)
+	if err != nil || r.Kind == nets.KindHead {
+		return err
+	}
+	return refuse(c, "a "+r.Kind+" has no backbone, and runs on the CPU", slices.Concat(foreignNames, runtimeNames, []string{"model"})...)
+}
+
+// named is a command's action where a model that describes itself was described:
+// the error names the flags.
+func named(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		err := action(c)
+		if errors.Is(err, pretrained.ErrDescribed) {
+			return refuse(c, err.Error(), foreignNames...)
+		}
+		return err
+	}
+}

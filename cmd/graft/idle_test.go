@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/onnx/ort/orttest"
+	"graft/pretrained/vit/vittest"
+)
+
+// alwaysLive are the flags of a command that have an effect whatever else is
+// said. All others are refused where they have none; see idleFlags.
+var alwaysLive = map[string]string{
+	"setup":             "gpu from json",
+	"doctor":            "json",
+	"data info":         "data ferplus skip-bad json fingerprint",
+	"data convert":      "data skip-bad out",
+	"data synth":        "per-class seed out",
+	"model list":        "dir json",
+	"model pull":        "dir url json",
+	"model export":      "weights out precision json",
+	"model info":        "json",
+	"model check":       "seed json",
+	"rank":              "data skip-bad provider threads sample split taps batch seed json",
+	"extract":           "data skip-bad provider threads model out taps split flip batch dtype shard-rows shard strict limit json",
+	"embeddings info":   "verify json",
+	"embeddings verify": "json",
+	"embeddings export": "out taps split flip",
+	"train head":        "embeddings out taps recipe class-weights use-flip model force threads json",
+	"train cnn": "data out recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
+		"weight-decay schedule warmup clip label-smoothing ema holdout threads arch side channels",
+	"train vit": "data out recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
+		"weight-decay schedule warmup clip label-smoothing ema holdout threads side channels patch width depth heads mlp tied projection spare-token " +
+		"norm pool init stem dropout standardize",
+	"import":     "model weights key out classes data image-side mirror force side channels",
+	"eval":       "split threads confusion predictions json",
+	"compare":    "markdown json",
+	"predict":    "top threads json",
+	"export":     "out json",
+	"demo":       "out data weights limit batch taps skip-bad seed provider threads json",
+	"bench":      "cases threads random-init rounds json",
+	"version":    "json",
+	"completion": "",
+	"help":       "",
+}
+
+// idleFlags are command lines with flags that would change nothing: the command,
+// what else is said (FOLDER, CNN, HEAD, FILE and CSV are made by the test), and
+// the flags.
+var idleFlags = []struct{ command, given, idle string }{
+	{"setup", "", "--cuda 12"},
+	{"data info", "--data CSV", "--per-class 3"},
+	{"data info", "--data CSV", "--seed 2"},
+	{"data info", "--data CSV", "--no-verify"},
+	{"data convert", "--data CSV --out FOLDER/x", "--per-class 3"},
+	{"data convert", "--data CSV --out FOLDER/x", "--seed 2"},
+	{"data convert", "--data CSV --out FOLDER/x", "--ferplus CSV"},
+	{"model export", "--weights FILE --precision int8 --out FOLDER/x", "--key model --image-size 32 --heads 2 --activation gelu --name x --normalize none --crop-pct 1"},
+	{"model export", "--weights FOLDER/x.pth --out FOLDER/x", "--arch vit_ti_16 --classes 2"},
+	{"model export", "--random-init 1 --arch vit_ti_16 --out FOLDER/x", "--heads 2 --activation gelu --name x --key x"},
+	{"model export", "--weights FILE --precision int8 --out FOLDER/x", "--random-init 1"},
+	{"model check", "FOLDER FOLDER", "--data CSV --ferplus CSV --skip-bad --per-class 3 --provider cpu --device 1 --allow-fallback --threads 1 " +
+		"--input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --limit 3 --taps cls --batch 3"},
+	{"rank", "--data CSV FILE", "--per-class 3"},
+	{"rank", "--data CSV FILE --provider cpu", "--device 1 --allow-fallback"},
+	{"rank", "--data CSV FILE", "--mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls"},
+	{"rank", "--data CSV FILE", "--dir models"},
+	{"extract", "--data CSV --model FILE --out FOLDER/x", "--per-class 3 --seed 2"},
+	{"extract", "--data CSV --model FILE --out FOLDER/x", "--ferplus CSV"},
+	{"extract", "--data CSV --model FILE --out FOLDER/x --provider cpu", "--device 1 --allow-fallback"},
+	{"extract", "--data CSV --model FILE --out FOLDER/x", "--allow-fallback"},
+	{"extract", "--data CSV --model FILE --out FOLDER/x --provider cpu", "--mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls"},
+	{"train head", "--embeddings FOLDER --out FOLDER/x", "--epochs 2 --batch 2 --optimizer adam --lr 1 --momentum 0.5 --weight-decay 1 --schedule step --warmup 1 " +
+		"--step-epochs 1 --step-factor 0.5 --clip 1 --label-smoothing 0.1 --ema 0.9 --keep-best --patience 1 --holdout 0.1 --hidden 3 --dropout-in 0.1 --dropout 0.1 " +
+		"--members 2 --standardize"},
+	{"train head", "--embeddings FOLDER --out FOLDER/x --lambda 1", "--seed 2"},
+	{"train head", "--embeddings FOLDER --out FOLDER/x --recipe study", "--lambda 1"},
+	{"train head", "--embeddings FOLDER --out FOLDER/x --recipe study", "--dropout 0.5"},
+	{"train head", "--embeddings FOLDER --out FOLDER/x --recipe strong", "--momentum 0.5"},
+	{"train cnn", "--data synthetic --out FOLDER/x", "--standardize --dropout 0.5"},
+	{"train cnn", "--data synthetic --out FOLDER/x", "--stem 3 --stages 3,4 --blocks 2 --squeeze 3"},
+	{"train cnn", "--data synthetic --out FOLDER/x --image-side 32", "--fit crop"},
+	{"train cnn", "--data synthetic --out FOLDER/x", "--augment pad=zero"},
+	{"train cnn", "--data CSV --out FOLDER/x", "--per-class 3"},
+	{"train cnn", "--data CSV --out FOLDER/x", "--ferplus CSV"},
+	{"train cnn", "--data synthetic --out FOLDER/x", "--momentum 0.9"},
+	{"train cnn", "--data synthetic --out FOLDER/x", "--step-epochs 3 --step-factor 0.5"},
+	{"train cnn", "--data synthetic --out FOLDER/x", "--keep-best --patience 3"},
+	{"train vit", "--data synthetic --out FOLDER/x --recipe strong", "--fit crop"},
+	{"train vit", "--data CSV --out FOLDER/x", "--per-class 3"},
+	{"train vit", "--data CSV --out FOLDER/x", "--ferplus CSV"},
+	{"train vit", "--data synthetic --out FOLDER/x", "--momentum 0.9"},
+	{"train vit", "--data synthetic --out FOLDER/x", "--step-epochs 3 --step-factor 0.5"},
+	{"train vit", "--data synthetic --out FOLDER/x", "--keep-best --patience 3"},
+	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y", "--patch 2 --width 2 --depth 2 --heads 2 --mlp 2 --tied --projection --spare-token --norm pre --pool mean --init sane"},
+	{"import", "--model vit --weights FOLDER/x --out FOLDER/y", "--arch study --stages 2 --blocks 2 --squeeze 2"},
+	{"import", "--model vit --weights FOLDER/x --out FOLDER/y", "--dropout 0.1 --init sane"},
+	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y", "--standardize"},
+	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y", "--stem 3"},
+	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y --image-side 32", "--fit crop"},
+	{"eval", "--knn 3 --embeddings FOLDER", "--data CSV --seed 2 --per-class 3 --skip-bad --model x --batch 3 --provider cpu --device 1 --allow-fallback"},
+	{"eval", "HEAD", "--vote equal --taps cls --center --use-flip --seed 2 --per-class 3 --skip-bad --model x --batch 3 --provider cpu --device 1 --allow-fallback"},
+	{"eval", "HEAD --data CSV", "--embeddings FOLDER --seed 2 --per-class 3"},
+	{"eval", "HEAD --data CSV --provider cpu", "--device 1 --allow-fallback"},
+	{"eval", "CNN", "--embeddings FOLDER --knn 3 --batch 3 --provider cpu --model x"},
+	{"eval", "CNN", "--seed 2 --per-class 3 --skip-bad"},
+	{"eval", "FILE --data CSV", "--model x --embeddings FOLDER"},
+	{"predict", "CNN CSV", "--model x --provider cpu --device 1 --allow-fallback --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls"},
+	{"predict", "FILE CSV", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls"},
+	{"predict", "HEAD CSV --provider cpu", "--device 1 --allow-fallback"},
+	{"export", "CNN --out FOLDER/x", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls"},
+	{"demo", "--data CSV --out FOLDER/x", "--per-class 3"},
+	{"demo", "--weights FILE --out FOLDER/x", "--offline"},
+	{"demo", "--provider cpu --out FOLDER/x", "--device 1 --allow-fallback"},
+	{"bench", "--cases head", "--model x --arch vit_s_16 --provider cpu"},
+	{"bench", "--cases sgemm", "--batch 3 --images 3"},
+	{"bench", "--cases cnn", "--rows 3 --dim 3"},
+	{"bench", "--cases extract --model FILE", "--arch vit_s_16"},
+	{"bench", "--cases extract --provider cpu", "--device 1 --allow-fallback"},
+}
+
+// TestIdleFlags gives each flag where it has no effect: wrong usage that names it.
+func TestIdleFlags(t *testing.T) {
+	orttest.Require(t) // before ONNX Runtime is found missing
+	words := idleWords(t)
+	for _, c := range idleFlags {
+		for _, flag := range strings.Split(words.Replace(c.idle), "--")[1:] {
+			given := strings.Fields(words.Replace(c.given))
+			if flag = "--" + flag; strings.Contains(c.idle, "--mean") {
+				flag += " --mean 0 --std 1" // flags that describe a model together
+			}
+			args := slices.Concat([]string{"graft"}, strings.Fields(c.command), given, strings.Fields(flag))
+			app := newApp()
+			err := app.RunContext(context.Background(), flagsFirst(app.Commands, args))
+			name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), " ")
+			plain := strings.NewReplacer("-", " ", "_", " ").Replace
+			if !errors.As(err, new(*usageError)) || !strings.Contains(plain(err.Error()), plain(name)) {
+				t.Errorf("%s %s %s: error %v, want wrong usage that names the flag", c.command, c.given, flag, err)
+			}
+		}
+	}
+}
+
+// TestEveryFlagIsLiveOrRefused wants a new flag to be thought about.
+func TestEveryFlagIsLiveOrRefused(t *testing.T) {
+	refused := map[string][]string{}
+	for _, c := range idleFlags {
+		for _, word := range strings.Fields(c.idle) {
+			if name, ok := strings.CutPrefix(word, "--"); ok {
+				refused[c.command] = append(refused[c.command], name)
+			}
+		}
+	}
+	seen := map[string]bool{}
+	var walk func(above string, list []*cli.Command)
+	walk = func(above string, list []*cli.Command) {
+		for _, c := range list {
+			name := strings.TrimSpace(above + " " + c.Name)
+			if len(c.Subcommands) > 0 {
+				walk(name, c.Subcommands)
+				continue
+			}
+			seen[name] = true
+			for _, f := range c.Flags {
+				if flag := f.Names()[0]; !slices.Contains(strings.Fields(alwaysLive[name]), flag) && !slices.Contains(refused[name], flag) {
+					t.Errorf("%s --%s: has it an effect whatever else is said? If not, it has to be refused there", name, flag)
+				}
+			}
+		}
+	}
+	walk("", newApp().Commands)
+	for name := range maps.Keys(alwaysLive) {
+		if !seen[name] {
+			t.Errorf("there is no command %s", name)
+		}
+	}
+}
+
+// idleWords makes what the command lines of idleFlags speak of.
+func idleWords(t *testing.T) *strings.Replacer {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	csv := "emotion,pixels,Usage\n"
+	for _, usage := range []string{"Training", "PublicTest", "PrivateTest"} {
+		csv += "0,\"" + strings.TrimSpace(strings.Repeat("7 ", 48*48)) + "\"," + usage + "\n"
+	}
+	classes := `"format":"graft-run-1","classes":["a","b"]`
+	cnn := write("cnn/config.json", `{`+classes+`,"kind":"cnn","model":{"arch":"study","side":32,"channels":1,"outputs":2},"pixels":{"side":48,"fit":"resize"}}`)
+	head := write("head/config.json", `{`+classes+`,"kind":"head","model":{"features":3,"outputs":2},"head":{"taps":["cls"],"dim":3},"backbone":{"tap_dims":{"cls":3}}}`)
+	return strings.NewReplacer("FOLDER", t.TempDir(), "CNN", filepath.Dir(cnn), "HEAD", filepath.Dir(head),
+		"FILE", vittest.WriteTiny(t, dir), "CSV", write("fer2013.csv", csv))
+}
