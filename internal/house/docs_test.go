@@ -141,6 +141,24 @@ func TestGoInDocumentsIsFromAFile(t *testing.T) {
 	}
 }
 
+// TestDependenciesHaveReasons wants each module that go.mod asks for to stand in
+// the table of docs/dependencies.md.
+func TestDependenciesHaveReasons(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(top, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(string(data), -1)
+	if len(modules) < 10 {
+		t.Fatalf("%d modules found in go.mod", len(modules))
+	}
+	for _, m := range modules {
+		if !strings.Contains(documents(t)["docs/dependencies.md"].prose, "\n| "+m[1]+" |") {
+			t.Errorf("docs/dependencies.md gives no reason for %s", m[1])
+		}
+	}
+}
+
 func TestReadmeIsShort(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(top, "README.md"))
 	if err != nil {
