@@ -1,8 +1,7 @@
 // Package preprocess turns image files into pixels and pixels into the arrays
 // that networks want: decoding with the camera's orientation, mirroring, the
-// two resizing kernels of the reference pipelines, and the host path
-// (resize, centre crop, normalise) for models that do not preprocess by
-// themselves.
+// resizing kernels of the reference pipelines, the host path (resize, centre
+// crop, gray) and Spec, which says all of it of a frozen model.
 //
 // Pixels are planar [C,H,W] everywhere, because that is what convolutions and
 // vision transformers read. Subpackage dataset reads whole data sets.

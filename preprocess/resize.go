@@ -1,18 +1,24 @@
 package preprocess
 
-// ResizeBilinear resamples src, [c,h,w], to dst, [c,oh,ow], linearly between
-// half-pixel centres without antialiasing: PyTorch's
-// F.interpolate(mode="bilinear", align_corners=False), and ONNX's Resize with
-// mode linear and half_pixel coordinates. The values have any range.
-func ResizeBilinear(dst, src []float32, c, h, w, oh, ow int) {
-	separable(dst, src, c, h, w, oh, ow, linearTaps)
-}
-
 // ResizeAntialias resamples src, [c,h,w], to dst, [c,oh,ow], with a triangle
 // filter that widens by the scale when shrinking: torchvision's
 // Resize(antialias=True) on float tensors. The values have any range.
 func ResizeAntialias(dst, src []float32, c, h, w, oh, ow int) {
-	separable(dst, src, c, h, w, oh, ow, triangleTaps)
+	across, down := triangleTaps(w, ow), triangleTaps(h, oh)
+	rows := make([]float32, h*ow) // resampled first
+	for k := range c {
+		plane := src[k*h*w : (k+1)*h*w]
+		for y := range h {
+			line := plane[y*w : (y+1)*w]
+			for x, t := range across {
+				rows[y*ow+x] = dot(t.weights, line[t.first:])
+			}
+		}
+		out := dst[k*oh*ow : (k+1)*oh*ow]
+		for y, t := range down {
+			addRows(out[y*ow:(y+1)*ow], rows[t.first*ow:], t.weights)
+		}
+	}
 }
 
 // taps are one output position's source window: the weights of
@@ -20,25 +26,6 @@ func ResizeAntialias(dst, src []float32, c, h, w, oh, ow int) {
 type taps struct {
 	first   int
 	weights []float32
-}
-
-// linearTaps has two neighbours for each of out positions. The arithmetic is
-// float32 in PyTorch's order (area_pixel_compute_source_index), so that the
-// weights agree to the last bit or two.
-func linearTaps(in, out int) []taps {
-	t := make([]taps, out)
-	scale := float32(in) / float32(out)
-	for i := range t {
-		x := max(scale*(float32(i)+0.5)-0.5, 0)
-		lo := min(int(x), in-1)
-		f := x - float32(lo)
-		if lo == in-1 {
-			t[i] = taps{lo, []float32{1}}
-			continue
-		}
-		t[i] = taps{lo, []float32{1 - f, f}}
-	}
-	return t
 }
 
 // triangleTaps follows PyTorch's _compute_weights_aa for the bilinear filter:
@@ -64,25 +51,6 @@ func triangleTaps(in, out int) []taps {
 		t[i] = taps{lo, w}
 	}
 	return t
-}
-
-// separable resamples rows, then columns, each through its taps.
-func separable(dst, src []float32, c, h, w, oh, ow int, weights func(in, out int) []taps) {
-	across, down := weights(w, ow), weights(h, oh)
-	rows := make([]float32, h*ow)
-	for k := range c {
-		plane := src[k*h*w : (k+1)*h*w]
-		for y := range h {
-			line := plane[y*w : (y+1)*w]
-			for x, t := range across {
-				rows[y*ow+x] = dot(t.weights, line[t.first:])
-			}
-		}
-		out := dst[k*oh*ow : (k+1)*oh*ow]
-		for y, t := range down {
-			addRows(out[y*ow:(y+1)*ow], rows[t.first*ow:], t.weights)
-		}
-	}
 }
 
 func dot(w, x []float32) float32 {

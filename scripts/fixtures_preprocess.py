@@ -46,7 +46,6 @@ def resizes(out):
         pixels = picture(len(name), *shape)
         x = torch.from_numpy(pixels).float().div(255)[None]
         write(out / f"resize_{name}.u8", pixels)
-        write(out / f"resize_{name}_bilinear.f32", F.interpolate(x, size=size, mode="bilinear", align_corners=False)[0].numpy())
         write(out / f"resize_{name}_antialias.f32", transforms.Resize(size, antialias=True)(x)[0].numpy())
 
 

@@ -51,9 +51,6 @@ func New(p Pipeline, c, h, w int, seed uint64, threads int) (*Augmenter, error) 
 // Shape is the result's [C,H,W].
 func (a *Augmenter) Shape() []int { return []int{a.c, a.oh, a.ow} }
 
-// Pipeline is what the augmenter applies.
-func (a *Augmenter) Pipeline() Pipeline { return a.pipeline }
-
 // Images writes the images of the given indices, changed as it befits the epoch, into dst, one after the other in
 // [Augmenter.Shape]. dst may be longer; the rest is left alone.
 func (a *Augmenter) Images(dst []float32, epoch int, indices []int, source Source) error {

@@ -31,7 +31,7 @@ func Example() {
 	if err := a.Mix(x, targets, 2, 3, indices); err != nil {
 		fmt.Println(err)
 	}
-	fmt.Println(a.Pipeline(), a.Shape())
+	fmt.Println(p, a.Shape())
 	// Output:
 	// hflip,shift=0.1,rotate=10,scale=0.1,cutout=12,mixup=0.2 [1 48 48]
 }

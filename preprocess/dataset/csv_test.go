@@ -95,7 +95,7 @@ func TestCSVFaults(t *testing.T) {
 		"usage":          {"1," + px(2304) + ",Validation\n", []string{"column Usage", `"Validation"`}},
 		"two fields":     {"1," + px(2304) + "\n", []string{"2 fields, want 3"}},
 		"four fields":    {"1," + px(2304) + ",Training,\n", []string{"4 fields, want 3"}},
-		"open quote":     {"1," + px(2304) + ",\"Training\"x\n", []string{"quotes do not match"}},
+		"open quote":     {"1," + px(2304) + ",\"Training\"x\n", []string{"text behind a closing quotation mark"}},
 		"blanks only":    {" \n", []string{"1 fields"}},
 		"newline inside": {"1,\"" + strings.ReplaceAll(px(2303), " ", "\n") + "\",Training\n", []string{"2303 pixels"}},
 	} {
@@ -122,7 +122,7 @@ func TestCSVHeaderFaults(t *testing.T) {
 		"emotion,pixels\n1,2\n":               "no column Usage",
 		"0,70 80,Training\n":                  "no column emotion",
 		"emotion,pixels,Usage,pixels\n":       "appears twice",
-		"\"emotion,pixels,Usage\n":            "quotes do not match",
+		"\"emotion,pixels,Usage\n":            "quotation mark is not closed",
 		"emotion,pixels,Usage\n":              "no usable image",
 		strings.Repeat("x", blockSize+1):      "longer than",
 		"\x7fELF\x02\x01\x01\x00\x00\x00\x00": "no column emotion",

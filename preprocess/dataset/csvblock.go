@@ -113,29 +113,30 @@ func cutField(row []byte) (field, rest []byte, more bool, err error) {
 	return row[:i], row[i+1:], true, nil
 }
 
-var errQuote = errors.New("quotes do not match")
-
-// cutQuoted reads a field in quotes, in which a doubled quote stands for one.
+// cutQuoted reads a field in quotes, in which a doubled quote stands for one. Where
+// there are such, row is changed.
 func cutQuoted(row []byte) (field, rest []byte, more bool, err error) {
-	body := row[1:]
+	rest, field = row[1:], row[:0]
 	for {
-		i := bytes.IndexByte(body, '"')
+		i := bytes.IndexByte(rest, '"')
 		if i < 0 {
-			return nil, nil, false, errQuote
+			return nil, nil, false, lineError("quotation mark is not closed")
 		}
-		field = append(field, body[:i]...)
-		body = body[i+1:]
-		if len(body) == 0 {
+		if len(field) == 0 {
+			field = rest[:i]
+		} else {
+			field = append(field, rest[:i]...)
+		}
+		if rest = rest[i+1:]; len(rest) == 0 {
 			return field, nil, false, nil
 		}
-		switch body[0] {
+		switch rest[0] {
 		case ',':
-			return field, body[1:], true, nil
+			return field, rest[1:], true, nil
 		case '"':
-			field = append(field, '"')
-			body = body[1:]
+			field, rest = append(field, '"'), rest[1:]
 		default:
-			return nil, nil, false, errQuote
+			return nil, nil, false, lineError("text behind a closing quotation mark")
 		}
 	}
 }

@@ -32,7 +32,7 @@ type Sample struct {
 	ID    string  // Training_00042 (zero-based row) for CSV files, the member's path for folders, both unique; for lists the path as listed, which may come again
 	Split string  // one of Dataset.Splits
 	Label int     // index into Dataset.Classes
-	Votes []uint8 // FER+: the ten votes in the order of FERPlusVotes; nil without FER+
+	Votes []uint8 // FER+: votes for neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face; nil without FER+
 }
 
 // Bad is something left out because of Ref.SkipBad.
@@ -78,14 +78,14 @@ type source interface {
 	Close() error
 }
 
-// ErrClosed is returned by Image after Close.
-var ErrClosed = errors.New("data set is closed")
+// errClosed is returned by Image after Close.
+var errClosed = errors.New("data set is closed")
 
 // Image decodes sample i. It may be called from many goroutines at once. The
 // error names the sample.
 func (d *Dataset) Image(i int) (preprocess.Image, error) {
 	if d.src == nil {
-		return preprocess.Image{}, ErrClosed
+		return preprocess.Image{}, errClosed
 	}
 	if i < 0 || i >= len(d.Samples) {
 		return preprocess.Image{}, fmt.Errorf("%s: sample %d of %d", d.Path, i, len(d.Samples))

@@ -118,10 +118,10 @@ func TestClosed(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Image(0); !errors.Is(err, ErrClosed) {
+	if _, err := d.Image(0); !errors.Is(err, errClosed) {
 		t.Errorf("Image after Close: %v", err)
 	}
-	if _, err := d.Fingerprint(context.Background()); !errors.Is(err, ErrClosed) {
+	if _, err := d.Fingerprint(context.Background()); !errors.Is(err, errClosed) {
 		t.Errorf("Fingerprint after Close: %v", err)
 	}
 }

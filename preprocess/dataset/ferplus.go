@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// FERPlusVotes names the ten votes of FER+ in the order of Sample.Votes, as
+// voteNames names the ten votes of FER+ in the order of Sample.Votes, as
 // fer2013new.csv heads its columns (Barsoum et al. 2016). NF is "not a face".
-var FERPlusVotes = []string{
+var voteNames = []string{
 	"neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
 }
 
@@ -126,7 +126,7 @@ func voteColumns(head []string) (usage int, at []int, err error) {
 		return i
 	}
 	usage = find("Usage")
-	for _, name := range FERPlusVotes {
+	for _, name := range voteNames {
 		at = append(at, find(name))
 	}
 	return usage, at, err
@@ -137,7 +137,7 @@ func (r *voteRow) read(rec []string, usage int, at []int) {
 	for k, c := range at {
 		v, err := strconv.ParseUint(strings.TrimSpace(rec[c]), 10, 8)
 		if err != nil {
-			r.fault = fmt.Sprintf("column %s is %q, want a count of 0 to 255", FERPlusVotes[k], rec[c])
+			r.fault = fmt.Sprintf("column %s is %q, want a count of 0 to 255", voteNames[k], rec[c])
 			return
 		}
 		r.votes[k] = uint8(v)

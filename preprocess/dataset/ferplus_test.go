@@ -14,7 +14,7 @@ func votesText(rows []testRow) string {
 	b.WriteString("Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n")
 	for i, r := range rows {
 		fmt.Fprintf(&b, "%s,fer%07d.png", r.usage, i)
-		for k := range FERPlusVotes {
+		for k := range voteNames {
 			fmt.Fprintf(&b, ",%d", (i+k)%11)
 		}
 		b.WriteByte('\n')
@@ -23,7 +23,7 @@ func votesText(rows []testRow) string {
 }
 
 func votesOf(row int) []uint8 {
-	v := make([]uint8, len(FERPlusVotes))
+	v := make([]uint8, len(voteNames))
 	for k := range v {
 		v[k] = uint8((row + k) % 11)
 	}

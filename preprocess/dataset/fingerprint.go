@@ -38,7 +38,7 @@ const (
 // and where the set lies. It ends with ctx.
 func (d *Dataset) Fingerprint(ctx context.Context) (string, error) {
 	if d.src == nil {
-		return "", ErrClosed
+		return "", errClosed
 	}
 	h := sha256.New()
 	writeStrings(h, "graft-dataset-1")

@@ -60,7 +60,7 @@ func FuzzVotes(f *testing.F) {
 			t.Fatalf("%d rows read, want at most 6", len(rows))
 		}
 		for _, r := range rows {
-			if r.fault == "" && len(r.votes) != len(FERPlusVotes) {
+			if r.fault == "" && len(r.votes) != len(voteNames) {
 				t.Fatalf("%d votes", len(r.votes))
 			}
 		}

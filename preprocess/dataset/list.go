@@ -26,7 +26,7 @@ import (
 // may be a header of these names in any order.
 //
 // Relative paths start at the list's folder. The order is the list's, and a path
-// may come again. Lists without labels have the one class Unlabelled, lists
+// may come again. Lists without labels have the one class "unlabelled", lists
 // without splits the one split train; but what the first image has, all must
 // have. Classes are sorted by name, by number where all are numbers.
 //
@@ -34,8 +34,8 @@ import (
 // *preprocess.BadImageError of Dataset.Image, or found by Ref.Verify.
 const ListPrefix = "list:"
 
-// Unlabelled is the class of a list without labels.
-const Unlabelled = "unlabelled"
+// unlabelled is the class of a list without labels.
+const unlabelled = "unlabelled"
 
 // Bounds of a list.
 const (

@@ -61,7 +61,7 @@ func TestLists(t *testing.T) {
 func TestListsWithoutLabelsAndSplits(t *testing.T) {
 	path := listed(t, "list.txt", "test/dog/2.png\ntrain/cat/a.png\n")
 	d := mustOpen(t, path, Ref{})
-	if !slices.Equal(d.Classes, []string{Unlabelled}) || !slices.Equal(d.Splits, []string{"train"}) || d.Samples[0].ID != "test/dog/2.png" {
+	if !slices.Equal(d.Classes, []string{unlabelled}) || !slices.Equal(d.Splits, []string{"train"}) || d.Samples[0].ID != "test/dog/2.png" {
 		t.Errorf("classes %v, splits %v, samples %v", d.Classes, d.Splits, d.Samples)
 	}
 	d = mustOpen(t, listed(t, "list.txt", "train/cat/a.png,10,fold-2\ntrain/cat/b.PNG,9,test\nval/cat/v.png,-1,train\n"), Ref{})

@@ -16,45 +16,18 @@ type lineError string
 
 func (e lineError) Error() string { return string(e) }
 
-// splitLine appends the fields of a CSV line to fields. They are cut out of line,
-// which is changed where quotes were doubled.
+// splitLine appends the fields of a CSV line to fields, cut out of line as by
+// cutField.
 func splitLine(line []byte, fields [][]byte) ([][]byte, error) {
-	for {
-		if len(line) == 0 || line[0] != '"' {
-			field, rest, more := bytes.Cut(line, []byte{','})
-			if fields = append(fields, field); !more {
-				return fields, nil
-			}
-			line = rest
-			continue
+	for more := true; more; {
+		var field []byte
+		var err error
+		if field, line, more, err = cutField(line); err != nil {
+			return fields, err
 		}
-		field, rest, closed := cutQuotedField(line)
-		if !closed {
-			return fields, lineError("quotation mark is not closed")
-		}
-		if fields = append(fields, field); len(rest) == 0 {
-			return fields, nil
-		}
-		if rest[0] != ',' {
-			return fields, lineError("text behind a closing quotation mark")
-		}
-		line = rest[1:]
+		fields = append(fields, field)
 	}
-}
-
-// cutQuotedField takes a quoted field off the start of line, in place.
-func cutQuotedField(line []byte) (field, rest []byte, closed bool) {
-	field = line[:0]
-	for i := 1; i < len(line); i++ {
-		if line[i] == '"' {
-			if i+1 == len(line) || line[i+1] != '"' {
-				return field, line[i+1:], true
-			}
-			i++
-		}
-		field = append(field, line[i])
-	}
-	return nil, nil, false
+	return fields, nil
 }
 
 // listColumns are a header's names, in the order of a list without one.
@@ -99,7 +72,7 @@ func (l *listReader) add() error {
 	case !utf8.Valid(path) || bytes.ContainsFunc(path, unicode.IsControl):
 		return lineError("path is not printable UTF-8 text")
 	}
-	label, err := l.label(l.column(1, Unlabelled))
+	label, err := l.label(l.column(1, unlabelled))
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ type face struct {
 
 func (s *syntheticSource) image(i int) (preprocess.Image, error) {
 	f := s.faces[i]
-	return synthetic.Face(s.seed, uint64(f.split)<<32|uint64(f.index), synthetic.Emotion(f.label)), nil
+	return synthetic.Face(s.seed, uint64(f.split)<<32|uint64(f.index), f.label), nil
 }
 
 func (s *syntheticSource) keep(samples []int) {

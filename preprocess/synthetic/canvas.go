@@ -17,7 +17,7 @@ type pose struct {
 }
 
 func poseOf(d dice) pose {
-	const half = Side / 2
+	const half = side / 2
 	return pose{
 		x: half - 0.5 + d.normal(1.8), y: half + 0.5 + d.normal(1.8), size: d.uniform(18, 24.5),
 		angle: d.normal(0.16), turn: d.normal(0.13), nod: d.normal(0.035), mirror: d.chance(0.5),
@@ -29,15 +29,15 @@ func poseOf(d dice) pose {
 // the head moves against its outline.
 type canvas struct {
 	pose
-	pix            [Side * Side]float64
-	hx, hy, fx, fy [Side * Side]float64
+	pix            [side * side]float64
+	hx, hy, fx, fy [side * side]float64
 }
 
 func newCanvas(p pose) *canvas {
 	c := &canvas{pose: p}
 	sin, cos := math.Sincos(p.angle)
 	for i := range c.pix {
-		dx, dy := float64(i%Side)-p.x, float64(i/Side)-p.y
+		dx, dy := float64(i%side)-p.x, float64(i/side)-p.y
 		u, v := (dx*cos+dy*sin)/p.size, (dy*cos-dx*sin)/p.size
 		if p.mirror {
 			u = -u
@@ -83,11 +83,11 @@ func (c *canvas) background(d dice) {
 	type blotch struct{ x, y, r, tone float64 }
 	blotches := make([]blotch, int(d.uniform(0, 5)))
 	for i := range blotches {
-		blotches[i] = blotch{d.uniform(0, Side), d.uniform(0, Side), d.uniform(4, 14), d.uniform(0, 1)}
+		blotches[i] = blotch{d.uniform(0, side), d.uniform(0, side), d.uniform(4, 14), d.uniform(0, 1)}
 	}
 	for i := range c.pix {
-		x, y := float64(i%Side), float64(i/Side)
-		c.pix[i] = base + gx*(x/Side-0.5) + gy*(y/Side-0.5)
+		x, y := float64(i%side), float64(i/side)
+		c.pix[i] = base + gx*(x/side-0.5) + gy*(y/side-0.5)
 		for _, b := range blotches {
 			c.blend(i, b.tone, 0.6*min(max(b.r-math.Hypot(x-b.x, y-b.y), 0)/3, 1))
 		}
@@ -96,7 +96,7 @@ func (c *canvas) background(d dice) {
 
 // expose blurs, adds the sensor's noise, stretches the contrast and rounds.
 func (c *canvas) expose(d dice) preprocess.Image {
-	im := preprocess.New(1, Side, Side)
+	im := preprocess.New(1, side, side)
 	soft := d.uniform(0, 0.5)
 	gain, lift, grain := d.uniform(0.6, 1.1), d.normal(0.06), d.uniform(0.008, 0.04)
 	for i := range c.pix {
@@ -109,11 +109,11 @@ func (c *canvas) expose(d dice) preprocess.Image {
 
 // around is the mean of a pixel and its neighbours.
 func (c *canvas) around(i int) float64 {
-	x, y := i%Side, i/Side
+	x, y := i%side, i/side
 	var sum, n float64
-	for yy := max(y-1, 0); yy <= min(y+1, Side-1); yy++ {
-		for xx := max(x-1, 0); xx <= min(x+1, Side-1); xx++ {
-			sum += c.pix[yy*Side+xx]
+	for yy := max(y-1, 0); yy <= min(y+1, side-1); yy++ {
+		for xx := max(x-1, 0); xx <= min(x+1, side-1); xx++ {
+			sum += c.pix[yy*side+xx]
 			n++
 		}
 	}

@@ -3,20 +3,20 @@ package synthetic
 import "math"
 
 // extras are glasses, beard and moustache.
-func (c *canvas) extras(d dice, k look) {
+func (c *canvas) extras(d dice, p person) {
 	frame := d.uniform(0.02, 0.2)
 	for i := range c.pix {
 		x, y := math.Abs(c.fx[i]), c.fy[i]
-		if k.beard && y > 0.2 {
-			chin := c.cover(outline(c.hx[i], c.hy[i], k)) * c.cover(0.3+k.mouthAt*0.3+0.35*(k.headWide-x)-y)
-			c.blend(i, k.hair*0.9, 0.6*chin*c.cover(0.17-math.Hypot(c.fx[i], 1.3*(y-k.mouthAt))))
+		if p.beard && y > 0.2 {
+			chin := c.cover(outline(c.hx[i], c.hy[i], p)) * c.cover(0.3+p.mouthAt*0.3+0.35*(p.headWide-x)-y)
+			c.blend(i, p.hair*0.9, 0.6*chin*c.cover(0.17-math.Hypot(c.fx[i], 1.3*(y-p.mouthAt))))
 		}
-		if k.mustache {
-			c.blend(i, k.hair*0.9, 0.8*c.cover(ellipse(c.fx[i], y-k.mouthAt+0.13, 0.2, 0.045)))
+		if p.mustache {
+			c.blend(i, p.hair*0.9, 0.8*c.cover(ellipse(c.fx[i], y-p.mouthAt+0.13, 0.2, 0.045)))
 		}
-		if k.glasses {
-			rim := math.Abs(ellipse(x-k.eyeApart, y-k.eyeAt, 0.24, 0.2)) - 0.018
-			bridge := max(math.Abs(y-k.eyeAt+0.05)-0.018, x-k.eyeApart+0.22)
+		if p.glasses {
+			rim := math.Abs(ellipse(x-p.eyeApart, y-p.eyeAt, 0.24, 0.2)) - 0.018
+			bridge := max(math.Abs(y-p.eyeAt+0.05)-0.018, x-p.eyeApart+0.22)
 			c.blend(i, frame, 0.9*c.cover(min(rim, bridge)))
 		}
 	}
@@ -32,9 +32,9 @@ func (c *canvas) light(d dice) {
 	}
 	edge := d.normal(6)
 	for i := range c.pix {
-		along := (float64(i%Side)-Side/2)*cos + (float64(i/Side)-Side/2)*sin
+		along := (float64(i%side)-side/2)*cos + (float64(i/side)-side/2)*sin
 		shade := min(max((along-edge)/3, 0), 1)
-		c.pix[i] *= (1 + slope*along/(Side/2)) * (1 - hard*shade)
+		c.pix[i] *= (1 + slope*along/(side/2)) * (1 - hard*shade)
 	}
 }
 
@@ -49,7 +49,7 @@ func (c *canvas) occlude(d dice) {
 	away, half := d.uniform(11, 22), d.uniform(2, 5)
 	tone, grain := d.uniform(0.05, 0.9), d.uniform(0, 0.08)
 	for i := range c.pix {
-		along := (float64(i%Side)-Side/2)*cos + (float64(i/Side)-Side/2)*sin
+		along := (float64(i%side)-side/2)*cos + (float64(i/side)-side/2)*sin
 		c.blend(i, tone+d.normal(grain), min(max(half-math.Abs(along-away)+0.5, 0), 1))
 	}
 }

@@ -14,41 +14,38 @@ import (
 	"graft/preprocess"
 )
 
-// Side is the width and height of the drawings in pixels.
-const Side = 48
+// side is the width and height of the drawings in pixels.
+const side = 48
 
-// Emotion is an expression, numbered as FER2013 numbers its labels.
-type Emotion int
-
-// The expressions.
+// The labels that are asked for by name: FER2013's.
 const (
-	Angry Emotion = iota
-	Disgust
-	Fear
-	Happy
-	Sad
-	Surprise
-	Neutral
+	angry = iota
+	disgust
+	fear
+	happy
+	sad
+	surprise
+	neutral
 )
 
-// Face draws one face, [1,Side,Side]. The same seed, stream and emotion give
-// the same face on any machine of one architecture (others may fuse
+// Face draws one face, [1,48,48], with the expression of FER2013's label, 0 (angry) to
+// 6 (neutral). The same seed, stream and label give the same face on any machine of
+// one architecture (others may fuse
 // floating-point operations and differ in a rounding), whatever the version of
 // Go. A stream is a person in a pose, drawn in any of the expressions; different
-// streams are independent. An emotion out of range draws a
-// neutral face.
-func Face(seed, stream uint64, e Emotion) preprocess.Image {
+// streams are independent. A label out of range draws a neutral face.
+func Face(seed, stream uint64, label int) preprocess.Image {
 	d := newDice(seed, stream)
-	mood := moodOf(d, e)
-	look := lookOf(d)
+	expression := expressionOf(d, label)
+	person := personOf(d)
 	c := newCanvas(poseOf(d))
 	c.background(d)
-	c.head(look)
-	c.eyes(look, mood)
-	c.brows(look, mood)
-	c.nose(look, mood)
-	c.mouth(look, mood)
-	c.extras(d, look)
+	c.head(person)
+	c.eyes(person, expression)
+	c.brows(person, expression)
+	c.nose(person, expression)
+	c.mouth(person, expression)
+	c.extras(d, person)
 	c.light(d)
 	c.occlude(d)
 	return c.expose(d)
