@@ -102,7 +102,7 @@ func TestMainJob(t *testing.T) {
 	if len(again) != 2 || again[0].Split != "private-test" || again[0].Loss != reports[1].Loss || again[1].Total != 112 {
 		t.Errorf("eval wrote %+v, want private-test as in training and 112 faces of train", again)
 	}
-	for _, want := range []string{"Happy:", "95% interval", "note: No pretrained weights were used", "true \\ predicted"} {
+	for _, want := range []string{"happy:", "95% interval", "note: No pretrained weights were used", "true \\ predicted"} {
 		if out := must(t, "eval", at("run"), "--confusion"); !strings.Contains(out, want) {
 			t.Errorf("eval printed no %q:\n%s", want, out)
 		}

@@ -140,10 +140,10 @@ func accuracySheet(list []Comparison, split string) sheet {
 			if at < 0 {
 				return ""
 			}
-			return share(r.Classes[at].Correct, r.Classes[at].Total)
+			return metrics.Share(r.Classes[at].Correct, r.Classes[at].Total)
 		})
 	}
-	add("overall", func(r metrics.Report) string { return share(r.Correct, r.Total) })
+	add("overall", func(r metrics.Report) string { return metrics.Share(r.Correct, r.Total) })
 	add("95% interval", func(r metrics.Report) string {
 		return fmt.Sprintf("%.1f–%.1f%%", 100*r.Interval[0], 100*r.Interval[1])
 	})
@@ -163,13 +163,6 @@ func comparedClasses(list []Comparison, split string) []string {
 		}
 	}
 	return out
-}
-
-func share(correct, total int) string {
-	if total == 0 {
-		return "n/a (0/0)"
-	}
-	return fmt.Sprintf("%.1f%% (%d/%d)", 100*float64(correct)/float64(total), correct, total)
 }
 
 // Write prints the tables for a terminal.

@@ -6,7 +6,8 @@ import (
 	"text/tabwriter"
 )
 
-func percent(correct, total int) string {
+// Share is "90.9% (10/11)", rounded, or "n/a (0/0)".
+func Share(correct, total int) string {
 	if total == 0 {
 		return "n/a (0/0)"
 	}
@@ -37,7 +38,7 @@ var figures = []struct {
 	name string
 	text func(Report) string
 }{
-	{"accuracy", func(r Report) string { return percent(r.Correct, r.Total) }},
+	{"accuracy", func(r Report) string { return Share(r.Correct, r.Total) }},
 	{"95% interval", func(r Report) string { return fmt.Sprintf("%.1f–%.1f%%", 100*r.Interval[0], 100*r.Interval[1]) }},
 	{"balanced accuracy", func(r Report) string { return fmt.Sprintf("%.1f%%", 100*r.Balanced) }},
 	{"macro F1", func(r Report) string { return fmt.Sprintf("%.3f", r.MacroF1) }},
@@ -45,9 +46,9 @@ var figures = []struct {
 	{"calibration error", func(r Report) string { return fmt.Sprintf("%.3f", r.ECE) }},
 }
 
-// WriteTable prints splits side by side: a line per class, then the
-// figures of the whole with 95% intervals. All reports must be over the same
-// classes.
+// WriteTable prints splits side by side: a line per class, named as it is given,
+// then the figures of the whole with 95% intervals. All reports must be over the
+// same classes.
 func WriteTable(w io.Writer, reports ...Report) error {
 	if len(reports) == 0 {
 		return nil
@@ -67,7 +68,7 @@ func WriteTable(w io.Writer, reports ...Report) error {
 				return fmt.Errorf("splits %s and %s are over different classes", reports[0].Split, r.Split)
 			}
 		}
-		row(c.Name+":", func(r Report) string { return percent(r.Classes[i].Correct, r.Classes[i].Total) })
+		row(c.Name+":", func(r Report) string { return Share(r.Classes[i].Correct, r.Classes[i].Total) })
 	}
 	for _, f := range figures {
 		row(f.name, f.text)
