@@ -46,7 +46,6 @@ func (j *job) backbone(ctx context.Context, _ *dataset.Dataset) error {
 	for _, n := range s.Notes {
 		j.tell("%s", n)
 	}
-	j.result.Source, j.result.Pretrained = s.Source, !o.Random
 	return j.settle(o.Out, name)
 }
 

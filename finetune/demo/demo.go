@@ -59,7 +59,7 @@ type Result struct {
 	Folder     string           `json:"folder"` // of this dataset and backbone
 	Backbone   string           `json:"backbone"`
 	Source     string           `json:"source"`
-	Pretrained bool             `json:"pretrained"`
+	Pretrained *bool            `json:"pretrained,omitempty"` // as in the run's config.json
 	Embeddings string           `json:"embeddings"`
 	Run        string           `json:"run"`
 	Reports    []metrics.Report `json:"reports"`

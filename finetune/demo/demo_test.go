@@ -38,7 +38,7 @@ func TestDemoGoesThroughAndGoesOn(t *testing.T) {
 		t.Errorf("reports %+v, prediction %+v", first.Reports, first.Prediction)
 	}
 	// The tiny network is a random one, and that must be said.
-	if first.Pretrained || !strings.Contains(out.String(), "No pretrained weights were used") {
+	if *first.Pretrained || !strings.Contains(out.String(), "No pretrained weights were used") {
 		t.Errorf("pretrained is %v; the output must say in plain words that the weights are random:\n%s", first.Pretrained, out)
 	}
 	out.Reset()

@@ -11,6 +11,7 @@ import (
 
 	"graft/finetune/metrics"
 	"graft/finetune/model"
+	"graft/finetune/run"
 	"graft/finetune/ship"
 	"graft/finetune/train"
 	"graft/internal/atomicfile"
@@ -37,10 +38,7 @@ func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
 	if len(words) == 0 {
 		words = taps.Last(b.Taps())
 	}
-	j.result.Source = b.Source()
-	if j.Weights != "" {
-		j.result.Pretrained = !strings.HasPrefix(b.Source(), "random:")
-	}
+	j.result.Source, j.result.Pretrained = b.Source(), run.Pretrained(b.Source())
 	j.say("embeddings", "%s on %s", strings.Join(words, ","), b.Provider())
 	s, err := extract.Run(ctx, extract.Config{
 		Data: d, Backbone: b, Out: j.result.Embeddings, Taps: words, Limit: j.Limit, Batch: j.Batch, ShardRows: shardRows,

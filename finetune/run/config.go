@@ -29,6 +29,15 @@ func RandomNote(source string) string {
 	return fmt.Sprintf("No pretrained weights were used: the backbone's weights were drawn at random (seed %s). Its accuracy says nothing about a pretrained one.", seed)
 }
 
+// Pretrained tells by a backbone's source whether its weights are those of a
+// checkpoint; nil is not known, of a file that graft did not export.
+func Pretrained(source string) *bool {
+	if source == "" {
+		return nil
+	}
+	return new(RandomNote(source) == "")
+}
+
 // NewConfig is what every config.json begins with.
 func NewConfig(kind, version string, seed uint64, classes []string) Config {
 	return Config{Format: runFormat, Kind: kind, Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,

@@ -103,7 +103,7 @@ type BackboneRecord struct {
 	Arch          string          `json:"arch,omitempty"`
 	Source        string          `json:"source,omitempty"` // the checkpoint's file, or random:SEED
 	SourceSHA256  string          `json:"source_sha256,omitempty"`
-	Pretrained    bool            `json:"pretrained"`
+	Pretrained    *bool           `json:"pretrained,omitempty"` // see Pretrained
 	Precision     string          `json:"precision"`
 	Preprocessing preprocess.Spec `json:"preprocessing"`
 	Dims          map[string]int  `json:"tap_dims"` // of the taps in use

@@ -54,7 +54,7 @@ func describe(c *HeadConfig, s *store.Store) (run.Config, error) {
 // file lies if it can be found.
 func describeBackbone(model string, s *store.Store, dims map[string]int) (run.BackboneRecord, error) {
 	b := s.Manifest().Backbone
-	record := run.BackboneRecord{Model: b.Name, SHA256: b.SHA256, Source: b.Source, Pretrained: run.RandomNote(b.Source) == "",
+	record := run.BackboneRecord{Model: b.Name, SHA256: b.SHA256, Source: b.Source, Pretrained: run.Pretrained(b.Source),
 		Precision: b.Precision, Preprocessing: b.Preprocessing, Dims: dims}
 	path, err := load.BackboneOf(s, model)
 	if err != nil && model != "" {

@@ -197,6 +197,30 @@ func TestEqualSettingsGiveEqualBytes(t *testing.T) {
 	}
 }
 
+// Of a file that graft did not export nobody says whether its weights were learned.
+func TestPretrainedIsNotGuessed(t *testing.T) {
+	for source, want := range map[string]string{"": "", "random:9": `"pretrained":false`, "vit.pth": `"pretrained":true`} {
+		spec := runtest.Usual()
+		spec.Source = source
+		s, err := store.Open(runtest.Store(t, t.TempDir(), spec))
+		if err != nil {
+			t.Fatal(err)
+		}
+		record, err := describeBackbone("", s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(record)
+		if err != nil || !strings.Contains(string(data), want) || want == "" && strings.Contains(string(data), "pretrained") {
+			t.Errorf("source %q: %s, %v; want %s", source, data, err, want)
+		}
+	}
+	var old run.BackboneRecord
+	if err := json.Unmarshal([]byte(`{"pretrained":true}`), &old); err != nil || !*old.Pretrained {
+		t.Errorf("an older config.json: %v, %v", old.Pretrained, err)
+	}
+}
+
 func TestConfigTellsWhereAllCameFrom(t *testing.T) {
 	dir := t.TempDir()
 	spec := runtest.Usual()
@@ -211,7 +235,7 @@ func TestConfigTellsWhereAllCameFrom(t *testing.T) {
 	if !reflect.DeepEqual(c, r.Run.Config) {
 		t.Errorf("config.json reads back as %+v, want %+v", c, r.Run.Config)
 	}
-	if c.Backbone.Pretrained || len(c.Notes) == 0 || !strings.Contains(c.Notes[0], "No pretrained weights were used") {
+	if *c.Backbone.Pretrained || len(c.Notes) == 0 || !strings.Contains(c.Notes[0], "No pretrained weights were used") {
 		t.Errorf("pretrained %v, notes %q; want the plain words about random weights", c.Backbone.Pretrained, c.Notes)
 	}
 	if c.Seed != 4 || c.Version != "v1" || c.Backbone.SHA256 != spec.Hash || c.Dataset.Fingerprint != spec.Data {
