@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	"check":   {"head", "metrics"},
 	"rank":    {"head", "knn", "metrics"},
 	"bench":   {"train", "run", "fit", "nets", "head"},
-	"demo":    {"train", "model", "ship", "metrics"},
+	"demo":    {"run", "train", "model", "ship", "metrics"},
 }
 
 // runtimeBinding may be imported by runtimeFolder alone, and that by the commands
