@@ -123,7 +123,11 @@ func writeMatMul(w *Writer, n *Node) string {
 		return w.operator(n)
 	}
 	if len(n.in[0].shape) == 2 && len(n.in[1].shape) == 2 {
-		return w.Op("Gemm", n.name, w.operands(n), attr("transA", flag(t.TransA)), attr("transB", flag(t.TransB)))
+		operands := w.operands(n)
+		if w.Model.Opset < 11 { // which made the summand optional
+			operands = append(operands, w.Float32s(n.name+"/zero", []float32{0}))
+		}
+		return w.Op("Gemm", n.name, operands, attr("transA", flag(t.TransA)), attr("transB", flag(t.TransB)))
 	}
 	names := w.operands(n)
 	for i, transposed := range []bool{t.TransA, t.TransB} {

@@ -73,7 +73,7 @@ func (m *Model) checkOperator(n Node, attrs map[string]*onnxpb.AttributeProto) e
 		if o.since <= m.Opset {
 			err = o.check(n, attrs)
 		} else if err != nil && o.check(n, attrs) == nil {
-			return fmt.Errorf("%w: the model is of operator set %d and the node wants %d or later", err, m.Opset, o.since)
+			return fmt.Errorf("%w: the model is of operator set %d and the node wants %d or later; export the model again with that", err, m.Opset, o.since)
 		}
 	}
 	return err

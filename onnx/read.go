@@ -313,8 +313,5 @@ func (m *Model) dropFilledInputs(filled map[string]bool) {
 			kept = append(kept, v)
 		}
 	}
-	if len(kept) < len(m.Inputs) {
-		m.IRVersion = max(m.IRVersion, 4)
-	}
 	m.Inputs = kept
 }

@@ -179,6 +179,9 @@ func (m *Model) headProto() *onnxpb.ModelProto {
 	if ir == 0 {
 		ir = irVersion(m.Opset)
 	}
+	if len(m.Initializers) > 0 {
+		ir = max(ir, minIRVersion)
+	}
 	p.IrVersion = proto.Int64(ir)
 	p.ProducerName = optional(m.Producer)
 	p.ProducerVersion = optional(m.ProducerVersion)
@@ -193,11 +196,14 @@ func (m *Model) headProto() *onnxpb.ModelProto {
 	return p
 }
 
+// minIRVersion is the first format that needs no inputs for weights.
+const minIRVersion = 4
+
 // irVersion is the oldest format that has the operators of opset, after the
 // table in ONNX's docs/Versioning.md. Runtimes refuse formats that are too new
-// for them, so older is safer. 4 is the first that needs no inputs for weights.
+// for them, so older is safer.
 func irVersion(opset int64) int64 {
-	for _, v := range []struct{ opset, ir int64 }{{9, 4}, {10, 5}, {11, 6}, {14, 7}, {18, 8}, {20, 9}, {22, 10}, {23, 11}, {24, 12}} {
+	for _, v := range []struct{ opset, ir int64 }{{9, minIRVersion}, {10, 5}, {11, 6}, {14, 7}, {18, 8}, {20, 9}, {22, 10}, {23, 11}, {24, 12}} {
 		if opset <= v.opset {
 			return v.ir
 		}

@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,11 +9,9 @@ import (
 
 	"graft/models"
 	"graft/onnx"
+	"graft/onnx/meta"
 	"graft/pretrained"
 )
-
-// keyArch is in the metadata of backbones that graft exported.
-const keyArch = "graft.arch"
 
 // File is a backbone's ONNX file.
 type File struct {
@@ -63,7 +62,11 @@ func find(word, dir string) (File, error) {
 	if err != nil {
 		return f, err
 	}
-	f.bytes, f.arch = info.Size(), m.Metadata[keyArch]
+	about, err := meta.Read(m.Metadata)
+	if err != nil {
+		return f, errors.Join(fmt.Errorf("%s: %w", f.Path, err), m.Close())
+	}
+	f.bytes, f.arch = info.Size(), about.Arch
 	if f.parameters == 0 {
 		f.parameters = parameters(m)
 	}

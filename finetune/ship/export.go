@@ -2,18 +2,15 @@
 package ship
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"graft/finetune/load"
 	"graft/finetune/model"
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/onnx"
+	"graft/onnx/meta"
 	"graft/preprocess"
 	"graft/pretrained"
 )
@@ -26,9 +23,6 @@ type Config struct {
 	Out     string           // the ONNX file to write
 	Version string           // of the program, for the file's metadata
 }
-
-// minOpset is the first with Slice by inputs, which mirrors the image.
-const minOpset = 10
 
 // Exported tells what Export wrote.
 type Exported struct {
@@ -61,15 +55,13 @@ func exportNetwork(r *run.Run, c Config) (Exported, error) {
 	if c.Model != "" || c.Foreign != nil {
 		return Exported{}, fmt.Errorf("run %s is a %s and has no backbone; leave out the settings for one", r.Dir, r.Config.Kind)
 	}
-	p := r.Config.Pixels
-	m, err := classifier(r.Config.Net, r.Weights, *p)
+	m, err := classifier(r.Config.Net, r.Weights, *r.Config.Pixels)
 	if err == nil {
 		err = addMetadata(r, m, nil, c.Version)
 	}
 	if err != nil {
 		return Exported{}, fmt.Errorf("export %s: %w", r.Dir, err)
 	}
-	m.Metadata[model.KeyKind], m.Metadata[model.KeySide], m.Metadata[model.KeyCrop] = r.Config.Kind, strconv.Itoa(p.Side), "1"
 	return write(r, m, c.Out)
 }
 
@@ -114,9 +106,6 @@ func write(r *run.Run, m *onnx.Model, path string) (Exported, error) {
 
 // join turns the backbone m into the whole model.
 func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) error {
-	if m.Opset < minOpset {
-		return fmt.Errorf("the model's operator set is %d, want at least %d; export the backbone again with a newer one", m.Opset, minOpset)
-	}
 	input, err := pixelInput(m)
 	if err != nil {
 		return err
@@ -127,9 +116,6 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) e
 	}
 	m.Outputs = values
 	m.Prune()
-	if m.IRVersion > 0 && m.IRVersion < 4 {
-		m.IRVersion = 4 // before that, weights had to be listed among the inputs
-	}
 	b := onnx.NewBuilder(m)
 	if r.Config.Head.UseFlip {
 		if input.Dims[0].Value > 0 {
@@ -153,22 +139,12 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) e
 	return m.Validate()
 }
 
-// pixelInput is the one input that is no weight.
+// pixelInput is the one input.
 func pixelInput(m *onnx.Model) (onnx.Value, error) {
-	weights := map[string]bool{}
-	for _, t := range m.Initializers {
-		weights[t.Name] = true
+	if len(m.Inputs) != 1 || len(m.Inputs[0].Dims) != 4 {
+		return onnx.Value{}, fmt.Errorf("the backbone's inputs are %v, want one of pixels [N,C,H,W]", m.Inputs)
 	}
-	var found []onnx.Value
-	for _, v := range m.Inputs {
-		if !weights[v.Name] {
-			found = append(found, v)
-		}
-	}
-	if len(found) != 1 || len(found[0].Dims) != 4 {
-		return onnx.Value{}, fmt.Errorf("the backbone's inputs are %v, want one of pixels [N,C,H,W]", found)
-	}
-	return found[0], nil
+	return m.Inputs[0], nil
 }
 
 // tapValues finds the outputs that the head reads.
@@ -257,32 +233,20 @@ func addHead(r *run.Run, b *onnx.Builder, parts []string) (string, error) {
 	return x, err
 }
 
-// addMetadata records what the file is.
+// addMetadata records what the file is, beside what its backbone says.
 func addMetadata(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) error {
-	labels, err := json.Marshal(r.Config.Classes)
+	about, err := meta.Read(m.Metadata)
 	if err != nil {
 		return err
 	}
-	if m.Metadata == nil {
-		m.Metadata = map[string]string{}
+	about.Version, about.Labels, about.Notes, about.Foreign = version, r.Config.Classes, r.Config.Notes, foreign
+	if h := r.Config.Head; r.Config.Kind == nets.KindHead {
+		about.BackboneSHA256, about.Taps, about.Recipe, about.Flip = r.Config.Backbone.SHA256, h.Taps, h.Recipe, h.UseFlip
+	} else {
+		about.Kind, about.Spec = r.Config.Kind, preprocess.Spec{Size: r.Config.Pixels.Side, Crop: 1}
 	}
+	about.Write(m.Metadata)
 	m.Producer, m.ProducerVersion = "graft", version
 	m.Name = filepath.Base(run.Absolute(r.Dir))
-	m.Metadata[model.KeyLabels], m.Metadata[model.KeyVersion] = string(labels), version
-	if h := r.Config.Head; r.Config.Kind == nets.KindHead {
-		m.Metadata[model.KeyBackbone], m.Metadata[model.KeyTaps] = r.Config.Backbone.SHA256, strings.Join(h.Taps, ",")
-		m.Metadata[model.KeyRecipe], m.Metadata[model.KeyFlip] = h.Recipe, strconv.FormatBool(h.UseFlip)
-	}
-	if notes := strings.Join(r.Config.Notes, "\n"); notes != "" {
-		m.Metadata[model.KeyNotes] = notes
-	}
-	if foreign == nil {
-		return nil
-	}
-	data, err := json.Marshal(foreign)
-	if err != nil {
-		return errors.Join(errors.New("preprocessing of the foreign backbone"), err)
-	}
-	m.Metadata[model.KeyForeign] = string(data)
 	return nil
 }

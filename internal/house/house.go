@@ -12,7 +12,8 @@ import (
 // may import. Every package may import its own folder's packages and internal.
 var allowed = map[string][]string{
 	"preprocess":   {},
-	"onnx":         {},
+	"onnx":         {"onnx/meta"},
+	"onnx/meta":    {"preprocess"},
 	"models":       {},
 	"internal":     {},
 	"pretrained":   {"onnx", "preprocess", "models"},

@@ -18,7 +18,7 @@ func ExampleRewrite() {
 	b.Output("y", x, onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 2})
 
 	products, err := precision.Rewrite(m, precision.Int8)
-	fmt.Println(products, err, m.Metadata[precision.KeyPrecision])
+	fmt.Println(products, err, m.Metadata["graft.precision"])
 	for _, t := range m.Initializers {
 		if t.Type == onnx.Int8 {
 			fmt.Println(t.Name, t.Dims)

@@ -37,6 +37,7 @@ import (
 	"strings"
 
 	"graft/onnx"
+	"graft/onnx/meta"
 )
 
 // Kind is a number format that a network computes in.
@@ -47,12 +48,6 @@ const (
 	Float32 Kind = "float32"
 	Float16 Kind = "float16"
 	Int8    Kind = "int8"
-)
-
-// Keys of the metadata that Rewrite sets.
-const (
-	KeyPrecision    = "graft.precision"
-	KeyQuantization = "graft.quantization" // how, in one line
 )
 
 // Words lists the kinds as command lines spell them.
@@ -71,14 +66,18 @@ func Parse(word string) (Kind, error) {
 	return "", fmt.Errorf("unknown precision %q, want one of %s", word, strings.Join(Words(), ", "))
 }
 
-// Rewrite turns a model of float32 into one of kind k, in place, and returns the
-// number of products it changed. The model's weights must stay readable until it is written.
+// Rewrite turns a model of float32 into one of kind k, in place, which its metadata
+// then says, and returns the number of products it changed. The model's weights must stay readable until it is written.
 // A model that is not of float32, or in which nothing can be changed, is an error.
 func Rewrite(m *onnx.Model, k Kind) (products int, err error) {
-	if was := m.Metadata[KeyPrecision]; was != "" && was != string(Float32) {
+	about, err := meta.Read(m.Metadata)
+	if err != nil {
+		return 0, err
+	}
+	if was := about.Precision; was != "" && was != string(Float32) {
 		return 0, fmt.Errorf("the model is of %s already: take the float32 file", was)
 	}
-	how := ""
+	var how string
 	switch k {
 	case Float32:
 		return 0, nil
@@ -98,7 +97,8 @@ func Rewrite(m *onnx.Model, k Kind) (products int, err error) {
 	if m.Metadata == nil {
 		m.Metadata = map[string]string{}
 	}
-	m.Metadata[KeyPrecision], m.Metadata[KeyQuantization] = string(k), how
+	about.Precision, about.Quantization = string(k), how
+	about.Write(m.Metadata)
 	m.Prune()
 	return products, m.Validate()
 }

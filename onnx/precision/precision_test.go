@@ -134,7 +134,7 @@ func TestRewriteKeepsWhatANetworkComputes(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if wanted := map[Kind]int{Int8: 4, Float16: 5}[kind]; products != wanted || m.Metadata[KeyPrecision] != string(kind) || m.Metadata[KeyQuantization] == "" {
+				if wanted := map[Kind]int{Int8: 4, Float16: 5}[kind]; products != wanted || m.Metadata["graft.precision"] != string(kind) || m.Metadata["graft.quantization"] == "" {
 					t.Errorf("%s: %d products, want %d; metadata %v", kind, products, wanted, m.Metadata)
 				}
 				if kind == Int8 && orttest.Int8Saturates() {
@@ -199,7 +199,7 @@ func TestRewriteRefuses(t *testing.T) {
 	branch.Nodes = append(branch.Nodes, onnx.Node{Op: "If", Name: "choice", Inputs: []string{"x"}, Outputs: []string{"z"},
 		Attrs: []onnx.Attr{{Name: "then_branch", Value: &onnxpb.AttributeProto{G: &onnxpb.GraphProto{}}}}})
 	done := perceptron(18, gelu)
-	done.Metadata = map[string]string{KeyPrecision: "int8"}
+	done.Metadata = map[string]string{"graft.precision": "int8"}
 	for _, c := range []struct {
 		name  string
 		model *onnx.Model

@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 
 	"graft/onnx"
+	"graft/onnx/meta"
 	"graft/onnx/precision"
 	"graft/preprocess"
 )
@@ -56,37 +55,20 @@ func (m *Model) graph(ctx context.Context, o ExportOptions) *onnx.Model {
 }
 
 // metadata describes the file: what the network is, where it came from and the
-// preprocessing that the graph does (mean and std of pixels in [0,1]) and that
-// the host does before it (the crop of photographs).
+// preprocessing that the graph does and that the host does before it.
 func (m *Model) metadata(version string) map[string]string {
-	c := m.Config
-	mean, std, _ := strings.Cut(m.Preprocess.Normalization.String(), "/")
-	md := map[string]string{
-		"graft.arch":          c.Arch(),
-		"graft.source":        m.Source,
-		"graft.family":        m.Family,
-		"graft.image_size":    preprocess.FormatSize(c.Image, c.Across),
-		"graft.patch":         strconv.Itoa(c.Patch),
-		"graft.width":         strconv.Itoa(c.Width),
-		"graft.depth":         strconv.Itoa(c.Depth),
-		"graft.heads":         strconv.Itoa(c.Heads),
-		"graft.mean":          mean,
-		"graft.std":           std,
-		"graft.crop_pct":      strconv.FormatFloat(m.Preprocess.CropPct, 'g', -1, 64),
-		"graft.interpolation": "bilinear",
-		"graft.precision":     "float32",
-		"graft.version":       version,
+	c, p := m.Config, m.Preprocess
+	d := meta.Meta{
+		Version: version, Arch: c.Arch(), Variant: c.Variant(), Family: m.Family, Source: m.Source, SourceSHA256: m.SHA256,
+		Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads, Precision: string(precision.Float32),
+		Spec: preprocess.Spec{Size: c.Image, Width: c.Across, Filter: preprocess.Bilinear, Crop: p.CropPct, Normalization: p.Normalization},
 	}
-	if v := c.Variant(); v != "" {
-		md["graft.variant"] = v
+	if p.Interpolation != preprocess.Bilinear {
+		d.SourceInterpolation = p.Interpolation
 	}
-	if p := m.Preprocess.Interpolation; p != "" && p != md["graft.interpolation"] {
-		md["graft.source_interpolation"] = p // of the checkpoint's own pipeline
-	}
-	if m.SHA256 != "" {
-		md["graft.source_sha256"] = m.SHA256
-	}
-	return md
+	out := map[string]string{}
+	d.Write(out)
+	return out
 }
 
 // writer builds the graph of one model.

@@ -39,7 +39,7 @@ func TestPrecisions(t *testing.T) {
 				t.Fatalf("%s, %s: %v", name, kind, err)
 			}
 			s := openSession(t, path)
-			if s.Metadata()[precision.KeyPrecision] != string(kind) {
+			if s.Metadata()["graft.precision"] != string(kind) {
 				t.Errorf("%s: metadata %v", name, s.Metadata())
 			}
 			for tap, x := range runSession(t, s, pixels, shape) {
