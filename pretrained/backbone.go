@@ -9,15 +9,14 @@
 package pretrained
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 
-	"graft/onnx"
+	"graft/onnx/precision"
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/pretrained/taps"
@@ -65,48 +64,43 @@ type scratch struct {
 // Backbone is a frozen feature extractor. Its methods may be called from
 // several goroutines; Run serves Streams calls at a time.
 type Backbone struct {
-	path      string
-	hash      string
-	precision string
-	metadata  map[string]string
-	adapter   adapter
-	open      []tapInfo // those of the adapter's taps that the session computes
-	session   session.Session
-	runs      chan *scratch // one for each call that may run
+	file    *File
+	hash    string
+	adapter adapter
+	open    []tapInfo // those of the adapter's taps that the session computes
+	session session.Session
+	runs    chan *scratch // one for each call that may run
 }
 
 // Open loads the ONNX file at path and starts a session on it. Files in float16
 // are refused where the CPU would run them.
 func Open(path string, o Options) (*Backbone, error) {
-	header, err := onnx.OpenHeader(path)
-	if err != nil && checkpointFile(path) {
-		return nil, fmt.Errorf("backbone: %w; a checkpoint is exported first: graft model export --weights %s --out FILE.onnx", err, path)
-	}
+	f, err := OpenFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
-	b, err := describe(path, header, o)
+	return f.Open(o)
+}
+
+// Open is Open of a file whose header was read.
+func (f *File) Open(o Options) (*Backbone, error) {
+	b, err := describe(f, o)
 	if err != nil {
 		return nil, err
 	}
-	if b.hash, err = onnx.Hash(path); err != nil {
+	if b.hash, err = f.Hash(); err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
 	o.Runtime.Outputs = nil
 	for _, t := range b.open {
 		o.Runtime.Outputs = append(o.Runtime.Outputs, b.adapter.output(t.name))
 	}
-	s, err := OpenSession(path, o.Runtime)
+	s, err := f.OpenSession(o.Runtime)
 	if err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
 	b.serve(s)
 	return b, nil
-}
-
-// checkpointFile tells the usual names of files of weights that are no ONNX.
-func checkpointFile(path string) bool {
-	return slices.Contains([]string{".safetensors", ".pth", ".pt", ".bin"}, strings.ToLower(filepath.Ext(path)))
 }
 
 // serve runs the backbone on s.
@@ -118,21 +112,20 @@ func (b *Backbone) serve(s session.Session) {
 }
 
 // describe makes all of a backbone but its session.
-func describe(path string, header *onnx.Model, o Options) (*Backbone, error) {
-	b := &Backbone{path: path, metadata: header.Metadata}
+func describe(f *File, o Options) (*Backbone, error) {
+	b := &Backbone{file: f}
 	var err error
-	if b.adapter, err = newAdapter(path, header, o); err != nil {
-		return nil, fmt.Errorf("backbone %s: %w", path, err)
+	if b.adapter, err = newAdapter(f, o); err != nil {
+		return nil, fmt.Errorf("backbone %s: %w", f.Path, err)
 	}
-	b.precision = orElse(header.Metadata[keyPrecision], "float32")
 	b.open = b.adapter.taps()
 	if len(b.open) == 0 {
-		return nil, fmt.Errorf("backbone %s: no output holds features", path)
+		return nil, fmt.Errorf("backbone %s: no output holds features", f.Path)
 	}
 	if o.Taps == nil {
 		return b, nil
 	}
-	names, err := taps.Resolve("backbone "+path, b.Taps(), o.Taps, taps.First)
+	names, err := taps.Resolve("backbone "+f.Path, b.Taps(), o.Taps, taps.First)
 	if err != nil {
 		return nil, err
 	}
@@ -144,32 +137,34 @@ func describe(path string, header *onnx.Model, o Options) (*Backbone, error) {
 var ErrDescribed = errors.New("exported by graft and describes itself; leave out the settings for foreign models")
 
 // newAdapter tells graft's own files from foreign ones.
-func newAdapter(path string, header *onnx.Model, o Options) (adapter, error) {
+func newAdapter(f *File, o Options) (adapter, error) {
 	switch {
-	case !isOwn(header):
-		return newForeign(header, o.Foreign, func(f *foreign) ([]int64, error) { return probeShape(path, f, o.Runtime.Threads) })
+	case !f.Own():
+		return newForeign(f.Header, o.Foreign, func(a *foreign) ([]int64, error) { return probeShape(f.Path, a, o.Runtime.Threads) })
 	case o.Foreign != nil:
 		return nil, ErrDescribed
 	}
-	return newOwn(header)
+	return newOwn(f)
 }
 
 // Name is the file's base name.
-func (b *Backbone) Name() string { return filepath.Base(b.path) }
+func (b *Backbone) Name() string { return filepath.Base(b.file.Path) }
 
-// Hash is the SHA-256 of the ONNX file, 64 hex digits.
+// Hash is onnx.Hash of the file.
 func (b *Backbone) Hash() string { return b.hash }
 
 // Source is where the weights came from: the checkpoint's file name or
 // random:SEED, and "" where the file does not say.
-func (b *Backbone) Source() string { return b.metadata[keySource] }
+func (b *Backbone) Source() string { return b.file.Meta.Source }
 
 // Preprocessing is every setting between images and features.
 func (b *Backbone) Preprocessing() preprocess.Spec { return b.adapter.spec() }
 
 // Precision is the number format that the network computes in, "float32" unless the
 // file says otherwise.
-func (b *Backbone) Precision() string { return b.precision }
+func (b *Backbone) Precision() string {
+	return cmp.Or(b.file.Meta.Precision, string(precision.Float32))
+}
 
 // Provider is the execution provider that really runs.
 func (b *Backbone) Provider() session.Provider { return b.session.Provider() }
@@ -180,9 +175,6 @@ func (b *Backbone) Streams() int { return b.session.Streams() }
 
 // RuntimeVersion is the version of what runs the backbone, such as ONNX Runtime.
 func (b *Backbone) RuntimeVersion() string { return b.session.RuntimeVersion() }
-
-// Metadata is a copy of the file's metadata_props.
-func (b *Backbone) Metadata() map[string]string { return maps.Clone(b.metadata) }
 
 // Taps lists the features that Options.Taps chose, in the file's order: for
 // graft's own files from cls, mean, cls_1 … mean_L, and "features" for foreign ones.
@@ -211,10 +203,3 @@ func (b *Backbone) Prepare(im preprocess.Image) preprocess.Image { return b.adap
 
 // Close ends the session.
 func (b *Backbone) Close() error { return b.session.Close() }
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}

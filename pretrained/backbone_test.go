@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"graft/onnx"
+	"graft/onnx/meta"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
 	"graft/preprocess"
@@ -55,8 +56,8 @@ func TestOwnFile(t *testing.T) {
 	if b.Dim("cls_2") != 32 || b.Dim("logits") != 0 || b.Provider() != session.CPU || b.Precision() != "float32" || b.Source() != "random:1" || len(b.Hash()) != 64 || b.RuntimeVersion() == "" {
 		t.Errorf("dims %d, %d; %s, %s, %s, %s, %s", b.Dim("cls_2"), b.Dim("logits"), b.Provider(), b.Precision(), b.Source(), b.Hash(), b.RuntimeVersion())
 	}
-	if !strings.Contains(b.Preprocessing().String(), "bilinear to 32 in the graph") || b.Metadata()[keyImageSize] != "32" {
-		t.Errorf("preprocessing %q, metadata %v", b.Preprocessing(), b.Metadata())
+	if !strings.Contains(b.Preprocessing().String(), "bilinear to 32 in the graph") || b.Preprocessing().Size != 32 {
+		t.Errorf("preprocessing %q", b.Preprocessing())
 	}
 }
 
@@ -204,15 +205,22 @@ func TestOwnMetadata(t *testing.T) {
 		m := &onnx.Model{
 			Inputs:   []onnx.Value{{Name: "pixels", Type: onnx.Uint8, Dims: make([]onnx.Dim, 4)}},
 			Outputs:  []onnx.Value{{Name: "cls", Type: onnx.Float32, Dims: []onnx.Dim{{Name: "N"}, {Value: 8}}}},
-			Metadata: map[string]string{keyArch: "vit", keyImageSize: "32", keyCropPct: "0.9", keyMean: "0,0,0", keyStd: "1,1,1"},
+			Metadata: map[string]string{"graft.arch": "vit", "graft.image_size": "32", "graft.crop_pct": "0.9", "graft.mean": "0,0,0", "graft.std": "1,1,1"},
 		}
 		m.Metadata[key] = value
 		return m
 	}
+	newOwn := func(header *onnx.Model) (*own, error) {
+		about, err := meta.Read(header.Metadata)
+		if err != nil {
+			return nil, err
+		}
+		return newOwn(&File{Header: header, Meta: about})
+	}
 	if _, err := newOwn(header("", "")); err != nil {
 		t.Error(err)
 	}
-	for _, c := range [][2]string{{keyImageSize, ""}, {keyImageSize, "-3"}, {keyImageSize, "99999999"}, {keyCropPct, "NaN"}, {keyCropPct, "1.5"}, {keyMean, ""}, {keyStd, "127.5,127.5,127.5"}} {
+	for _, c := range [][2]string{{"graft.image_size", ""}, {"graft.image_size", "-3"}, {"graft.image_size", "99999999"}, {"graft.crop_pct", "NaN"}, {"graft.crop_pct", "1.5"}, {"graft.mean", ""}, {"graft.std", "127.5,127.5,127.5"}} {
 		if _, err := newOwn(header(c[0], c[1])); err == nil || !strings.Contains(err.Error(), c[0]) {
 			t.Errorf("%s = %q: error %v", c[0], c[1], err)
 		}

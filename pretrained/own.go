@@ -4,26 +4,14 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strconv"
 
 	"graft/onnx"
 	"graft/onnx/session"
 	"graft/preprocess"
 )
 
-// The metadata by which graft's own files describe themselves.
-const (
-	keyArch      = "graft.arch"
-	keySource    = "graft.source"
-	keyImageSize = "graft.image_size"
-	keyCropPct   = "graft.crop_pct"
-	keyMean      = "graft.mean"
-	keyStd       = "graft.std"
-	keyInterp    = "graft.interpolation"
-	keyPrecision = "graft.precision"
-
-	ownInput = "pixels"
-)
+// ownInput is the input of graft's own files.
+const ownInput = "pixels"
 
 // ownTap is the outputs of graft's files that are features; logits are not. The
 // names are explained at vit.Model.Taps.
@@ -35,28 +23,12 @@ type own struct {
 	infos []tapInfo
 }
 
-// isOwn tells graft's own files by their metadata and input.
-func isOwn(m *onnx.Model) bool {
-	in := m.Inputs
-	return m.Metadata[keyArch] != "" && len(in) == 1 && in[0].Name == ownInput && in[0].Type == onnx.Uint8
-}
-
-func newOwn(m *onnx.Model) (*own, error) {
-	meta := m.Metadata
-	size, err := strconv.Atoi(meta[keyImageSize])
-	if err != nil || size < 1 || size > preprocess.MaxSide {
-		return nil, fmt.Errorf("metadata %s is %q, wanted a number of pixels", keyImageSize, meta[keyImageSize])
+func newOwn(f *File) (*own, error) {
+	o := &own{Spec: f.Meta.Spec}
+	if err := o.Check(); err != nil {
+		return nil, fmt.Errorf("metadata graft.mean, graft.std and graft.interpolation: %w", err)
 	}
-	crop, err := strconv.ParseFloat(orElse(meta[keyCropPct], "1"), 64)
-	if err != nil || !(crop >= preprocess.MinCropPct && crop <= 1) {
-		return nil, fmt.Errorf("metadata %s is %q, wanted a number from %g to 1", keyCropPct, meta[keyCropPct], preprocess.MinCropPct)
-	}
-	norm, err := preprocess.ParseNormalization(meta[keyMean] + "/" + meta[keyStd])
-	if err != nil {
-		return nil, fmt.Errorf("metadata %s and %s: %w", keyMean, keyStd, err)
-	}
-	o := &own{Spec: preprocess.Spec{Size: size, Filter: orElse(meta[keyInterp], preprocess.Bilinear), Crop: crop, Channels: 3, Normalization: norm}}
-	for _, v := range m.Outputs {
+	for _, v := range f.Header.Outputs {
 		if !ownTap.MatchString(v.Name) {
 			continue
 		}

@@ -38,18 +38,18 @@ func (b *Backbone) Run(ctx context.Context, batch []preprocess.Image, taps []str
 // checkRun finds the taps and checks what the caller brought.
 func (b *Backbone) checkRun(batch []preprocess.Image, taps []string, out [][]float32) ([]tapInfo, error) {
 	if len(out) != len(taps) {
-		return nil, fmt.Errorf("backbone %s: %d taps but %d outputs to fill", b.path, len(taps), len(out))
+		return nil, fmt.Errorf("backbone %s: %d taps but %d outputs to fill", b.file.Path, len(taps), len(out))
 	}
 	infos := make([]tapInfo, len(taps))
 	for t, name := range taps {
 		infos[t] = tapInfo{name, b.Dim(name)}
 		if want := len(batch) * infos[t].dim; infos[t].dim == 0 || len(out[t]) != want {
-			return nil, fmt.Errorf("backbone %s, tap %q: output holds %d values, wanted %d images of %d", b.path, name, len(out[t]), len(batch), infos[t].dim)
+			return nil, fmt.Errorf("backbone %s, tap %q: output holds %d values, wanted %d images of %d", b.file.Path, name, len(out[t]), len(batch), infos[t].dim)
 		}
 	}
 	for i, im := range batch {
 		if err := checkImage(im); err != nil {
-			return nil, fmt.Errorf("backbone %s: image %d of the batch: %w", b.path, i, err)
+			return nil, fmt.Errorf("backbone %s: image %d of the batch: %w", b.file.Path, i, err)
 		}
 	}
 	return infos, nil

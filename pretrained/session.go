@@ -14,25 +14,21 @@ import (
 // to allow it, are first rewritten to give the same in less time (package tune), and
 // their weights are mapped into memory from where they lie; foreign files are
 // loaded as they are. Files in float16 are refused where the CPU would run them.
-func OpenSession(path string, o session.Options) (session.Session, error) {
-	header, err := onnx.OpenHeader(path)
-	if err != nil {
-		return nil, err
-	}
-	kind := header.Metadata[keyPrecision]
+func (f *File) OpenSession(o session.Options) (session.Session, error) {
+	kind := f.Meta.Precision
 	if err := checkPrecision(kind, o.Provider, nil); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
 	open := openFile
-	if isOwn(header) {
+	if f.Own() {
 		open = openTuned
 	}
-	s, err := open(path, o)
+	s, err := open(f.Path, o)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkPrecision(kind, s.Provider(), s.PassedOver()); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", f.Path, err), s.Close())
 	}
 	return s, nil
 }

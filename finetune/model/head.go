@@ -22,7 +22,7 @@ type backboneHead struct {
 }
 
 func openHead(r *run.Run, o Options, batch int) (*backboneHead, error) {
-	path, err := load.Backbone(r, o.Model)
+	file, err := load.Backbone(r, o.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -30,17 +30,17 @@ func openHead(r *run.Run, o Options, batch int) (*backboneHead, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := pretrained.Open(path, pretrained.Options{Runtime: o.Runtime, Foreign: foreign, Taps: r.Config.Head.Taps})
+	b, err := file.Open(pretrained.Options{Runtime: o.Runtime, Foreign: foreign, Taps: r.Config.Head.Taps})
 	if err != nil {
 		return nil, err
 	}
 	if had, want := b.Preprocessing(), r.Config.Backbone.Preprocessing; had != want {
 		return nil, errors.Join(fmt.Errorf("backbone %s: preprocessing differs from what run %s was trained with:\n  had   %v\n  wants %v",
-			path, r.Dir, had, want), b.Close())
+			file.Path, r.Dir, had, want), b.Close())
 	}
 	for _, tap := range r.Config.Head.Taps {
 		if had, want := b.Dim(tap), r.Config.Backbone.Dims[tap]; had != want {
-			return nil, errors.Join(fmt.Errorf("backbone %s: tap %s has %d features, the run wants %d", path, tap, had, want), b.Close())
+			return nil, errors.Join(fmt.Errorf("backbone %s: tap %s has %d features, the run wants %d", file.Path, tap, had, want), b.Close())
 		}
 	}
 	e, err := Evaluator(r, cmp.Or(batch, nativeBatch), o.Runtime.Threads)

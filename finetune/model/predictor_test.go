@@ -98,7 +98,7 @@ func TestOpenRefuses(t *testing.T) {
 	_, err = Open(text, Options{Model: "other.onnx"})
 	runtest.WantError(t, err, "own backbone")
 	_, err = Open(vittest.WriteTiny(t, dir), Options{})
-	runtest.WantError(t, err, KeyLabels, "graft export")
+	runtest.WantError(t, err, "graft.labels", "graft export")
 }
 
 // TestBatches: which images share an inference does not depend on how many run at

@@ -3,15 +3,11 @@ package model
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"graft/finetune/load"
-	"graft/finetune/run"
 	"graft/onnx"
 	"graft/onnx/session"
 	"graft/preprocess"
@@ -22,17 +18,6 @@ import (
 const (
 	OutLogits        = "logits"
 	OutProbabilities = "probabilities"
-	KeyLabels        = "graft.labels"          // the classes in order, a JSON list
-	KeyBackbone      = "graft.backbone_sha256" // of the ONNX file that was joined
-	KeyTaps          = "graft.head.taps"
-	KeyRecipe        = "graft.head.recipe"
-	KeyFlip          = "graft.head.flip" // whether logits are averaged with the mirrored image's
-	KeyForeign       = "graft.foreign"   // preprocessing of a backbone that takes normalised floats
-	KeyNotes         = "graft.notes"
-	KeyVersion       = "graft.version"
-	KeyKind          = "graft.kind"       // of a network from pixels: cnn or vit
-	KeySide          = "graft.image_size" // side of the images
-	KeyCrop          = "graft.crop_pct"   // of a photograph's shorter side
 )
 
 // OpenFile opens a file that package ship wrote, for batches of a size, 0: of what
@@ -41,40 +26,33 @@ func OpenFile(path string, o Options, batch int) (*Predictor, error) {
 	if o.Model != "" || o.Foreign != nil {
 		return nil, fmt.Errorf("%s holds its own backbone; leave out the settings for one", path)
 	}
-	meta, err := readMetadata(path)
+	f, err := pretrained.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	var labels []string
-	if err := json.Unmarshal([]byte(meta[KeyLabels]), &labels); err != nil || len(labels) < 2 {
-		return nil, fmt.Errorf("%s: metadata %s is %q, want a list of classes; graft export writes such files from a run", path, KeyLabels, meta[KeyLabels])
+	if f.Meta.Labels == nil {
+		return nil, fmt.Errorf("%s: no metadata graft.labels, the list of classes; graft export writes such files from a run", path)
 	}
-	p := &Predictor{labels: labels}
-	if meta[KeyNotes] != "" {
-		p.notes = strings.Split(meta[KeyNotes], "\n")
-	}
-	if p.classifier, err = openShippedModel(path, meta, len(labels), batch, o.Runtime); err != nil {
+	p := &Predictor{labels: f.Meta.Labels, notes: f.Meta.Notes}
+	if p.classifier, err = openShippedModel(f, batch, o.Runtime); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func openShippedModel(path string, meta map[string]string, classes, batch int, o session.Options) (classifier, error) {
+func openShippedModel(file *pretrained.File, batch int, o session.Options) (classifier, error) {
 	o.Outputs = []string{OutLogits}
-	if meta[KeyForeign] == "" {
-		return openOwnShipped(path, meta, classes, batch, o)
+	if file.Meta.Foreign == nil {
+		return openOwnShipped(file, batch, o)
 	}
-	f := &preprocess.Spec{}
-	if err := json.Unmarshal([]byte(meta[KeyForeign]), f); err != nil {
-		return nil, fmt.Errorf("%s: metadata %s: %w", path, KeyForeign, err)
-	}
+	f := *file.Meta.Foreign
 	f.Output, f.Pool = OutLogits, pretrained.PoolNone
-	b, err := pretrained.Open(path, pretrained.Options{Runtime: o, Foreign: f})
+	b, err := file.Open(pretrained.Options{Runtime: o, Foreign: &f})
 	if err != nil {
 		return nil, err
 	}
-	if got := b.Dim(pretrained.FeaturesTap); got != classes {
-		return nil, errors.Join(fmt.Errorf("%s: %d logits for %d labels", path, got, classes), b.Close())
+	if got, want := b.Dim(pretrained.FeaturesTap), len(file.Meta.Labels); got != want {
+		return nil, errors.Join(fmt.Errorf("%s: %d logits for %d labels", file.Path, got, want), b.Close())
 	}
 	return foreignShipped{batches{cmp.Or(batch, b.DefaultBatch()), b.Streams()}, b}, nil
 }
@@ -104,32 +82,19 @@ type ownShipped struct {
 	channels int
 }
 
-func readMetadata(path string) (map[string]string, error) {
-	m, err := onnx.OpenHeader(path)
-	if err != nil {
-		return nil, err
+func openOwnShipped(f *pretrained.File, batch int, o session.Options) (*ownShipped, error) {
+	if f.Meta.Spec.Size == 0 {
+		return nil, fmt.Errorf("%s: no metadata graft.image_size, the side of the images", f.Path)
 	}
-	return m.Metadata, m.Close()
-}
-
-func openOwnShipped(path string, meta map[string]string, classes, batch int, o session.Options) (*ownShipped, error) {
-	size, err := strconv.Atoi(meta[KeySide])
-	if err != nil || size < 1 || size > run.MaxSide {
-		return nil, fmt.Errorf("%s: metadata graft.image_size is %q, want a number of pixels", path, meta[KeySide])
-	}
-	crop, err := strconv.ParseFloat(meta[KeyCrop], 64)
-	if err != nil || !(crop >= preprocess.MinCropPct && crop <= 1) {
-		return nil, fmt.Errorf("%s: metadata graft.crop_pct is %q, want a number from %g to 1", path, meta[KeyCrop], preprocess.MinCropPct)
-	}
-	s, err := pretrained.OpenSession(path, o)
+	s, err := f.OpenSession(o)
 	if err != nil {
 		return nil, fmt.Errorf("model %w", err)
 	}
-	if err := checkShipped(s, classes); err != nil {
-		return nil, errors.Join(fmt.Errorf("model %s: %w", path, err), s.Close())
+	if err := checkShipped(s, len(f.Meta.Labels)); err != nil {
+		return nil, errors.Join(fmt.Errorf("model %s: %w", f.Path, err), s.Close())
 	}
-	out := &ownShipped{batches: batches{cmp.Or(batch, pretrained.DefaultBatch(s.Provider())), s.Streams()}, session: s, input: s.Inputs()[0].Name, size: size, crop: crop}
-	if meta[KeyKind] != "" {
+	out := &ownShipped{batches: batches{cmp.Or(batch, pretrained.DefaultBatch(s.Provider())), s.Streams()}, session: s, input: s.Inputs()[0].Name, size: f.Meta.Spec.Size, crop: f.Meta.Spec.Crop}
+	if f.Meta.Kind != "" {
 		out.channels = int(s.Inputs()[0].Dims[1].Value)
 	}
 	return out, nil

@@ -1,7 +1,6 @@
 package rank
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +8,6 @@ import (
 
 	"graft/models"
 	"graft/onnx"
-	"graft/onnx/meta"
 	"graft/pretrained"
 )
 
@@ -19,7 +17,7 @@ type File struct {
 	Path string
 
 	bytes, parameters int64
-	arch              string
+	opened            *pretrained.File
 }
 
 // Find turns words into files: each is the path of an ONNX file, or a name of
@@ -58,25 +56,21 @@ func find(word, dir string) (File, error) {
 	if err != nil {
 		return f, err
 	}
-	m, err := onnx.Open(f.Path)
-	if err != nil {
-		return f, err
+	f.bytes = info.Size()
+	if f.opened, err = pretrained.OpenFile(f.Path); err == nil && f.parameters == 0 {
+		f.parameters, err = parameters(f.Path)
 	}
-	about, err := meta.Read(m.Metadata)
-	if err != nil {
-		return f, errors.Join(fmt.Errorf("%s: %w", f.Path, err), m.Close())
-	}
-	f.bytes, f.arch = info.Size(), about.Arch
-	if f.parameters == 0 {
-		f.parameters = parameters(m)
-	}
-	return f, m.Close()
+	return f, err
 }
 
 // parameters is the number of a file's weights: the elements of its tensors of
 // numbers, but for those too small to be learned in bulk and those that hold
 // shapes and indices.
-func parameters(m *onnx.Model) (n int64) {
+func parameters(path string) (n int64, err error) {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return 0, err
+	}
 	for _, t := range m.Initializers {
 		if t.Type == onnx.Int64 || t.Type == onnx.Int32 || t.Type == onnx.Bool {
 			continue
@@ -89,13 +83,11 @@ func parameters(m *onnx.Model) (n int64) {
 			n += size
 		}
 	}
-	return n
+	return n, m.Close()
 }
-
-func (f File) own() bool { return f.arch != "" }
 
 // describe is what is known of a backbone before it has run.
 func (f File) describe(p *pretrained.Backbone) Backbone {
-	return Backbone{Name: f.Name, File: f.Path, SHA256: p.Hash(), Arch: f.arch, Source: p.Source(), Random: strings.HasPrefix(p.Source(), "random:"),
+	return Backbone{Name: f.Name, File: f.Path, SHA256: p.Hash(), Arch: f.opened.Meta.Arch, Source: p.Source(), Random: strings.HasPrefix(p.Source(), "random:"),
 		Precision: p.Precision(), Bytes: f.bytes, Parameters: f.parameters}
 }

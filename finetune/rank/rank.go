@@ -101,7 +101,7 @@ func (c *Config) report(ctx context.Context) (Report, error) {
 // tryAll opens the backbones behind the first once: what is wrong with one, or
 // with its taps, is better known before others have run.
 func (c *Config) tryAll() error {
-	if c.Foreign != nil && !slices.ContainsFunc(c.Backbones, func(f File) bool { return !f.own() }) {
+	if c.Foreign != nil && !slices.ContainsFunc(c.Backbones, func(f File) bool { return !f.opened.Own() }) {
 		return fmt.Errorf("each of the backbones: %w", pretrained.ErrDescribed)
 	}
 	for _, f := range c.Backbones[1:] {
@@ -119,10 +119,10 @@ func (c *Config) tryAll() error {
 func (c *Config) open(f File) (*pretrained.Backbone, error) {
 	o := pretrained.Options{Runtime: c.Runtime, Taps: c.Taps}
 	o.Runtime.Throughput = true
-	if !f.own() {
+	if !f.opened.Own() {
 		o.Foreign = c.Foreign
 	}
-	return pretrained.Open(f.Path, o)
+	return f.opened.Open(o)
 }
 
 // judge extracts the sample with one backbone and judges its taps.

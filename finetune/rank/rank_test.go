@@ -191,7 +191,9 @@ func TestRun(t *testing.T) {
 	}
 	// A fault of the second shows before the first has run.
 	c.Data, c.Taps, said = openFaces(t, 20), nil, nil
-	c.Backbones = []File{files[0], {Name: "gone", Path: filepath.Join(dir, "gone.onnx")}}
+	gone := *files[1].opened
+	gone.Path = filepath.Join(dir, "gone.onnx")
+	c.Backbones = []File{files[0], {Name: "gone", Path: gone.Path, opened: &gone}}
 	if _, err := Run(context.Background(), c); err == nil || !strings.Contains(err.Error(), "rank gone") || said != nil {
 		t.Errorf("error %v after %q, want one on gone at once", err, said)
 	}

@@ -67,10 +67,11 @@ func exportNetwork(r *run.Run, c Config) (Exported, error) {
 
 // exportHead joins a head to its backbone.
 func exportHead(r *run.Run, c Config) (Exported, error) {
-	path, err := load.Backbone(r, c.Model)
+	file, err := load.Backbone(r, c.Model)
 	if err != nil {
 		return Exported{}, err
 	}
+	path := file.Path
 	if run.Absolute(path) == run.Absolute(c.Out) {
 		return Exported{}, fmt.Errorf("%s is the backbone itself; write the joined model to another file", c.Out)
 	}

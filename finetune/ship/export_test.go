@@ -2,7 +2,6 @@ package ship
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -16,6 +15,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/onnx"
+	"graft/onnx/meta"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
@@ -207,12 +207,9 @@ func TestExportLeavesOutWhatIsNotNeeded(t *testing.T) {
 	if got, limit := m.WeightBytes(), whole.WeightBytes()*2/3; got > limit {
 		t.Errorf("%d bytes of weights, the backbone has %d: the second block must be gone", got, whole.WeightBytes())
 	}
-	var labels []string
-	if err := json.Unmarshal([]byte(m.Metadata[model.KeyLabels]), &labels); err != nil || len(labels) != 4 || labels[3] != "plain, with a comma" {
-		t.Errorf("metadata %s is %q", model.KeyLabels, m.Metadata[model.KeyLabels])
-	}
-	if m.Metadata["graft.image_size"] != "32" || len(m.Metadata[model.KeyBackbone]) != 64 {
-		t.Errorf("metadata %v lacks the image size or the backbone's hash", m.Metadata)
+	about, err := meta.Read(m.Metadata)
+	if err != nil || len(about.Labels) != 4 || about.Labels[3] != "plain, with a comma" || about.Spec.Size != 32 || len(about.BackboneSHA256) != 64 {
+		t.Errorf("%+v, %v: want four labels, the image size and the backbone's hash", about, err)
 	}
 	if len(m.Outputs) != 2 || m.Outputs[0].Name != "logits" || m.Outputs[1].Name != "probabilities" {
 		t.Errorf("outputs %v, want logits and probabilities", m.Outputs)

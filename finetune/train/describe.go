@@ -8,7 +8,6 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/internal/filehash"
-	"graft/onnx"
 	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 	"graft/pretrained/taps"
@@ -56,19 +55,13 @@ func describeBackbone(model string, s *store.Store, dims map[string]int) (run.Ba
 	b := s.Manifest().Backbone
 	record := run.BackboneRecord{Model: b.Name, SHA256: b.SHA256, Source: b.Source, Pretrained: run.Pretrained(b.Source),
 		Precision: b.Precision, Preprocessing: b.Preprocessing, Dims: dims}
-	path, err := load.BackboneOf(s, model)
+	f, err := load.BackboneOf(s, model)
 	if err != nil && model != "" {
 		return record, err
 	}
 	if err != nil {
 		return record, nil // predict and export will ask for it
 	}
-	record.Model = run.Absolute(path)
-	m, err := onnx.OpenHeader(path)
-	if err != nil {
-		return record, err
-	}
-	defer m.Close()
-	record.Arch, record.SourceSHA256 = m.Metadata["graft.arch"], m.Metadata["graft.source_sha256"]
+	record.Model, record.Arch, record.SourceSHA256 = run.Absolute(f.Path), f.Meta.Arch, f.Meta.SourceSHA256
 	return record, nil
 }

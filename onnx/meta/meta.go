@@ -5,6 +5,7 @@ package meta
 import (
 	"cmp"
 	"math"
+	"slices"
 
 	"graft/preprocess"
 )
@@ -62,13 +63,16 @@ func (m *Meta) keys(schema *int) []key {
 
 const prefix = "graft."
 
+// ofBackbones are keys without which a file with an architecture is not understood.
+var ofBackbones = []string{"image_size", "mean", "std"}
+
 // Read reads a file's metadata; a file that is not graft's leaves all zero. A value that cannot be read, or that no file
 // can have, is an error that names its key.
 func Read(metadata map[string]string) (Meta, error) {
 	var m Meta
 	var schema int
 	for _, k := range m.keys(&schema) {
-		if word := metadata[prefix+k.name]; word != "" {
+		if word := metadata[prefix+k.name]; word != "" || m.Arch != "" && slices.Contains(ofBackbones, k.name) {
 			if err := k.parse(word); err != nil {
 				return Meta{}, err
 			}

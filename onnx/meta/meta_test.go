@@ -13,10 +13,10 @@ import (
 
 func Example() {
 	metadata := map[string]string{"unit": "faces"}
-	Meta{Arch: "vit_b_16", Labels: []string{"cat", "dog"}}.Write(metadata)
+	Meta{Kind: "cnn", Labels: []string{"cat", "dog"}}.Write(metadata)
 	m, err := Read(metadata)
-	fmt.Println(metadata["graft.labels"], metadata["unit"], m.Arch, err)
-	// Output: ["cat","dog"] faces vit_b_16 <nil>
+	fmt.Println(metadata["graft.labels"], metadata["unit"], m.Kind, err)
+	// Output: ["cat","dog"] faces cnn <nil>
 }
 
 func full() Meta {
@@ -113,6 +113,14 @@ func TestReadRefuses(t *testing.T) {
 			if want := fmt.Sprintf("metadata graft.%s is %q", key, word); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "want ") {
 				t.Errorf("got %v, want an error with %q and what was wanted", err, want)
 			}
+		}
+	}
+	for _, key := range ofBackbones {
+		backbone := map[string]string{}
+		full().Write(backbone)
+		delete(backbone, "graft."+key)
+		if _, err := Read(backbone); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("metadata graft.%s is \"\", want ", key)) {
+			t.Errorf("a backbone without %s: %v", key, err)
 		}
 	}
 	if m, err := Read(map[string]string{"author": "x"}); err != nil || !reflect.DeepEqual(m, Meta{}) {

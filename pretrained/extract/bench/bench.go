@@ -93,7 +93,11 @@ func open(ctx context.Context, c Config) (r *rig, err error) {
 	}
 	c.Runtime.Throughput = true
 	// No word is the first tap.
-	if r.backbone, err = pretrained.Open(r.Model, pretrained.Options{Runtime: c.Runtime, Taps: []string{}}); err != nil {
+	file, err := pretrained.OpenFile(r.Model)
+	if err != nil {
+		return r, err
+	}
+	if r.backbone, err = file.Open(pretrained.Options{Runtime: c.Runtime, Taps: []string{}}); err != nil {
 		return r, err
 	}
 	r.tap = r.backbone.Taps()[0]
@@ -102,7 +106,7 @@ func open(ctx context.Context, c Config) (r *rig, err error) {
 	}
 	o := c.Runtime
 	o.Provider, o.Outputs = r.backbone.Provider(), []string{r.tap}
-	if r.bare, err = pretrained.OpenSession(r.Model, o); err != nil {
+	if r.bare, err = file.OpenSession(o); err != nil {
 		return r, err
 	}
 	each := r.Batch * r.bare.Streams()

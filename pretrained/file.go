@@ -1,0 +1,46 @@
+package pretrained
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"graft/onnx"
+	"graft/onnx/meta"
+)
+
+// File is an ONNX file and what is known of it: the header, which is read once, and the hash, which is computed once
+// and when it is asked for.
+type File struct {
+	Path   string
+	Header *onnx.Model // inputs, outputs and description; neither nodes nor weights
+	Meta   meta.Meta   // what the header says in graft's words
+	hash   func() (string, error)
+}
+
+// OpenFile reads the header of the ONNX file at path.
+func OpenFile(path string) (*File, error) {
+	header, err := onnx.OpenHeader(path)
+	if err != nil && slices.Contains([]string{".safetensors", ".pth", ".pt", ".bin"}, strings.ToLower(filepath.Ext(path))) {
+		err = fmt.Errorf("%w; a checkpoint is exported first: graft model export --weights %s --out FILE.onnx", err, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	about, err := meta.Read(header.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &File{path, header, about, sync.OnceValues(func() (string, error) { return onnx.Hash(path) })}, nil
+}
+
+// Hash is onnx.Hash of the file.
+func (f *File) Hash() (string, error) { return f.hash() }
+
+// Own tells backbones that graft exported by their metadata and input.
+func (f *File) Own() bool {
+	in := f.Header.Inputs
+	return f.Meta.Arch != "" && len(in) == 1 && in[0].Name == ownInput && in[0].Type == onnx.Uint8
+}
