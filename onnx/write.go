@@ -44,7 +44,7 @@ type piece struct {
 // bytes. Weights are streamed from wherever they are; a model that Open read may
 // be written to the path it was read from. Files over MaxFileBytes, models that Validate
 // refuses and weights that are not finite are errors, and the file takes its name only
-// after it has been read back and every one of try, which is given where it lies until then, has found it good.
+// after it has been read back and every one of try that is not nil, given where it lies until then, has found it good.
 func (m *Model) WriteFile(path string, try ...func(path string) error) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {
@@ -56,7 +56,7 @@ func (m *Model) WriteFile(path string, try ...func(path string) error) error {
 	}
 	if f.Temporary() {
 		for _, check := range append([]func(string) error{readable}, try...) {
-			if err == nil {
+			if err == nil && check != nil {
 				err = check(f.Name())
 			}
 		}

@@ -1,6 +1,8 @@
 package pretrained
 
 import (
+	"errors"
+
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/session"
@@ -19,3 +21,21 @@ func OpenModel(m *onnx.Model, o session.Options) (session.Session, error) { retu
 
 // openFile starts a session on the file as it is.
 func openFile(path string, o session.Options) (session.Session, error) { return ort.Open(path, o) }
+
+// Try starts a session on the CPU on a file that was written, and ends it: what a
+// runtime refuses is better known before the file takes its name. Where nothing here
+// can run a model (Available) it does nothing.
+func Try(path string) error {
+	if Available() != nil {
+		return nil
+	}
+	m, err := onnx.Open(path)
+	if err != nil {
+		return err
+	}
+	s, err := OpenModel(m, session.Options{Provider: session.CPU, Trial: true})
+	if err == nil {
+		err = s.Close()
+	}
+	return errors.Join(err, m.Close())
+}

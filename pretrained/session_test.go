@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,4 +138,27 @@ func openSession(path string, o session.Options) (session.Session, error) {
 		return nil, err
 	}
 	return f.OpenSession(o)
+}
+
+// TestTry: what only a runtime can tell is told before a file takes its name, in any precision.
+func TestTry(t *testing.T) {
+	orttest.Require(t)
+	dir := t.TempDir()
+	m := &onnx.Model{Opset: 18}
+	b := onnx.NewBuilder(m)
+	x := b.Input("x", onnx.Float32, onnx.Dim{Name: "N"})
+	b.Output("y", b.Op("Add", "sum", []string{x, b.Int64s("one", 1)}), onnx.Float32, onnx.Dim{Name: "N"})
+	path := filepath.Join(dir, "m.onnx")
+	if err := m.WriteFile(path, Try); err == nil || !strings.Contains(err.Error(), "write "+path) {
+		t.Errorf("a sum of float32 and int64: %v", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+	float := vittest.WriteTiny(t, dir)
+	for _, kind := range []precision.Kind{precision.Int8, precision.Float16} {
+		if _, err := precision.ConvertFile(float, path, kind, Try); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
 }

@@ -44,6 +44,7 @@ func export(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	e.Notes = append(e.Notes, notTried()...)
 	out := humanOut(c)
 	fmt.Fprintf(out, "%s: %s → %s\n", e.File, strings.Join(e.Inputs, "; "), strings.Join(e.Outputs, "; "))
 	fmt.Fprintf(out, "labels: %s\n", strings.Join(e.Labels, ", "))

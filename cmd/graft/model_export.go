@@ -11,6 +11,7 @@ import (
 
 	"graft/onnx/precision"
 	"graft/preprocess"
+	"graft/pretrained"
 	"graft/pretrained/vit"
 )
 
@@ -67,7 +68,7 @@ func modelExport(c *cli.Context) error {
 		Weights: c.String("weights"), Key: c.String("key"), Name: c.String("name"), Heads: c.Int("heads"), Activation: vit.Activation(c.String("activation")),
 		Random: c.IsSet("random-init"), Seed: c.Uint64("random-init"), Arch: c.String("arch"), Classes: c.Int("classes"),
 		Out: c.String("out"), Normalize: c.String("normalize"), CropPct: c.Float64("crop-pct"),
-		Precision: kind, Version: version(),
+		Precision: kind, Version: version(), Try: pretrained.Try,
 	}
 	if c.IsSet("image-size") {
 		if o.ImageSize, o.ImageWidth, err = preprocess.ParseSize(c.String("image-size")); err != nil {
@@ -81,8 +82,17 @@ func modelExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	s.Notes = append(s.Notes, notTried()...)
 	printExport(humanOut(c), s)
 	return writeJSON(c, "graft-model-export-1", s)
+}
+
+// notTried is the note on an ONNX file that was written where nothing can run it.
+func notTried() []string {
+	if err := pretrained.Available(); err != nil {
+		return []string{"the file was checked, and not tried in a session: " + err.Error()}
+	}
+	return nil
 }
 
 // printExport writes the summary as a table, and below it what was assumed.

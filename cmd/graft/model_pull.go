@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/models"
+	"graft/pretrained"
 	"graft/pretrained/vit"
 )
 
@@ -77,10 +78,11 @@ func pullModel(ctx context.Context, e models.Entry, cfg pullConfig) (pullResult,
 		return pullResult{}, err
 	}
 	cfg.Verified(weights)
-	o := vit.ConvertOptions{Weights: weights.Path, Name: e.Name, Out: e.ONNXPath(cfg.Dir), Version: cfg.Version}
+	o := vit.ConvertOptions{Weights: weights.Path, Name: e.Name, Out: e.ONNXPath(cfg.Dir), Version: cfg.Version, Try: pretrained.Try}
 	summary, err := vit.Convert(ctx, o, cfg.Progress)
 	if err != nil {
 		return pullResult{}, fmt.Errorf("convert %s: %w", weights.Path, err)
 	}
+	summary.Notes = append(summary.Notes, notTried()...)
 	return pullResult{Name: e.Name, License: e.License, Weights: weights, ONNX: summary}, nil
 }

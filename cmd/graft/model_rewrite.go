@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/onnx/precision"
+	"graft/pretrained"
 )
 
 // rewriteReport is the JSON of model export where the weights are an ONNX file.
@@ -17,6 +18,7 @@ type rewriteReport struct {
 	Precision precision.Kind `json:"precision"`
 	Products  int            `json:"products"` // rewritten
 	Seconds   float64        `json:"seconds"`
+	Notes     []string       `json:"notes,omitempty"`
 }
 
 // modelRewrite gives an ONNX file, graft's or another's, another precision.
@@ -34,7 +36,7 @@ func modelRewrite(c *cli.Context, kind precision.Kind) error {
 	start := time.Now()
 	r := rewriteReport{Out: c.String("out"), Precision: kind}
 	var err error
-	if r.Products, err = precision.ConvertFile(c.String("weights"), r.Out, kind); err != nil {
+	if r.Products, err = precision.ConvertFile(c.String("weights"), r.Out, kind, pretrained.Try); err != nil {
 		return err
 	}
 	info, err := os.Stat(r.Out)
@@ -43,5 +45,8 @@ func modelRewrite(c *cli.Context, kind precision.Kind) error {
 	}
 	r.Bytes, r.Seconds = info.Size(), time.Since(start).Seconds()
 	fmt.Fprintf(humanOut(c), "%s: %d products in %s (%.1f MB, %.1f s)\n", r.Out, r.Products, kind, float64(r.Bytes)/1e6, r.Seconds)
+	if r.Notes = notTried(); len(r.Notes) > 0 {
+		fmt.Fprintf(humanOut(c), "note: %s\n", r.Notes[0])
+	}
 	return writeJSON(c, "graft-model-export-1", r)
 }

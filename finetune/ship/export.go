@@ -92,7 +92,7 @@ func exportHead(r *run.Run, c Config) (Exported, error) {
 
 // write writes the file and tells what is in it.
 func write(r *run.Run, m *onnx.Model, path string) (Exported, error) {
-	if err := m.WriteFile(path); err != nil {
+	if err := m.WriteFile(path, pretrained.Try); err != nil {
 		return Exported{}, err
 	}
 	out := Exported{File: path, Labels: r.Config.Classes, Notes: r.Config.Notes}

@@ -2,6 +2,7 @@ package ship
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -10,12 +11,15 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"graft/finetune/internal/runtest"
 	"graft/finetune/model"
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/onnx"
 	"graft/onnx/meta"
+	"graft/onnx/onnxpb"
 	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
@@ -218,10 +222,10 @@ func TestExportLeavesOutWhatIsNotNeeded(t *testing.T) {
 
 // writeForeign writes a model as other tools make them: normalised float RGB
 // in, features of the shape [N,6], [N,T,6] or [N,6,2,2] out.
-func writeForeign(t *testing.T, rank int) string {
+func writeForeign(t *testing.T, rank int, opset int64) string {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(8, 9))
-	m := &onnx.Model{Name: "foreign", Opset: 13, Producer: "test"}
+	m := &onnx.Model{Name: "foreign", Opset: opset, Producer: "test"}
 	b := onnx.NewBuilder(m)
 	in := b.Input("input", onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 3}, onnx.Dim{Value: 8}, onnx.Dim{Value: 8})
 	flat := b.Op("Flatten", "flat", []string{in})
@@ -244,18 +248,98 @@ func writeForeign(t *testing.T, rank int) string {
 func TestExportOfForeignBackbones(t *testing.T) {
 	orttest.Require(t)
 	for _, c := range []struct {
-		rank int
-		pool string
-		flip bool
-	}{{2, "", false}, {2, "", true}, {3, "cls", false}, {3, "mean", true}, {4, "mean", false}} {
-		t.Run(fmt.Sprint(c.rank, c.pool, c.flip), func(t *testing.T) {
+		rank  int
+		pool  string
+		flip  bool
+		opset int64
+	}{{2, "", false, 13}, {2, "", true, 13}, {3, "cls", false, 13}, {3, "mean", true, 13}, {4, "mean", false, 13},
+		{2, "", false, 9}, {3, "mean", true, 10}, {4, "mean", true, 11}, {3, "mean", true, 18}, {2, "", true, 22}} {
+		t.Run(fmt.Sprint(c.rank, c.pool, c.flip, c.opset), func(t *testing.T) {
 			f := &preprocess.Spec{Size: 8, Crop: 0.875, Normalization: preprocess.ImageNet, Output: "embedding", Pool: c.pool}
-			dir := makeRun(t, writeForeign(t, c.rank), f, []string{pretrained.FeaturesTap}, c.flip)
+			dir := makeRun(t, writeForeign(t, c.rank, c.opset), f, []string{pretrained.FeaturesTap}, c.flip)
 			out := filepath.Join(t.TempDir(), "whole.onnx")
 			if _, err := Export(Config{Run: dir, Out: out}); err != nil {
 				t.Fatal(err)
 			}
 			comparePredictors(t, dir, out)
+		})
+	}
+}
+
+// What the head needs and the backbone's operator set has not is refused, and no file is left.
+func TestExportRefusesOperatorSets(t *testing.T) {
+	orttest.Require(t)
+	f := &preprocess.Spec{Size: 8, Crop: 1, Normalization: preprocess.ImageNet, Output: "embedding"}
+	backbone := writeForeign(t, 2, 9)
+	dir, out := makeRun(t, backbone, f, []string{pretrained.FeaturesTap}, true), filepath.Join(t.TempDir(), "whole.onnx")
+	_, err := Export(Config{Run: dir, Out: out})
+	runtest.WantError(t, err, backbone, "Slice", "operator set 9", "10 or later")
+	if _, err := os.Stat(out); !os.IsNotExist(err) {
+		t.Errorf("a file is left (%v)", err)
+	}
+}
+
+// moveWeights moves a model's weights into a file beside it.
+func moveWeights(t *testing.T, path string) (data string) {
+	t.Helper()
+	var p onnxpb.ModelProto
+	file, err := os.ReadFile(path)
+	if err == nil {
+		err = proto.Unmarshal(file, &p)
+	}
+	var moved []byte
+	for _, w := range p.GetGraph().GetInitializer() {
+		if w.GetDataType() != int32(onnx.Float32) {
+			continue // shapes, which ONNX Runtime wants to see
+		}
+		w.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
+		for key, value := range map[string]string{"location": "weights.data", "offset": fmt.Sprint(len(moved)), "length": fmt.Sprint(len(w.RawData))} {
+			w.ExternalData = append(w.ExternalData, &onnxpb.StringStringEntryProto{Key: &key, Value: &value})
+		}
+		moved, w.RawData = append(moved, w.RawData...), nil
+	}
+	if err == nil {
+		file, err = proto.Marshal(&p)
+	}
+	data = filepath.Join(filepath.Dir(path), "weights.data")
+	if err := errors.Join(err, os.WriteFile(path, file, 0o644), os.WriteFile(data, moved, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// A backbone with external data runs and is exported like any other, into one file; with other weights it is another
+// backbone.
+func TestExternalData(t *testing.T) {
+	orttest.Require(t)
+	for name, f := range map[string]*preprocess.Spec{
+		"own":     nil,
+		"foreign": {Size: 8, Crop: 1, Normalization: preprocess.ImageNet, Output: "embedding"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			backbone, taps := vittest.WriteTiny(t, t.TempDir()), []string{"cls"}
+			if f != nil {
+				backbone, taps = writeForeign(t, 2, 13), []string{pretrained.FeaturesTap}
+			}
+			data := moveWeights(t, backbone)
+			dir, out := makeRun(t, backbone, f, taps, false), filepath.Join(t.TempDir(), "whole.onnx")
+			if _, err := Export(Config{Run: dir, Out: out}); err != nil {
+				t.Fatal(err)
+			}
+			comparePredictors(t, dir, out)
+			weights, err := os.ReadFile(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			weights[len(weights)-1] ^= 1
+			if err := os.WriteFile(data, weights, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, exporting := Export(Config{Run: dir, Out: out})
+			_, predicting := model.Open(dir, model.Options{Model: backbone})
+			for _, err := range []error{exporting, predicting} {
+				runtest.WantError(t, err, backbone, "SHA-256")
+			}
 		})
 	}
 }

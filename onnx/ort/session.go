@@ -140,6 +140,9 @@ func (s *ortSession) start(m model, o session.Options) error {
 		n = 1
 	}
 	err = errors.Join(so.SetIntraOpNumThreads(n), so.SetLogSeverityLevel(native.LoggingLevelFatal))
+	if o.Trial {
+		err = errors.Join(err, so.SetGraphOptimizationLevel(native.GraphOptimizationLevelDisableAll), so.AddSessionConfigEntry("session.disable_prepacking", "1"))
+	}
 	if err != nil {
 		return err
 	}

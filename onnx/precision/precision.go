@@ -106,8 +106,8 @@ func Rewrite(m *onnx.Model, k Kind) (products int, err error) {
 var errNothing = errors.New("no products with constant float32 matrices found that could be rewritten")
 
 // ConvertFile rewrites the ONNX file in and writes it to out, which may be the
-// same.
-func ConvertFile(in, out string, k Kind) (products int, err error) {
+// same, if try, see onnx.Model.WriteFile, finds it good.
+func ConvertFile(in, out string, k Kind, try ...func(path string) error) (products int, err error) {
 	m, err := onnx.Open(in)
 	if err != nil {
 		return 0, err
@@ -116,5 +116,5 @@ func ConvertFile(in, out string, k Kind) (products int, err error) {
 	if products, err = Rewrite(m, k); err != nil {
 		return 0, fmt.Errorf("%s: %w", in, err)
 	}
-	return products, m.WriteFile(out)
+	return products, m.WriteFile(out, try...)
 }

@@ -57,6 +57,9 @@ type Options struct {
 	// another's share. It changes nothing elsewhere. See Session.Streams.
 	Throughput      bool
 	ProviderOptions map[string]string // settings in the provider's own words, over graft's
+	// Trial is a session that shall only show whether it starts: nothing is done, and no memory
+	// spent, to make Run fast.
+	Trial bool
 	// Outputs are the outputs that every Run asks for. Nil means all outputs of
 	// the model; those that a Run does not ask for are then computed in vain.
 	Outputs []string

@@ -17,22 +17,23 @@ import (
 
 // ConvertOptions describes one ONNX file to be made.
 type ConvertOptions struct {
-	Weights    string         // checkpoint file; empty for a random model
-	Key        string         // of the state dict in the file, see checkpoint.OpenKey
-	Name       string         // the zoo's entry that the checkpoint is, for its preprocessing; may be empty
-	Heads      int            // attention heads of the checkpoint; 0: by the width
-	Activation Activation     // of the checkpoint; "": by the zoo or the family
-	Random     bool           // draw the weights instead of reading them
-	Seed       uint64         // of a random model
-	Arch       string         // of a random model: one of Archs
-	Classes    int            // of a random model; 0 is no classifier
-	Out        string         // the ONNX file
-	ImageSize  int            // side of the input, pixels; 0: the zoo's, else the checkpoint's
-	ImageWidth int            // not 0: ImageSize is the height of the oblong input that the checkpoint has
-	Normalize  string         // see preprocess.ParseNormalization; empty: by the zoo or the family
-	CropPct    float64        // (0,1]; 0: by the zoo or the family
-	Version    string         // of the tool
-	Precision  precision.Kind // "" is Float32
+	Weights    string                  // checkpoint file; empty for a random model
+	Key        string                  // of the state dict in the file, see checkpoint.OpenKey
+	Name       string                  // the zoo's entry that the checkpoint is, for its preprocessing; may be empty
+	Heads      int                     // attention heads of the checkpoint; 0: by the width
+	Activation Activation              // of the checkpoint; "": by the zoo or the family
+	Random     bool                    // draw the weights instead of reading them
+	Seed       uint64                  // of a random model
+	Arch       string                  // of a random model: one of Archs
+	Classes    int                     // of a random model; 0 is no classifier
+	Out        string                  // the ONNX file
+	ImageSize  int                     // side of the input, pixels; 0: the zoo's, else the checkpoint's
+	ImageWidth int                     // not 0: ImageSize is the height of the oblong input that the checkpoint has
+	Normalize  string                  // see preprocess.ParseNormalization; empty: by the zoo or the family
+	CropPct    float64                 // (0,1]; 0: by the zoo or the family
+	Version    string                  // of the tool
+	Precision  precision.Kind          // "" is Float32
+	Try        func(path string) error // see onnx.Model.WriteFile; may be nil
 }
 
 // Validate reports options that contradict each other.
@@ -129,7 +130,7 @@ func Convert(ctx context.Context, o ConvertOptions, progress func(done, total in
 	if err := o.adjust(m); err != nil {
 		return Summary{}, err
 	}
-	if err := m.Export(ctx, o.Out, ExportOptions{Version: o.Version, Precision: o.Precision, Progress: progress}); err != nil {
+	if err := m.Export(ctx, o.Out, ExportOptions{Version: o.Version, Precision: o.Precision, Progress: progress, Try: o.Try}); err != nil {
 		return Summary{}, err
 	}
 	s, err := m.summary(o.Out)

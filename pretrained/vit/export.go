@@ -16,6 +16,7 @@ type ExportOptions struct {
 	Version   string                  // of the tool, for the file's metadata
 	Precision precision.Kind          // "" is Float32
 	Progress  func(done, total int64) // bytes of weights written; may be nil
+	Try       func(path string) error // see onnx.Model.WriteFile; may be nil
 }
 
 // opset is the ONNX operator set of the files: 17 brought LayerNormalization,
@@ -39,7 +40,7 @@ func (m *Model) Export(ctx context.Context, path string, o ExportOptions) error 
 			return fmt.Errorf("%s: %w", m.Source, err)
 		}
 	}
-	return g.WriteFile(path)
+	return g.WriteFile(path, o.Try)
 }
 
 // graph builds the ONNX model; weights stay unread until it is written.
