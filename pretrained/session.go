@@ -14,6 +14,15 @@ import (
 // to allow it, are first rewritten to give the same in less time (package tune), and
 // their weights are mapped into memory from where they lie; foreign files are
 // loaded as they are. Files in float16 are refused where the CPU would run them.
+func OpenSession(path string, o session.Options) (session.Session, error) {
+	f, err := OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return f.OpenSession(o)
+}
+
+// OpenSession is OpenSession of a file whose header was read.
 func (f *File) OpenSession(o session.Options) (session.Session, error) {
 	kind := f.Meta.Precision
 	if err := checkPrecision(kind, o.Provider, nil); err != nil {

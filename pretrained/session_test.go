@@ -50,7 +50,7 @@ func TestTunedGivesTheSame(t *testing.T) {
 		}
 		want := runWith(t, path, "", ort.Open)
 		for _, outs := range strings.Fields(tc.outs) {
-			for name, got := range runWith(t, path, outs, openSession) {
+			for name, got := range runWith(t, path, outs, OpenSession) {
 				if d := distance(got, want[name]); !(d <= 2e-6) {
 					t.Errorf("%s, outputs %s: %s is %.2g from what the plain graph gives", tc.name, outs, name, d)
 				}
@@ -119,7 +119,7 @@ func TestForeignSessionIsLeftAlone(t *testing.T) {
 	if err := m.WriteFile(foreign); err != nil {
 		t.Fatal(err)
 	}
-	s, err := openSession(foreign, session.Options{Provider: session.CPU, Outputs: []string{"cls"}})
+	s, err := OpenSession(foreign, session.Options{Provider: session.CPU, Outputs: []string{"cls"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,17 +127,9 @@ func TestForeignSessionIsLeftAlone(t *testing.T) {
 	if len(s.Outputs()) != len(m.Outputs) {
 		t.Errorf("%d outputs, want all %d", len(s.Outputs()), len(m.Outputs))
 	}
-	if _, err := openSession(path, session.Options{Provider: session.CPU, Outputs: []string{"nothing"}}); err == nil || !strings.Contains(err.Error(), "nothing") {
+	if _, err := OpenSession(path, session.Options{Provider: session.CPU, Outputs: []string{"nothing"}}); err == nil || !strings.Contains(err.Error(), "nothing") {
 		t.Errorf("an output that is not there: %v", err)
 	}
-}
-
-func openSession(path string, o session.Options) (session.Session, error) {
-	f, err := OpenFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return f.OpenSession(o)
 }
 
 // TestTry: what only a runtime can tell is told before a file takes its name, in any precision.
