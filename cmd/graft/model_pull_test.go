@@ -110,7 +110,7 @@ func TestPullModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := checkpoint.Open(source)
+	f, err := checkpoint.Open(source, "")
 	if err != nil {
 		t.Fatal(err)
 	}

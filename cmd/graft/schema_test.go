@@ -108,7 +108,7 @@ func checkFileSchemas(t *testing.T, dir string) {
 			}
 			checkSchema(t, path, data)
 		case ".safetensors":
-			f, err := checkpoint.OpenKey(path, checkpoint.Whole)
+			f, err := checkpoint.Open(path, checkpoint.Whole)
 			if err != nil {
 				return err
 			}

@@ -82,7 +82,7 @@ func (t *trainer) resume() error {
 	if t.job.Checkpoint == "" || !unfinished(t.job.Checkpoint) {
 		return nil
 	}
-	f, err := checkpoint.OpenKey(t.job.Checkpoint, checkpoint.Whole)
+	f, err := checkpoint.Open(t.job.Checkpoint, checkpoint.Whole)
 	if err != nil {
 		return err
 	}

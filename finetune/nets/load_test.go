@@ -17,7 +17,7 @@ func load(t *testing.T, net Net, tensors []checkpoint.Tensor) (map[string][]floa
 	if err := checkpoint.WriteSafetensors(path, tensors, nil); err != nil {
 		t.Fatal(err)
 	}
-	f, err := checkpoint.Open(path)
+	f, err := checkpoint.Open(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}

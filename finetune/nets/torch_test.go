@@ -36,7 +36,7 @@ type file struct {
 
 func openFixture(t testing.TB, name string) file {
 	t.Helper()
-	f, err := checkpoint.Open(filepath.Join("testdata", name+".safetensors"))
+	f, err := checkpoint.Open(filepath.Join("testdata", name+".safetensors"), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func writeWeights(path string, net nets.Net, weights map[string][]float32) error
 // misshapen tensor and a number that is not finite are errors that name it.
 func readWeights(dir string, net nets.Net) (map[string][]float32, error) {
 	path := filepath.Join(dir, weightsFile)
-	f, err := checkpoint.OpenKey(path, checkpoint.Whole)
+	f, err := checkpoint.Open(path, checkpoint.Whole)
 	if err != nil {
 		return nil, err
 	}

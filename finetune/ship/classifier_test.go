@@ -180,7 +180,7 @@ func TestFixture(t *testing.T) {
 	orttest.Require(t)
 	for name, net := range map[string]nets.Net{"study_cnn": nets.StudyCNN(7), "study_vit": nets.StudyViT(7),
 		"head": nets.Head{Features: 10, Outputs: 3, Hidden: 6, Standardize: true}} {
-		f, err := checkpoint.Open(filepath.Join("..", "nets", "testdata", name+".safetensors"))
+		f, err := checkpoint.Open(filepath.Join("..", "nets", "testdata", name+".safetensors"), "")
 		if err != nil {
 			t.Fatal(err)
 		}

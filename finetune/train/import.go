@@ -17,7 +17,7 @@ import (
 type ImportConfig struct {
 	Net     nets.Net // it has as many outputs as there are classes
 	Weights string   // torch's .pth or .safetensors
-	Key     string   // of the state dict in it, see checkpoint.OpenKey
+	Key     string   // of the state dict in it, see checkpoint.Open
 	Out     string   // the run's folder, to be made
 	Classes []string // in the order of the outputs
 	Data    string   // the dataset that eval reads by default; may be empty
@@ -67,7 +67,7 @@ func (i Imported) Write(ctx context.Context) (*run.Run, error) {
 	if _, err := run.CheckFolder(c.Out, c.Force); err != nil {
 		return nil, err
 	}
-	f, err := checkpoint.OpenKey(c.Weights, c.Key)
+	f, err := checkpoint.Open(c.Weights, c.Key)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 func TestImportGivesPyTorchsLogits(t *testing.T) {
 	for _, kind := range []string{nets.KindCNN, nets.KindViT} {
 		t.Run(kind, func(t *testing.T) {
-			f, err := checkpoint.Open(filepath.Join("..", "nets", "testdata", "study_"+kind+".safetensors"))
+			f, err := checkpoint.Open(filepath.Join("..", "nets", "testdata", "study_"+kind+".safetensors"), "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +67,10 @@ func TestImportKey(t *testing.T) {
 	}
 	var list []checkpoint.Tensor
 	for _, w := range net.Weights() {
-		n := checkpoint.Info{Shape: w.Shape}.Elements()
+		n := 1
+		for _, d := range w.Shape {
+			n *= d
+		}
 		raw := checkpoint.Tensor{Name: "model." + w.Name, Shape: w.Shape, Data: slices.Repeat([]float32{1}, n)}
 		mean := checkpoint.Tensor{Name: "ema_model." + w.Name, Shape: w.Shape, Data: slices.Repeat([]float32{2}, n)}
 		list = append(list, raw, mean)

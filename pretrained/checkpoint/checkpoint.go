@@ -18,8 +18,8 @@
 // order), else under a key with the word ema, swa, avg, averaged or teacher (all
 // averages, which trainings evaluate), else under student, state_dict, model,
 // model_state_dict or module; the same words count as modules at the start of the
-// names. Key tells which it was and Others which else there are, OpenKey takes one
-// of them, and what lies under no such word has to be named so. Everything else,
+// names. Key tells which it was and Others which else there are, Open takes one of
+// them by its key, and what lies under no such word has to be named so. Everything else,
 // such as epochs, arguments and optimiser states, is left out.
 //
 // A TorchScript archive (torch.jit.save, as OpenAI published CLIP) is read for
@@ -31,8 +31,8 @@
 // The modules that trainings put around a network, "module." (DataParallel),
 // "_orig_mod." (torch.compile) and "backbone.", are cut off the names, and so are "encoder."
 // and "vit." where all names have them; what lies beside them, such as the
-// projection head of DINO's training, is left out. Ignored lists all that was
-// left out.
+// projection head of DINO's training, is left out.
+// Notes tells of it.
 package checkpoint
 
 import (
@@ -65,21 +65,11 @@ type Info struct {
 	Shape []int  // empty for a scalar
 }
 
-// Elements is the number of elements, 1 for a scalar.
-func (i Info) Elements() int {
-	n := 1
-	for _, d := range i.Shape {
-		n *= d
-	}
-	return n
-}
-
 // File is an open weights file. Its methods may be called concurrently, Close
 // aside.
 type File struct {
 	path     string
 	f        *os.File
-	format   string
 	tensors  map[string]*tensor
 	names    []string
 	choice   *choice
@@ -87,20 +77,12 @@ type File struct {
 	digest   func() (string, error)
 }
 
-// Formats, as Format tells them.
-const (
-	FormatTorch       = "torch"
-	FormatSafetensors = "safetensors"
-)
-
 // Open reads the table of contents of a torch file or a safetensors file,
-// told apart by content. It fails on files of other kinds, on pickles that ask for
-// anything but tensors, and on anything in the file that contradicts itself.
-func Open(path string) (*File, error) { return OpenKey(path, "") }
-
-// OpenKey is Open for the state dict that key leads to, keys and modules with dots
-// between; "" is the preferred one, and Whole the file as it is.
-func OpenKey(path, key string) (*File, error) {
+// told apart by content, for the state dict that key leads to: keys and modules with
+// dots between; "" is the preferred one, and Whole the file as it is. It fails on files
+// of other kinds, on pickles that ask for anything but tensors, and on anything in the
+// file that contradicts itself.
+func Open(path, key string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -127,7 +109,7 @@ func open(f *os.File, path, key string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := &File{path: path, f: f, format: c.format, tensors: c.tensors, choice: c.choice, metadata: c.metadata}
+	file := &File{path: path, f: f, tensors: c.tensors, choice: c.choice, metadata: c.metadata}
 	file.names = slices.Sorted(maps.Keys(c.tensors))
 	slices.Sort(c.choice.ignored)
 	c.choice.ignored = slices.Compact(c.choice.ignored)
@@ -137,7 +119,6 @@ func open(f *os.File, path, key string) (*File, error) {
 
 // contents is what a reader of one format found.
 type contents struct {
-	format   string
 	tensors  map[string]*tensor
 	choice   *choice
 	metadata map[string]string
@@ -171,21 +152,18 @@ const sniffLength = 512
 
 func sniffError(head []byte, size int64) error {
 	if size < 8 {
-		return &Fault{Kind: HeaderTooSmall, Detail: fmt.Sprintf("%d bytes, a safetensors file has at least 8", size)}
+		return &headerFault{Kind: headerTooSmall, Detail: fmt.Sprintf("%d bytes, a safetensors file has at least 8", size)}
 	}
 	switch n := headerLength(head); {
 	case bytes.HasPrefix(head, []byte("<")) || bytes.HasPrefix(head, []byte("version https://git-lfs")):
 		return fmt.Errorf("a text file (%s…), not weights: the download probably gave a web page or a Git LFS pointer",
 			quote(string(head[:min(len(head), 40)])))
 	case n <= maxHeader && int64(n)+8 <= size && n > 0:
-		return &Fault{Kind: InvalidHeaderStart, Detail: fmt.Sprintf("the header starts with %q, want {", head[8:9])}
+		return &headerFault{Kind: invalidHeaderStart, Detail: fmt.Sprintf("the header starts with %q, want {", head[8:9])}
 	}
 	return fmt.Errorf("neither a torch file nor safetensors: it starts with % x; want what torch.save or safetensors' save_file wrote, unpacked",
 		head[:min(len(head), 16)])
 }
-
-// Format is FormatTorch or FormatSafetensors.
-func (f *File) Format() string { return f.format }
 
 // Path is the name the file was opened by.
 func (f *File) Path() string { return f.path }
@@ -197,7 +175,7 @@ func (f *File) Names() []string { return slices.Clone(f.names) }
 // names that were cut off, dots between; "" where there are none.
 func (f *File) Key() string { return f.choice.key }
 
-// Others are the keys of state dicts that OpenKey would take instead.
+// Others are the keys of state dicts that Open would take instead.
 func (f *File) Others() []string { return slices.Clone(f.choice.others) }
 
 // Notes tells for people what was taken and left out, a sentence each.
@@ -214,10 +192,6 @@ func (f *File) Notes() []string {
 	}
 	return out
 }
-
-// Ignored lists, sorted, the entries left out by the rules in the package's
-// comment: what is no tensor, and what lies beside the network.
-func (f *File) Ignored() []string { return slices.Clone(f.choice.ignored) }
 
 // Metadata holds the file's own free text (safetensors only), a copy.
 func (f *File) Metadata() map[string]string {

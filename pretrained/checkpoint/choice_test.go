@@ -50,9 +50,9 @@ func TestChoice(t *testing.T) {
 		{"compiled", pkDict(pkTensors(1, "module._orig_mod.")), "", "module._orig_mod:1", ""},
 		{"a small average is none", pkDict(pkText("model"), raw, pkText("ema_loss"), pkDict(pkText("centre"), pkTensor(2))), "", "model:1", ""},
 		{"an optimiser by names", pkDict(pkText("model"), raw, pkText("optimizer"), pkDict(pkText("state"), optimiser)), "", "model:1", ""},
-		{"unknown key", pkDict(pkText("generator"), raw), "", `"[generator]" (--key)`, ""},
+		{"unknown key", pkDict(pkText("generator"), raw), "", `"generator" (--key)`, ""},
 		{"unknown key, named", pkDict(pkText("generator"), raw, pkText("critic"), mean), "critic", "critic:2", ""},
-		{"a key that is not there", both("model", "model_ema"), "modl", `no state dict "modl" (--key) among "[model model_ema]"`, ""},
+		{"a key that is not there", both("model", "model_ema"), "modl", `no state dict "modl" (--key) among "model, model_ema"`, ""},
 		{"a key of a plain one", raw, "model", `no state dict "model"`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{"": "w", Whole: "ema.w w"} {
-		f, err := OpenKey(path, key)
+		f, err := Open(path, key)
 		if err != nil {
 			t.Fatal(err)
 		}

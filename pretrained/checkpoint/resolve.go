@@ -18,7 +18,7 @@ func resolve(value any, key string, lookup func(key string) (storage, error)) (*
 		return nil, err
 	}
 	taken.ignored = append(taken.ignored, found.ignored...)
-	c := &contents{format: FormatTorch, tensors: make(map[string]*tensor, len(taken.names)), choice: taken}
+	c := &contents{tensors: make(map[string]*tensor, len(taken.names)), choice: taken}
 	storages := map[string]storage{}
 	for name, full := range taken.names {
 		ref := found.tensors[full]

@@ -20,45 +20,45 @@ const maxHeader = 16 << 20
 // metadataKey is the one entry of the header that is no tensor.
 const metadataKey = "__metadata__"
 
-// FaultKind names what is wrong with a safetensors file, in the words of the
+// faultKind names what is wrong with a safetensors file, in the words of the
 // reference implementation's SafeTensorError.
-type FaultKind string
+type faultKind string
 
 // The faults of a safetensors file.
 const (
-	HeaderTooSmall      FaultKind = "header too small"
-	HeaderTooLarge      FaultKind = "header too large"
-	InvalidHeaderLength FaultKind = "invalid header length"
-	InvalidHeader       FaultKind = "invalid UTF-8 in header"
-	InvalidHeaderStart  FaultKind = "invalid start of header"
-	InvalidHeaderJSON   FaultKind = "invalid JSON in header"
-	DuplicateName       FaultKind = "duplicate name"
-	InvalidName         FaultKind = "invalid name"
-	InvalidMetadata     FaultKind = "invalid metadata"
-	UnknownDType        FaultKind = "unknown dtype"
-	InvalidShape        FaultKind = "invalid shape"
-	InvalidOffset       FaultKind = "invalid offset"
-	InvalidTensorInfo   FaultKind = "size and offsets disagree"
-	IncompleteBuffer    FaultKind = "data missing"
-	TrailingData        FaultKind = "data after the last tensor"
+	headerTooSmall      faultKind = "header too small"
+	headerTooLarge      faultKind = "header too large"
+	invalidHeaderLength faultKind = "invalid header length"
+	invalidHeader       faultKind = "invalid UTF-8 in header"
+	invalidHeaderStart  faultKind = "invalid start of header"
+	invalidHeaderJSON   faultKind = "invalid JSON in header"
+	duplicateName       faultKind = "duplicate name"
+	invalidName         faultKind = "invalid name"
+	invalidMetadata     faultKind = "invalid metadata"
+	unknownDType        faultKind = "unknown dtype"
+	invalidShape        faultKind = "invalid shape"
+	invalidOffset       faultKind = "invalid offset"
+	invalidTensorInfo   faultKind = "size and offsets disagree"
+	incompleteBuffer    faultKind = "data missing"
+	trailingData        faultKind = "data after the last tensor"
 )
 
-// Fault is a contradiction in a safetensors file.
-type Fault struct {
-	Kind   FaultKind
+// headerFault is a contradiction in a safetensors file.
+type headerFault struct {
+	Kind   faultKind
 	Tensor string // the tensor concerned, or ""
 	Detail string
 }
 
-func (e *Fault) Error() string {
+func (e *headerFault) Error() string {
 	if e.Tensor != "" {
 		return fmt.Sprintf("safetensors: %s: tensor %s: %s", e.Kind, quote(e.Tensor), e.Detail)
 	}
 	return fmt.Sprintf("safetensors: %s: %s", e.Kind, e.Detail)
 }
 
-func fault(kind FaultKind, tensor, format string, args ...any) error {
-	return &Fault{Kind: kind, Tensor: tensor, Detail: fmt.Sprintf(format, args...)}
+func fault(kind faultKind, tensor, format string, args ...any) error {
+	return &headerFault{Kind: kind, Tensor: tensor, Detail: fmt.Sprintf(format, args...)}
 }
 
 func headerLength(head []byte) uint64 { return binary.LittleEndian.Uint64(head) }
@@ -87,7 +87,7 @@ func readSafetensors(r io.ReaderAt, size int64, key string) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &contents{format: FormatSafetensors, tensors: make(map[string]*tensor, len(all)), choice: taken, metadata: metadata}
+	c := &contents{tensors: make(map[string]*tensor, len(all)), choice: taken, metadata: metadata}
 	for name, full := range taken.names {
 		c.tensors[name] = all[full]
 	}
@@ -96,7 +96,7 @@ func readSafetensors(r io.ReaderAt, size int64, key string) (*contents, error) {
 
 func readHeader(r io.ReaderAt, size int64) ([]byte, error) {
 	if size < 8 {
-		return nil, fault(HeaderTooSmall, "", "%d bytes, want at least 8", size)
+		return nil, fault(headerTooSmall, "", "%d bytes, want at least 8", size)
 	}
 	var prefix [8]byte
 	if _, err := r.ReadAt(prefix[:], 0); err != nil && err != io.EOF {
@@ -104,20 +104,20 @@ func readHeader(r io.ReaderAt, size int64) ([]byte, error) {
 	}
 	n := headerLength(prefix[:])
 	if n > maxHeader {
-		return nil, fault(HeaderTooLarge, "", "%d bytes, more than the limit of %d", n, maxHeader)
+		return nil, fault(headerTooLarge, "", "%d bytes, more than the limit of %d", n, maxHeader)
 	}
 	if int64(n) > size-8 {
-		return nil, fault(InvalidHeaderLength, "", "the header claims %d bytes, the file has %d", n, size-8)
+		return nil, fault(invalidHeaderLength, "", "the header claims %d bytes, the file has %d", n, size-8)
 	}
 	header := make([]byte, n)
 	if _, err := io.ReadFull(io.NewSectionReader(r, 8, int64(n)), header); err != nil {
 		return nil, err
 	}
 	if !utf8.Valid(header) {
-		return nil, fault(InvalidHeader, "", "not UTF-8")
+		return nil, fault(invalidHeader, "", "not UTF-8")
 	}
 	if len(header) == 0 || header[0] != '{' {
-		return nil, fault(InvalidHeaderStart, "", "want {")
+		return nil, fault(invalidHeaderStart, "", "want {")
 	}
 	return header, nil
 }
@@ -135,7 +135,7 @@ type headerEntry struct {
 func parseHeader(header []byte) ([]headerEntry, map[string]string, error) {
 	dec := json.NewDecoder(bytes.NewReader(header))
 	if _, err := dec.Token(); err != nil {
-		return nil, nil, fault(InvalidHeaderJSON, "", "%v", err)
+		return nil, nil, fault(invalidHeaderJSON, "", "%v", err)
 	}
 	var entries []headerEntry
 	metadata := map[string]string{}
@@ -146,12 +146,12 @@ func parseHeader(header []byte) ([]headerEntry, map[string]string, error) {
 			return nil, nil, err
 		}
 		if seen[name] {
-			return nil, nil, fault(DuplicateName, name, "stands twice in the header")
+			return nil, nil, fault(duplicateName, name, "stands twice in the header")
 		}
 		seen[name] = true
 		if name == metadataKey {
 			if err := json.Unmarshal(raw, &metadata); err != nil {
-				return nil, nil, fault(InvalidMetadata, "", "want text values: %v", err)
+				return nil, nil, fault(invalidMetadata, "", "want text values: %v", err)
 			}
 			continue
 		}
@@ -167,15 +167,15 @@ func parseHeader(header []byte) ([]headerEntry, map[string]string, error) {
 func nextField(dec *json.Decoder) (string, json.RawMessage, error) {
 	token, err := dec.Token()
 	if err != nil {
-		return "", nil, fault(InvalidHeaderJSON, "", "%v", err)
+		return "", nil, fault(invalidHeaderJSON, "", "%v", err)
 	}
 	name, ok := token.(string)
 	if !ok {
-		return "", nil, fault(InvalidHeaderJSON, "", "a key is %v, want text", token)
+		return "", nil, fault(invalidHeaderJSON, "", "a key is %v, want text", token)
 	}
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
-		return "", nil, fault(InvalidHeaderJSON, name, "%v", err)
+		return "", nil, fault(invalidHeaderJSON, name, "%v", err)
 	}
 	return name, raw, nil
 }
@@ -183,17 +183,17 @@ func nextField(dec *json.Decoder) (string, json.RawMessage, error) {
 // closeHeader wants the closing brace and nothing but white space after it.
 func closeHeader(dec *json.Decoder) error {
 	if _, err := dec.Token(); err != nil {
-		return fault(InvalidHeaderJSON, "", "%v", err)
+		return fault(invalidHeaderJSON, "", "%v", err)
 	}
 	if token, err := dec.Token(); err != io.EOF {
-		return fault(InvalidHeaderJSON, "", "%v after the closing brace", token)
+		return fault(invalidHeaderJSON, "", "%v after the closing brace", token)
 	}
 	return nil
 }
 
 func parseEntry(name string, raw json.RawMessage) (headerEntry, error) {
 	if err := checkName(name); err != nil {
-		return headerEntry{}, fault(InvalidName, name, "%v", err)
+		return headerEntry{}, fault(invalidName, name, "%v", err)
 	}
 	var v struct {
 		DType   string  `json:"dtype"`
@@ -201,24 +201,24 @@ func parseEntry(name string, raw json.RawMessage) (headerEntry, error) {
 		Offsets []int64 `json:"data_offsets"`
 	}
 	if err := json.Unmarshal(raw, &v); err != nil {
-		return headerEntry{}, fault(InvalidHeaderJSON, name, "%v", err)
+		return headerEntry{}, fault(invalidHeaderJSON, name, "%v", err)
 	}
 	dt, ok := dtypes[v.DType]
 	if !ok {
-		return headerEntry{}, fault(UnknownDType, name, "%s is unknown or not supported", quote(v.DType))
+		return headerEntry{}, fault(unknownDType, name, "%s is unknown or not supported", quote(v.DType))
 	}
 	if v.Shape == nil {
-		return headerEntry{}, fault(InvalidShape, name, "no shape")
+		return headerEntry{}, fault(invalidShape, name, "no shape")
 	}
 	n, err := elementCount(v.Shape)
 	if err != nil {
-		return headerEntry{}, fault(InvalidShape, name, "%v", err)
+		return headerEntry{}, fault(invalidShape, name, "%v", err)
 	}
 	if len(v.Offsets) != 2 || v.Offsets[0] < 0 || v.Offsets[1] < v.Offsets[0] {
-		return headerEntry{}, fault(InvalidOffset, name, "data_offsets are %v, want [start,end]", v.Offsets)
+		return headerEntry{}, fault(invalidOffset, name, "data_offsets are %v, want [start,end]", v.Offsets)
 	}
 	if want, got := int64(n)*int64(dt.size), v.Offsets[1]-v.Offsets[0]; want != got {
-		return headerEntry{}, fault(InvalidTensorInfo, name, "%s %v takes %d bytes, the offsets %v span %d", dt.name, v.Shape, want, v.Offsets, got)
+		return headerEntry{}, fault(invalidTensorInfo, name, "%s %v takes %d bytes, the offsets %v span %d", dt.name, v.Shape, want, v.Offsets, got)
 	}
 	return headerEntry{name: name, dtype: dt, shape: v.Shape, start: v.Offsets[0], end: v.Offsets[1]}, nil
 }
@@ -233,15 +233,15 @@ func checkLayout(entries []headerEntry, size int64) error {
 	end := int64(0)
 	for _, e := range entries {
 		if e.start != end {
-			return fault(InvalidOffset, e.name, "starts at byte %d, the tensor before ends at %d", e.start, end)
+			return fault(invalidOffset, e.name, "starts at byte %d, the tensor before ends at %d", e.start, end)
 		}
 		end = e.end
 	}
 	if end > size {
-		return fault(IncompleteBuffer, "", "the tensors take %d bytes, the file has %d", end, size)
+		return fault(incompleteBuffer, "", "the tensors take %d bytes, the file has %d", end, size)
 	}
 	if end < size {
-		return fault(TrailingData, "", "the tensors take %d bytes, the file has %d", end, size)
+		return fault(trailingData, "", "the tensors take %d bytes, the file has %d", end, size)
 	}
 	return nil
 }

@@ -26,48 +26,48 @@ func TestSafetensorsFaults(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		data []byte
-		want FaultKind
+		want faultKind
 	}{
-		{"seven bytes", []byte("\x02\x00\x00\x00\x00\x00{"), HeaderTooSmall},
-		{"length beyond the cap", length(maxHeader+1, "{}"), HeaderTooLarge},
-		{"length of 2^64-1", length(1<<64-1, "{}"), HeaderTooLarge},
-		{"length beyond the file", length(100, "{}"), InvalidHeaderLength},
-		{"not UTF-8", rawSafetensors("{\"\xff\":1}", 0), InvalidHeader},
-		{"starts with a space", rawSafetensors(` {"a":1}`, 0), InvalidHeaderStart},
-		{"no JSON", rawSafetensors(`{nonsense`, 0), InvalidHeaderJSON},
-		{"JSON cut", rawSafetensors(`{`+w, 8), InvalidHeaderJSON},
-		{"text after the JSON", rawSafetensors(`{`+w+`} x`, 8), InvalidHeaderJSON},
-		{"second object", rawSafetensors(`{`+w+`}{}`, 8), InvalidHeaderJSON},
-		{"tensor is a number", rawSafetensors(`{"w":1}`, 0), InvalidHeaderJSON},
-		{"shape of text", rawSafetensors(`{"w":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}}`, 8), InvalidHeaderJSON},
-		{"fractional shape", rawSafetensors(`{"w":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}}`, 8), InvalidHeaderJSON},
-		{"name twice", rawSafetensors(`{`+w+`,`+w+`}`, 8), DuplicateName},
-		{"empty name", rawSafetensors(`{"":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), InvalidName},
-		{"long name", rawSafetensors(`{"`+strings.Repeat("n", maxNameLength+1)+`":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), InvalidName},
-		{"metadata of numbers", rawSafetensors(`{"__metadata__":{"a":1}}`, 0), InvalidMetadata},
-		{"unknown dtype", rawSafetensors(`{"w":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}`, 8), UnknownDType},
-		{"no dtype", rawSafetensors(`{"w":{"shape":[2],"data_offsets":[0,8]}}`, 8), UnknownDType},
-		{"no shape", rawSafetensors(`{"w":{"dtype":"F32","data_offsets":[0,8]}}`, 8), InvalidShape},
-		{"negative shape", rawSafetensors(`{"w":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}`, 8), InvalidShape},
-		{"shape overflows", rawSafetensors(`{"w":{"dtype":"F32","shape":[4294967296,4294967296,2],"data_offsets":[0,8]}}`, 8), InvalidShape},
-		{"shape overflows to the right size", rawSafetensors(`{"w":{"dtype":"F32","shape":[4611686018427387906,4],"data_offsets":[0,32]}}`, 32), InvalidShape},
-		{"too many dimensions", rawSafetensors(`{"w":{"dtype":"F32","shape":[`+strings.Repeat("1,", maxRank)+`2],"data_offsets":[0,8]}}`, 8), InvalidShape},
-		{"no offsets", rawSafetensors(`{"w":{"dtype":"F32","shape":[2]}}`, 8), InvalidOffset},
-		{"one offset", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[8]}}`, 8), InvalidOffset},
-		{"three offsets", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8,16]}}`, 8), InvalidOffset},
-		{"negative offset", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}`, 8), InvalidOffset},
-		{"offsets reversed", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}`, 8), InvalidOffset},
-		{"gap at the start", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`, 12), InvalidOffset},
-		{"gap between", rawSafetensors(`{`+w+`,"v":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}`, 16), InvalidOffset},
-		{"overlap", rawSafetensors(`{`+w+`,"v":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), InvalidOffset},
-		{"same bytes twice", rawSafetensors(`{`+w+`,"v":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), InvalidOffset},
-		{"size and offsets disagree", rawSafetensors(`{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}`, 8), InvalidTensorInfo},
-		{"data missing", rawSafetensors(`{`+w+`}`, 7), IncompleteBuffer},
-		{"data left over", rawSafetensors(`{`+w+`}`, 9), TrailingData},
+		{"seven bytes", []byte("\x02\x00\x00\x00\x00\x00{"), headerTooSmall},
+		{"length beyond the cap", length(maxHeader+1, "{}"), headerTooLarge},
+		{"length of 2^64-1", length(1<<64-1, "{}"), headerTooLarge},
+		{"length beyond the file", length(100, "{}"), invalidHeaderLength},
+		{"not UTF-8", rawSafetensors("{\"\xff\":1}", 0), invalidHeader},
+		{"starts with a space", rawSafetensors(` {"a":1}`, 0), invalidHeaderStart},
+		{"no JSON", rawSafetensors(`{nonsense`, 0), invalidHeaderJSON},
+		{"JSON cut", rawSafetensors(`{`+w, 8), invalidHeaderJSON},
+		{"text after the JSON", rawSafetensors(`{`+w+`} x`, 8), invalidHeaderJSON},
+		{"second object", rawSafetensors(`{`+w+`}{}`, 8), invalidHeaderJSON},
+		{"tensor is a number", rawSafetensors(`{"w":1}`, 0), invalidHeaderJSON},
+		{"shape of text", rawSafetensors(`{"w":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}}`, 8), invalidHeaderJSON},
+		{"fractional shape", rawSafetensors(`{"w":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}}`, 8), invalidHeaderJSON},
+		{"name twice", rawSafetensors(`{`+w+`,`+w+`}`, 8), duplicateName},
+		{"empty name", rawSafetensors(`{"":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), invalidName},
+		{"long name", rawSafetensors(`{"`+strings.Repeat("n", maxNameLength+1)+`":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), invalidName},
+		{"metadata of numbers", rawSafetensors(`{"__metadata__":{"a":1}}`, 0), invalidMetadata},
+		{"unknown dtype", rawSafetensors(`{"w":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}`, 8), unknownDType},
+		{"no dtype", rawSafetensors(`{"w":{"shape":[2],"data_offsets":[0,8]}}`, 8), unknownDType},
+		{"no shape", rawSafetensors(`{"w":{"dtype":"F32","data_offsets":[0,8]}}`, 8), invalidShape},
+		{"negative shape", rawSafetensors(`{"w":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}`, 8), invalidShape},
+		{"shape overflows", rawSafetensors(`{"w":{"dtype":"F32","shape":[4294967296,4294967296,2],"data_offsets":[0,8]}}`, 8), invalidShape},
+		{"shape overflows to the right size", rawSafetensors(`{"w":{"dtype":"F32","shape":[4611686018427387906,4],"data_offsets":[0,32]}}`, 32), invalidShape},
+		{"too many dimensions", rawSafetensors(`{"w":{"dtype":"F32","shape":[`+strings.Repeat("1,", maxRank)+`2],"data_offsets":[0,8]}}`, 8), invalidShape},
+		{"no offsets", rawSafetensors(`{"w":{"dtype":"F32","shape":[2]}}`, 8), invalidOffset},
+		{"one offset", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[8]}}`, 8), invalidOffset},
+		{"three offsets", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8,16]}}`, 8), invalidOffset},
+		{"negative offset", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}`, 8), invalidOffset},
+		{"offsets reversed", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}`, 8), invalidOffset},
+		{"gap at the start", rawSafetensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`, 12), invalidOffset},
+		{"gap between", rawSafetensors(`{`+w+`,"v":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}`, 16), invalidOffset},
+		{"overlap", rawSafetensors(`{`+w+`,"v":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), invalidOffset},
+		{"same bytes twice", rawSafetensors(`{`+w+`,"v":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), invalidOffset},
+		{"size and offsets disagree", rawSafetensors(`{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}`, 8), invalidTensorInfo},
+		{"data missing", rawSafetensors(`{`+w+`}`, 7), incompleteBuffer},
+		{"data left over", rawSafetensors(`{`+w+`}`, 9), trailingData},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := readContents(bytes.NewReader(c.data), int64(len(c.data)), "")
-			var f *Fault
+			var f *headerFault
 			if !errors.As(err, &f) || f.Kind != c.want {
 				t.Errorf("error is %v, want a fault of kind %q", err, c.want)
 			}
@@ -137,7 +137,7 @@ func TestWriteSafetensors(t *testing.T) {
 	if n := headerLength(a); n%8 != 0 {
 		t.Errorf("the header has %d bytes, no multiple of 8", n)
 	}
-	f, err := Open(path)
+	f, err := Open(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}

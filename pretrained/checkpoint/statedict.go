@@ -138,7 +138,7 @@ func kindOf(v any) string {
 
 func listShort(names []string) string {
 	if len(names) > 8 {
-		return fmt.Sprintf("%s and %d more", quote(fmt.Sprint(names[:8])), len(names)-8)
+		return fmt.Sprintf("%s and %d more", quote(strings.Join(names[:8], ", ")), len(names)-8)
 	}
-	return quote(fmt.Sprint(names))
+	return quote(strings.Join(names, ", "))
 }

@@ -13,8 +13,8 @@ import (
 func TestTorchScript(t *testing.T) {
 	f := openFixture(t, "torchscript.pt")
 	sameTensors(t, f, openFixture(t, "plain.expected.safetensors"))
-	if len(f.Ignored()) != 0 {
-		t.Errorf("ignores %q", f.Ignored())
+	if len(f.Notes()) != 0 {
+		t.Errorf("notes %q", f.Notes())
 	}
 }
 

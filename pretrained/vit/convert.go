@@ -18,7 +18,7 @@ import (
 // ConvertOptions describes one ONNX file to be made.
 type ConvertOptions struct {
 	Weights    string                  // checkpoint file; empty for a random model
-	Key        string                  // of the state dict in the file, see checkpoint.OpenKey
+	Key        string                  // of the state dict in the file, see checkpoint.Open
 	Name       string                  // the zoo's entry that the checkpoint is, for its preprocessing; may be empty
 	Heads      int                     // attention heads of the checkpoint; 0: by the width
 	Activation Activation              // of the checkpoint; "": by the zoo or the family
@@ -145,7 +145,7 @@ func (o ConvertOptions) model() (m *Model, done func(), err error) {
 		m, err = Random(o.Arch, o.Seed, o.Classes)
 		return m, func() {}, err
 	}
-	f, err := checkpoint.OpenKey(o.Weights, o.Key)
+	f, err := checkpoint.Open(o.Weights, o.Key)
 	if err != nil {
 		return nil, nil, err
 	}

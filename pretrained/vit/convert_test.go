@@ -158,7 +158,7 @@ func TestConvertKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Key != c.took || !slices.Equal(s.OtherKeys, []string{c.other}) || !strings.Contains(s.Notes[0], fmt.Sprintf("%q, not from \"[%s]\"; --key", c.took, c.other)) {
+		if s.Key != c.took || !slices.Equal(s.OtherKeys, []string{c.other}) || !strings.Contains(s.Notes[0], fmt.Sprintf("%q, not from \"%s\"; --key", c.took, c.other)) {
 			t.Errorf("key %q: took %q, not %q: %q", c.key, s.Key, s.OtherKeys, s.Notes)
 		}
 		m, err := onnx.Open(out)

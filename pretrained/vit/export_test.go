@@ -206,7 +206,7 @@ func loadFixture(t testing.TB, name string) *Model {
 
 func openFile(t testing.TB, path string) *checkpoint.File {
 	t.Helper()
-	f, err := checkpoint.Open(path)
+	f, err := checkpoint.Open(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func writeTensors(t testing.TB, tensors map[string]checkpoint.Tensor) *checkpoin
 	if err := checkpoint.WriteSafetensors(path, list, nil); err != nil {
 		t.Fatal(err)
 	}
-	f, err := checkpoint.Open(path)
+	f, err := checkpoint.Open(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		file, err := checkpoint.Open(path)
+		file, err := checkpoint.Open(path, "")
 		if err != nil {
 			return
 		}
