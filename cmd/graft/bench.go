@@ -42,7 +42,7 @@ func benchCommand() *cli.Command {
 			"   extract  from a dataset to a store on disk, against a bare ONNX Runtime session on the same graph,\n" +
 			"            pixels, batch and threads, as many inferences at once, in turns\n" +
 			"   extract-jpeg  the same from a folder of 500×375 JPEG photographs, and decoding on one core; says which side\n" +
-			"            is the bottleneck (--threads N leaves the other cores to decoding)\n" +
+			"            is the bottleneck (each has the --threads)\n" +
 			"   head     whole fits of a logistic regression to features\n" +
 			"   cnn, vit passes of the study's recipe over images in memory\n" +
 			"   sgemm    matrix products against ONNX Runtime's on the same threads, in turns\n\n" +

@@ -40,7 +40,7 @@ func setUsageHandlers(list []*cli.Command) {
 			}
 			setUsageHandlers(c.Subcommands)
 		} else {
-			c.Action = named(c.Action)
+			c.Action = bounded(c.Action)
 		}
 	}
 }

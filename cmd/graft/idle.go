@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -68,10 +69,13 @@ func refuseBackbone(c *cli.Context, path string) error {
 	return refuse(c, "a "+r.Kind+" has no backbone, and runs on the CPU", slices.Concat(foreignNames, runtimeNames, []string{"model"})...)
 }
 
-// named is a command's action where a model that describes itself was described:
-// the error names the flags.
-func named(action cli.ActionFunc) cli.ActionFunc {
+// bounded is a command's action on as many cores as --threads says, decoding and
+// all. Where a model that describes itself was described, the error names the flags.
+func bounded(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
+		if n := c.Int("threads"); n > 0 {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
+		}
 		err := action(c)
 		if errors.Is(err, pretrained.ErrDescribed) {
 			return refuse(c, err.Error(), foreignNames...)

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -207,4 +209,34 @@ func idleWords(t *testing.T) *strings.Replacer {
 	head := write("head/config.json", `{`+classes+`,"kind":"head","model":{"features":3,"outputs":2},"head":{"taps":["cls"],"dim":3},"backbone":{"tap_dims":{"cls":3}}}`)
 	return strings.NewReplacer("FOLDER", t.TempDir(), "CNN", filepath.Dir(cnn), "HEAD", filepath.Dir(head),
 		"FILE", vittest.WriteTiny(t, dir), "CSV", write("fer2013.csv", csv))
+}
+
+// TestThreadsBoundTheCommand: what a command does, it does on as many cores as
+// --threads says, and the next command is free again.
+func TestThreadsBoundTheCommand(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	commands := map[string]bool{}
+	var walk func(above string, list []*cli.Command)
+	walk = func(above string, list []*cli.Command) {
+		for _, c := range list {
+			walk(above+c.Name+" ", c.Subcommands)
+			if !slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return f.Names()[0] == "threads" }) {
+				continue
+			}
+			commands[above+c.Name] = true
+			seen := 0
+			c.Action = func(*cli.Context) error { seen = runtime.GOMAXPROCS(0); return nil }
+			setUsageHandlers([]*cli.Command{c})
+			c.Before = nil
+			set := flag.NewFlagSet(c.Name, flag.ContinueOnError)
+			set.Int("threads", before+3, "")
+			if err := c.Action(cli.NewContext(newApp(), set, nil)); err != nil || seen != before+3 {
+				t.Errorf("%s --threads %d runs on %d cores (%v)", above+c.Name, before+3, seen, err)
+			}
+		}
+	}
+	walk("", newApp().Commands)
+	if runtime.GOMAXPROCS(0) != before || len(commands) < 9 {
+		t.Errorf("%d cores afterwards, %d before; %d commands", runtime.GOMAXPROCS(0), before, len(commands))
+	}
 }

@@ -49,10 +49,10 @@ func (r *rig) decodeAlone(ctx context.Context) (time.Duration, error) {
 }
 
 // verdict says which side is the bottleneck, from the pipeline's share of the
-// network's rate, the cores that decoding at that rate takes, and the session's
-// threads (0: all).
+// network's rate, the cores that decoding at that rate takes, and the threads that
+// the session and decoding may have each (0: all).
 func verdict(ratio, needs float64, threads int) string {
-	cores := runtime.GOMAXPROCS(0)
+	cores := runtime.NumCPU()
 	if threads == 0 || threads > cores {
 		threads = cores
 	}
@@ -60,10 +60,10 @@ func verdict(ratio, needs float64, threads int) string {
 	switch {
 	case ratio >= keepsUp:
 		side = "the network"
-	case threads == cores && needs > 0 && needs < float64(cores):
-		side = "the processor, which network and decoding share,"
-	case needs > float64(cores-threads):
+	case needs > float64(threads):
 		side = "decoding"
+	case needs > float64(cores-threads):
+		side = "the processor, which network and decoding share,"
 	}
 	return fmt.Sprintf("%s is the bottleneck: to keep up with the network, which takes %d of %d cores, decoding needs %.2f", side, threads, cores, needs)
 }
