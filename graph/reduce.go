@@ -35,9 +35,6 @@ func (g *Graph) SumKeep(x *Node, over ...int) *Node { return g.reduce(OpReduceSu
 // MeanKeep is Mean with the reduced axes kept as size 1.
 func (g *Graph) MeanKeep(x *Node, over ...int) *Node { return g.reduce(OpReduceMean, x, over, true) }
 
-// MaxKeep is Max with the reduced axes kept as size 1.
-func (g *Graph) MaxKeep(x *Node, over ...int) *Node { return g.reduce(OpReduceMax, x, over, true) }
-
 func (g *Graph) reduce(op Op, x *Node, over []int, keep bool) *Node {
 	if x == nil || g.err != nil {
 		return g.apply(op, nil, x)

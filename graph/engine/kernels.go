@@ -25,8 +25,6 @@ func init() {
 		graph.OpConcat:             {emit: emitConcat},
 		graph.OpSlice:              {emit: emitSlice},
 		graph.OpPad:                {emit: emitPad},
-		graph.OpGather:             {emit: emitGather},
-		graph.OpScatterRows:        {emit: emitScatter},
 		graph.OpReduceSum:          {choose: chooseReduce},
 		graph.OpReduceMean:         {choose: chooseReduce},
 		graph.OpReduceMax:          {emit: emitReduce},
@@ -40,8 +38,6 @@ func init() {
 		graph.OpConvWeightGrad:     {in: two, emit: emitConvWeightGrad},
 		graph.OpMaxPool:            {in: image, out: lanes, emit: emitMaxPool},
 		graph.OpMaxPoolGrad:        {in: two, out: lanes, emit: emitMaxPoolGrad},
-		graph.OpAveragePool:        {in: image, out: lanes, emit: emitAveragePool},
-		graph.OpAveragePoolGrad:    {in: image, out: lanes, emit: emitAveragePoolGrad},
 		graph.OpDropout:            {emit: emitDropout},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"graft/graph"
+	"graft/graph/engine/dense"
 )
 
 // span is the run of instructions during which a value is needed.
@@ -78,7 +79,7 @@ func (c *compiler) own(spans map[place]span) {
 		if c.buffers[p] == nil {
 			c.buffers[p] = make([]float32, p.size())
 		}
-		c.program.values[n] = newDense(n.Shape(), c.buffers[p])
+		c.program.values[n] = dense.Of(c.buffers[p], n.Shape()...)
 	}
 	c.program.commits = append(c.program.commits, staged...)
 }
@@ -92,7 +93,7 @@ func (c *compiler) leaf(n *graph.Node) {
 	}
 	c.buffers[p] = data
 	if n.Op() != graph.OpConstant {
-		c.program.values[n] = newDense(n.Shape(), data)
+		c.program.values[n] = dense.Of(data, n.Shape()...)
 	}
 }
 

@@ -1,11 +1,6 @@
 package engine
 
-import (
-	"fmt"
-
-	"graft/graph"
-	"graft/graph/engine/vec"
-)
+import "graft/graph"
 
 // copying moves elements between two tensors by steps along the axes of a common shape.
 type copying struct {
@@ -97,40 +92,6 @@ func emitConcat(c *compiler, n *graph.Node, in [][]float32, out []float32) []ste
 		at += x.Shape()[ax]
 	}
 	return steps
-}
-
-// row reads an index, and reports one outside of the table.
-func (p *Program) row(n *graph.Node, v float32, rows int) (int, bool) {
-	if !(v >= 0 && v < float32(rows)) {
-		p.fault.set(fmt.Errorf("engine: %v: index %v is outside 0 to %d", n, v, rows-1))
-		return 0, false
-	}
-	return int(v), true
-}
-
-func emitGather(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
-	table := n.Inputs()[0].Shape()
-	width := table[1:].Size()
-	return []step{c.loop(n, len(in[1]), 1, 4+width/4, func(lo, hi int) {
-		for k := lo; k < hi; k++ {
-			if i, ok := c.program.row(n, in[1][k], table[0]); ok {
-				copy(out[k*width:(k+1)*width], in[0][i*width:])
-			}
-		}
-	})}
-}
-
-// emitScatter adds rows in order, on one core, as two of them may go to one place.
-func emitScatter(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
-	width := n.Shape()[1:].Size()
-	return []step{c.clearing(n, out), {n, 1, func(_, _ int) {
-		for k, v := range in[1] {
-			if i, ok := c.program.row(n, v, n.Dim(0)); ok {
-				row := out[i*width : (i+1)*width]
-				vec.Add(row, row, in[0][k*width:(k+1)*width])
-			}
-		}
-	}}}
 }
 
 func emitDropout(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {

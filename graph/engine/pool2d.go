@@ -10,14 +10,12 @@ type pooling struct {
 	segments   []segment
 	big, small int // elements of a plane before and after pooling
 	x, dy, out []float32
-	share      float32
 }
 
 func (c *compiler) pooling(n, big, small *graph.Node, a graph.PoolAttrs) (*pooling, func(work int, f func(p *pooling, k int)) []step) {
 	bs, ss := big.Shape(), small.Shape()
 	g := grid{ss[2], ss[3], bs[2], bs[3], a.Kernel, a.Stride, a.Pad, false}
-	p := &pooling{segments: g.segments(0), big: bs[2] * bs[3] * vec.Lanes, small: ss[2] * ss[3] * vec.Lanes,
-		share: float32(1 / float64(a.Kernel[0]*a.Kernel[1]))}
+	p := &pooling{segments: g.segments(0), big: bs[2] * bs[3] * vec.Lanes, small: ss[2] * ss[3] * vec.Lanes}
 	return p, func(work int, f func(p *pooling, k int)) []step {
 		return []step{c.loop(n, blocks(bs[0])*bs[1], 1, p.big*work/8, func(lo, hi int) {
 			for k := lo; k < hi; k++ {
@@ -50,51 +48,4 @@ func emitMaxPoolGrad(c *compiler, n *graph.Node, in [][]float32, out []float32) 
 			vec.MaxTapsGrad(dx[s.src:], x[s.src:], dy[s.at:], s.offsets, s.srcStep, s.n)
 		}
 	})
-}
-
-func emitAveragePool(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
-	p, planes := c.pooling(n, n.Inputs()[0], n, n.Attrs().(graph.PoolAttrs))
-	p.x, p.out = in[0], out
-	return planes(2, func(p *pooling, k int) {
-		x, y := p.x[k*p.big:][:p.big], p.out[k*p.small:][:p.small]
-		for i := range p.segments {
-			p.segments[i].average(y, x, p.share)
-		}
-	})
-}
-
-// average computes a segment of averages.
-func (s *segment) average(y, x []float32, share float32) {
-	for j := range s.n {
-		dst := y[s.at+j*s.step:][:vec.Lanes]
-		clear(dst)
-		for _, o := range s.offsets {
-			vec.Add(dst, dst, x[s.src+j*s.srcStep+int(o):][:vec.Lanes])
-		}
-		vec.Affine(dst, dst, share, 0)
-	}
-}
-
-func emitAveragePoolGrad(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
-	p, planes := c.pooling(n, n, n.Inputs()[0], n.Attrs().(graph.AveragePoolGradAttrs).PoolAttrs)
-	p.dy, p.out = in[0], out
-	return planes(2, func(p *pooling, k int) {
-		dx, dy := p.out[k*p.big:][:p.big], p.dy[k*p.small:][:p.small]
-		clear(dx)
-		for i := range p.segments {
-			p.segments[i].spread(dx, dy)
-		}
-		vec.Affine(dx, dx, p.share, 0)
-	})
-}
-
-// spread adds a segment's gradients to all elements of its windows.
-func (s *segment) spread(dx, dy []float32) {
-	for j := range s.n {
-		src := dy[s.at+j*s.step:][:vec.Lanes]
-		for _, o := range s.offsets {
-			dst := dx[s.src+j*s.srcStep+int(o):][:vec.Lanes]
-			vec.Add(dst, dst, src)
-		}
-	}
 }

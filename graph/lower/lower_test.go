@@ -59,7 +59,7 @@ var operations = map[string]func(g *graph.Graph, x *graph.Node) *graph.Node{
 	"reduce": func(g *graph.Graph, x *graph.Node) *graph.Node {
 		return g.Add(g.Sum(x, 1, 3), g.Add(g.Mean(x, 1, 2), g.Max(x, 1, -1)))
 	},
-	"reduce_keep": func(g *graph.Graph, x *graph.Node) *graph.Node { return g.Sub(x, g.MaxKeep(x, 1, 2, 3)) },
+	"reduce_keep": func(g *graph.Graph, x *graph.Node) *graph.Node { return g.Sub(x, g.MeanKeep(x, 1, 2, 3)) },
 	"reduce_parameter": func(g *graph.Graph, x *graph.Node) *graph.Node {
 		return g.Add(x, g.Sum(g.Sum(g.Parameter("p", ramp(4), 4))))
 	},

@@ -11,9 +11,6 @@
 package dense
 
 import (
-	"fmt"
-	"math"
-
 	"graft/graph/engine/sgemm"
 
 	"gorgonia.org/tensor"
@@ -21,33 +18,16 @@ import (
 
 func init() { tensor.Use(sgemm.BLAS{}) }
 
-// Of returns a tensor over data, in row-major order. They share memory: a write
-// to one is seen in the other. A shape without dimensions becomes [1].
-func Of(data []float32, shape ...int) (*tensor.Dense, error) {
+// Of returns a tensor over data, in row-major order; the shape must have as many
+// elements. They share memory: a write to one is seen in the other. A shape
+// without dimensions becomes [1].
+func Of(data []float32, shape ...int) *tensor.Dense {
 	if len(shape) == 0 {
 		shape = []int{1}
 	}
-	n, err := size(shape)
-	if err != nil {
-		return nil, err
-	}
-	if n != len(data) {
-		return nil, fmt.Errorf("shape %v holds %d elements, got %d", shape, n, len(data))
-	}
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data)), nil
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data))
 }
 
 // Float32s is the memory of a tensor that Of made: its elements in row-major
 // order.
 func Float32s(t *tensor.Dense) []float32 { return t.Float32s() }
-
-func size(shape []int) (int, error) {
-	n := 1
-	for _, d := range shape {
-		if d < 1 || n > math.MaxInt/d {
-			return 0, fmt.Errorf("shape %v: want sizes of 1 or more", shape)
-		}
-		n *= d
-	}
-	return n, nil
-}

@@ -6,8 +6,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// BLAS is gonum's BLAS with this package's float32 matrix product and
-// matrix-vector product. Give it to gorgonia with tensor.Use(sgemm.BLAS{}).
+// BLAS is gonum's BLAS with this package's float32 matrix product.
+// Give it to gorgonia with tensor.Use(sgemm.BLAS{}).
 type BLAS struct {
 	gonum.Implementation
 	Threads Threads
@@ -19,20 +19,6 @@ var _ tensor.BLAS = BLAS{}
 // lets 0·NaN be NaN.
 func (g BLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	g.Threads.Gemm(transposed("A", tA), transposed("B", tB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
-}
-
-// Sgemv computes y = alpha·op(A)·x + beta·y for A [m,n]. Strided vectors go to
-// gonum.
-func (g BLAS) Sgemv(tA blas.Transpose, m, n int, alpha float32, a []float32, lda int, x []float32, incX int, beta float32, y []float32, incY int) {
-	if incX != 1 || incY != 1 {
-		g.Implementation.Sgemv(tA, m, n, alpha, a, lda, x, incX, beta, y, incY)
-		return
-	}
-	if transposed("A", tA) {
-		g.Threads.Gemm(false, false, 1, n, m, alpha, x, max(1, m), a, lda, beta, y, max(1, n))
-		return
-	}
-	g.Threads.Gemm(false, true, m, 1, n, alpha, a, lda, x, max(1, n), beta, y, 1)
 }
 
 // transposed panics on what is no transposition, as every BLAS does.

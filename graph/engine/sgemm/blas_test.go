@@ -9,7 +9,6 @@ import (
 	"graft/graph/engine/sgemm"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/gonum"
 	"gorgonia.org/tensor"
 )
 
@@ -36,27 +35,6 @@ func random(r *rand.Rand, n int) []float32 {
 		v[i] = float32(r.NormFloat64())
 	}
 	return v
-}
-
-func TestSgemvLikeGonum(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 8))
-	for _, size := range [][2]int{{1, 1}, {5, 40}, {40, 5}, {33, 65}} {
-		m, n := size[0], size[1]
-		for _, tA := range []blas.Transpose{blas.NoTrans, blas.Trans} {
-			for _, inc := range []int{1, 2} {
-				a, x := random(r, m*(n+2)), random(r, 2*max(m, n))
-				got := random(r, 2*max(m, n))
-				want := append([]float32(nil), got...)
-				sgemm.BLAS{}.Sgemv(tA, m, n, 0.5, a, n+2, x, inc, 2, got, inc)
-				gonum.Implementation{}.Sgemv(tA, m, n, 0.5, a, n+2, x, inc, 2, want, inc)
-				for i := range got {
-					if diff := math.Abs(float64(got[i] - want[i])); !(diff <= 1e-5) {
-						t.Fatalf("%v transposed %c, stride %d: y[%d] is %g, want %g", size, tA, inc, i, got[i], want[i])
-					}
-				}
-			}
-		}
-	}
 }
 
 func TestTensorMatMulAllOrders(t *testing.T) {
