@@ -21,7 +21,7 @@ func Example_dataset() {
 	for _, split := range data.Splits {
 		fmt.Println(split, data.Info().Splits[split].Total)
 	}
-	first, err := data.Image(0)
+	first, err := data.Image(ctx, 0)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func Example_extract() {
 		log.Fatal(err)
 	}
 	defer data.Close()
-	backbone, err := pretrained.Open("backbone.onnx", pretrained.Options{})
+	backbone, err := pretrained.Open(ctx, "backbone.onnx", pretrained.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

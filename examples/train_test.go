@@ -75,12 +75,13 @@ func Example_ship() {
 
 // A run's folder and a shipped file answer alike.
 func Example_predict() {
-	p, err := model.Open("faces.onnx", model.Options{})
+	ctx := context.Background()
+	p, err := model.Open(ctx, "faces.onnx", model.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer p.Close()
-	answer, err := p.File(context.Background(), "photos/test/happy/PublicTest_00073.png")
+	answer, err := p.File(ctx, "photos/test/happy/PublicTest_00073.png")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.SetBytes(int64(len(file)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := preprocess.Decode(bytes.NewReader(file)); err != nil {
+		if _, err := preprocess.Decode(b.Context(), bytes.NewReader(file)); err != nil {
 			b.Fatal(err)
 		}
 	}

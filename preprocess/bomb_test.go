@@ -40,7 +40,7 @@ func TestBombsAreRefusedBeforeDecoding(t *testing.T) {
 	for name, data := range bombs() {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := preprocess.Decode(bytes.NewReader(data))
+		_, err := preprocess.Decode(t.Context(), bytes.NewReader(data))
 		runtime.ReadMemStats(&after)
 		wantBad(t, name, err, "exceeds the limit of 89478485")
 		if n := after.TotalAlloc - before.TotalAlloc; n > most {
@@ -66,7 +66,7 @@ func TestTruncatedFilesAreBad(t *testing.T) {
 			continue // the first picture may be whole
 		}
 		for _, part := range []float64{0.05, 0.3, 0.5, 0.9} {
-			if im, err := preprocess.Decode(strings.NewReader(data[:int(part*float64(len(data)))])); err == nil {
+			if im, err := preprocess.Decode(t.Context(), strings.NewReader(data[:int(part*float64(len(data)))])); err == nil {
 				t.Errorf("%s: %v of it gave an image [%d,%d,%d]", name, part, im.C, im.H, im.W)
 			} else {
 				wantBad(t, name, err, "decode")
@@ -81,13 +81,13 @@ func TestJPEGWithTooManyScans(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := bytes.Index(data, []byte("\xff\xda"))
-	_, err = preprocess.Decode(bytes.NewReader(append(data[:len(data)-2], bytes.Repeat(data[at:len(data)-2], 200)...)))
+	_, err = preprocess.Decode(t.Context(), bytes.NewReader(append(data[:len(data)-2], bytes.Repeat(data[at:len(data)-2], 200)...)))
 	wantBad(t, "scans", err, "scans, at most 1000")
 }
 
 // A failing reader is not the image's fault.
 func TestReadErrorsAreNotBadImages(t *testing.T) {
-	_, err := preprocess.Decode(iotest.ErrReader(os.ErrDeadlineExceeded))
+	_, err := preprocess.Decode(t.Context(), iotest.ErrReader(os.ErrDeadlineExceeded))
 	var bad *preprocess.BadImageError
 	if errors.As(err, &bad) || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("error %v", err)
@@ -99,7 +99,7 @@ func TestDecodeConcurrently(t *testing.T) {
 	files := wildFiles(t)
 	want := map[string]preprocess.Image{}
 	for name, data := range files {
-		im, err := preprocess.Decode(strings.NewReader(data))
+		im, err := preprocess.Decode(t.Context(), strings.NewReader(data))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +109,7 @@ func TestDecodeConcurrently(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for name, data := range files {
-				im, err := preprocess.Decode(strings.NewReader(data))
+				im, err := preprocess.Decode(t.Context(), strings.NewReader(data))
 				if err != nil || !bytes.Equal(im.Pix, want[name].Pix) || !bytes.Equal(preprocess.Square(im, 9, 0.9).Pix, preprocess.Square(want[name], 9, 0.9).Pix) {
 					t.Errorf("%s: other pixels, %v", name, err)
 				}

@@ -54,8 +54,8 @@ const maxKeptBuffer = 4 << 20
 // and, before decoding, a picture of more than MaxPixels; one that is cut short,
 // because half a picture gives the features of another; and valid kinds that
 // the decoders lack, such as arithmetic JPEG, RLE BMP or CMYK TIFF. Other errors
-// are r's.
-func Decode(r io.Reader) (Image, error) {
+// are r's, or ctx's, which ends the wait for other pictures.
+func Decode(ctx context.Context, r io.Reader) (Image, error) {
 	b := buffers.Get().(*bytes.Buffer)
 	defer func() {
 		if b.Cap() <= maxKeptBuffer {
@@ -72,11 +72,11 @@ func Decode(r io.Reader) (Image, error) {
 	case n == 0:
 		return Image{}, badImage(nil, "image file is empty")
 	}
-	return decodeBytes(b.Bytes())
+	return decodeBytes(ctx, b.Bytes())
 }
 
 // decodeBytes may change data.
-func decodeBytes(data []byte) (im Image, err error) {
+func decodeBytes(ctx context.Context, data []byte) (im Image, err error) {
 	// The decoders are not ours; one that gives up by panicking on a broken
 	// file must not take the program with it.
 	defer func() {
@@ -95,7 +95,7 @@ func decodeBytes(data []byte) (im Image, err error) {
 		return Image{}, err
 	}
 	pixels := int64(cfg.Width) * int64(cfg.Height)
-	if err := underWay.Acquire(context.Background(), pixels); err != nil {
+	if err := underWay.Acquire(ctx, pixels); err != nil {
 		return Image{}, err
 	}
 	defer underWay.Release(pixels)

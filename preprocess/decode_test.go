@@ -24,7 +24,7 @@ func decodeFile(t *testing.T, name string) preprocess.Image {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	im, err := preprocess.Decode(f)
+	im, err := preprocess.Decode(t.Context(), f)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -99,7 +99,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"truncated": {whole[:len(whole)/2], "decode png"},
 		"huge":      {hugePNG(1<<16, 1<<16), "exceeds the limit"},
 	} {
-		_, err := preprocess.Decode(bytes.NewReader(c.data))
+		_, err := preprocess.Decode(t.Context(), bytes.NewReader(c.data))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}
@@ -174,7 +174,7 @@ func FuzzDecode(f *testing.F) {
 		if cfg, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil && cfg.Width*cfg.Height > 1<<20 && cfg.Width*cfg.Height <= preprocess.MaxPixels {
 			t.Skip()
 		}
-		im, err := preprocess.Decode(bytes.NewReader(data))
+		im, err := preprocess.Decode(t.Context(), bytes.NewReader(data))
 		if err != nil {
 			wantBad(t, "decode", err, "")
 			return
@@ -186,7 +186,7 @@ func FuzzDecode(f *testing.F) {
 		if err := png.Encode(&b, im.ToImage()); err != nil {
 			t.Fatal(err)
 		}
-		again, err := preprocess.Decode(&b)
+		again, err := preprocess.Decode(t.Context(), &b)
 		if err != nil || !bytes.Equal(again.Pix, im.Pix) {
 			t.Fatalf("image changed through PNG: %v", err)
 		}

@@ -2,6 +2,7 @@ package preprocess_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"image"
 	"image/png"
@@ -14,7 +15,7 @@ func ExampleSquare() {
 	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 64, 48))); err != nil {
 		fmt.Println(err)
 	}
-	im, err := preprocess.Decode(&file)
+	im, err := preprocess.Decode(context.Background(), &file)
 	if err != nil {
 		fmt.Println(err)
 		return

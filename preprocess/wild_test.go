@@ -23,7 +23,7 @@ func isLossy(name string) bool {
 func TestDecodeWildAgainstPIL(t *testing.T) {
 	files := wildFiles(t)
 	for name, data := range files {
-		im, err := preprocess.Decode(strings.NewReader(data))
+		im, err := preprocess.Decode(t.Context(), strings.NewReader(data))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -74,17 +74,17 @@ type Backbone struct {
 
 // Open loads the ONNX file at path and starts a session on it. Files in float16
 // are refused where the CPU would run them.
-func Open(path string, o Options) (*Backbone, error) {
+func Open(ctx context.Context, path string, o Options) (*Backbone, error) {
 	f, err := OpenFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
-	return f.Open(o)
+	return f.Open(ctx, o)
 }
 
 // Open is Open of a file whose header was read.
-func (f *File) Open(o Options) (*Backbone, error) {
-	b, err := describe(f, o)
+func (f *File) Open(ctx context.Context, o Options) (*Backbone, error) {
+	b, err := describe(ctx, f, o)
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +112,10 @@ func (b *Backbone) serve(s session.Session) {
 }
 
 // describe makes all of a backbone but its session.
-func describe(f *File, o Options) (*Backbone, error) {
+func describe(ctx context.Context, f *File, o Options) (*Backbone, error) {
 	b := &Backbone{file: f}
 	var err error
-	if b.adapter, err = newAdapter(f, o); err != nil {
+	if b.adapter, err = newAdapter(ctx, f, o); err != nil {
 		return nil, fmt.Errorf("backbone %s: %w", f.Path, err)
 	}
 	b.open = b.adapter.taps()
@@ -137,10 +137,10 @@ func describe(f *File, o Options) (*Backbone, error) {
 var ErrDescribed = errors.New("exported by graft and describes itself; leave out the settings for foreign models")
 
 // newAdapter tells graft's own files from foreign ones.
-func newAdapter(f *File, o Options) (adapter, error) {
+func newAdapter(ctx context.Context, f *File, o Options) (adapter, error) {
 	switch {
 	case !f.Own():
-		return newForeign(f.Header, o.Foreign, func(a *foreign) ([]int64, error) { return probeShape(f.Path, a, o.Runtime.Threads) })
+		return newForeign(f.Header, o.Foreign, func(a *foreign) ([]int64, error) { return probeShape(ctx, f.Path, a, o.Runtime.Threads) })
 	case o.Foreign != nil:
 		return nil, ErrDescribed
 	}

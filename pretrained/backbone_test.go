@@ -31,7 +31,7 @@ func randomImage(rng *rand.Rand, c, h, w int) preprocess.Image {
 func openTiny(t *testing.T, o Options) *Backbone {
 	t.Helper()
 	orttest.Require(t)
-	b, err := Open(vittest.WriteTiny(t, t.TempDir()), o)
+	b, err := Open(t.Context(), vittest.WriteTiny(t, t.TempDir()), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestOpenRefuses(t *testing.T) {
 		"tap":     {tiny, Options{Taps: []string{"cls_7"}}, "it has cls, mean"},
 		"foreign": {tiny, Options{Foreign: &preprocess.Spec{}}, "describes itself"},
 	} {
-		if _, err := Open(c.path, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Open(t.Context(), c.path, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}
 	}

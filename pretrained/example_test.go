@@ -10,7 +10,7 @@ import (
 
 // Features of one image, from a backbone that graft exported.
 func Example() {
-	b, err := pretrained.Open("vit_b_16.onnx", pretrained.Options{Taps: []string{"cls", "mean"}})
+	b, err := pretrained.Open(context.Background(), "vit_b_16.onnx", pretrained.Options{Taps: []string{"cls", "mean"}})
 	if err != nil {
 		fmt.Println("no backbone here")
 		return

@@ -30,7 +30,7 @@ func TestTapsOfFamilies(t *testing.T) {
 	} {
 		c := vittest.Config
 		tc.change(&c)
-		b, err := Open(vittest.Write(t, t.TempDir(), c, 1), Options{})
+		b, err := Open(t.Context(), vittest.Write(t, t.TempDir(), c, 1), Options{})
 		if err != nil {
 			t.Fatalf("%s: %v", tc.name, err)
 		}

@@ -3,6 +3,7 @@ package pretrained
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -205,6 +206,19 @@ func writeForeign(t *testing.T, batch int64) (path string, weights []float32) {
 	return path, weights
 }
 
+// TestForeignProbeStops: Ctrl-C ends the run that finds out how large an output is.
+func TestForeignProbeStops(t *testing.T) {
+	orttest.Require(t)
+	path, _ := writeForeign(t, 0)
+	f := half
+	f.Pool = PoolMean
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Open(ctx, path, Options{Foreign: &f, Runtime: session.Options{Provider: session.CPU}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+}
+
 // TestForeignFile runs a real foreign model of any and of a fixed batch size, and
 // compares with the sum written out.
 func TestForeignFile(t *testing.T) {
@@ -213,7 +227,7 @@ func TestForeignFile(t *testing.T) {
 		path, w := writeForeign(t, batch)
 		f := half
 		f.Pool = PoolMean
-		b, err := Open(path, Options{Foreign: &f, Runtime: session.Options{Provider: session.CPU}})
+		b, err := Open(t.Context(), path, Options{Foreign: &f, Runtime: session.Options{Provider: session.CPU}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,7 @@ func TestHalfIsRefusedOnTheCPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range []session.Provider{session.CPU, session.Auto} {
-		b, err := Open(path, Options{Runtime: session.Options{Provider: p}})
+		b, err := Open(t.Context(), path, Options{Runtime: session.Options{Provider: p}})
 		if err == nil && b.Provider() != session.CPU {
 			b.Close()
 			t.Skipf("%s runs here, which may take the file", b.Provider())
@@ -62,7 +62,7 @@ func TestInt8AloneAndInABatch(t *testing.T) {
 	if _, err := precision.ConvertFile(path, path, precision.Int8); err != nil {
 		t.Fatal(err)
 	}
-	b, err := Open(path, Options{Runtime: session.Options{Provider: session.CPU, Threads: 1}})
+	b, err := Open(t.Context(), path, Options{Runtime: session.Options{Provider: session.CPU, Threads: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

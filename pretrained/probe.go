@@ -15,7 +15,7 @@ const probeName = "graft_probed_shape"
 // probeShape finds the shape of a foreign model's output by running one batch of
 // black pixels through a copy of the model that returns the shape. Exporters
 // often leave all but the rank open.
-func probeShape(path string, f *foreign, threads int) (shape []int64, err error) {
+func probeShape(ctx context.Context, path string, f *foreign, threads int) (shape []int64, err error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func probeShape(path string, f *foreign, threads int) (shape []int64, err error)
 	n := max(1, f.batch)
 	shape = make([]int64, len(f.out.Dims))
 	in := f.feed(n, make([]float32, n*f.Channels*f.Size*f.Size))
-	err = s.Run(context.Background(), in, []session.Tensor{{Name: probeName, Shape: []int64{int64(len(shape))}, Data: shape}})
+	err = s.Run(ctx, in, []session.Tensor{{Name: probeName, Shape: []int64{int64(len(shape))}, Data: shape}})
 	if err == nil && shape[0] != int64(n) {
 		err = fmt.Errorf("%d images gave %v; the first number must be that of the images", n, shape)
 	}

@@ -142,7 +142,7 @@ func extractAction(c *cli.Context) (err error) {
 		return err
 	}
 	o.Taps, o.Runtime.Throughput = config.Taps, true
-	backbone, err := pretrained.Open(c.String("model"), o)
+	backbone, err := pretrained.Open(c.Context, c.String("model"), o)
 	if err != nil {
 		return err
 	}

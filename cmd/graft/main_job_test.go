@@ -72,7 +72,7 @@ func facePNG(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	im, err := d.Image(0)
+	im, err := d.Image(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func predict(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := model.Open(c.Args().First(), model.Options{Runtime: o.Runtime, Model: c.String("model"), Foreign: o.Foreign})
+	p, err := model.Open(c.Context, c.Args().First(), model.Options{Runtime: o.Runtime, Model: c.String("model"), Foreign: o.Foreign})
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 
 func (c Config) extract(ctx context.Context, path, dir string) (s *store.Store, speed float64, err error) {
 	c.Runtime.Throughput = true
-	b, err := pretrained.Open(path, pretrained.Options{Runtime: c.Runtime, Taps: c.Taps, Foreign: c.Foreign})
+	b, err := pretrained.Open(ctx, path, pretrained.Options{Runtime: c.Runtime, Taps: c.Taps, Foreign: c.Foreign})
 	if err != nil {
 		return nil, 0, err
 	}

@@ -81,7 +81,7 @@ func storeOf(t testing.TB, d *dataset.Dataset, name string, noise float32, dim i
 	t.Helper()
 	b := &drawn{name, noise, dim, map[uint64]int{}}
 	for i, s := range d.Samples {
-		im, err := d.Image(i)
+		im, err := d.Image(t.Context(), i)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,7 @@ const shardRows = 512
 func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
 	o := pretrained.Options{Runtime: j.Runtime}
 	o.Runtime.Throughput = true
-	b, err := pretrained.Open(j.result.Backbone, o)
+	b, err := pretrained.Open(ctx, j.result.Backbone, o)
 	if err != nil {
 		return err
 	}
@@ -100,10 +100,10 @@ func (j *job) predict(ctx context.Context, d *dataset.Dataset) (err error) {
 	j.result.Truth = d.Classes[sample.Label]
 	j.result.Image = filepath.Join(j.result.Folder, "image.png")
 	j.say("prediction", "%s, a %s image of class %s", sample.ID, sample.Split, j.result.Truth)
-	if err := writeImage(d, at, j.result.Image); err != nil {
+	if err := writeImage(ctx, d, at, j.result.Image); err != nil {
 		return err
 	}
-	p, err := model.Open(j.result.Model, model.Options{Runtime: j.Runtime})
+	p, err := model.Open(ctx, j.result.Model, model.Options{Runtime: j.Runtime})
 	if err != nil {
 		return err
 	}
@@ -123,8 +123,8 @@ func unseen(d *dataset.Dataset) int {
 }
 
 // writeImage writes a sample as PNG, as a user would hand it in.
-func writeImage(d *dataset.Dataset, at int, path string) error {
-	im, err := d.Image(at)
+func writeImage(ctx context.Context, d *dataset.Dataset, at int, path string) error {
+	im, err := d.Image(ctx, at)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func evaluateImages(ctx context.Context, r *run.Run, c Config) (e Evaluation, er
 		return e, errors.New("embeddings and a dataset were both given; a head is judged on one of them")
 	}
 	c.Options.Runtime.Throughput = true
-	p, err := model.OpenRun(r, c.Options, c.Batch)
+	p, err := model.OpenRun(ctx, r, c.Options, c.Batch)
 	if err != nil {
 		return e, err
 	}
@@ -41,7 +41,7 @@ func evaluateShipped(ctx context.Context, c Config) (e Evaluation, err error) {
 		return e, fmt.Errorf("%s does not say which dataset it was trained on; name one with --data", c.Run)
 	}
 	c.Options.Runtime.Throughput = true
-	p, err := model.OpenFile(c.Run, c.Options, c.Batch)
+	p, err := model.OpenFile(ctx, c.Run, c.Options, c.Batch)
 	if err != nil {
 		return e, err
 	}
@@ -156,7 +156,7 @@ func (s stream) read(ctx context.Context, indices []int, passes chan<- *pass) er
 		part := indices[from:min(from+s.batch, len(indices))]
 		p := &pass{part, make([]preprocess.Image, len(part)), make([]error, len(part))}
 		err := parallel.For(ctx, len(part), nil, func(i int) error {
-			im, err := s.data.Image(part[i])
+			im, err := s.data.Image(ctx, part[i])
 			if err != nil {
 				p.bad[i] = err
 				return s.bearable(err)

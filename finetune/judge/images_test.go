@@ -32,7 +32,7 @@ func trainedOnFaces(t *testing.T, batch int, flip bool) (dir, embeddings, backbo
 	t.Helper()
 	folder := t.TempDir()
 	backbone, embeddings, dir = vittest.WriteTiny(t, folder), filepath.Join(folder, "embeddings"), filepath.Join(folder, "run")
-	b, err := pretrained.Open(backbone, pretrained.Options{Runtime: session.Options{Provider: session.CPU}})
+	b, err := pretrained.Open(t.Context(), backbone, pretrained.Options{Runtime: session.Options{Provider: session.CPU}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestStraightFromImages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := model.OpenRun(r, model.Options{Runtime: session.Options{Provider: session.CPU}}, batch)
+		p, err := model.OpenRun(t.Context(), r, model.Options{Runtime: session.Options{Provider: session.CPU}}, batch)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestStraightFromImages(t *testing.T) {
 			}
 			var images []preprocess.Image
 			for _, i := range rows.Indices {
-				im, err := d.Image(i)
+				im, err := d.Image(t.Context(), i)
 				if err != nil {
 					t.Fatal(err)
 				}

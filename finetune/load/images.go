@@ -39,7 +39,7 @@ func (s Images) Read(ctx context.Context, split string, progress func(done, tota
 	rows.Add(s.Dataset, indices)
 	pixels := fit.NewPixels(len(indices), s.Shape[0], s.Pixels.Side, s.Pixels.Kept(s.Shape))
 	return pixels, rows, parallel.For(ctx, len(indices), progress, func(i int) error {
-		im, err := s.Image(indices[i])
+		im, err := s.Image(ctx, indices[i])
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 
 // A run classifies any image file, and so does the one ONNX file made of it.
 func ExampleOpen() {
-	p, err := model.Open("runs/head", model.Options{})
+	p, err := model.Open(context.Background(), "runs/head", model.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -21,7 +21,7 @@ type backboneHead struct {
 	head     *fit.Evaluator
 }
 
-func openHead(r *run.Run, o Options, batch int) (*backboneHead, error) {
+func openHead(ctx context.Context, r *run.Run, o Options, batch int) (*backboneHead, error) {
 	file, err := load.Backbone(r, o.Model)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func openHead(r *run.Run, o Options, batch int) (*backboneHead, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := file.Open(pretrained.Options{Runtime: o.Runtime, Foreign: foreign, Taps: r.Config.Head.Taps})
+	b, err := file.Open(ctx, pretrained.Options{Runtime: o.Runtime, Foreign: foreign, Taps: r.Config.Head.Taps})
 	if err != nil {
 		return nil, err
 	}

@@ -43,19 +43,19 @@ type classifier interface {
 }
 
 // Open opens a run's folder or an exported .onnx file for one image at a time.
-func Open(path string, o Options) (*Predictor, error) {
+func Open(ctx context.Context, path string, o Options) (*Predictor, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return OpenFile(path, o, 1)
+		return OpenFile(ctx, path, o, 1)
 	}
 	r, err := run.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return OpenRun(r, o, 1)
+	return OpenRun(ctx, r, o, 1)
 }
 
 // nativeBatch is how many images Go-native networks take at once: few, so that
@@ -63,10 +63,10 @@ func Open(path string, o Options) (*Predictor, error) {
 const nativeBatch = 8
 
 // OpenRun is a run as a Predictor that takes batches of a size, 0: of what suits it.
-func OpenRun(r *run.Run, o Options, batch int) (p *Predictor, err error) {
+func OpenRun(ctx context.Context, r *run.Run, o Options, batch int) (p *Predictor, err error) {
 	p = &Predictor{labels: r.Config.Classes, notes: r.Config.Notes}
 	if r.Config.Kind == nets.KindHead {
-		p.classifier, err = openHead(r, o, batch)
+		p.classifier, err = openHead(ctx, r, o, batch)
 	} else {
 		p.classifier, err = openNetwork(r, o, batch)
 	}
@@ -111,7 +111,7 @@ type Prediction struct {
 // is an error that names it.
 func (p *Predictor) File(ctx context.Context, path string) (Prediction, error) {
 	out := Prediction{Image: path}
-	im, err := readImage(path)
+	im, err := readImage(ctx, path)
 	if err == nil {
 		var probs []float32
 		if probs, err = p.Image(ctx, im); err != nil {
@@ -154,7 +154,7 @@ func (p *Predictor) Files(ctx context.Context, paths []string, top int, each fun
 	return list, nil
 }
 
-func readImage(path string) (preprocess.Image, error) {
+func readImage(ctx context.Context, path string) (preprocess.Image, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return preprocess.Image{}, err
@@ -163,7 +163,7 @@ func readImage(path string) (preprocess.Image, error) {
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return preprocess.Image{}, fmt.Errorf("%s is a folder, want an image file", path)
 	}
-	im, err := preprocess.Decode(f)
+	im, err := preprocess.Decode(ctx, f)
 	if err != nil {
 		return im, fmt.Errorf("%s: %w", path, err)
 	}

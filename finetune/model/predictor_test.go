@@ -85,19 +85,19 @@ func TestFilesStopsWhenInterrupted(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
-	_, err := Open(filepath.Join(dir, "none"), Options{})
+	_, err := Open(t.Context(), filepath.Join(dir, "none"), Options{})
 	runtest.WantError(t, err, "none")
-	_, err = Open(dir, Options{})
+	_, err = Open(t.Context(), dir, Options{})
 	runtest.WantError(t, err, "no run folder")
 	text := filepath.Join(dir, "x.onnx")
 	if err := os.WriteFile(text, []byte("no model"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(text, Options{})
+	_, err = Open(t.Context(), text, Options{})
 	runtest.WantError(t, err, text)
-	_, err = Open(text, Options{Model: "other.onnx"})
+	_, err = Open(t.Context(), text, Options{Model: "other.onnx"})
 	runtest.WantError(t, err, "own backbone")
-	_, err = Open(vittest.WriteTiny(t, dir), Options{})
+	_, err = Open(t.Context(), vittest.WriteTiny(t, dir), Options{})
 	runtest.WantError(t, err, "graft.labels", "graft export")
 }
 

@@ -22,7 +22,7 @@ const (
 
 // OpenFile opens a file that package ship wrote, for batches of a size, 0: of what
 // suits it.
-func OpenFile(path string, o Options, batch int) (*Predictor, error) {
+func OpenFile(ctx context.Context, path string, o Options, batch int) (*Predictor, error) {
 	if o.Model != "" || o.Foreign != nil {
 		return nil, fmt.Errorf("%s holds its own backbone; leave out the settings for one", path)
 	}
@@ -34,20 +34,20 @@ func OpenFile(path string, o Options, batch int) (*Predictor, error) {
 		return nil, fmt.Errorf("%s: no metadata graft.labels, the list of classes; graft export writes such files from a run", path)
 	}
 	p := &Predictor{labels: f.Meta.Labels, notes: f.Meta.Notes}
-	if p.classifier, err = openShippedModel(f, batch, o.Runtime); err != nil {
+	if p.classifier, err = openShippedModel(ctx, f, batch, o.Runtime); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func openShippedModel(file *pretrained.File, batch int, o session.Options) (classifier, error) {
+func openShippedModel(ctx context.Context, file *pretrained.File, batch int, o session.Options) (classifier, error) {
 	o.Outputs = []string{OutLogits}
 	if file.Meta.Foreign == nil {
 		return openOwnShipped(file, batch, o)
 	}
 	f := *file.Meta.Foreign
 	f.Output, f.Pool = OutLogits, pretrained.PoolNone
-	b, err := file.Open(pretrained.Options{Runtime: o, Foreign: &f})
+	b, err := file.Open(ctx, pretrained.Options{Runtime: o, Foreign: &f})
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 		return r, errors.New("no backbone to rank")
 	}
 	c.quiet()
-	if err := c.tryAll(); err != nil {
+	if err := c.tryAll(ctx); err != nil {
 		return r, err
 	}
 	if err := c.draw(); err != nil {
@@ -100,12 +100,12 @@ func (c *Config) report(ctx context.Context) (Report, error) {
 
 // tryAll opens the backbones behind the first once: what is wrong with one, or
 // with its taps, is better known before others have run.
-func (c *Config) tryAll() error {
+func (c *Config) tryAll(ctx context.Context) error {
 	if c.Foreign != nil && !slices.ContainsFunc(c.Backbones, func(f File) bool { return !f.opened.Own() }) {
 		return fmt.Errorf("each of the backbones: %w", pretrained.ErrDescribed)
 	}
 	for _, f := range c.Backbones[1:] {
-		p, err := c.open(f)
+		p, err := c.open(ctx, f)
 		if err != nil {
 			return fmt.Errorf("rank %s: %w", f.Name, err)
 		}
@@ -116,18 +116,18 @@ func (c *Config) tryAll() error {
 	return nil
 }
 
-func (c *Config) open(f File) (*pretrained.Backbone, error) {
+func (c *Config) open(ctx context.Context, f File) (*pretrained.Backbone, error) {
 	o := pretrained.Options{Runtime: c.Runtime, Taps: c.Taps}
 	o.Runtime.Throughput = true
 	if !f.opened.Own() {
 		o.Foreign = c.Foreign
 	}
-	return f.opened.Open(o)
+	return f.opened.Open(ctx, o)
 }
 
 // judge extracts the sample with one backbone and judges its taps.
 func (c *Config) judge(ctx context.Context, f File, dir string) (b Backbone, err error) {
-	p, err := c.open(f)
+	p, err := c.open(ctx, f)
 	if err != nil {
 		return b, err
 	}

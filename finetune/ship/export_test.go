@@ -43,7 +43,7 @@ func random32(rng *rand.Rand, n int, scale float64) []float32 {
 // makeRun writes a run with a random head on the backbone.
 func makeRun(t *testing.T, backbone string, foreign *preprocess.Spec, taps []string, flip bool) string {
 	t.Helper()
-	b, err := pretrained.Open(backbone, pretrained.Options{Foreign: foreign, Runtime: session.Options{Provider: session.CPU}})
+	b, err := pretrained.Open(t.Context(), backbone, pretrained.Options{Foreign: foreign, Runtime: session.Options{Provider: session.CPU}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func makeRun(t *testing.T, backbone string, foreign *preprocess.Spec, taps []str
 
 func openTest(t *testing.T, path string) *model.Predictor {
 	t.Helper()
-	p, err := model.Open(path, model.Options{Runtime: session.Options{Provider: session.CPU}})
+	p, err := model.Open(t.Context(), path, model.Options{Runtime: session.Options{Provider: session.CPU}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +336,7 @@ func TestExternalData(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, exporting := Export(Config{Run: dir, Out: out})
-			_, predicting := model.Open(dir, model.Options{Model: backbone})
+			_, predicting := model.Open(t.Context(), dir, model.Options{Model: backbone})
 			for _, err := range []error{exporting, predicting} {
 				runtest.WantError(t, err, backbone, "SHA-256")
 			}
@@ -387,6 +387,6 @@ func TestPredictorComparesPreprocessing(t *testing.T) {
 	if err := r.SaveModel(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = model.Open(dir, model.Options{Runtime: session.Options{Provider: session.CPU}})
+	_, err = model.Open(t.Context(), dir, model.Options{Runtime: session.Options{Provider: session.CPU}})
 	runtest.WantError(t, err, "preprocessing differs", "shorter side to 32/0.75")
 }

@@ -133,7 +133,7 @@ func photos(t *testing.T) []preprocess.Image {
 	defer d.Close()
 	var out []preprocess.Image
 	for i := range 6 {
-		im, err := d.Image(i * 5)
+		im, err := d.Image(t.Context(), i*5)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func checkNetExport(t *testing.T, dir string) {
 	}
 	var open [2]*model.Predictor
 	for i, path := range []string{dir, file} {
-		if open[i], err = model.Open(path, model.Options{Runtime: session.Options{Provider: session.CPU}}); err != nil {
+		if open[i], err = model.Open(t.Context(), path, model.Options{Runtime: session.Options{Provider: session.CPU}}); err != nil {
 			t.Fatal(err)
 		}
 		defer open[i].Close()

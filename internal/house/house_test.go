@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -95,6 +96,27 @@ func TestWhoReachesTheRuntime(t *testing.T) {
 	for file, want := range map[string]bool{"pretrained/backbone.go": false, "finetune/demo/demo.go": false, "cmd/graft/doctor.go": true, "onnx/tune/tune.go": false} {
 		if mayReachRuntime(file) != want {
 			t.Errorf("%s: %v, want %v", file, !want, want)
+		}
+	}
+}
+
+// TestContextsAreHandedDown: what makes a context of its own does not end with
+// Ctrl-C. Only a command's beginning may.
+func TestContextsAreHandedDown(t *testing.T) {
+	for _, p := range projectPackages(t) {
+		for _, name := range slices.Concat(p.GoFiles, p.CgoFiles, p.IgnoredGoFiles) {
+			if strings.HasSuffix(name, "_test.go") || p.Name == "main" && name == "main.go" {
+				continue
+			}
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, word := range []string{"context.Background()", "context.TODO()"} {
+				if strings.Contains(string(text), word) {
+					t.Errorf("%s/%s: %s; take the caller's context", p.path(), name, word)
+				}
+			}
 		}
 	}
 }

@@ -145,7 +145,7 @@ func (d *Dataset) fillFolder(ctx context.Context, dir string, progress func(done
 		}
 	}
 	return parallel.For(ctx, len(d.Samples), progress, func(i int) error {
-		return d.writePNG(filepath.Join(dir, filepath.FromSlash(d.memberName(i))), i)
+		return d.writePNG(ctx, filepath.Join(dir, filepath.FromSlash(d.memberName(i))), i)
 	})
 }
 
@@ -172,8 +172,8 @@ func (d *Dataset) memberName(i int) string {
 
 var pngEncoder = png.Encoder{CompressionLevel: png.BestSpeed}
 
-func (d *Dataset) writePNG(name string, i int) error {
-	im, err := d.Image(i)
+func (d *Dataset) writePNG(ctx context.Context, name string, i int) error {
+	im, err := d.Image(ctx, i)
 	if err != nil {
 		return err
 	}

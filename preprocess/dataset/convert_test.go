@@ -52,8 +52,8 @@ func TestConvertGeneric(t *testing.T) {
 		t.Fatalf("classes %v, %d samples", got.Classes, len(got.Samples))
 	}
 	for i := range d.Samples {
-		a, errA := d.Image(i)
-		b, errB := got.Image(i)
+		a, errA := d.Image(t.Context(), i)
+		b, errB := got.Image(t.Context(), i)
 		if err := errors.Join(errA, errB); err != nil {
 			t.Fatal(err)
 		}

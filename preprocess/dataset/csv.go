@@ -53,7 +53,7 @@ type csvSource struct {
 	at    []int // row of the store by sample
 }
 
-func (s *csvSource) image(i int) (preprocess.Image, error) {
+func (s *csvSource) image(_ context.Context, i int) (preprocess.Image, error) {
 	im := preprocess.New(1, ferSide, ferSide)
 	return im, s.store.read(im.Pix, s.at[i])
 }

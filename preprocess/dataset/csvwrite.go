@@ -68,7 +68,7 @@ func (d *Dataset) writeRows(ctx context.Context, to io.Writer, progress func(don
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		im, err := d.Image(i)
+		im, err := d.Image(ctx, i)
 		if err != nil {
 			return err
 		}

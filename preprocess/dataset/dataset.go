@@ -9,6 +9,7 @@
 package dataset
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -73,7 +74,7 @@ func (d *Dataset) Photos() bool {
 
 // source hands out the pixels of a set's samples.
 type source interface {
-	image(i int) (preprocess.Image, error)
+	image(ctx context.Context, i int) (preprocess.Image, error)
 	keep(samples []int) // ascending; they are numbered anew from 0
 	Close() error
 }
@@ -83,14 +84,14 @@ var errClosed = errors.New("data set is closed")
 
 // Image decodes sample i. It may be called from many goroutines at once. The
 // error names the sample.
-func (d *Dataset) Image(i int) (preprocess.Image, error) {
+func (d *Dataset) Image(ctx context.Context, i int) (preprocess.Image, error) {
 	if d.src == nil {
 		return preprocess.Image{}, errClosed
 	}
 	if i < 0 || i >= len(d.Samples) {
 		return preprocess.Image{}, fmt.Errorf("%s: sample %d of %d", d.Path, i, len(d.Samples))
 	}
-	im, err := d.src.image(i)
+	im, err := d.src.image(ctx, i)
 	if err != nil {
 		return preprocess.Image{}, fmt.Errorf("%s: %s: %w", d.Path, d.Samples[i].ID, err)
 	}

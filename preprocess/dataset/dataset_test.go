@@ -112,13 +112,13 @@ func TestFingerprintEnds(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	d := mustOpen(t, SyntheticPath, Ref{PerClass: 1})
-	if _, err := d.Image(len(d.Samples)); err == nil {
+	if _, err := d.Image(t.Context(), len(d.Samples)); err == nil {
 		t.Error("an image beyond the end gave no error")
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Image(0); !errors.Is(err, errClosed) {
+	if _, err := d.Image(t.Context(), 0); !errors.Is(err, errClosed) {
 		t.Errorf("Image after Close: %v", err)
 	}
 	if _, err := d.Fingerprint(context.Background()); !errors.Is(err, errClosed) {
@@ -137,7 +137,7 @@ func TestSyntheticSplitsAreIndependent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		im, err := d.Image(idx[5])
+		im, err := d.Image(t.Context(), idx[5])
 		if err != nil {
 			t.Fatal(err)
 		}

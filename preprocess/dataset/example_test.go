@@ -19,7 +19,7 @@ func ExampleOpen() {
 		fmt.Println(err)
 		return
 	}
-	im, err := d.Image(test[0])
+	im, err := d.Image(context.Background(), test[0])
 	if err != nil {
 		fmt.Println(err)
 		return

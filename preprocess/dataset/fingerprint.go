@@ -76,7 +76,7 @@ func (d *Dataset) hashPixels(ctx context.Context, h hash.Hash) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		im, err := d.src.image(i)
+		im, err := d.src.image(ctx, i)
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.Samples[i].ID, err)
 		}

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"archive/zip"
 	"cmp"
 	"context"
 	"errors"
@@ -21,7 +22,9 @@ type treeSource struct {
 	images []imageFile // by sample
 }
 
-func (s *treeSource) image(i int) (preprocess.Image, error) { return decode(s, i) }
+func (s *treeSource) image(ctx context.Context, i int) (preprocess.Image, error) {
+	return decode(ctx, s, i)
+}
 
 func (s *treeSource) open(i int) (io.ReadCloser, error) { return s.tree.open(s.images[i].entry) }
 
@@ -45,7 +48,7 @@ func (treeForm) sniff(in *input) bool {
 		return in.info != nil && in.info.IsDir()
 	}
 	known, _ := findCSV(in.zip.File)
-	return known == nil && looksLikeImages(&zipTree{z: in.zip})
+	return known == nil && slices.ContainsFunc(in.zip.File, func(f *zip.File) bool { return !f.FileInfo().IsDir() && isImage(f.Name) })
 }
 
 func (treeForm) open(ctx context.Context, d *Dataset, in *input) error {
@@ -134,7 +137,7 @@ func (d *Dataset) unique(images []imageFile) ([]imageFile, error) {
 func (d *Dataset) verify(ctx context.Context, progress func(done, total int64)) error {
 	faults := make([]error, len(d.Samples))
 	err := parallel.For(ctx, len(d.Samples), progress, func(i int) error {
-		_, faults[i] = d.src.image(i)
+		_, faults[i] = d.src.image(ctx, i)
 		var bad *preprocess.BadImageError
 		if faults[i] != nil && !(d.skipBad && errors.As(faults[i], &bad)) {
 			return fmt.Errorf("%s: %s: %w", d.Path, d.Samples[i].ID, faults[i])

@@ -77,7 +77,7 @@ func TestGenericFolders(t *testing.T) {
 			if len(d.Warnings) != 0 {
 				t.Errorf("warnings %q", d.Warnings)
 			}
-			im, err := d.Image(1)
+			im, err := d.Image(t.Context(), 1)
 			if err != nil || im.C != 1 || im.H != 5 || im.W != 9 {
 				t.Errorf("first cat is [%d,%d,%d], %v; want [1,5,9]", im.C, im.H, im.W, err)
 			}
@@ -194,7 +194,7 @@ func TestFolderFaults(t *testing.T) {
 					t.Errorf("%s is still a sample", c.where)
 				}
 				for i := range d.Samples {
-					if _, err := d.Image(i); err != nil {
+					if _, err := d.Image(t.Context(), i); err != nil {
 						t.Error(err)
 					}
 				}
@@ -208,7 +208,7 @@ func TestBrokenImageOnDemand(t *testing.T) {
 	path := unpack(t, append(animals(t), member{name: "val/cat/w.jpg", data: "no image"})...)
 	d := mustOpen(t, path, Ref{})
 	i := slices.Index(ids(d), "val/cat/w.jpg")
-	_, err := d.Image(i)
+	_, err := d.Image(t.Context(), i)
 	wantError(t, err, path, "val/cat/w.jpg", "decode image")
 }
 
@@ -287,7 +287,7 @@ func TestConcurrentImages(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				for i := range d.Samples {
-					im, err := d.Image(i)
+					im, err := d.Image(t.Context(), i)
 					if err == nil && len(im.Pix) != im.C*im.H*im.W {
 						err = fmt.Errorf("image %d is torn", i)
 					}

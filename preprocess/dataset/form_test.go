@@ -17,7 +17,7 @@ type pairForm struct{}
 
 type pairSource []byte
 
-func (s pairSource) image(i int) (preprocess.Image, error) {
+func (s pairSource) image(_ context.Context, i int) (preprocess.Image, error) {
 	return preprocess.Image{C: 1, H: 1, W: 1, Pix: s[i : i+1]}, nil
 }
 func (s pairSource) keep([]int)   {}
@@ -51,7 +51,7 @@ func TestANewFormIsOneEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := mustOpen(t, out, Ref{})
-	im, err := back.Image(1)
+	im, err := back.Image(t.Context(), 1)
 	if err != nil || !slices.Equal(im.Pix, []byte{9}) || !slices.Equal(back.Splits, d.Splits) {
 		t.Errorf("%v, %v, splits %v", im, err, back.Splits)
 	}

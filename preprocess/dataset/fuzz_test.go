@@ -95,7 +95,7 @@ func FuzzArchive(f *testing.F) {
 			if s.Label < 0 || s.Label >= len(d.Classes) || strings.Contains(s.ID, "..") {
 				t.Fatalf("sample %+v of %d classes", s, len(d.Classes))
 			}
-			if _, err := d.Image(i); err != nil {
+			if _, err := d.Image(t.Context(), i); err != nil {
 				t.Fatalf("verified, yet %v", err)
 			}
 		}

@@ -207,7 +207,7 @@ func checkRows(t testing.TB, d *Dataset, rows []testRow) {
 		if s.Label != r.label || ferUsages[ferSplit(s.Split)] != r.usage {
 			t.Fatalf("sample %d is %+v, want label %d, usage %s", i, s, r.label, r.usage)
 		}
-		im, err := d.Image(i)
+		im, err := d.Image(t.Context(), i)
 		if err != nil {
 			t.Fatal(err)
 		}

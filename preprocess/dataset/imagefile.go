@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"archive/zip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -111,12 +112,12 @@ type fileSource interface {
 }
 
 // decode decodes file i.
-func decode(s fileSource, i int) (preprocess.Image, error) {
+func decode(ctx context.Context, s fileSource, i int) (preprocess.Image, error) {
 	r, err := s.open(i)
 	if err != nil {
 		return preprocess.Image{}, err
 	}
-	im, err := preprocess.Decode(r)
+	im, err := preprocess.Decode(ctx, r)
 	return im, errors.Join(err, r.Close())
 }
 

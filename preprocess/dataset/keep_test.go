@@ -22,8 +22,8 @@ func TestKeep(t *testing.T) {
 		t.Fatalf("%d samples, %v, want %d", len(part.Samples), err, len(indices))
 	}
 	for to, from := range indices {
-		a, errA := whole.Image(from)
-		b, errB := part.Image(to)
+		a, errA := whole.Image(t.Context(), from)
+		b, errB := part.Image(t.Context(), to)
 		if errA != nil || errB != nil || !slices.Equal(a.Pix, b.Pix) || whole.Samples[from].ID != part.Samples[to].ID {
 			t.Errorf("sample %d is not what sample %d was (%v, %v)", to, from, errA, errB)
 		}

@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"path"
@@ -104,12 +103,6 @@ func readLayout(list []entry, root string, depth int) (layout, error) {
 		}
 	}
 	return l, nil
-}
-
-// looksLikeImages tells whether a tree has a layout with images at all.
-func looksLikeImages(t tree) bool {
-	list, _, err := t.entries(context.Background())
-	return err == nil && slices.ContainsFunc(list, func(e entry) bool { return !e.dir && isImage(e.name) })
 }
 
 // kaggleName is how Kaggle's FER2013 folders name images: usage and number.

@@ -58,7 +58,9 @@ func (s *listSource) path(i int) string {
 	return filepath.Join(s.root, p)
 }
 
-func (s *listSource) image(i int) (preprocess.Image, error) { return decode(s, i) }
+func (s *listSource) image(ctx context.Context, i int) (preprocess.Image, error) {
+	return decode(ctx, s, i)
+}
 
 func (s *listSource) open(i int) (io.ReadCloser, error) { return openRegular(s.path(i)) }
 

@@ -47,7 +47,7 @@ func TestLists(t *testing.T) {
 			if !slices.EqualFunc(d.Samples, want, func(a, b Sample) bool { return a.ID == b.ID && a.Split == b.Split && a.Label == b.Label }) {
 				t.Errorf("samples %+v", d.Samples)
 			}
-			if im, err := d.Image(2); err != nil || im.C != 1 || im.H != 5 || im.W != 9 {
+			if im, err := d.Image(t.Context(), 2); err != nil || im.C != 1 || im.H != 5 || im.W != 9 {
 				t.Errorf("image 2 is [%d,%d,%d], %v", im.C, im.H, im.W, err)
 			}
 			prints[fingerprint(t, d)] = true
@@ -138,7 +138,7 @@ func TestListFaults(t *testing.T) {
 // wantBadImage checks that sample i is blamed, without its path.
 func wantBadImage(t *testing.T, d *Dataset, i int, reason string) {
 	t.Helper()
-	_, err := d.Image(i)
+	_, err := d.Image(t.Context(), i)
 	var bad *preprocess.BadImageError
 	if !errors.As(err, &bad) || bad.Reason != reason {
 		t.Errorf("%s: error %v, want a bad image: %s", d.Samples[i].ID, err, reason)
@@ -182,7 +182,7 @@ func TestDamagedMember(t *testing.T) {
 	data[at] ^= 0xff
 	d := mustOpen(t, writeFile(t, "set.zip", data), Ref{})
 	i := slices.Index(ids(d), "train/cat/c.png")
-	_, err := d.Image(i)
+	_, err := d.Image(t.Context(), i)
 	var bad *preprocess.BadImageError
 	if !errors.As(err, &bad) {
 		t.Errorf("error %v, want a bad image", err)

@@ -38,7 +38,7 @@ func TestRealFER2013(t *testing.T) {
 	if got := fingerprint(t, d); !info.FERPlus && got != print {
 		t.Errorf("fingerprint %s, want %s", got, print)
 	}
-	im, err := d.Image(0)
+	im, err := d.Image(t.Context(), 0)
 	if err != nil || !slices.Equal(im.Pix[:6], []uint8{70, 80, 82, 72, 58, 58}) {
 		t.Errorf("first face begins with %v, %v", im.Pix[:6], err)
 	}

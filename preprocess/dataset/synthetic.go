@@ -29,7 +29,7 @@ type face struct {
 	split, index, label int
 }
 
-func (s *syntheticSource) image(i int) (preprocess.Image, error) {
+func (s *syntheticSource) image(_ context.Context, i int) (preprocess.Image, error) {
 	f := s.faces[i]
 	return synthetic.Face(s.seed, uint64(f.split)<<32|uint64(f.index), f.label), nil
 }

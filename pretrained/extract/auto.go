@@ -204,7 +204,7 @@ func (c *Config) sample(ctx context.Context, indices []int) ([]preprocess.Image,
 	var images []preprocess.Image
 	var bad error
 	for i := range n {
-		im, err := c.Data.Image(indices[i*len(indices)/n])
+		im, err := c.Data.Image(ctx, indices[i*len(indices)/n])
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()

@@ -3,6 +3,8 @@ package extract
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"sync"
 	"testing"
 	"time"
@@ -145,5 +147,14 @@ func TestChooseFails(t *testing.T) {
 	}}
 	if _, _, err := m.chooser(64).choose(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped while it measures: %v", err)
+	}
+}
+
+// TestInterruptedIsNotBad: an image that was not decoded because the run ended is not
+// left out of a store for good.
+func TestInterruptedIsNotBad(t *testing.T) {
+	c := Config{SkipBad: true}
+	if c.tolerates(fmt.Errorf("photos: a.jpg: %w", context.Canceled)) || !c.tolerates(fs.ErrNotExist) {
+		t.Error("an interruption is taken for a bad image, or a missing file is not")
 	}
 }

@@ -22,9 +22,9 @@ func newBatch(indices []int) *batch {
 }
 
 // decode fills slots until there are no more tasks.
-func (p *pipeline) decode(tasks <-chan task) {
+func (p *pipeline) decode(ctx context.Context, tasks <-chan task) {
 	for t := range tasks {
-		p.decodeOne(&t.b.slots[t.i], t.b.indices[t.i])
+		p.decodeOne(ctx, &t.b.slots[t.i], t.b.indices[t.i])
 		if t.b.open.Add(-1) == 0 {
 			close(t.b.decoded)
 		}
@@ -32,8 +32,8 @@ func (p *pipeline) decode(tasks <-chan task) {
 }
 
 // decodeOne reads an image, prepares it, and mirrors what the network would see.
-func (p *pipeline) decodeOne(s *slot, index int) {
-	im, err := p.c.Data.Image(index)
+func (p *pipeline) decodeOne(ctx context.Context, s *slot, index int) {
+	im, err := p.c.Data.Image(ctx, index)
 	if err != nil {
 		s.err = err
 		return

@@ -210,6 +210,9 @@ func (c *Config) splits() []string {
 
 // tolerates tells whether an image that failed with err is left out.
 func (c *Config) tolerates(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return false // it says nothing of the image
+	}
 	return c.SkipBad || !c.Strict && c.Data.Photos() && errors.As(err, new(*preprocess.BadImageError))
 }
 

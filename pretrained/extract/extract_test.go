@@ -235,7 +235,7 @@ func checkFeatures(t *testing.T, data *dataset.Dataset, dir string, flip bool) {
 		t.Fatalf("dim %d, %v", m.Dim, err)
 	}
 	for i, sample := range data.Samples {
-		im, err := data.Image(i)
+		im, err := data.Image(t.Context(), i)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -90,7 +90,7 @@ func (p *pipeline) run(ctx context.Context) error {
 		return p.plan(ctx, batches, tasks)
 	})
 	for range runtime.GOMAXPROCS(0) {
-		g.Go(func() error { p.decode(tasks); return nil })
+		g.Go(func() error { p.decode(ctx, tasks); return nil })
 	}
 	g.Go(func() error {
 		defer close(ready)
@@ -223,7 +223,7 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 		}
 		free.take(b)
 		if b.last {
-			if err := p.refuseVanished(&seen); err != nil {
+			if err := p.refuseVanished(ctx, &seen); err != nil {
 				return err
 			}
 			if err := shard.Commit(); err != nil {

@@ -165,7 +165,7 @@ func child() error {
 		return err
 	}
 	if path := os.Getenv(childModel); path != "" {
-		b, err := pretrained.Open(path, pretrained.Options{})
+		b, err := pretrained.Open(ctx, path, pretrained.Options{})
 		if err != nil {
 			return err
 		}

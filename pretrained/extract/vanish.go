@@ -1,6 +1,8 @@
 package extract
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,20 +42,20 @@ func unreachable(err error) bool {
 // refuseVanished stops a run before it puts images on record as bad, for good,
 // that only went with their volume. A shard that leaves some out is kept only if
 // those that it has can still be read, and those not found are still not there.
-func (p *pipeline) refuseVanished(t *tally) error {
+func (p *pipeline) refuseVanished(ctx context.Context, t *tally) error {
 	if t.bad == nil {
 		return nil
 	}
 	if len(t.good) == 0 {
-		return p.refuseEmpty(t)
+		return p.refuseEmpty(ctx, t)
 	}
 	for _, i := range spread(t.good, maxWitnesses) {
-		if _, err := p.c.Data.Image(i); err != nil {
-			return p.vanished(t, fmt.Errorf("image %s could be read a moment ago and now cannot (%s)", p.c.Data.Samples[i].ID, reason(err)))
+		if _, err := p.c.Data.Image(ctx, i); err != nil {
+			return cmp.Or(ctx.Err(), p.vanished(t, fmt.Errorf("image %s could be read a moment ago and now cannot (%s)", p.c.Data.Samples[i].ID, reason(err))))
 		}
 	}
 	for _, i := range t.lost {
-		if _, err := p.c.Data.Image(i); err == nil {
+		if _, err := p.c.Data.Image(ctx, i); err == nil {
 			return p.vanished(t, fmt.Errorf("image %s was not there a moment ago, and now is", p.c.Data.Samples[i].ID))
 		}
 	}
@@ -63,15 +65,15 @@ func (p *pipeline) refuseVanished(t *tally) error {
 // refuseEmpty judges a shard without one good image. Where others of the dataset
 // are to be had it may be a run of bad ones; of a full shard's length that is hard
 // to believe, and has to be asked for.
-func (p *pipeline) refuseEmpty(t *tally) error {
+func (p *pipeline) refuseEmpty(ctx context.Context, t *tally) error {
 	last := t.bad[len(t.bad)-1]
 	err := fmt.Errorf("every one of its %d images is bad (the last: %s: %s)", t.count, last.ID, last.Reason)
 	others := slices.Concat(p.indices[:t.first], p.indices[t.first+t.count:])
 	if !slices.ContainsFunc(spread(others, maxWitnesses), func(i int) bool {
-		_, err := p.c.Data.Image(i)
+		_, err := p.c.Data.Image(ctx, i)
 		return err == nil
 	}) {
-		return p.vanished(t, err)
+		return cmp.Or(ctx.Err(), p.vanished(t, err))
 	}
 	if t.count == p.c.ShardRows && !p.c.SkipBad {
 		return p.vanished(t, fmt.Errorf("%w (if they really are, --skip-bad leaves them out)", err))

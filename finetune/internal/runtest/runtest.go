@@ -3,7 +3,6 @@ package runtest
 
 import (
 	"bytes"
-	"context"
 	"encoding/csv"
 	"fmt"
 	"image/png"
@@ -46,7 +45,7 @@ func Store(t testing.TB, dir string, s Spec) string {
 	out := filepath.Join(dir, "embeddings")
 	taps := []store.Tap{{Name: "cls", Dim: 5}, {Name: "mean", Dim: 4}}
 	rows, views := draw(s, taps)
-	w, err := store.OpenWriter(context.Background(), out, store.Manifest{
+	w, err := store.OpenWriter(t.Context(), out, store.Manifest{
 		Backbone: store.Backbone{Name: "tiny.onnx", SHA256: s.Hash, Source: s.Source, Preprocessing: preprocess.Spec{Size: 32},
 			Precision: "fp32", Provider: "cpu", Runtime: "1.0"},
 		Dataset: store.Dataset{Name: "made-up", Fingerprint: s.Data, Classes: s.Classes, Splits: s.Splits},

@@ -97,7 +97,7 @@ func open(ctx context.Context, c Config) (r *rig, err error) {
 	if err != nil {
 		return r, err
 	}
-	if r.backbone, err = file.Open(pretrained.Options{Runtime: c.Runtime, Taps: []string{}}); err != nil {
+	if r.backbone, err = file.Open(ctx, pretrained.Options{Runtime: c.Runtime, Taps: []string{}}); err != nil {
 		return r, err
 	}
 	r.tap = r.backbone.Taps()[0]
@@ -133,7 +133,7 @@ func (r *rig) randomModel(ctx context.Context) (string, error) {
 
 // measure warms both sides up, then takes turns.
 func (r *rig) measure(ctx context.Context, progress func(done, total int64)) (bench.Pairs, error) {
-	in, err := r.input()
+	in, err := r.input(ctx)
 	if err != nil {
 		return bench.Pairs{}, err
 	}
@@ -146,11 +146,11 @@ func (r *rig) measure(ctx context.Context, progress func(done, total int64)) (be
 }
 
 // input is the first batch as the pipeline would feed it.
-func (r *rig) input() (session.Tensor, error) {
+func (r *rig) input(ctx context.Context) (session.Tensor, error) {
 	in := session.Tensor{Name: "pixels"}
 	var pixels []uint8
 	for i := range r.Batch {
-		im, err := r.data.Image(i)
+		im, err := r.data.Image(ctx, i)
 		if err != nil {
 			return in, err
 		}

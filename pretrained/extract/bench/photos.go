@@ -36,7 +36,7 @@ func (r *rig) decodeAlone(ctx context.Context) (time.Duration, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	start := time.Now()
 	for i := range r.Images {
-		im, err := r.data.Image(i)
+		im, err := r.data.Image(ctx, i)
 		if err != nil {
 			return 0, err
 		}

@@ -2,7 +2,6 @@
 package vittest
 
 import (
-	"context"
 	"path/filepath"
 	"testing"
 
@@ -30,7 +29,7 @@ func Write(t testing.TB, dir string, c vit.Config, seed uint64) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "tiny.onnx")
-	if err := m.Export(context.Background(), path, vit.ExportOptions{Version: "test"}); err != nil {
+	if err := m.Export(t.Context(), path, vit.ExportOptions{Version: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	return path
