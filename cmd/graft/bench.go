@@ -54,11 +54,11 @@ func benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "model", Usage: "extract: the backbone, an ONNX `FILE` that graft exported (default: see --random-init)"},
 			&cli.Uint64Flag{Name: "random-init", Value: 1, Usage: "`SEED` of random data and, without --model, of a random network"},
 			&cli.StringFlag{Name: "arch", Value: "vit_b_16", Usage: "extract: `NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
-			&cli.IntFlag{Name: "batch", DefaultText: "for extract " + batchText + ", for cnn and vit the study's 32", Usage: "`IMAGES` per inference or training step"},
-			&cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, %d for extract-jpeg, an epoch of %d for cnn and vit", extractImages, photosImages, finetunebench.DefaultRows), Usage: "`IMAGES` per round"},
-			&cli.IntFlag{Name: "rows", Value: finetunebench.DefaultRows, Usage: "head: `ROWS` of features"},
-			&cli.IntFlag{Name: "dim", Value: finetunebench.DefaultDim, Usage: "head: `FEATURES` of a row"},
-			&cli.IntFlag{Name: "rounds", Value: 3, Usage: "`NUMBER` of rounds; medians are reported"},
+			atLeast(0, &cli.IntFlag{Name: "batch", DefaultText: "for extract " + batchText + ", for cnn and vit the study's 32", Usage: "`IMAGES` per inference or training step"}),
+			atLeast(0, &cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, %d for extract-jpeg, an epoch of %d for cnn and vit", extractImages, photosImages, finetunebench.DefaultRows), Usage: "`IMAGES` per round"}),
+			atLeast(1, &cli.IntFlag{Name: "rows", Value: finetunebench.DefaultRows, Usage: "head: `ROWS` of features"}),
+			atLeast(1, &cli.IntFlag{Name: "dim", Value: finetunebench.DefaultDim, Usage: "head: `FEATURES` of a row"}),
+			atLeast(1, &cli.IntFlag{Name: "rounds", Value: 3, Usage: "`NUMBER` of rounds; medians are reported"}),
 			jsonFlag()),
 		Action: benchAction,
 	}
@@ -69,14 +69,8 @@ func benchWords() []string {
 }
 
 func benchAction(c *cli.Context) error {
-	if err := exactArgs(c); err != nil {
-		return err
-	}
 	words, err := benchCases(c)
 	if err != nil {
-		return err
-	}
-	if err := cmp.Or(atLeast(c, 1, "rows", "dim", "rounds"), atLeast(c, 0, "batch", "images", "threads")); err != nil {
 		return err
 	}
 	if arch := c.String("arch"); !slices.Contains(vit.Archs(), arch) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -33,23 +34,21 @@ func setUsageHandlers(list []*cli.Command) {
 	for _, c := range list {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
-		checkFlags(c)
-		if len(c.Subcommands) > 0 {
-			if c.Action == nil {
-				c.Action = unknownCommand
-			}
-			setUsageHandlers(c.Subcommands)
-		} else {
+		if len(c.Subcommands) == 0 {
+			checkFirst(c)
 			c.Action = bounded(c.Action)
+			continue
 		}
+		c.Action = unknownCommand
+		setUsageHandlers(c.Subcommands)
 	}
 }
 
-// checkFlags makes a missing flag, and an empty one, which is mostly a variable of
-// the shell that was not set, a usage error like any other. cli's own check would
-// print the help on standard output, which --json - claims. What --json names must
-// be possible to write before hours of work.
-func checkFlags(c *cli.Command) {
+// checkFirst makes a missing flag, and an empty one, which is mostly a variable of
+// the shell that was not set, a usage error like any other; so are arguments too
+// many or few. cli's own check would print the help on standard output, which
+// --json - claims. What --json names must be possible to write before hours of work.
+func checkFirst(c *cli.Command) {
 	var required, others []string
 	for _, f := range c.Flags {
 		s, ok := f.(*cli.StringFlag)
@@ -72,7 +71,7 @@ func checkFlags(c *cli.Command) {
 				return usageErrorf("--%s is empty; leave it out, or see '%s --help'", name, commandName(c))
 			}
 		}
-		return checkJSON(c.String("json"), c.String("out"))
+		return cmp.Or(checkArgs(c), checkJSON(c.String("json"), c.String("out")))
 	}
 }
 
@@ -92,26 +91,30 @@ func checkJSON(path, out string) error {
 	return nil
 }
 
-// exactArgs checks the number of positional arguments and names them.
-func exactArgs(c *cli.Context, names ...string) error {
-	name := strings.TrimPrefix(commandName(c), c.App.Name+" ")
-	switch {
-	case c.NArg() == len(names):
+// checkArgs wants as many arguments as the command's help names: RUN IMAGE... are
+// two or more, and what stands in brackets is the command's own affair.
+func checkArgs(c *cli.Context) error {
+	usage := c.Command.ArgsUsage
+	want, more := len(strings.Fields(usage)), strings.HasSuffix(usage, "...")
+	if strings.HasPrefix(usage, "[") || c.NArg() == want || more && c.NArg() > want {
 		return nil
-	case len(names) == 0:
+	}
+	name := strings.TrimPrefix(commandName(c), c.App.Name+" ")
+	if want == 0 {
 		return usageErrorf("%s takes flags only, got %q", name, c.Args().Slice())
 	}
-	return usageErrorf("%s wants %s, got %d arguments", name, strings.Join(names, " "), c.NArg())
+	return usageErrorf("%s wants %s, got %d arguments; see '%s --help'", name, usage, c.NArg(), commandName(c))
 }
 
-// atLeast checks the values of whole-number flags.
-func atLeast(c *cli.Context, least int, names ...string) error {
-	for _, name := range names {
-		if c.Int(name) < least {
-			return usageErrorf("--%s %d, want %d or more", name, c.Int(name), least)
+// atLeast is a flag for a whole number, the smallest and above.
+func atLeast(smallest int, f *cli.IntFlag) cli.Flag {
+	f.Action = func(_ *cli.Context, n int) error {
+		if n < smallest {
+			return usageErrorf("--%s %d, want %d or more", f.Name, n, smallest)
 		}
+		return nil
 	}
-	return nil
+	return f
 }
 
 // Flags that mean the same in every command that has them.
@@ -134,9 +137,9 @@ func skipBadFlag() cli.Flag {
 func providerFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "provider", Value: "auto", Usage: "execution `PROVIDER`: cpu, cuda, tensorrt, webgpu, coreml, directml, openvino, or auto"},
-		&cli.IntFlag{Name: "device", Usage: "`NUMBER` of the accelerator"},
+		atLeast(0, &cli.IntFlag{Name: "device", Usage: "`NUMBER` of the accelerator"}),
 		&cli.BoolFlag{Name: "allow-fallback", Usage: "let a named provider leave part of the graph to the CPU"},
-		&cli.IntFlag{Name: "threads", Usage: "CPU `THREADS` (0: all cores)"},
+		atLeast(0, &cli.IntFlag{Name: "threads", Usage: "CPU `THREADS` (0: all cores)"}),
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // cli's own check of required flags prints the help on standard output and has
-// no exit status of its own, so every such flag must be one that requireFlags
+// no exit status of its own, so every such flag must be one that checkFirst
 // takes over.
 func TestRequiredFlagsAreOurs(t *testing.T) {
 	var walk func(list []*cli.Command)
@@ -16,7 +16,7 @@ func TestRequiredFlagsAreOurs(t *testing.T) {
 		for _, c := range list {
 			for _, f := range c.Flags {
 				if r, ok := f.(cli.RequiredFlag); ok && r.IsRequired() {
-					t.Errorf("%s: requireFlags does not know the type of --%s", c.Name, f.Names()[0])
+					t.Errorf("%s: checkFirst does not know the type of --%s", c.Name, f.Names()[0])
 				}
 			}
 			walk(c.Subcommands)

@@ -25,9 +25,6 @@ func compareCommand() *cli.Command {
 }
 
 func compareRuns(c *cli.Context) error {
-	if c.NArg() == 0 {
-		return usageErrorf("compare wants at least one RUN")
-	}
 	list, err := compare.Read(c.Context, c.Args().Slice())
 	if err != nil {
 		return err

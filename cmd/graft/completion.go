@@ -22,9 +22,6 @@ func completionCommand() *cli.Command {
 			"   graft completion fish > ~/.config/fish/completions/graft.fish\n" +
 			"   graft completion powershell | Out-String | Invoke-Expression    # in $PROFILE",
 		Action: func(c *cli.Context) error {
-			if err := exactArgs(c, "SHELL"); err != nil {
-				return err
-			}
 			script, err := completionScript(c.App, c.Args().First())
 			if err == nil {
 				_, err = fmt.Fprint(c.App.Writer, script)

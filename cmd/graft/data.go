@@ -53,7 +53,7 @@ func outFlag(usage string) cli.Flag {
 }
 
 func perClassFlag() cli.Flag {
-	return &cli.IntFlag{Name: "per-class", Value: dataset.DefaultPerClass, Usage: "training `IMAGES` a class of the synthetic set"}
+	return atLeast(1, &cli.IntFlag{Name: "per-class", Value: dataset.DefaultPerClass, Usage: "training `IMAGES` a class of the synthetic set"})
 }
 
 // datasetFlags are the flags of every command that opens a data set, read by
@@ -82,9 +82,6 @@ func openDataset(c *cli.Context) (*dataset.Dataset, error) {
 // openVerified is openDataset that can decode every image of a folder first, and
 // leave out what is bad whatever the flags say.
 func openVerified(c *cli.Context, verify, skipBad bool) (*dataset.Dataset, error) {
-	if err := atLeast(c, 1, "per-class"); err != nil {
-		return nil, err
-	}
 	if err := refuseDrawn(c, "per-class"); err != nil {
 		return nil, err
 	}
@@ -104,7 +101,7 @@ func openVerified(c *cli.Context, verify, skipBad bool) (*dataset.Dataset, error
 }
 
 func dataInfo(c *cli.Context) error {
-	if err := cmp.Or(exactArgs(c), refuseDrawn(c, "seed")); err != nil {
+	if err := refuseDrawn(c, "seed"); err != nil {
 		return err
 	}
 	d, err := openVerified(c, !c.Bool("no-verify"), true)
@@ -189,7 +186,7 @@ func badEntries(n int) string {
 }
 
 func dataConvert(c *cli.Context) error {
-	if err := cmp.Or(exactArgs(c), refuseDrawn(c, "seed"), refuse(c, "votes are not converted", "ferplus")); err != nil {
+	if err := cmp.Or(refuseDrawn(c, "seed"), refuse(c, "votes are not converted", "ferplus")); err != nil {
 		return err
 	}
 	// Bad images must be known before the first one is written.
@@ -202,12 +199,6 @@ func dataConvert(c *cli.Context) error {
 }
 
 func dataSynth(c *cli.Context) error {
-	if err := exactArgs(c); err != nil {
-		return err
-	}
-	if err := atLeast(c, 1, "per-class"); err != nil {
-		return err
-	}
 	ref := dataRef(c)
 	ref.Path = dataset.SyntheticPath
 	d, err := dataset.Open(c.Context, ref, nil)

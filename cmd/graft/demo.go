@@ -1,8 +1,6 @@
 package main
 
 import (
-	"cmp"
-
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/demo"
@@ -23,9 +21,9 @@ func demoCommand() *cli.Command {
 			&cli.StringFlag{Name: "data", Value: dataset.SyntheticPath, Usage: "`DATASET`: fer2013.csv (also .gz, .tar.gz, .zip), an image folder or its .zip, or the word synthetic"},
 			&cli.StringFlag{Name: "weights", Usage: "checkpoint (.pth, .safetensors) or ONNX backbone: `FILE` (default: " + demo.ZooName + " from the zoo, else random)"},
 			&cli.BoolFlag{Name: "offline", Usage: "do not try to fetch weights"},
-			&cli.IntFlag{Name: "per-class", Value: demo.PerClass, Usage: "training `IMAGES` a class of the synthetic set"},
-			&cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"},
-			&cli.IntFlag{Name: "batch", Usage: "`IMAGES` per inference (0: extract's default)"},
+			atLeast(1, &cli.IntFlag{Name: "per-class", Value: demo.PerClass, Usage: "training `IMAGES` a class of the synthetic set"}),
+			atLeast(0, &cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"}),
+			atLeast(0, &cli.IntFlag{Name: "batch", Usage: "`IMAGES` per inference (0: extract's default)"}),
 			&cli.StringFlag{Name: "taps", Usage: "features: `TAPS` such as cls,mean,cls_9, or all (default: cls, mean and cls of the last four blocks)"},
 			skipBadFlag(), seedFlag(), jsonFlag(),
 		}, providerFlags()...),
@@ -34,19 +32,13 @@ func demoCommand() *cli.Command {
 }
 
 func runDemo(c *cli.Context) error {
-	if err := exactArgs(c); err != nil {
-		return err
-	}
-	if err := cmp.Or(atLeast(c, 1, "per-class"), refuseDrawn(c, "per-class")); err != nil {
+	if err := refuseDrawn(c, "per-class"); err != nil {
 		return err
 	}
 	if c.IsSet("weights") {
 		if err := refuse(c, "with --weights nothing is fetched", "offline"); err != nil {
 			return err
 		}
-	}
-	if err := atLeast(c, 0, "limit", "batch", "threads", "device"); err != nil {
-		return err
 	}
 	o, err := backboneOptions(c)
 	if err != nil {

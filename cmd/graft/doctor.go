@@ -24,9 +24,6 @@ failure.
    graft doctor --json report.json`,
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {
-			if err := exactArgs(c); err != nil {
-				return err
-			}
 			report := ort.Doctor(c.Context)
 			if err := printDoctor(humanOut(c), report); err != nil {
 				return err

@@ -67,9 +67,6 @@ func embeddingsExportCommand() *cli.Command {
 }
 
 func embeddingsInfo(c *cli.Context) error {
-	if err := exactArgs(c, "STORE"); err != nil {
-		return err
-	}
 	s, err := store.Open(c.Args().First())
 	if err != nil {
 		return err
@@ -87,9 +84,6 @@ func embeddingsInfo(c *cli.Context) error {
 }
 
 func embeddingsVerify(c *cli.Context) error {
-	if err := exactArgs(c, "STORE"); err != nil {
-		return err
-	}
 	r, err := verifyStore(c, humanOut(c))
 	if r.Store == "" { // no store to report on
 		return err
@@ -107,9 +101,6 @@ func verifyStore(c *cli.Context, out io.Writer) (store.Report, error) {
 }
 
 func embeddingsExport(c *cli.Context) error {
-	if err := exactArgs(c, "STORE"); err != nil {
-		return err
-	}
 	s, err := store.Open(c.Args().First())
 	if err != nil {
 		return err

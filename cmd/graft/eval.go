@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -17,7 +16,7 @@ func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
 		Usage:     "judge a run: accuracy per class and in all, with 95% intervals, calibration, confusion",
-		ArgsUsage: "RUN",
+		ArgsUsage: "[RUN]",
 		Description: "A head is judged on the run's own embeddings, on others made with the same backbone, or straight from images\n" +
 			"(--data: backbone and head, nothing is kept). A cnn or vit is judged on the run's own dataset or on another of\n" +
 			"the same classes, a file that graft export wrote on a dataset:\n\n" +
@@ -33,7 +32,7 @@ func evalCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "split", Usage: "`SPLITS`, separated by commas (default: public-test; all but train where there is none)"},
 			&cli.StringFlag{Name: "embeddings", Usage: "`FOLDER` of an embedding store; of a head: another than the run's own"},
-			&cli.IntFlag{Name: "knn", Usage: "judge the store of --embeddings by `K` nearest neighbours, without a run"},
+			atLeast(1, &cli.IntFlag{Name: "knn", Usage: "judge the store of --embeddings by `K` nearest neighbours, without a run"}),
 			&cli.StringFlag{Name: "vote", Value: string(knn.Weighted), Usage: "with --knn: how neighbours count, `VOTE` weighted or equal"},
 			&cli.StringFlag{Name: "taps", Usage: "with --knn: `TAPS` side by side, such as cls,mean, or all (default: all of the store)"},
 			&cli.BoolFlag{Name: "center", Usage: "with --knn: cosines of how features differ from the mean of train's, which all images share"},
@@ -42,7 +41,7 @@ func evalCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the synthetic set"},
 			perClassFlag(), skipBadFlag(),
 			&cli.StringFlag{Name: "model", Usage: "with --data, of a head: the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
-			&cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"},
+			atLeast(1, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"}),
 			&cli.BoolFlag{Name: "confusion", Usage: "print the confusion matrices too"},
 			&cli.StringFlag{Name: "predictions", Usage: "`FOLDER` for predictions-<split>.csv (default: the run, for its own data; none for other)"},
 			jsonFlag(),
@@ -57,9 +56,6 @@ func eval(c *cli.Context) error {
 		return err
 	}
 	if err := mode.refuseIdle(c); err != nil {
-		return err
-	}
-	if err := evalNumbers(c); err != nil {
 		return err
 	}
 	judge := evalRun
@@ -85,10 +81,6 @@ func eval(c *cli.Context) error {
 	return writeJSON(c, metrics.Schema, e.Reports)
 }
 
-func evalNumbers(c *cli.Context) error {
-	return cmp.Or(checkBatch(c), atLeast(c, 0, "threads", "device"))
-}
-
 func evalRun(c *cli.Context) (judge.Evaluation, error) {
 	o, err := backboneOptions(c)
 	if err != nil {
@@ -112,9 +104,6 @@ func evalNearest(c *cli.Context) (judge.Evaluation, error) {
 	}
 	if c.String("embeddings") == "" {
 		return judge.Evaluation{}, usageErrorf("eval --knn wants --embeddings, the store to judge")
-	}
-	if err := atLeast(c, 1, "knn"); err != nil {
-		return judge.Evaluation{}, err
 	}
 	return judge.EvaluateNearest(c.Context, judge.NearestConfig{
 		Embeddings: c.String("embeddings"), Taps: splitWords(c.String("taps")), K: c.Int("knn"), Vote: vote, Threads: c.Int("threads"),

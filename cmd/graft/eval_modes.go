@@ -35,8 +35,8 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 		}
 		return evalMode{[]string{"knn", "embeddings", "vote", "taps", "use-flip", "center"}, "neighbours are those of a store, that of --embeddings"}, nil
 	}
-	if err := exactArgs(c, "RUN"); err != nil {
-		return evalMode{}, err
+	if c.NArg() != 1 {
+		return evalMode{}, usageErrorf("eval wants one RUN, got %d arguments", c.NArg())
 	}
 	if info, err := os.Stat(c.Args().First()); err == nil && !info.IsDir() {
 		if c.String("data") == "" {

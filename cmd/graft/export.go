@@ -28,9 +28,6 @@ func exportCommand() *cli.Command {
 }
 
 func export(c *cli.Context) error {
-	if err := exactArgs(c, "RUN"); err != nil {
-		return err
-	}
 	if err := refuseBackbone(c, c.Args().First()); err != nil {
 		return err
 	}

@@ -40,10 +40,10 @@ func extractCommand() *cli.Command {
 			&cli.BoolFlag{Name: "flip", Usage: "also keep the features of every image mirrored left to right"},
 			&cli.StringFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference, of which the CPU runs one on every thread, or auto: what a few seconds of measuring find fastest, and how many inferences at once; a store that was begun keeps its own unless this flag names another"},
 			&cli.StringFlag{Name: "dtype", Value: "float32", Usage: "`TYPE` on disk: float32 or float16"},
-			&cli.IntFlag{Name: "shard-rows", Value: extract.DefaultShardRows, Usage: "`SAMPLES` per shard"},
+			atLeast(1, &cli.IntFlag{Name: "shard-rows", Value: extract.DefaultShardRows, Usage: "`SAMPLES` per shard"}),
 			&cli.StringFlag{Name: "shard", Usage: "make only part `I/N` of the store's shards, I from 0 to N-1 (default: all)"},
 			&cli.BoolFlag{Name: "strict", Usage: "stop at a bad image file instead of leaving it out"},
-			&cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"},
+			atLeast(0, &cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"}),
 			seedFlag(), jsonFlag()),
 		Action: resumes(extractAction),
 	}
@@ -168,8 +168,7 @@ func extractConfig(c *cli.Context) (extract.Config, error) {
 		ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"), DType: c.String("dtype"),
 		SkipBad: c.Bool("skip-bad"), Strict: c.Bool("strict"), Checked: newProgress(c, "checking earlier files"),
 	}
-	err := cmp.Or(exactArgs(c), atLeast(c, 1, "shard-rows", "per-class"), atLeast(c, 0, "limit", "threads", "device"),
-		refuseDrawn(c, "per-class", "seed"), refuse(c, "a store keeps no votes", "ferplus"))
+	err := cmp.Or(refuseDrawn(c, "per-class", "seed"), refuse(c, "a store keeps no votes", "ferplus"))
 	switch {
 	case err != nil:
 		return config, err
@@ -190,14 +189,6 @@ func extractConfig(c *cli.Context) (extract.Config, error) {
 
 // batchText says what no --batch means: pretrained.DefaultBatch.
 var batchText = fmt.Sprintf("%d on the CPU, %d on accelerators", pretrained.DefaultBatch(session.CPU), pretrained.DefaultBatch(session.CUDA))
-
-// checkBatch wants --batch, if it is there, to be a number of images.
-func checkBatch(c *cli.Context) error {
-	if !c.IsSet("batch") {
-		return nil
-	}
-	return atLeast(c, 1, "batch")
-}
 
 // parseBatch reads a number of images, or 0 for auto.
 func parseBatch(word string) (int, error) {

@@ -63,9 +63,6 @@ func refuseOfOthers(c *cli.Context, net nets.Net) error {
 }
 
 func importRun(c *cli.Context) error {
-	if err := exactArgs(c); err != nil {
-		return err
-	}
 	config, err := train.NewImportConfig(c.String("model"))
 	if err != nil {
 		return usageErrorf("%v", err)

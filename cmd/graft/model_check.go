@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -23,9 +22,9 @@ func modelCheckCommand() *cli.Command {
 			"   graft model check embeddings embeddings.int8 --json -\n\n" +
 			"The second form compares two embedding stores of the same images, without running anything.",
 		Flags: append(append(optionalData(), append(providerFlags(), foreignFlags()...)...),
-			&cli.IntFlag{Name: "limit", Value: 500, Usage: "at most so many `IMAGES` of each split (0: all)"},
+			atLeast(0, &cli.IntFlag{Name: "limit", Value: 500, Usage: "at most so many `IMAGES` of each split (0: all)"}),
 			&cli.StringFlag{Name: "taps", Value: "all", Usage: "features to compare: `TAPS` such as cls,mean"},
-			&cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"},
+			atLeast(1, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"}),
 			seedFlag(), jsonFlag()),
 		Action: modelCheck,
 	}
@@ -40,9 +39,6 @@ func optionalData() []cli.Flag {
 }
 
 func modelCheck(c *cli.Context) error {
-	if err := exactArgs(c, "A", "B"); err != nil {
-		return err
-	}
 	compare := checkFiles
 	if isFolder(c.Args().Get(0)) && isFolder(c.Args().Get(1)) {
 		compare = checkStores
@@ -79,10 +75,7 @@ func checkFiles(c *cli.Context) (r check.Report, err error) {
 	if c.String("data") == "" {
 		return r, usageErrorf("--data is missing or empty; see '%s --help'", commandName(c))
 	}
-	if err := cmp.Or(checkBatch(c), atLeast(c, 1, "per-class"), refuse(c, "features do not depend on votes", "ferplus")); err != nil {
-		return r, err
-	}
-	if err := atLeast(c, 0, "limit", "threads", "device"); err != nil {
+	if err := refuse(c, "features do not depend on votes", "ferplus"); err != nil {
 		return r, err
 	}
 	o, err := backboneOptions(c)

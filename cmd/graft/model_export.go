@@ -49,9 +49,6 @@ func modelExportCommand() *cli.Command {
 }
 
 func modelExport(c *cli.Context) error {
-	if err := exactArgs(c); err != nil {
-		return err
-	}
 	for _, name := range []string{"heads", "crop-pct"} {
 		if c.IsSet(name) && c.Float64(name) == 0 {
 			return usageErrorf("--%s is 0, want more; leave it out for its default", name)

@@ -24,9 +24,6 @@ weights. ONNX Runtime is not needed for it.
    graft model info vit_b_16.onnx --json -`,
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {
-			if err := exactArgs(c, "FILE.onnx"); err != nil {
-				return err
-			}
 			m, err := onnx.Open(c.Args().First())
 			if err != nil {
 				return err

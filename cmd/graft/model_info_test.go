@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/urfave/cli/v2"
-
 	"graft/onnx"
 )
 
@@ -18,8 +16,9 @@ import (
 func runModelInfo(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	app := &cli.App{Name: "graft", Writer: &out, ErrWriter: &out, Commands: []*cli.Command{modelInfoCommand()}, ExitErrHandler: func(*cli.Context, error) {}}
-	err := app.RunContext(context.Background(), append([]string{"graft", "info"}, args...))
+	app := newApp()
+	app.Writer, app.ErrWriter = &out, &out
+	err := app.RunContext(context.Background(), append([]string{"graft", "model", "info"}, args...))
 	return out.String(), err
 }
 
@@ -47,6 +46,7 @@ func TestModelInfoJSON(t *testing.T) {
 		t.Fatalf("%v in %q", err, out)
 	}
 	want := map[string]any{
+		"schema":   "graft-model-1",
 		"inputs":   []any{map[string]any{"name": "pixels", "type": "uint8", "shape": []any{"N", 3.0, nil}}},
 		"outputs":  []any{map[string]any{"name": "cls", "type": "float32", "shape": nil}},
 		"metadata": map[string]any{"graft.arch": "vit_b_16"},

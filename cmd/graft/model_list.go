@@ -31,9 +31,6 @@ type modelRow struct {
 }
 
 func modelList(c *cli.Context) error {
-	if err := exactArgs(c); err != nil {
-		return err
-	}
 	var rows []modelRow
 	for _, e := range models.List() {
 		rows = append(rows, modelRow{Entry: e, Bytes: e.Size(), Here: e.State(c.String("dir"))})

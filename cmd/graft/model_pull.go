@@ -31,9 +31,6 @@ func modelPullCommand() *cli.Command {
 }
 
 func modelPull(c *cli.Context) error {
-	if err := exactArgs(c, "NAME"); err != nil {
-		return err
-	}
 	entry, err := models.Get(c.Args().First())
 	if err != nil {
 		return usageErrorf("%v", err)

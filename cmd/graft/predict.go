@@ -20,7 +20,7 @@ func predictCommand() *cli.Command {
 			"   graft predict runs/head photo.jpg face.png --top 3\n" +
 			"   graft predict faces.onnx photo.jpg --json -",
 		Flags: append(append([]cli.Flag{
-			&cli.IntFlag{Name: "top", Value: 3, Usage: "show the `N` most probable classes (0: all)"},
+			atLeast(0, &cli.IntFlag{Name: "top", Value: 3, Usage: "show the `N` most probable classes (0: all)"}),
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
 			jsonFlag(),
 		}, providerFlags()...), foreignFlags()...),
@@ -29,12 +29,6 @@ func predictCommand() *cli.Command {
 }
 
 func predict(c *cli.Context) (err error) {
-	if c.NArg() < 2 {
-		return usageErrorf("predict wants a RUN and at least one IMAGE, got %d argument(s)", c.NArg())
-	}
-	if c.Int("top") < 0 {
-		return usageErrorf("--top %d is negative", c.Int("top"))
-	}
 	if err := refuseBackbone(c, c.Args().First()); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"os"
 	"slices"
 
@@ -26,10 +25,10 @@ func rankCommand() *cli.Command {
 			"The last line recommends one: backbones whose best probe lies within the 95% interval of the very best count as\n" +
 			"equal, and of equals the fastest is taken. Features lie in the system's folder for temporary files meanwhile.",
 		Flags: slices.Concat([]cli.Flag{dataFlag(), skipBadFlag(), perClassFlag()}, providerFlags(), foreignFlags(), []cli.Flag{
-			&cli.IntFlag{Name: "sample", Value: rank.DefaultSample, Usage: "about so many `IMAGES` are drawn, every class by its share (0: all)"},
+			atLeast(0, &cli.IntFlag{Name: "sample", Value: rank.DefaultSample, Usage: "about so many `IMAGES` are drawn, every class by its share (0: all)"}),
 			&cli.StringFlag{Name: "split", Value: dataset.Train, Usage: "`SPLITS` to draw from, separated by commas"},
 			&cli.StringFlag{Name: "taps", Usage: "features to judge: `TAPS` such as cls,mean,cls_9, or all (default: those at the end, and after half and three quarters of the blocks)"},
-			&cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"},
+			atLeast(1, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"}),
 			modelsDirFlag(), seedFlag(), jsonFlag(),
 		}),
 		Action: rankAction,
@@ -57,13 +56,7 @@ func rankAction(c *cli.Context) (err error) {
 
 // rankConfig reads all flags but the dataset's.
 func rankConfig(c *cli.Context) (rank.Config, error) {
-	if c.NArg() == 0 {
-		return rank.Config{}, usageErrorf("rank wants at least one BACKBONE; see '%s --help'", commandName(c))
-	}
-	if err := cmp.Or(checkBatch(c), atLeast(c, 1, "per-class"), refuseDrawn(c, "per-class")); err != nil {
-		return rank.Config{}, err
-	}
-	if err := atLeast(c, 0, "sample", "threads", "device"); err != nil {
+	if err := refuseDrawn(c, "per-class"); err != nil {
 		return rank.Config{}, err
 	}
 	o, err := backboneOptions(c)

@@ -32,9 +32,6 @@ library of your own instead.
 }
 
 func runSetup(c *cli.Context) error {
-	if err := exactArgs(c); err != nil {
-		return err
-	}
 	switch c.String("from") {
 	case "auto", "release", "npm":
 	default:

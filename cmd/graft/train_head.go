@@ -46,9 +46,6 @@ func trainHeadCommand() *cli.Command {
 }
 
 func trainHead(c *cli.Context) error {
-	if err := exactArgs(c); err != nil {
-		return err
-	}
 	config := train.HeadConfig{
 		Embeddings: c.String("embeddings"), Out: c.String("out"), Taps: splitWords(c.String("taps")), Model: c.String("model"),
 		Recipe: c.String("recipe"), ClassWeights: c.String("class-weights"), UseFlip: c.Bool("use-flip"),

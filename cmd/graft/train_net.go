@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -37,7 +36,7 @@ func networkFlags(net nets.Net) []cli.Flag {
 // trainNetwork is the action of graft train cnn and vit.
 func trainNetwork(kind string) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if err := cmp.Or(exactArgs(c), refuseDrawn(c, "per-class")); err != nil {
+		if err := refuseDrawn(c, "per-class"); err != nil {
 			return err
 		}
 		config, err := networkConfig(c, kind)

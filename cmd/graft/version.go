@@ -24,9 +24,6 @@ func versionCommand() *cli.Command {
 			"   graft version --json -",
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {
-			if err := exactArgs(c); err != nil {
-				return err
-			}
 			v := versions{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, ort.PinnedVersion}
 			fmt.Fprintf(humanOut(c), "graft %s, %s on %s, ONNX Runtime %s\n", v.Graft, v.Go, v.Platform, v.ONNXRuntime)
 			return writeJSON(c, "graft-version-1", v)
