@@ -50,3 +50,28 @@ func TestTapsOfFamilies(t *testing.T) {
 		}
 	}
 }
+
+// An oblong network gets oblong images: what has another shape is cut to it.
+func TestOblong(t *testing.T) {
+	orttest.Require(t)
+	c := vittest.Config
+	c.Image, c.Across = 32, 16
+	b, err := Open(t.Context(), vittest.Write(t, t.TempDir(), c, 1), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if s := b.Preprocessing(); s.Size != 32 || s.Width != 16 {
+		t.Errorf("preprocessing %+v", s)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for shape, want := range map[[2]int][2]int{{48, 48}: {32, 16}, {16, 8}: {16, 8}, {64, 32}: {32, 16}, {20, 60}: {32, 16}} {
+		im := b.Prepare(randomImage(rng, 3, shape[0], shape[1]))
+		if im.H != want[0] || im.W != want[1] {
+			t.Errorf("%v became %dx%d, want %v", shape, im.H, im.W, want)
+		}
+		if err := b.Run(t.Context(), []preprocess.Image{im}, []string{"cls"}, outputs(b, 1, []string{"cls"})); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -173,7 +173,7 @@ func (a *foreign) spec() preprocess.Spec { return a.Spec }
 
 // prepare brings an image to the input's size, and to gray where the model is gray.
 func (a *foreign) prepare(im preprocess.Image) preprocess.Image {
-	im = preprocess.Square(im, a.Size, a.Crop)
+	im = a.Cut(im)
 	if a.Channels == 1 {
 		return im.Gray()
 	}

@@ -44,13 +44,7 @@ func (o *own) taps() []tapInfo          { return o.infos }
 func (o *own) output(tap string) string { return tap }
 func (o *own) spec() preprocess.Spec    { return o.Spec }
 
-// prepare leaves small square images to the graph, which resizes them.
-func (o *own) prepare(im preprocess.Image) preprocess.Image {
-	if im.H == im.W && im.H <= o.Size {
-		return im
-	}
-	return preprocess.Square(im, o.Size, o.Crop)
-}
+func (o *own) prepare(im preprocess.Image) preprocess.Image { return o.Cut(im) }
 
 // run feeds the pixels of equal images as they are: [N,C,H,W] uint8.
 func (o *own) run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error {

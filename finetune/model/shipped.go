@@ -76,9 +76,8 @@ type ownShipped struct {
 	batches
 	session session.Session
 	input   string
-	size    int     // the network's side
-	crop    float64 // of a photograph's shorter side
-	// channels, if not 0, is how many every image must have, and each must be size×size: a cnn's or vit's input.
+	spec    preprocess.Spec
+	// channels, if not 0, is how many every image must have, and each must be spec.Size a side: a cnn's or vit's input.
 	channels int
 }
 
@@ -93,7 +92,7 @@ func openOwnShipped(f *pretrained.File, batch int, o session.Options) (*ownShipp
 	if err := checkShipped(s, len(f.Meta.Labels)); err != nil {
 		return nil, errors.Join(fmt.Errorf("model %s: %w", f.Path, err), s.Close())
 	}
-	out := &ownShipped{batches: batches{cmp.Or(batch, pretrained.DefaultBatch(s.Provider())), s.Streams()}, session: s, input: s.Inputs()[0].Name, size: f.Meta.Spec.Size, crop: f.Meta.Spec.Crop}
+	out := &ownShipped{batches: batches{cmp.Or(batch, pretrained.DefaultBatch(s.Provider())), s.Streams()}, session: s, input: s.Inputs()[0].Name, spec: f.Meta.Spec}
 	if f.Meta.Kind != "" {
 		out.channels = int(s.Inputs()[0].Dims[1].Value)
 	}
@@ -118,16 +117,12 @@ func checkShipped(s session.Session, classes int) error {
 
 func (s *ownShipped) Close() error { return s.session.Close() }
 
-// prepare leaves small square images to the graph, which resizes them, as
-// pretrained.Backbone.Prepare does.
+// Prepare does what pretrained.Backbone.Prepare does, or makes a cnn's or vit's input.
 func (s *ownShipped) Prepare(im preprocess.Image) preprocess.Image {
-	switch {
-	case s.channels > 0:
-		return load.FitImage(im, s.channels, s.size)
-	case im.H != im.W || im.H > s.size:
-		return preprocess.Square(im, s.size, s.crop)
+	if s.channels > 0 {
+		return load.FitImage(im, s.channels, s.spec.Size)
 	}
-	return im
+	return s.spec.Cut(im)
 }
 
 func (s *ownShipped) Classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
