@@ -120,6 +120,36 @@ func TestDocumentsLinkToWhatIsThere(t *testing.T) {
 	}
 }
 
+var projectPath = regexp.MustCompile(`^(cmd|deploy|docs|examples|finetune|graph|internal|onnx|preprocess|pretrained|scripts)/[\w.*/-]+$`)
+
+// TestDocumentsNameWhatIsThere: files and folders that the documents name exist,
+// but for the changelog's, and ARCHITECTURE.md names every package, by its path
+// or the last word of it.
+func TestDocumentsNameWhatIsThere(t *testing.T) {
+	docs := documents(t)
+	for name, d := range docs {
+		for _, span := range codeSpan.FindAllString(d.prose, -1) {
+			path := strings.Trim(span, "`")
+			if name == "CHANGELOG.md" || !projectPath.MatchString(path) {
+				continue
+			}
+			if found, err := filepath.Glob(filepath.Join(top, path)); err != nil || len(found) == 0 {
+				t.Errorf("%s names %s, which is not there", name, path)
+			}
+		}
+	}
+	named := strings.Join(codeSpan.FindAllString(docs["ARCHITECTURE.md"].prose, -1), " ")
+	for _, p := range projectPackages(t) {
+		path := p.path()
+		if strings.Contains("/"+path+"/", "/internal/") || strings.HasSuffix(path, "test") || p.Name == "main" {
+			continue
+		}
+		if !strings.Contains(named, "`"+path+"`") && !strings.Contains(named, "`"+filepath.Base(path)+"`") {
+			t.Errorf("ARCHITECTURE.md does not name package %s", path)
+		}
+	}
+}
+
 // TestGoInDocumentsIsFromAFile wants each block of Go to be a piece of the file
 // that the last link before it leads to, which the compiler sees.
 func TestGoInDocumentsIsFromAFile(t *testing.T) {
