@@ -28,10 +28,6 @@ func (im Image) ToImage() image.Image {
 		copy(g.Pix, im.Pix)
 		return g
 	}
-	return im.nrgba()
-}
-
-func (im Image) nrgba() *image.NRGBA {
 	n := image.NewNRGBA(image.Rect(0, 0, im.W, im.H))
 	im.interleave(n.Pix, 0)
 	return n

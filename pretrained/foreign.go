@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"graft/onnx"
@@ -202,7 +203,7 @@ func (a *foreign) run(ctx context.Context, s session.Session, buffers *scratch, 
 // runPiece runs up to n images and fills dst, [len(batch), dim].
 func (a *foreign) runPiece(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, n int, dst []float32) error {
 	size := a.Channels * a.Size * a.Size
-	buffers.in = sized(buffers.in, n*size)
+	buffers.in = slices.Grow(buffers.in[:0], n*size)[:n*size]
 	clear(buffers.in[len(batch)*size:])
 	for i, im := range batch {
 		if im.H != a.Size || im.W != a.Size || im.C > a.Channels {
@@ -210,7 +211,7 @@ func (a *foreign) runPiece(ctx context.Context, s session.Session, buffers *scra
 		}
 		a.normalize(buffers.in[i*size:(i+1)*size], im)
 	}
-	buffers.raw = sized(buffers.raw, n*a.tokens*a.dim)
+	buffers.raw = slices.Grow(buffers.raw[:0], n*a.tokens*a.dim)[:n*a.tokens*a.dim]
 	shape := append([]int64{int64(n)}, a.shape[1:]...)
 	if err := s.Run(ctx, a.feed(n, buffers.in), []session.Tensor{{Name: a.out.Name, Shape: shape, Data: buffers.raw}}); err != nil {
 		return err
@@ -255,12 +256,4 @@ func (a *foreign) pool(dst, src []float32) {
 		}
 		dst[d] = float32(sum / float64(a.tokens))
 	}
-}
-
-// sized returns a slice of length n, x itself where it is large enough.
-func sized(x []float32, n int) []float32 {
-	if cap(x) < n {
-		return make([]float32, n)
-	}
-	return x[:n]
 }

@@ -86,7 +86,7 @@ func (d *Dataset) loadTarMember(ctx context.Context, in *input, accept func(name
 			continue
 		}
 		// The rest is read too: gzip's checksum stands at its end.
-		return true, d.loadCSV(ctx, csvInput{d.Path + ": " + h.Name, io.MultiReader(t, &drain{stream})})
+		return true, d.loadCSV(ctx, d.Path+": "+h.Name, io.MultiReader(t, &drain{stream}))
 	}
 	return false, fmt.Errorf("%s: archive has more than %d members", d.Path, maxMembers)
 }
@@ -136,7 +136,7 @@ func (d *Dataset) loadZip(ctx context.Context, in *input) error {
 	}
 	defer r.Close()
 	counted := &countingReader{ctx: ctx, r: r, total: int64(member.UncompressedSize64), progress: in.progress}
-	return d.loadCSV(ctx, csvInput{d.Path + ": " + member.Name, counted})
+	return d.loadCSV(ctx, d.Path+": "+member.Name, counted)
 }
 
 // findCSV returns the member with a known name, or nil, and all CSV files.

@@ -50,20 +50,7 @@ func sameFile(a, b string) bool {
 
 // isFER tells sets with FER2013's classes and splits.
 func (d *Dataset) isFER() bool {
-	if len(d.Classes) != len(FERClasses) {
-		return false
-	}
-	for i, c := range d.Classes {
-		if c != FERClasses[i] {
-			return false
-		}
-	}
-	for _, s := range d.Splits {
-		if ferSplit(s) < 0 {
-			return false
-		}
-	}
-	return true
+	return slices.Equal(d.Classes, FERClasses) && !slices.ContainsFunc(d.Splits, func(s string) bool { return ferSplit(s) < 0 })
 }
 
 // row is the sample's row in FER2013, known or taken from its place.

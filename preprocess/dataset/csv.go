@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"runtime"
 	"slices"
@@ -16,12 +15,6 @@ import (
 
 	"graft/preprocess"
 )
-
-// csvInput is an opened CSV, wherever it came from.
-type csvInput struct {
-	name string // in errors: the file, and the member of an archive
-	r    io.Reader
-}
 
 // block is a run of whole rows on its way through a parser.
 type block struct {
@@ -58,17 +51,12 @@ func (s *csvSource) image(_ context.Context, i int) (preprocess.Image, error) {
 	return im, s.store.read(im.Pix, s.at[i])
 }
 
-func (s *csvSource) keep(samples []int) {
-	for to, from := range samples {
-		s.at[to] = s.at[from]
-	}
-	s.at = s.at[:len(samples)]
-}
+func (s *csvSource) keep(samples []int) { s.at = pick(s.at, samples) }
 
 func (s *csvSource) Close() error { return s.store.Close() }
 
 // csvForm is FER2013's CSV, bare or in gzip, tar or zip.
-type csvForm struct{}
+type csvForm struct{ ofPixels }
 
 func (csvForm) sniff(*input) bool { return true }
 
@@ -83,33 +71,29 @@ func (csvForm) open(ctx context.Context, d *Dataset, in *input) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.Path, err)
 	}
-	return d.loadCSV(ctx, csvInput{d.Path, stream})
+	return d.loadCSV(ctx, d.Path, stream)
 }
 
-func (csvForm) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
-	return d.hashPixels(ctx, h)
-}
-
-// loadCSV fills d from a FER2013 CSV. One goroutine reads and cuts the stream
-// at row ends, as many as there are cores parse, and this one collects the
-// results in order.
-func (d *Dataset) loadCSV(ctx context.Context, in csvInput) error {
+// loadCSV fills d from a FER2013 CSV, called name in errors. One goroutine reads and
+// cuts the stream at row ends, as many as there are cores parse, and this one
+// collects the results in order.
+func (d *Dataset) loadCSV(ctx context.Context, name string, r io.Reader) error {
 	first := make([]byte, blockSize)
-	blocks := &blockReader{r: in.r}
+	blocks := &blockReader{r: r}
 	rows, err := blocks.next(first)
 	if err != nil {
-		return fmt.Errorf("%s: read header: %w", in.name, noEOF(err))
+		return fmt.Errorf("%s: read header: %w", name, noEOF(err))
 	}
 	line, rest := cutRow(rows, bytes.IndexByte(rows, '"') >= 0)
 	h, err := parseHeader(line)
 	if err != nil {
-		return fmt.Errorf("%s: line 1: %w", in.name, err)
+		return fmt.Errorf("%s: line 1: %w", name, err)
 	}
 	d.Kind, d.Classes, d.Splits, d.published = "fer2013-csv", FERClasses, FERSplits, ferCounts
 	src := &csvSource{store: newPixelStore(ferPixels, memoryCap)}
 	d.src = src
 
-	c := &collector{d: d, src: src, name: in.name, line: bytes.Count(rows[:len(rows)-len(rest)], lineFeed)}
+	c := &collector{d: d, src: src, name: name, line: bytes.Count(rows[:len(rows)-len(rest)], lineFeed)}
 	g, ctx := errgroup.WithContext(ctx)
 	workers := runtime.GOMAXPROCS(0)
 	jobs, ordered := make(chan *block, workers), make(chan *block, 2*workers)

@@ -38,12 +38,7 @@ func ferLabel(name string) int {
 	if s, ok := ferSynonyms[name]; ok {
 		name = s
 	}
-	for i, c := range FERClasses {
-		if c == name {
-			return i
-		}
-	}
-	return -1
+	return slices.Index(FERClasses, name)
 }
 
 // warnCounts tells of splits of FER2013 whose size is not as published.

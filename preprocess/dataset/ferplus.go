@@ -39,7 +39,7 @@ func (d *Dataset) addVotes(path string) error {
 	if len(rows) != d.total {
 		return fmt.Errorf("%s: holds %d rows of votes, want %d, one for each row of %s", path, len(rows), d.total, d.Path)
 	}
-	good := make([]bool, len(d.Samples))
+	var kept []int
 	for i := range d.Samples {
 		s := &d.Samples[i]
 		row := rows[d.rows[i]]
@@ -48,7 +48,7 @@ func (d *Dataset) addVotes(path string) error {
 			row.fault = fmt.Sprintf("column Usage is %q, but the image belongs to %s", row.usage, want)
 		}
 		if row.fault == "" {
-			s.Votes, good[i] = row.votes, true
+			s.Votes, kept = row.votes, append(kept, i)
 			continue
 		}
 		where := fmt.Sprintf("row %d (line %d)", d.rows[i]+1, d.rows[i]+2)
@@ -59,7 +59,7 @@ func (d *Dataset) addVotes(path string) error {
 			return err
 		}
 	}
-	d.keep(good)
+	d.keep(kept)
 	return nil
 }
 

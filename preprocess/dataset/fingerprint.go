@@ -71,7 +71,10 @@ func writeInts(h hash.Hash, list ...int) {
 	}
 }
 
-func (d *Dataset) hashPixels(ctx context.Context, h hash.Hash) error {
+// ofPixels fingerprints forms by what their images decode to.
+type ofPixels struct{}
+
+func (ofPixels) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
 	for i := range d.Samples {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -86,9 +89,11 @@ func (d *Dataset) hashPixels(ctx context.Context, h hash.Hash) error {
 	return nil
 }
 
-// hashFiles covers the names of the files, and their bytes or sizes. Of a file
-// that cannot be read its fault stands for both.
-func (d *Dataset) hashFiles(ctx context.Context, h hash.Hash) error {
+// ofFiles fingerprints forms by the names of their image files, and the files' bytes
+// or sizes. Of a file that cannot be read its fault stands for both.
+type ofFiles struct{}
+
+func (ofFiles) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
 	src := d.src.(fileSource)
 	for i := range d.Samples {
 		writeStrings(h, d.Samples[i].ID)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"maps"
 	"slices"
@@ -30,18 +29,13 @@ func (s *treeSource) open(i int) (io.ReadCloser, error) { return s.tree.open(s.i
 
 func (s *treeSource) size(i int) (int64, error) { return s.tree.size(s.images[i].entry) }
 
-func (s *treeSource) keep(samples []int) {
-	for to, from := range samples {
-		s.images[to] = s.images[from]
-	}
-	s.images = s.images[:len(samples)]
-}
+func (s *treeSource) keep(samples []int) { s.images = pick(s.images, samples) }
 
 func (s *treeSource) Close() error { return s.tree.Close() }
 
 // treeForm is image files in folders that tell split and class, or in a .zip of them
 // without a known CSV.
-type treeForm struct{}
+type treeForm struct{ ofFiles }
 
 func (treeForm) sniff(in *input) bool {
 	if in.zip == nil {
@@ -90,10 +84,6 @@ func (treeForm) open(ctx context.Context, d *Dataset, in *input) error {
 		src.images = d.generic(l)
 	}
 	return err
-}
-
-func (treeForm) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
-	return d.hashFiles(ctx, h)
 }
 
 // warnOthers tells of files left out by their names' endings: most are notes, but
@@ -147,14 +137,14 @@ func (d *Dataset) verify(ctx context.Context, progress func(done, total int64)) 
 	if err != nil {
 		return err
 	}
-	good := make([]bool, len(faults))
+	var kept []int
 	for i, fault := range faults {
-		if good[i] = fault == nil; !good[i] {
-			if err := d.leaveOut(d.Samples[i].ID, fault.Error()); err != nil {
-				return err
-			}
+		if fault == nil {
+			kept = append(kept, i)
+		} else if err := d.leaveOut(d.Samples[i].ID, fault.Error()); err != nil {
+			return err
 		}
 	}
-	d.keep(good)
+	d.keep(kept)
 	return nil
 }

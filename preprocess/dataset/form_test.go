@@ -3,7 +3,6 @@ package dataset
 import (
 	"bytes"
 	"context"
-	"hash"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -13,7 +12,7 @@ import (
 
 // pairForm is a form that this package does not know: two gray images of 1×1 after
 // the word PAIR. It is all that a form needs.
-type pairForm struct{}
+type pairForm struct{ ofPixels }
 
 type pairSource []byte
 
@@ -29,10 +28,6 @@ func (pairForm) open(_ context.Context, d *Dataset, in *input) error {
 	d.Kind, d.Classes, d.Splits, d.src = "pair", []string{"a", "b"}, []string{Train, Test}, pairSource(in.head[4:])
 	d.Samples = []Sample{{ID: "left", Split: Train}, {ID: "right", Split: Test, Label: 1}}
 	return nil
-}
-
-func (pairForm) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
-	return d.hashPixels(ctx, h)
 }
 
 // TestANewFormIsOneEntry: what is not in a form's file does not ask which form it is.

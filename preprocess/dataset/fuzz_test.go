@@ -23,7 +23,7 @@ func FuzzCSV(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d := &Dataset{Path: "fuzz", form: csvForm{}, skipBad: true}
 		defer d.Close()
-		if err := d.loadCSV(context.Background(), csvInput{"fuzz", bytes.NewReader(data)}); err != nil {
+		if err := d.loadCSV(context.Background(), "fuzz", bytes.NewReader(data)); err != nil {
 			return
 		}
 		if len(d.Samples)+len(d.Bad) != d.total || len(d.Samples) != len(d.rows) {
@@ -38,7 +38,7 @@ func FuzzCSV(f *testing.F) {
 		}
 		again := &Dataset{Path: "again", form: csvForm{}}
 		defer again.Close()
-		if err := again.loadCSV(context.Background(), csvInput{"again", &b}); err != nil {
+		if err := again.loadCSV(context.Background(), "again", &b); err != nil {
 			t.Fatal(err)
 		}
 		if fingerprint(t, again) != fingerprint(t, d) {

@@ -6,14 +6,31 @@ import "fmt"
 // becomes a set of its own, with a fingerprint of its own. Image must not be
 // running.
 func (d *Dataset) Keep(indices []int) error {
-	good := make([]bool, len(d.Samples))
 	last := -1
 	for _, i := range indices {
-		if i <= last || i >= len(good) {
-			return fmt.Errorf("%s: sample %d after sample %d, want ascending indices below %d", d.Path, i, last, len(good))
+		if i <= last || i >= len(d.Samples) {
+			return fmt.Errorf("%s: sample %d after sample %d, want ascending indices below %d", d.Path, i, last, len(d.Samples))
 		}
-		good[i], last = true, i
+		last = i
 	}
-	d.keep(good)
+	d.keep(indices)
 	return nil
+}
+
+// keep is Keep of indices that ascend.
+func (d *Dataset) keep(kept []int) {
+	d.Samples = pick(d.Samples, kept)
+	if d.rows != nil {
+		d.rows = pick(d.rows, kept)
+	}
+	d.src.keep(kept)
+}
+
+// pick moves the elements at kept, which ascend, to the front of list and cuts off
+// the rest.
+func pick[T any](list []T, kept []int) []T {
+	for to, from := range kept {
+		list[to] = list[from]
+	}
+	return list[:len(kept)]
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -72,7 +71,7 @@ func (s *listSource) keep([]int) {}
 func (s *listSource) Close() error { return nil }
 
 // listForm is a list of image files.
-type listForm struct{}
+type listForm struct{ ofFiles }
 
 func (listForm) sniff(in *input) bool { return strings.HasPrefix(in.Path, ListPrefix) }
 
@@ -95,10 +94,6 @@ func (listForm) open(ctx context.Context, d *Dataset, in *input) error {
 	}
 	l.settle()
 	return nil
-}
-
-func (listForm) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
-	return d.hashFiles(ctx, h)
 }
 
 // readList calls f with every line that counts and its number from 1, without

@@ -206,27 +206,3 @@ func (d *Dataset) bad(file, where, reason string) error {
 	}
 	return d.leaveOut(where, reason)
 }
-
-// keep drops the samples for which good is false.
-func (d *Dataset) keep(good []bool) {
-	var kept []int
-	for i, ok := range good {
-		if ok {
-			kept = append(kept, i)
-		}
-	}
-	if len(kept) == len(good) {
-		return
-	}
-	for to, from := range kept {
-		d.Samples[to] = d.Samples[from]
-		if d.rows != nil {
-			d.rows[to] = d.rows[from]
-		}
-	}
-	d.Samples = d.Samples[:len(kept)]
-	if d.rows != nil {
-		d.rows = d.rows[:len(kept)]
-	}
-	d.src.keep(kept)
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash"
 	"math"
 
 	"graft/preprocess"
@@ -34,17 +33,12 @@ func (s *syntheticSource) image(_ context.Context, i int) (preprocess.Image, err
 	return synthetic.Face(s.seed, uint64(f.split)<<32|uint64(f.index), f.label), nil
 }
 
-func (s *syntheticSource) keep(samples []int) {
-	for to, from := range samples {
-		s.faces[to] = s.faces[from]
-	}
-	s.faces = s.faces[:len(samples)]
-}
+func (s *syntheticSource) keep(samples []int) { s.faces = pick(s.faces, samples) }
 
 func (s *syntheticSource) Close() error { return nil }
 
 // syntheticForm is the drawn faces.
-type syntheticForm struct{}
+type syntheticForm struct{ ofPixels }
 
 func (syntheticForm) sniff(in *input) bool { return in.Drawn() }
 
@@ -72,8 +66,4 @@ func (syntheticForm) open(_ context.Context, d *Dataset, in *input) error {
 		}
 	}
 	return nil
-}
-
-func (syntheticForm) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
-	return d.hashPixels(ctx, h)
 }
