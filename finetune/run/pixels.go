@@ -3,6 +3,8 @@ package run
 import (
 	"errors"
 	"fmt"
+
+	"graft/preprocess"
 )
 
 // How pixels come to a network's size.
@@ -10,9 +12,6 @@ const (
 	FitResize = "resize" // antialiased, as preprocess.ResizeAntialias
 	FitCrop   = "crop"   // cut out of the middle
 )
-
-// MaxSide caps the size of images that a file may claim.
-const MaxSide = 1 << 14
 
 // PixelsRecord is how images become a network's input.
 type PixelsRecord struct {
@@ -28,8 +27,8 @@ func (p *PixelsRecord) Check(shape []int) error {
 		return errors.New("nothing is said about pixels")
 	case len(shape) != 3 || shape[1] != shape[2]:
 		return fmt.Errorf("the network's input is %v, want square images", shape)
-	case p.Side < 1 || p.Side > MaxSide:
-		return fmt.Errorf("images of %d pixels a side, want 1 to %d", p.Side, MaxSide)
+	case p.Side < 1 || p.Side > preprocess.MaxSide:
+		return fmt.Errorf("images of %d pixels a side, want 1 to %d", p.Side, preprocess.MaxSide)
 	case p.Fit != FitResize && p.Fit != FitCrop:
 		return fmt.Errorf("fit %q, want %s or %s", p.Fit, FitResize, FitCrop)
 	case p.Fit == FitCrop && p.Side < shape[1]:
