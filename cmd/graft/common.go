@@ -13,6 +13,7 @@ import (
 
 	"graft/internal/atomicfile"
 	"graft/internal/schema"
+	"graft/onnx/session"
 )
 
 // usageError is a mistake in the command line: exit status 2.
@@ -136,7 +137,7 @@ func skipBadFlag() cli.Flag {
 
 func providerFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "provider", Value: "auto", Usage: "execution `PROVIDER`: cpu, cuda, tensorrt, webgpu, coreml, directml, openvino, or auto"},
+		&cli.StringFlag{Name: "provider", Value: "auto", Usage: "execution `PROVIDER`: " + strings.ReplaceAll(strings.Trim(fmt.Sprint(session.Providers()), "[]"), " ", ", ") + ", or auto"},
 		atLeast(0, &cli.IntFlag{Name: "device", Usage: "`NUMBER` of the accelerator"}),
 		&cli.BoolFlag{Name: "allow-fallback", Usage: "let a named provider leave part of the graph to the CPU"},
 		atLeast(0, &cli.IntFlag{Name: "threads", Usage: "CPU `THREADS` (0: all cores)"}),

@@ -16,7 +16,7 @@ func BenchmarkRun(b *testing.B) {
 	if err := Available(); err != nil {
 		b.Skipf("SKIPPED, ONNX Runtime is needed: %v", err)
 	}
-	data, err := tinyModel()
+	data, _, err := tinyModel().Link()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"graft/onnx"
 	"graft/onnx/session"
 )
 
@@ -130,15 +131,10 @@ func (r *Report) tool(name string) ToolReport {
 }
 
 func providerReports(ctx context.Context) []ProviderReport {
-	model, err := tinyModel()
 	var out []ProviderReport
 	for _, p := range session.Providers() {
 		report := ProviderReport{Name: p, InLibrary: true, Starts: true}
-		if err == nil {
-			report.fill(tryProvider(ctx, model, p))
-		} else {
-			report.fill(err)
-		}
+		report.fill(tryProvider(ctx, tinyModel(), p))
 		out = append(out, report)
 	}
 	return out
@@ -154,8 +150,8 @@ func (p *ProviderReport) fill(err error) {
 }
 
 // tryProvider starts a provider and checks what it computes.
-func tryProvider(ctx context.Context, model []byte, p session.Provider) error {
-	s, err := OpenBytes(model, session.Options{Provider: p})
+func tryProvider(ctx context.Context, model *onnx.Model, p session.Provider) error {
+	s, err := OpenModel(model, session.Options{Provider: p})
 	if err != nil {
 		return err
 	}

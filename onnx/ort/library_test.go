@@ -42,11 +42,7 @@ func TestLoadedVersion(t *testing.T) {
 	if got, err := libraryVersion(lib.Path); err != nil || got != lib.Version || got == "" {
 		t.Errorf("got %q, %v; want %q", got, err, lib.Version)
 	}
-	model, err := tinyModel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := OpenBytes(model, session.Options{Provider: session.CPU})
+	s, err := OpenModel(tinyModel(), session.Options{Provider: session.CPU})
 	if err != nil {
 		t.Fatal(err)
 	}
