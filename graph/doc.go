@@ -13,8 +13,6 @@
 // Building never panics on a wrong shape: the first error is kept, later calls do nothing, and [Graph.Err],
 // [Gradient] and the engine's Compile return it. So model code reads as a list of layers.
 //
-// [Reference] runs graphs in float64 by the rows alone, to check kernels against.
-//
 // Ties have fixed rules, which are PyTorch's: ReLU's gradient at 0 is 0; max pooling gives the gradient to the first
 // of equal maxima in row order; [Graph.Max] spreads it evenly over them (torch.amax).
 package graph

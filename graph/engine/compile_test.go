@@ -217,14 +217,7 @@ func TestMixedLayouts(t *testing.T) {
 				t.Fatal(err)
 			}
 			outputs := append([]*graph.Node{loss}, d...)
-			r, err := graph.NewReference(g.Graph)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := r.Eval(outputs...)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := reference(t, g.Graph, nil, outputs...)
 			for _, threads := range []int{1, 2, 4} {
 				p, err := Compile(g.Graph, outputs, nil, Options{Threads: threads, CheckNaN: true})
 				if err != nil {

@@ -84,11 +84,7 @@ func TestTies(t *testing.T) {
 		if got := run(t, g, d[0])[0]; !slices.Equal(got, c.want) {
 			t.Errorf("%s: wanted %v, got %v", c.name, c.want, got)
 		}
-		r, _ := graph.NewReference(g)
-		got, err := r.Eval(d[0])
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := reference(t, g, nil, d[0])
 		close(t, c.name+" in the reference", got[0], widen(c.want), 0)
 	}
 }
@@ -121,12 +117,7 @@ func TestDropout(t *testing.T) {
 		}
 		bits[c.name] = prog.Value(y)
 		checkMask(t, prog.Value(y), prog.Value(d[0]), p)
-		r, _ := graph.NewReference(g)
-		_ = r.Set(step, []float64{float64(c.step)})
-		want, err := r.Eval(y)
-		if err != nil {
-			t.Fatal(err)
-		}
+		want := reference(t, g, map[*graph.Node][]float64{step: {float64(c.step)}}, y)
 		close(t, "reference", widen(prog.Value(y)), want[0], 1e-6)
 	}
 	if !slices.Equal(bits["one"], bits["threads"]) {

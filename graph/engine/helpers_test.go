@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"testing"
+
+	"graft/graph"
 )
 
 // numbers is a tensor of a fixture.
@@ -48,4 +50,33 @@ func widen(v []float32) []float64 {
 		out[i] = float64(x)
 	}
 	return out
+}
+
+// reference computes nodes in float64 by the operations' rows; inputs are given, parameters have their first values.
+func reference(t *testing.T, g *graph.Graph, inputs map[*graph.Node][]float64, outputs ...*graph.Node) (want [][]float64) {
+	t.Helper()
+	values := map[*graph.Node][]float64{}
+	for _, n := range g.Nodes() {
+		switch {
+		case inputs[n] != nil:
+			values[n] = inputs[n]
+		case n.Op() == graph.OpConstant:
+			values[n] = n.Value()
+		case n.Op() == graph.OpParameter:
+			values[n] = widen(n.Initial())
+		default:
+			var in [][]float64
+			for _, x := range n.Inputs() {
+				in = append(in, values[x])
+			}
+			var err error
+			if values[n], err = graph.Naive(n, in); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, n := range outputs {
+		want = append(want, values[n])
+	}
+	return want
 }
