@@ -62,8 +62,8 @@ func valuesFrom(kind string, list []*onnxpb.ValueInfoProto) ([]Value, error) {
 		if tt.Shape != nil {
 			v.Dims = make([]Dim, 0, len(tt.Shape.Dim))
 		}
-		if len(tt.GetShape().GetDim()) > MaxRank {
-			return nil, fmt.Errorf("%s %q has %d dimensions, at most %d are read", kind, p.GetName(), len(tt.Shape.Dim), MaxRank)
+		if len(tt.GetShape().GetDim()) > maxRank {
+			return nil, fmt.Errorf("%s %q has %d dimensions, at most %d are read", kind, p.GetName(), len(tt.Shape.Dim), maxRank)
 		}
 		for _, d := range tt.GetShape().GetDim() {
 			v.Dims = append(v.Dims, Dim{Value: max(d.GetDimValue(), 0), Name: d.GetDimParam()})
@@ -151,8 +151,8 @@ func tensorFrom(p *onnxpb.TensorProto, lazy func(protowire.Number) Raw) (Tensor,
 	if p.Segment != nil {
 		return Tensor{}, fmt.Errorf("tensor %q is one segment of several: not supported", t.Name)
 	}
-	if len(t.Dims) > MaxRank {
-		return Tensor{}, fmt.Errorf("tensor %q has %d dimensions, at most %d are read", t.Name, len(t.Dims), MaxRank)
+	if len(t.Dims) > maxRank {
+		return Tensor{}, fmt.Errorf("tensor %q has %d dimensions, at most %d are read", t.Name, len(t.Dims), maxRank)
 	}
 	data, err := contentOf(t, p, lazy)
 	if err != nil {

@@ -51,12 +51,13 @@ func besidePath(path, location string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("external data %q belongs beside the model: %w", location, err)
 	}
-	for _, p := range []string{filepath.Dir(path), path} {
-		folder, err := filepath.EvalSymlinks(p)
-		if p == path {
-			folder = filepath.Dir(folder)
-		}
-		if rel, e := filepath.Rel(folder, found); err == nil && e == nil && filepath.IsLocal(rel) {
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+	behind, e := filepath.EvalSymlinks(path)
+	if err = errors.Join(err, e); err != nil {
+		return "", err
+	}
+	for _, folder := range []string{folder, filepath.Dir(behind)} {
+		if rel, err := filepath.Rel(folder, found); err == nil && filepath.IsLocal(rel) {
 			return found, nil
 		}
 	}

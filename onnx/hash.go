@@ -55,8 +55,8 @@ func Hash(path string) (string, error) {
 
 // findLocations adds the names of the files that tensors anywhere in a message keep data in.
 func findLocations(s *scanner, d protoreflect.MessageDescriptor, depth int, locations map[string]bool) error {
-	if depth > MaxDepth {
-		return fmt.Errorf("messages are nested more than %d deep", MaxDepth)
+	if depth > maxDepth {
+		return fmt.Errorf("messages are nested more than %d deep", maxDepth)
 	}
 	var tensor []byte
 	for {
@@ -69,7 +69,7 @@ func findLocations(s *scanner, d protoreflect.MessageDescriptor, depth int, loca
 		case fd == nil:
 		case d.Name() == "TensorProto" && (fd.Name() == "external_data" || fd.Name() == "data_location"):
 			at := len(tensor)
-			tensor = append(tensor, make([]byte, min(f.end()-f.start, MaxStructureBytes))...)
+			tensor = append(tensor, make([]byte, min(f.end()-f.start, maxStructureBytes))...)
 			err = readFull(s.r, tensor[at:], f.start)
 		case fd.Message() != nil && f.typ == protowire.BytesType:
 			err = s.within(f, func() error { return findLocations(s, fd.Message(), depth+1, locations) })

@@ -25,7 +25,11 @@ type operator struct {
 	gone            bool
 }
 
-type span struct{ least, most int }
+// span is a number of inputs or outputs, in words as in the table: 2, 1-3, 1-*.
+type span struct {
+	least, most int
+	words       string
+}
 
 // operators maps names to versions, oldest first; newest is the last operator set that they cover.
 var operators = sync.OnceValues(func() (table map[string][]operator, newest int64) {
@@ -48,10 +52,13 @@ var operators = sync.OnceValues(func() (table map[string][]operator, newest int6
 	return table, newest
 })
 
-func parseSpan(word string) (s span) {
-	least, most, _ := strings.Cut(word, "-")
+func parseSpan(words string) span {
+	least, most, open := strings.Cut(words, "-")
+	s := span{most: math.MaxInt, words: words}
 	s.least, _ = strconv.Atoi(least)
-	if s.most = math.MaxInt; most != "*" {
+	if !open {
+		s.most = s.least
+	} else if most != "*" {
 		s.most, _ = strconv.Atoi(most)
 	}
 	return s
@@ -84,10 +91,10 @@ func (o operator) check(n Node, attrs map[string]*onnxpb.AttributeProto) error {
 		return fmt.Errorf("the operator was withdrawn with operator set %d", o.since)
 	}
 	if k := len(n.Inputs); k < o.inputs.least || k > o.inputs.most {
-		return fmt.Errorf("%d inputs, want %s", k, o.inputs)
+		return fmt.Errorf("%d inputs, want %s", k, o.inputs.words)
 	}
 	if k := len(n.Outputs); k < o.outputs.least || k > o.outputs.most {
-		return fmt.Errorf("%d outputs, want %s", k, o.outputs)
+		return fmt.Errorf("%d outputs, want %s", k, o.outputs.words)
 	}
 	for i, name := range n.Inputs[:o.inputs.least] {
 		if name == "" {
@@ -109,14 +116,4 @@ func (o operator) check(n Node, attrs map[string]*onnxpb.AttributeProto) error {
 		}
 	}
 	return nil
-}
-
-func (s span) String() string {
-	switch {
-	case s.most == math.MaxInt:
-		return fmt.Sprintf("%d or more", s.least)
-	case s.least == s.most:
-		return strconv.Itoa(s.least)
-	}
-	return fmt.Sprintf("%d to %d", s.least, s.most)
 }

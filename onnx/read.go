@@ -18,7 +18,7 @@ import (
 // Open reads the model at path. Weights stay in the file, or in those beside it that hold the model's external data, and
 // are read when their Data is; Close the model when it is no longer needed. An input that a weight of the same name
 // fills is left out of Inputs. Models whose inputs or outputs are no tensors are refused, as is what exceeds the caps
-// (MaxStructureBytes and the constants after it), and external data outside the model's folder.
+// (maxStructureBytes and the constants after it), and external data outside the model's folder.
 func Open(path string) (*Model, error) { return openWith(path, false) }
 
 // OpenHeader reads the inputs, outputs and description of the model at path and
@@ -134,12 +134,12 @@ func parse(b []byte, into proto.Message, fields *int) error {
 // countFields walks the fields of a message, and of those inside it, before
 // anything is allocated for them.
 func countFields(b []byte, d protoreflect.MessageDescriptor, depth int, n *int) error {
-	if depth > MaxDepth {
-		return fmt.Errorf("messages are nested more than %d deep", MaxDepth)
+	if depth > maxDepth {
+		return fmt.Errorf("messages are nested more than %d deep", maxDepth)
 	}
 	for len(b) > 0 {
-		if *n++; *n > MaxFields {
-			return fmt.Errorf("more than %d fields beside the weights", MaxFields)
+		if *n++; *n > maxFields {
+			return fmt.Errorf("more than %d fields beside the weights", maxFields)
 		}
 		num, typ, size := protowire.ConsumeField(b)
 		if size < 0 {
@@ -226,8 +226,8 @@ func (d *reader) scanWeight(tensor field) error {
 			}
 		}
 	}
-	if len(d.weights)+len(d.names) >= MaxInitializers {
-		return fmt.Errorf("more than %d initialisers", MaxInitializers)
+	if len(d.weights)+len(d.names) >= maxInitializers {
+		return fmt.Errorf("more than %d initialisers", maxInitializers)
 	}
 	if !d.headerOnly {
 		d.weights = append(d.weights, w)
@@ -241,12 +241,12 @@ func (d *reader) scanWeight(tensor field) error {
 	return nil
 }
 
-var errTooMuch = fmt.Errorf("more than %d bytes beside the weights: graft reads weights from initialisers only, not from Constant nodes", MaxStructureBytes)
+var errTooMuch = fmt.Errorf("more than %d bytes beside the weights: graft reads weights from initialisers only, not from Constant nodes", maxStructureBytes)
 
-// hold appends the field's bytes to b within MaxStructureBytes.
+// hold appends the field's bytes to b within maxStructureBytes.
 func (d *reader) hold(b []byte, f field) ([]byte, error) {
 	n := f.end() - f.start
-	if d.held += n; d.held > MaxStructureBytes {
+	if d.held += n; d.held > maxStructureBytes {
 		return nil, errTooMuch
 	}
 	at := len(b)
@@ -291,7 +291,7 @@ func (d *reader) inline(m proto.Message) error {
 	for _, t := range found {
 		raw, err := d.files.content(t)
 		if err == nil {
-			if d.held += raw.Size(); d.held > MaxStructureBytes {
+			if d.held += raw.Size(); d.held > maxStructureBytes {
 				return errTooMuch
 			}
 			t.RawData, t.DataLocation, t.ExternalData = make([]byte, 0, raw.Size()), nil, nil

@@ -11,19 +11,19 @@ import (
 // Caps of the reader. They bound what a hostile file can make it allocate; real
 // models of any size stay far below them, because weights do not count.
 const (
-	// MaxStructureBytes bounds everything but the weights: nodes, names,
+	// maxStructureBytes bounds everything but the weights: nodes, names,
 	// metadata, and constants inside nodes.
-	MaxStructureBytes = 64 << 20
-	// MaxFields bounds the protocol buffer fields in it, each of which may
+	maxStructureBytes = 64 << 20
+	// maxFields bounds the protocol buffer fields in it, each of which may
 	// become an object in memory.
-	MaxFields = 4 << 20
-	// MaxInitializers bounds the number of weights.
-	MaxInitializers = 1 << 18
-	// MaxRank bounds the number of dimensions of a tensor.
-	MaxRank = 32
-	// MaxDepth bounds the nesting of messages; ONNX's own need about eight, and
+	maxFields = 4 << 20
+	// maxInitializers bounds the number of weights.
+	maxInitializers = 1 << 18
+	// maxRank bounds the number of dimensions of a tensor.
+	maxRank = 32
+	// maxDepth bounds the nesting of messages; ONNX's own need about eight, and
 	// each graph inside a graph three more.
-	MaxDepth = 64
+	maxDepth = 64
 )
 
 var errTruncated = errors.New("the file ends in the middle of a field: truncated, or not an ONNX model")

@@ -15,9 +15,9 @@ import (
 	"graft/onnx/onnxpb"
 )
 
-// MaxFileBytes is the size that no ONNX file may exceed: protocol buffers end
+// maxFileBytes is the size that no ONNX file may exceed: protocol buffers end
 // at 2 GiB, and readers refuse more.
-const MaxFileBytes = math.MaxInt32
+const maxFileBytes = math.MaxInt32
 
 // Numbers of fields in onnx.proto.
 const (
@@ -42,7 +42,7 @@ type piece struct {
 
 // WriteFile writes the model to path, atomically. The same model gives the same
 // bytes. Weights are streamed from wherever they are; a model that Open read may
-// be written to the path it was read from. Files over MaxFileBytes, models that Validate
+// be written to the path it was read from. Files over maxFileBytes, models that Validate
 // refuses and weights that are not finite are errors, and the file takes its name only
 // after it has been read back and every one of try that is not nil, given where it lies until then, has found it good.
 func (m *Model) WriteFile(path string, try ...func(path string) error) error {
@@ -127,7 +127,7 @@ func (m *Model) layout() ([]piece, error) {
 	size += int64(len(rest))
 	head = protowire.AppendTag(head, modelGraph, protowire.BytesType)
 	head = protowire.AppendVarint(head, uint64(size))
-	if int64(len(head))+size > MaxFileBytes {
+	if int64(len(head))+size > maxFileBytes {
 		return nil, m.tooLarge()
 	}
 	return append([]piece{{bytes: append(head, rest...)}}, weights...), nil
@@ -152,7 +152,7 @@ func (m *Model) weightPieces() ([]piece, int64, error) {
 		b := protowire.AppendTag(nil, graphInitializer, protowire.BytesType)
 		b = protowire.AppendVarint(b, uint64(int64(len(inner))+n))
 		b = append(b, inner...)
-		if n > MaxFileBytes || total > MaxFileBytes {
+		if n > maxFileBytes || total > maxFileBytes {
 			return nil, 0, m.tooLarge() // before a sum can overflow
 		}
 		total += int64(len(b)) + n
@@ -162,7 +162,7 @@ func (m *Model) weightPieces() ([]piece, int64, error) {
 }
 
 func (m *Model) tooLarge() error {
-	return fmt.Errorf("the model has %d bytes of weights, and an ONNX file holds at most %d bytes in all; store the weights in float16", m.WeightBytes(), MaxFileBytes)
+	return fmt.Errorf("the model has %d bytes of weights, and an ONNX file holds at most %d bytes in all; store the weights in float16", m.WeightBytes(), maxFileBytes)
 }
 
 func marshal(p proto.Message) ([]byte, error) {

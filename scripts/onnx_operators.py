@@ -15,7 +15,7 @@ OPTIONS = OpSchema.FormalParameterOption
 
 
 def span(least, most):
-    return f"{least}-{'*' if most >= 2**31 - 1 else most}"
+    return str(most) if least == most else f"{least}-{'*' if most >= 2**31 - 1 else most}"
 
 
 def describe(s):

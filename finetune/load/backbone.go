@@ -34,12 +34,7 @@ func findModel(given, hash string, places []string) (*pretrained.File, error) {
 		places = []string{given}
 	}
 	var failed []error
-	tried := map[string]bool{}
 	for _, p := range places {
-		if tried[run.Absolute(p)] {
-			continue
-		}
-		tried[run.Absolute(p)] = true
 		f, err := pretrained.OpenFile(p)
 		got := ""
 		if err == nil {

@@ -17,6 +17,10 @@ type key struct {
 	format func() string // "" for what is not written
 }
 
+func unlike(name, word, want string) error {
+	return fmt.Errorf("metadata %s%s is %q, want %s", prefix, name, word, want)
+}
+
 func text(name string, v *string) key {
 	return key{name, func(word string) error { *v = word; return nil }, func() string { return *v }}
 }
@@ -30,7 +34,7 @@ func list(name string, v *[]string, sep string) key {
 func object(name string, v any, want string, good func() bool) key {
 	parse := func(word string) error {
 		if json.Unmarshal([]byte(word), v) != nil || !good() {
-			return fmt.Errorf("metadata %s%s is %q, want %s", prefix, name, word, want)
+			return unlike(name, word, want)
 		}
 		return nil
 	}
@@ -52,7 +56,7 @@ func imageSize(s *preprocess.Spec) key {
 	const name = "image_size"
 	parse := func(word string) (err error) {
 		if s.Size, s.Width, err = preprocess.ParseSize(word); err != nil {
-			return fmt.Errorf("metadata %s%s is %w", prefix, name, err)
+			return unlike(name, word, fmt.Sprintf("pixels like 224, or height and width like 256x128, up to %d", preprocess.MaxSide))
 		}
 		return nil
 	}
@@ -69,7 +73,7 @@ func imageSize(s *preprocess.Spec) key {
 func three(name string, v *[3]float32, of *preprocess.Spec) key {
 	parse := func(word string) error {
 		if strings.Count(word, ",") != 2 || json.Unmarshal([]byte("["+word+"]"), v) != nil {
-			return fmt.Errorf("metadata %s%s is %q, want three numbers", prefix, name, word)
+			return unlike(name, word, "three numbers")
 		}
 		return nil
 	}

@@ -10,9 +10,9 @@ import (
 	"graft/preprocess"
 )
 
-// Schema is the version of the keys that Write records. Newer ones are refused; files without one are of before it was
+// schemaVersion is the version of the keys that Write records. Newer ones are refused; files without one are of before it was
 // recorded, with the same keys.
-const Schema = 1
+const schemaVersion = 1
 
 // Meta describes a file. Zero fields are what it does not say.
 type Meta struct {
@@ -47,7 +47,7 @@ func (m *Meta) keys(schema *int) []key {
 	const many = math.MaxInt32
 	s := &m.Spec
 	return []key{
-		number("schema", schema, 1, Schema), text("version", &m.Version),
+		number("schema", schema, 1, schemaVersion), text("version", &m.Version),
 		text("arch", &m.Arch), text("variant", &m.Variant), text("family", &m.Family),
 		text("source", &m.Source), text("source_sha256", &m.SourceSHA256), text("source_interpolation", &m.SourceInterpolation),
 		number("patch", &m.Patch, 1, many), number("width", &m.Width, 1, many), number("depth", &m.Depth, 1, many), number("heads", &m.Heads, 1, many),
@@ -90,7 +90,7 @@ func Read(metadata map[string]string) (Meta, error) {
 
 // Write sets the keys in a file's metadata to what m says and removes those of what it does not; others stay.
 func (m Meta) Write(metadata map[string]string) {
-	schema := Schema
+	schema := schemaVersion
 	for _, k := range m.keys(&schema) {
 		delete(metadata, prefix+k.name)
 		if word := k.format(); word != "" {

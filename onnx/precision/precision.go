@@ -50,9 +50,6 @@ const (
 	Int8    Kind = "int8"
 )
 
-// Words lists the kinds as command lines spell them.
-func Words() []string { return []string{"fp32", "fp16", "int8"} }
-
 // Parse turns a word, or a Kind, into a Kind. The empty word is Float32.
 func Parse(word string) (Kind, error) {
 	switch strings.ToLower(word) {
@@ -63,7 +60,7 @@ func Parse(word string) (Kind, error) {
 	case string(Int8):
 		return Int8, nil
 	}
-	return "", fmt.Errorf("unknown precision %q, want one of %s", word, strings.Join(Words(), ", "))
+	return "", fmt.Errorf("unknown precision %q, want one of fp32, fp16, int8", word)
 }
 
 // Rewrite turns a model of float32 into one of kind k, in place, which its metadata

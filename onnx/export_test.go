@@ -1,0 +1,8 @@
+package onnx
+
+const (
+	MaxDepth          = maxDepth
+	MaxFields         = maxFields
+	MaxInitializers   = maxInitializers
+	MaxStructureBytes = maxStructureBytes
+)
