@@ -11,15 +11,15 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	finetunebench "graft/finetune/bench"
-	"graft/internal/bench"
+	"graft/finetune/bench"
+	"graft/internal/measure"
 	"graft/onnx/session"
-	extractbench "graft/pretrained/extract/bench"
+	"graft/pretrained/extract/throughput"
 	"graft/pretrained/vit"
 )
 
 // The cases that measure extraction, of faces and of photographs; the others are
-// finetunebench's.
+// bench's.
 const (
 	extractWord = "extract"
 	photosWord  = "extract-jpeg"
@@ -55,9 +55,9 @@ func benchCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "random-init", Value: 1, Usage: "`SEED` of random data and, without --model, of a random network"},
 			&cli.StringFlag{Name: "arch", Value: "vit_b_16", Usage: "extract: `NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
 			atLeast(0, &cli.IntFlag{Name: "batch", DefaultText: "for extract " + batchText + ", for cnn and vit the study's 32", Usage: "`IMAGES` per inference or training step"}),
-			atLeast(0, &cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, %d for extract-jpeg, an epoch of %d for cnn and vit", extractImages, photosImages, finetunebench.DefaultRows), Usage: "`IMAGES` per round"}),
-			atLeast(1, &cli.IntFlag{Name: "rows", Value: finetunebench.DefaultRows, Usage: "head: `ROWS` of features"}),
-			atLeast(1, &cli.IntFlag{Name: "dim", Value: finetunebench.DefaultDim, Usage: "head: `FEATURES` of a row"}),
+			atLeast(0, &cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, %d for extract-jpeg, an epoch of %d for cnn and vit", extractImages, photosImages, bench.DefaultRows), Usage: "`IMAGES` per round"}),
+			atLeast(1, &cli.IntFlag{Name: "rows", Value: bench.DefaultRows, Usage: "head: `ROWS` of features"}),
+			atLeast(1, &cli.IntFlag{Name: "dim", Value: bench.DefaultDim, Usage: "head: `FEATURES` of a row"}),
 			atLeast(1, &cli.IntFlag{Name: "rounds", Value: 3, Usage: "`NUMBER` of rounds; medians are reported"}),
 			jsonFlag()),
 		Action: benchAction,
@@ -65,7 +65,7 @@ func benchCommand() *cli.Command {
 }
 
 func benchWords() []string {
-	return append([]string{extractWord, photosWord}, finetunebench.Words()...)
+	return append([]string{extractWord, photosWord}, bench.Words()...)
 }
 
 func benchAction(c *cli.Context) error {
@@ -83,7 +83,7 @@ func benchAction(c *cli.Context) error {
 	if err := refuseOtherCases(c, words); err != nil {
 		return err
 	}
-	var cases []bench.Case
+	var cases []measure.Case
 	for _, word := range words {
 		list, err := benchCase(c, word, o.Runtime)
 		if err != nil {
@@ -94,7 +94,7 @@ func benchAction(c *cli.Context) error {
 	if err := printCases(humanOut(c), cases); err != nil {
 		return err
 	}
-	return writeJSON(c, "graft-bench-1", bench.Report{Cases: cases})
+	return writeJSON(c, "graft-bench-1", measure.Report{Cases: cases})
 }
 
 // benchCases are the words asked for, each once.
@@ -124,11 +124,11 @@ func benchCases(c *cli.Context) ([]string, error) {
 // refuseOtherCases refuses the settings of cases that are not measured.
 func refuseOtherCases(c *cli.Context, words []string) error {
 	extracts := []string{extractWord, photosWord}
-	networks := []string{finetunebench.CNN, finetunebench.ViT}
+	networks := []string{bench.CNN, bench.ViT}
 	for _, of := range []struct{ flags, cases []string }{
 		{append([]string{"model", "arch"}, runtimeNames...), extracts},
 		{[]string{"batch", "images"}, slices.Concat(extracts, networks)},
-		{[]string{"rows", "dim"}, []string{finetunebench.Head}},
+		{[]string{"rows", "dim"}, []string{bench.Head}},
 	} {
 		if slices.ContainsFunc(of.cases, func(word string) bool { return slices.Contains(words, word) }) {
 			continue
@@ -143,30 +143,30 @@ func refuseOtherCases(c *cli.Context, words []string) error {
 	return nil
 }
 
-func benchCase(c *cli.Context, word string, runtime session.Options) ([]bench.Case, error) {
+func benchCase(c *cli.Context, word string, runtime session.Options) ([]measure.Case, error) {
 	progress := newProgress(c, "measuring "+word)
 	if word == extractWord || word == photosWord {
-		return extractbench.Run(c.Context, extractbench.Config{
+		return throughput.Run(c.Context, throughput.Config{
 			Model: c.String("model"), Arch: c.String("arch"), Seed: c.Uint64("random-init"), Photos: word == photosWord,
 			Batch: c.Int("batch"), Images: cmp.Or(c.Int("images"), defaultImages[word]), Rounds: c.Int("rounds"),
 			Runtime: runtime,
 		}, progress)
 	}
-	return finetunebench.Run(c.Context, word, finetunebench.Config{
+	return bench.Run(c.Context, word, bench.Config{
 		Seed: c.Uint64("random-init"), Rounds: c.Int("rounds"), Threads: c.Int("threads"),
 		Rows: c.Int("rows"), Dim: c.Int("dim"), Images: c.Int("images"), Batch: c.Int("batch"),
 	}, progress)
 }
 
 // batchOf is a case's batch, and how many run at once where it is not one.
-func batchOf(k bench.Case) string {
+func batchOf(k measure.Case) string {
 	if k.Streams < 2 {
 		return strconv.Itoa(k.Batch)
 	}
 	return fmt.Sprintf("%d×%d", k.Batch, k.Streams)
 }
 
-func printCases(out io.Writer, cases []bench.Case) error {
+func printCases(out io.Writer, cases []measure.Case) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "case\trate\tseconds\tbatch\tprovider\tprecision\trelative speed")
 	for _, k := range cases {

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"testing"
 
-	"graft/internal/bench"
+	"graft/internal/measure"
 )
 
 func TestBench(t *testing.T) {
-	report := decode[bench.Report](t, must(t, "bench", "--cases", "vit,head,cnn,head", "--rows", "300", "--dim", "5", "--images", "32",
+	report := decode[measure.Report](t, must(t, "bench", "--cases", "vit,head,cnn,head", "--rows", "300", "--dim", "5", "--images", "32",
 		"--rounds", "1", "--threads", "1", "--json", "-"))
 	var names []string
 	for _, c := range report.Cases {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"graft/finetune/nets"
-	"graft/internal/bench"
+	"graft/internal/measure"
 )
 
 // The words for the cases.
@@ -103,7 +103,7 @@ func (c *Config) check() error {
 
 // Run measures the case of a word. progress, which may be nil, counts rounds, or
 // images where there are any.
-func Run(ctx context.Context, word string, c Config, progress func(done, total int64)) (cases []bench.Case, err error) {
+func Run(ctx context.Context, word string, c Config, progress func(done, total int64)) (cases []measure.Case, err error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
@@ -127,7 +127,7 @@ func Run(ctx context.Context, word string, c Config, progress func(done, total i
 }
 
 // measured is a case of which every round did as many items.
-func measured(name string, items float64, unit string, batch int, rounds []time.Duration) bench.Case {
-	s := bench.Median(bench.Seconds(rounds))
-	return bench.Case{Name: name, Unit: unit, ItemsPerSecond: items / s, Seconds: s, Provider: provider, Precision: precision, Batch: batch}
+func measured(name string, items float64, unit string, batch int, rounds []time.Duration) measure.Case {
+	s := measure.Median(measure.Seconds(rounds))
+	return measure.Case{Name: name, Unit: unit, ItemsPerSecond: items / s, Seconds: s, Provider: provider, Precision: precision, Batch: batch}
 }

@@ -11,7 +11,7 @@ import (
 
 	"graft/finetune/head"
 	"graft/graph/engine/sgemm"
-	"graft/internal/bench"
+	"graft/internal/measure"
 )
 
 // inverseStrength is scikit-learn's C of the fit.
@@ -19,7 +19,7 @@ const inverseStrength = 0.01
 
 // head times whole fits, from raw features to weights; drawing the features is
 // not part of that.
-func (c Config) head(ctx context.Context, progress func(done, total int64)) ([]bench.Case, error) {
+func (c Config) head(ctx context.Context, progress func(done, total int64)) ([]measure.Case, error) {
 	x, y := c.features()
 	o := head.LBFGSOptions{Lambda: head.LambdaFromC(inverseStrength, c.Rows), Threads: c.Threads}
 	rounds := make([]time.Duration, 0, c.Rounds)
@@ -38,7 +38,7 @@ func (c Config) head(ctx context.Context, progress func(done, total int64)) ([]b
 			progress(int64(r+1), int64(c.Rounds))
 		}
 	}
-	return []bench.Case{measured(Head, float64(c.Rows), rowUnit, c.Rows, rounds)}, nil
+	return []measure.Case{measured(Head, float64(c.Rows), rowUnit, c.Rows, rounds)}, nil
 }
 
 // features draws x [Rows,Dim] and labels like those that a vision transformer

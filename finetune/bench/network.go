@@ -11,7 +11,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/finetune/train"
-	"graft/internal/bench"
+	"graft/internal/measure"
 	"graft/preprocess"
 	"graft/preprocess/augment"
 )
@@ -19,7 +19,7 @@ import (
 // network trains one of the study's by its recipe. A round is a pass over the
 // images as graft train makes it: shuffled, in batches, the loss of every step
 // looked at.
-func (c Config) network(ctx context.Context, kind string, progress func(done, total int64)) ([]bench.Case, error) {
+func (c Config) network(ctx context.Context, kind string, progress func(done, total int64)) ([]measure.Case, error) {
 	recipe, err := train.NewNetConfig(kind, run.RecipeStudy)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (c Config) network(ctx context.Context, kind string, progress func(done, to
 	for _, e := range result.History[1:] { // the first one warms up
 		rounds = append(rounds, time.Duration(e.Seconds*float64(time.Second)))
 	}
-	return []bench.Case{measured(kind, float64(c.Images), imageUnit, settings.Batch, rounds)}, nil
+	return []measure.Case{measured(kind, float64(c.Images), imageUnit, settings.Batch, rounds)}, nil
 }
 
 // images draws faces of side×side and keeps them at the network's size.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"graft/graph/engine/sgemm"
-	"graft/internal/bench"
+	"graft/internal/measure"
 	"graft/onnx"
 	"graft/onnx/session"
 	"graft/pretrained"
@@ -40,8 +40,8 @@ func (p Product) gflop() float64 { return 2 * float64(p.M) * float64(p.N) * floa
 // products measures each shape on ONNX Runtime and on graft, two cases each.
 // Both sides get both factors anew with every product: neither can pack one of
 // them once and for all, as ONNX Runtime does with weights.
-func (c Config) products(ctx context.Context, progress func(done, total int64)) ([]bench.Case, error) {
-	var cases []bench.Case
+func (c Config) products(ctx context.Context, progress func(done, total int64)) ([]measure.Case, error) {
+	var cases []measure.Case
 	for i, p := range c.Products {
 		shift := func(done, total int64) { progress(int64(i)*total+done, int64(len(c.Products))*total) }
 		pair, err := c.product(ctx, p, shift)
@@ -53,7 +53,7 @@ func (c Config) products(ctx context.Context, progress func(done, total int64)) 
 	return cases, nil
 }
 
-func (c Config) product(ctx context.Context, p Product, progress func(done, total int64)) (cases []bench.Case, err error) {
+func (c Config) product(ctx context.Context, p Product, progress func(done, total int64)) (cases []measure.Case, err error) {
 	d, err := newDuel(p, c)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (c Config) product(ctx context.Context, p Product, progress func(done, tota
 	if err := d.agree(ctx); err != nil {
 		return nil, err
 	}
-	pairs, err := bench.Alternate(ctx, c.Rounds, d.timed(d.runtime), d.timed(d.graft), progress)
+	pairs, err := measure.Alternate(ctx, c.Rounds, d.timed(d.runtime), d.timed(d.graft), progress)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +71,8 @@ func (c Config) product(ctx context.Context, p Product, progress func(done, tota
 	theirs.Provider = string(d.session.Provider())
 	ours := measured(base+"graft", p.gflop(), flopUnit, 1, pairs.B)
 	ours.Baseline, ours.Ratios = theirs.Name, pairs.Ratios()
-	ours.Ratio = bench.Median(ours.Ratios)
-	return []bench.Case{theirs, ours}, nil
+	ours.Ratio = measure.Median(ours.Ratios)
+	return []measure.Case{theirs, ours}, nil
 }
 
 // duel is one product set up on both sides.
@@ -118,7 +118,7 @@ func (d *duel) graft(ctx context.Context) error {
 
 // timed is the time of one product, the mean of a round's. One more goes before:
 // it wakes this side's threads, and the other's stop spinning meanwhile.
-func (d *duel) timed(multiply func(context.Context) error) bench.Work {
+func (d *duel) timed(multiply func(context.Context) error) measure.Work {
 	return func(ctx context.Context) (time.Duration, error) {
 		if err := multiply(ctx); err != nil {
 			return 0, err

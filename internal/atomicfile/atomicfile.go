@@ -23,7 +23,7 @@ const TempPrefix = ".graft-tmp-"
 // Abort after Commit does nothing, so it can be deferred.
 type File struct {
 	*os.File
-	target string // "" for what is written straight
+	target string // "" for what is written in place
 	done   bool
 }
 
@@ -32,11 +32,11 @@ type File struct {
 // it replaces, a new one what umask leaves of 0666. Devices, pipes and open files
 // of the process (/dev/stdout) are not replaced but written as they are.
 func Create(path string) (*File, error) {
-	path, straight, err := resolve(path)
+	path, inPlace, err := resolve(path)
 	if err != nil {
 		return nil, err
 	}
-	if !straight {
+	if !inPlace {
 		return CreateIn(filepath.Dir(path), path)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
@@ -49,9 +49,9 @@ func Create(path string) (*File, error) {
 // maxLinks is how many symbolic links may lead to a file, as on Linux.
 const maxLinks = 40
 
-// resolve follows symbolic links, also to a file that is not there yet. straight
+// resolve follows symbolic links, also to a file that is not there yet. inPlace
 // tells that the path leads to something that must not be replaced.
-func resolve(path string) (target string, straight bool, err error) {
+func resolve(path string) (target string, inPlace bool, err error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return "", false, fmt.Errorf("%s is a folder; want the name of a file", path)
 	} else if err == nil && !info.Mode().IsRegular() {
@@ -106,7 +106,7 @@ func CreateIn(dir, path string) (*File, error) {
 	return &File{File: f, target: path}, nil
 }
 
-// Temporary tells whether Name is a temporary, which can be read back before Commit, and not what is written straight.
+// Temporary tells whether Name is a temporary, which can be read back before Commit, and not what is written in place.
 func (f *File) Temporary() bool { return f.target != "" }
 
 // Commit syncs the temporary to disk and gives it its final name.

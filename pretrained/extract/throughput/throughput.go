@@ -1,10 +1,10 @@
-// Package bench measures what extraction costs beside the network itself: the
+// Package throughput measures what extraction costs beside the network itself: the
 // whole pipeline, from a dataset to a store on disk, against a bare ONNX Runtime
 // session on the same graph, pixels, batch, threads and number of calls at once.
 //
 // The dataset is faces in a FER2013 file, which cost next to nothing to read, or
 // a folder of photographs, whose decoding may take as long as the network.
-package bench
+package throughput
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"graft/internal/bench"
+	"graft/internal/measure"
 	"graft/onnx/session"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
@@ -49,7 +49,7 @@ type Config struct {
 
 // Run measures both ways in turns. progress, which may be nil, counts halves of
 // rounds.
-func Run(ctx context.Context, c Config, progress func(done, total int64)) (cases []bench.Case, err error) {
+func Run(ctx context.Context, c Config, progress func(done, total int64)) (cases []measure.Case, err error) {
 	if c.Batch < 0 || c.Images < 1 || c.Rounds < 1 {
 		return nil, fmt.Errorf("bench: batch %d must not be negative, images %d and rounds %d must be positive", c.Batch, c.Images, c.Rounds)
 	}
@@ -132,17 +132,17 @@ func (r *rig) randomModel(ctx context.Context) (string, error) {
 }
 
 // measure warms both sides up, then takes turns.
-func (r *rig) measure(ctx context.Context, progress func(done, total int64)) (bench.Pairs, error) {
+func (r *rig) measure(ctx context.Context, progress func(done, total int64)) (measure.Pairs, error) {
 	in, err := r.input(ctx)
 	if err != nil {
-		return bench.Pairs{}, err
+		return measure.Pairs{}, err
 	}
-	for _, warm := range []bench.Work{r.session(in, 1), r.pipeline(r.Batch * r.bare.Streams())} {
+	for _, warm := range []measure.Work{r.session(in, 1), r.pipeline(r.Batch * r.bare.Streams())} {
 		if _, err := warm(ctx); err != nil {
-			return bench.Pairs{}, err
+			return measure.Pairs{}, err
 		}
 	}
-	return bench.Alternate(ctx, r.Rounds, r.session(in, r.Images/r.Batch/r.bare.Streams()), r.pipeline(r.Images), progress)
+	return measure.Alternate(ctx, r.Rounds, r.session(in, r.Images/r.Batch/r.bare.Streams()), r.pipeline(r.Images), progress)
 }
 
 // input is the first batch as the pipeline would feed it.
@@ -164,7 +164,7 @@ func (r *rig) input(ctx context.Context) (session.Tensor, error) {
 
 // session runs batches of equal pixels through the bare session, so many in each
 // of its streams.
-func (r *rig) session(in session.Tensor, batches int) bench.Work {
+func (r *rig) session(in session.Tensor, batches int) measure.Work {
 	n, dim := int64(r.Batch), r.backbone.Dim(r.tap)
 	return func(ctx context.Context) (time.Duration, error) {
 		start := time.Now()
@@ -186,7 +186,7 @@ func (r *rig) session(in session.Tensor, batches int) bench.Work {
 }
 
 // pipeline extracts images into a new store, which is then removed.
-func (r *rig) pipeline(images int) bench.Work {
+func (r *rig) pipeline(images int) measure.Work {
 	return func(ctx context.Context) (time.Duration, error) {
 		r.stores++
 		out := filepath.Join(r.Dir, fmt.Sprintf("store-%d", r.stores))
@@ -197,19 +197,19 @@ func (r *rig) pipeline(images int) bench.Work {
 	}
 }
 
-func (r *rig) cases(p bench.Pairs, session, pipeline string) []bench.Case {
+func (r *rig) cases(p measure.Pairs, session, pipeline string) []measure.Case {
 	if len(p.A) == 0 {
 		return nil
 	}
 	bare, pipe := r.oneCase(session, p.A), r.oneCase(pipeline, p.B)
 	pipe.Baseline, pipe.Ratios = session, p.Ratios()
-	pipe.Ratio = bench.Median(pipe.Ratios)
-	return []bench.Case{bare, pipe}
+	pipe.Ratio = measure.Median(pipe.Ratios)
+	return []measure.Case{bare, pipe}
 }
 
-func (r *rig) oneCase(name string, d []time.Duration) bench.Case {
-	s := bench.Median(bench.Seconds(d))
-	return bench.Case{
+func (r *rig) oneCase(name string, d []time.Duration) measure.Case {
+	s := measure.Median(measure.Seconds(d))
+	return measure.Case{
 		Name: name, Unit: "images", Seconds: s, ItemsPerSecond: float64(r.Images) / s,
 		Provider: string(r.backbone.Provider()), Precision: r.backbone.Precision(), Batch: r.Batch, Streams: r.backbone.Streams(),
 	}

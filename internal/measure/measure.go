@@ -1,7 +1,7 @@
-// Package bench compares the speed of two ways to do the same work: in pairs,
+// Package measure compares the speed of two ways to do the same work: in pairs,
 // alternating within one process, so that a machine that speeds up or slows
 // down meanwhile does not decide the result.
-package bench
+package measure
 
 import (
 	"context"
@@ -47,7 +47,7 @@ type Pairs struct {
 // round, so that neither always finds the warmer machine.
 func Alternate(ctx context.Context, rounds int, a, b Work, progress func(done, total int64)) (Pairs, error) {
 	if rounds < 1 {
-		return Pairs{}, fmt.Errorf("bench: %d rounds, wanted at least one", rounds)
+		return Pairs{}, fmt.Errorf("measure: %d rounds, wanted at least one", rounds)
 	}
 	p := Pairs{A: make([]time.Duration, rounds), B: make([]time.Duration, rounds)}
 	for r := range rounds {

@@ -1,4 +1,4 @@
-package bench_test
+package throughput_test
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
-	"graft/pretrained/extract/bench"
+	"graft/pretrained/extract/throughput"
 	"graft/pretrained/vit/vittest"
 )
 
 func Example() {
-	cases, err := bench.Run(context.Background(), bench.Config{Model: "vit_b_16.onnx", Batch: 8, Images: 64, Rounds: 5}, nil)
+	cases, err := throughput.Run(context.Background(), throughput.Config{Model: "vit_b_16.onnx", Batch: 8, Images: 64, Rounds: 5}, nil)
 	if err != nil {
 		fmt.Println("no backbone here")
 		return
@@ -30,7 +30,7 @@ func TestRun(t *testing.T) {
 	orttest.Require(t)
 	dir := t.TempDir()
 	var last int64
-	cases, err := bench.Run(context.Background(), bench.Config{
+	cases, err := throughput.Run(context.Background(), throughput.Config{
 		Model: vittest.WriteTiny(t, t.TempDir()), Seed: 1, Batch: 4, Images: 10, Rounds: 2, Dir: dir,
 		Runtime: session.Options{Provider: session.CPU, Threads: 1},
 	}, func(done, total int64) {
@@ -42,7 +42,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cases) != 2 || cases[0].Name != bench.CaseSession || cases[1].Name != bench.CaseExtract {
+	if len(cases) != 2 || cases[0].Name != throughput.CaseSession || cases[1].Name != throughput.CaseExtract {
 		t.Fatalf("cases %+v", cases)
 	}
 	for _, c := range cases {
@@ -50,7 +50,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%+v: %v images, want 12", c, got)
 		}
 	}
-	if cases[1].Baseline != bench.CaseSession || !(cases[1].Ratio > 0) || cases[0].Baseline != "" {
+	if cases[1].Baseline != throughput.CaseSession || !(cases[1].Ratio > 0) || cases[0].Baseline != "" {
 		t.Errorf("ratio %v over %q", cases[1].Ratio, cases[1].Baseline)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -62,7 +62,7 @@ func TestRun(t *testing.T) {
 func TestRunPhotos(t *testing.T) {
 	orttest.Require(t)
 	dir := t.TempDir()
-	cases, err := bench.Run(context.Background(), bench.Config{
+	cases, err := throughput.Run(context.Background(), throughput.Config{
 		Model: vittest.WriteTiny(t, t.TempDir()), Seed: 1, Batch: 2, Images: 3, Rounds: 1, Photos: true, Dir: dir,
 		Runtime: session.Options{Provider: session.CPU, Threads: 1},
 	}, nil)
@@ -76,10 +76,10 @@ func TestRunPhotos(t *testing.T) {
 			t.Errorf("%+v: %v images, want 4", c, got)
 		}
 	}
-	if want := []string{bench.CasePhotoSession, bench.CasePhotoDecode, bench.CasePhotoExtract}; !slices.Equal(names, want) {
+	if want := []string{throughput.CasePhotoSession, throughput.CasePhotoDecode, throughput.CasePhotoExtract}; !slices.Equal(names, want) {
 		t.Fatalf("cases %v, want %v", names, want)
 	}
-	if c := cases[2]; c.Baseline != bench.CasePhotoSession || !(c.Ratio > 0) || !strings.Contains(c.Note, "is the bottleneck: to keep up") {
+	if c := cases[2]; c.Baseline != throughput.CasePhotoSession || !(c.Ratio > 0) || !strings.Contains(c.Note, "is the bottleneck: to keep up") {
 		t.Errorf("%+v", c)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -88,17 +88,17 @@ func TestRunPhotos(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	for name, c := range map[string]bench.Config{
+	for name, c := range map[string]throughput.Config{
 		"batch":  {Batch: -1, Images: 1, Rounds: 1},
 		"images": {Batch: 1, Rounds: 1},
 		"rounds": {Batch: 1, Images: 1},
 	} {
-		if _, err := bench.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "must be positive") {
+		if _, err := throughput.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "must be positive") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
-	c := bench.Config{Arch: "vit_huge", Batch: 1, Images: 1, Rounds: 1}
-	if _, err := bench.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "vit_huge") {
+	c := throughput.Config{Arch: "vit_huge", Batch: 1, Images: 1, Rounds: 1}
+	if _, err := throughput.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "vit_huge") {
 		t.Errorf("unknown architecture: %v", err)
 	}
 }

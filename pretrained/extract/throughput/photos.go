@@ -1,4 +1,4 @@
-package bench
+package throughput
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"time"
 
-	"graft/internal/bench"
+	"graft/internal/measure"
 )
 
 // keepsUp is the share of the bare session's rate from which on the network and
@@ -15,7 +15,7 @@ const keepsUp = 0.97
 
 // photoCases adds how fast one core decodes, and with that what holds the
 // pipeline up.
-func (r *rig) photoCases(ctx context.Context, p bench.Pairs) ([]bench.Case, error) {
+func (r *rig) photoCases(ctx context.Context, p measure.Pairs) ([]measure.Case, error) {
 	times := make([]time.Duration, r.Rounds)
 	for i := range times {
 		var err error
@@ -27,7 +27,7 @@ func (r *rig) photoCases(ctx context.Context, p bench.Pairs) ([]bench.Case, erro
 	decode := r.oneCase(CasePhotoDecode, times)
 	decode.Provider, decode.Precision, decode.Batch, decode.Streams = "go", "uint8", 1, 0
 	both[1].Note = verdict(both[1].Ratio, both[0].ItemsPerSecond/decode.ItemsPerSecond, r.Runtime.Threads)
-	return []bench.Case{both[0], decode, both[1]}, nil
+	return []measure.Case{both[0], decode, both[1]}, nil
 }
 
 // decodeAlone decodes and prepares all images on one core.
