@@ -14,7 +14,7 @@ import (
 const ownInput = "pixels"
 
 // ownTap is the outputs of graft's files that are features; logits are not. The
-// names are explained at vit.Model.Taps.
+// names are explained in package taps.
 var ownTap = regexp.MustCompile(`^((cls|mean)(_[0-9]+)?|pool|dist|proj)$`)
 
 // own is the adapter of files that graft exported.

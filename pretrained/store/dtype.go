@@ -27,8 +27,8 @@ const (
 
 func (d DType) valid() bool { return d == Float32 || d == Float16 }
 
-// Size is the number of bytes of one value.
-func (d DType) Size() int {
+// size is the number of bytes of one value.
+func (d DType) size() int {
 	if d == Float16 {
 		return 2
 	}
@@ -59,7 +59,7 @@ func (d DType) appendRow(dst []byte, x []float32) ([]byte, error) {
 	return dst, nil
 }
 
-// decode fills dst from its stored bytes; len(src) is len(dst) times Size.
+// decode fills dst from its stored bytes; len(src) is len(dst) times size.
 func (d DType) decode(dst []float32, src []byte) {
 	if d == Float16 {
 		for i := range dst {

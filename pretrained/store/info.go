@@ -34,13 +34,13 @@ type Info struct {
 func (s *Store) Info() Info {
 	m := s.manifest
 	in := Info{
-		Path: s.dir, Complete: s.finished, Rows: m.Rows(), Samples: m.Samples, Shards: len(m.Shards),
+		Path: s.dir, Complete: s.finished, Rows: m.rows(), Samples: m.Samples, Shards: len(m.Shards),
 		DType: m.DType, Flip: m.Flip, Taps: m.Taps, Splits: map[string]int{},
 		Backbone: m.Backbone, Dataset: m.Dataset, ShardRows: m.ShardRows, Batch: m.Batch,
 		Bad: len(s.bad), Reasons: map[string]int{},
 	}
 	for _, t := range m.folders() {
-		in.Bytes += int64(m.Rows()) * int64(t.Dim) * int64(m.DType.Size())
+		in.Bytes += int64(m.rows()) * int64(t.Dim) * int64(m.DType.size())
 	}
 	for _, name := range m.Dataset.Splits {
 		in.Splits[name] = 0

@@ -92,8 +92,8 @@ type Tap struct {
 	Dim  int    `json:"dim"`
 }
 
-// Rows counts the rows of the finished shards.
-func (m *Manifest) Rows() int {
+// rows counts the rows of the finished shards.
+func (m *Manifest) rows() int {
 	n := 0
 	for _, s := range m.Shards {
 		n += s.Rows

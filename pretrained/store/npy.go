@@ -22,7 +22,7 @@ type npyHeader struct {
 // encode is the header of version 1.0, as numpy writes it.
 func (h npyHeader) encode() []byte {
 	const magic = "\x93NUMPY\x01\x00"
-	dict := fmt.Sprintf("{'descr': '<f%d', 'fortran_order': False, 'shape': (%d, %d), }", h.dtype.Size(), h.rows, h.dim)
+	dict := fmt.Sprintf("{'descr': '<f%d', 'fortran_order': False, 'shape': (%d, %d), }", h.dtype.size(), h.rows, h.dim)
 	n := len(magic) + 2 + len(dict) + 1
 	dict += strings.Repeat(" ", (npyAlign-n%npyAlign)%npyAlign) + "\n"
 	return append(binary.LittleEndian.AppendUint16([]byte(magic), uint16(len(dict))), dict...)
@@ -30,7 +30,7 @@ func (h npyHeader) encode() []byte {
 
 // size is the file's, in bytes.
 func (h npyHeader) size() int64 {
-	return int64(len(h.encode())) + int64(h.rows)*int64(h.dim)*int64(h.dtype.Size())
+	return int64(len(h.encode())) + int64(h.rows)*int64(h.dim)*int64(h.dtype.size())
 }
 
 // readRows streams rows lo to hi of a file that has to have this header, and hands
@@ -41,7 +41,7 @@ func (h npyHeader) readRows(r io.ReaderAt, lo, hi int, f func(i int, row []byte)
 	if _, err := r.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
 		return fmt.Errorf("it starts with %.80q, want the header of [%d,%d] %s", got, h.rows, h.dim, h.dtype)
 	}
-	size := h.dim * h.dtype.Size()
+	size := h.dim * h.dtype.size()
 	const chunk = 1 << 18 // bytes in flight: small beside any matrix, large beside a system call
 	buf := make([]byte, max(1, chunk/size)*size)
 	for i := lo; i < hi; {

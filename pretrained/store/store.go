@@ -67,7 +67,7 @@ func (s *Store) readErrors() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.bad, err = readBad(data, s.manifest.Samples-s.manifest.Rows()); err != nil {
+	if s.bad, err = readBad(data, s.manifest.Samples-s.manifest.rows()); err != nil {
 		return fmt.Errorf("%s: %w", errorsPath, err)
 	}
 	return nil

@@ -4,7 +4,7 @@
 // blocks, learned positions) with options for what CLIP, DINOv2, DeiT and
 // SigLIP add to it, and one table of tensor names per source of checkpoints:
 // torchvision, timm (whose names DeiT and DINO use too), OpenAI's CLIP, Meta's
-// DINOv2, and Hugging Face's ViT, CLIP, SigLIP and DINOv2. Load reads the sizes
+// DINOv2, and Hugging Face's ViT, CLIP, SigLIP and DINOv2. It reads the sizes
 // and options from the tensors and checks every tensor by name and shape;
 // Random draws a network from a seed; Export writes a graph that starts at
 // uint8 pixels.
@@ -59,8 +59,8 @@ const (
 	QuickGELU Activation = "quick_gelu" // x·sigmoid(1.702x), that of OpenAI's CLIP
 )
 
-// Activations lists them.
-func Activations() []Activation { return []Activation{GELU, TanhGELU, QuickGELU} }
+// activations lists them.
+func activations() []Activation { return []Activation{GELU, TanhGELU, QuickGELU} }
 
 // act is the activation with the default put in.
 func (c Config) act() Activation {
@@ -71,7 +71,7 @@ func (c Config) act() Activation {
 }
 
 // Limits that no published vision transformer comes near; they bound what a
-// hostile checkpoint can make Load and SetImageSize allocate.
+// hostile checkpoint can make loadModel and setImageSize allocate.
 const (
 	maxImage   = 4096
 	maxGrid    = 256
@@ -102,8 +102,8 @@ func (c Config) classTokens() int {
 // prefix is the number of tokens before the patches.
 func (c Config) prefix() int { return c.classTokens() + c.Registers }
 
-// Tokens is the length of the sequence: class tokens, registers and patches.
-func (c Config) Tokens() int { return c.prefix() + c.patches() }
+// tokens is the length of the sequence: class tokens, registers and patches.
+func (c Config) tokens() int { return c.prefix() + c.patches() }
 
 // posPrefix is the number of rows before the patches' in the position
 // embedding; registers have none.
@@ -152,8 +152,8 @@ func (c Config) Validate() error {
 
 // validateOptions reports options that exclude each other.
 func (c Config) validateOptions() error {
-	if !slices.Contains(Activations(), c.act()) {
-		return fmt.Errorf("activation is %q, want one of %v", c.Activation, Activations())
+	if !slices.Contains(activations(), c.act()) {
+		return fmt.Errorf("activation is %q, want one of %v", c.Activation, activations())
 	}
 	if c.Gated && c.AttnPool {
 		return errors.New("SwiGLU together with attention pooling is not supported")

@@ -53,8 +53,8 @@ func (o ConvertOptions) Validate() error {
 		return errors.New("architecture and classes come from the weights file: --arch and --classes are for --random-init")
 	case o.ImageSize < 0 || o.ImageWidth < 0 || o.Heads < 0 || o.Classes < 0:
 		return errors.New("image size, heads and classes cannot be negative")
-	case o.Activation != "" && !slices.Contains(Activations(), o.Activation):
-		return fmt.Errorf("activation %q (--activation): want one of %v", o.Activation, Activations())
+	case o.Activation != "" && !slices.Contains(activations(), o.Activation):
+		return fmt.Errorf("activation %q (--activation): want one of %v", o.Activation, activations())
 	case !(o.CropPct >= 0 && o.CropPct <= 1):
 		return fmt.Errorf("crop is %g, want more than 0 and at most 1", o.CropPct)
 	}
@@ -149,11 +149,11 @@ func (o ConvertOptions) model() (m *Model, done func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	load := LoadOptions{Heads: o.Heads, Activation: o.Activation, Name: o.Name}
+	load := loadOptions{Heads: o.Heads, Activation: o.Activation, Name: o.Name}
 	if o.ImageWidth != 0 {
 		load.Image, load.Across = o.ImageSize, o.ImageWidth
 	}
-	m, err = Load(f, load)
+	m, err = loadModel(f, load)
 	if err != nil {
 		_ = f.Close()
 		return nil, nil, err
@@ -166,7 +166,7 @@ func (o ConvertOptions) adjust(m *Model) error {
 	c := m.Config
 	if size := cmp.Or(o.ImageSize, m.usual); size != 0 && o.ImageWidth == 0 && (size != c.Image || size != c.across()) {
 		m.Notes = append(m.Notes, fmt.Sprintf("position embedding interpolated from %s to %d pixels (bicubic)", preprocess.FormatSize(c.Image, c.Across), size))
-		if err := m.SetImageSize(size); err != nil {
+		if err := m.setImageSize(size); err != nil {
 			return err
 		}
 	}
@@ -198,7 +198,7 @@ func (m *Model) summary(path string) (Summary, error) {
 	return Summary{
 		Out: path, Bytes: stat.Size(), Arch: c.Arch(), Family: m.Family, Source: m.Source, SHA256: m.SHA256, Key: m.key, OtherKeys: append([]string{}, m.otherKeys...),
 		Parameters: c.Params(), Image: c.Image, Across: c.Across, Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads,
-		Classes: c.Classes, Activation: activation, Variant: c.Variant(), Taps: m.Taps(), Mean: m.Preprocess.Mean, Std: m.Preprocess.Std, CropPct: m.Preprocess.CropPct,
+		Classes: c.Classes, Activation: activation, Variant: c.variant(), Taps: m.Config.taps(), Mean: m.Preprocess.Mean, Std: m.Preprocess.Std, CropPct: m.Preprocess.CropPct,
 		Interpolation: m.Preprocess.Interpolation, Notes: m.Notes,
 	}, nil
 }

@@ -100,10 +100,10 @@ func TestConvertRandom(t *testing.T) {
 // hash.
 func TestZooDecidesPreprocessing(t *testing.T) {
 	f := openFile(t, filepath.Join("testdata", "timm.safetensors"))
-	if _, err := Load(f, LoadOptions{Heads: 4, Name: "deit_tiny_patch16"}); err == nil || !strings.Contains(err.Error(), "vit_ti_16") {
+	if _, err := loadModel(f, loadOptions{Heads: 4, Name: "deit_tiny_patch16"}); err == nil || !strings.Contains(err.Error(), "vit_ti_16") {
 		t.Errorf("a tiny network passed as deit_tiny_patch16: %v", err)
 	}
-	if _, err := Load(f, LoadOptions{Heads: 4, Name: "nobody"}); err == nil {
+	if _, err := loadModel(f, loadOptions{Heads: 4, Name: "nobody"}); err == nil {
 		t.Error("an unknown name was accepted")
 	}
 	e, err := models.Get("deit_tiny_patch16")
@@ -111,7 +111,7 @@ func TestZooDecidesPreprocessing(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := Config{Image: 224, Patch: 16, Width: 192, Depth: 12, Heads: 3, MLP: 768}
-	for _, o := range []LoadOptions{{Name: e.Name}, {}} {
+	for _, o := range []loadOptions{{Name: e.Name}, {}} {
 		m := &Model{Config: c, Family: "timm", SHA256: e.SHA256 + strings.Repeat("0", 64-len(e.SHA256))}
 		if err := m.describe(&timm, o); err != nil {
 			t.Fatal(err)

@@ -29,7 +29,7 @@ const opset = 18
 // Input: pixels, uint8 [N,C,H,W], C 1 (gray) or 3 (RGB), any H and W. The graph
 // stretches it to the input's size (bilinear, half-pixel centres, no antialias, as
 // torch's F.interpolate with align_corners=False), divides by 255, normalises
-// and repeats gray to RGB. Outputs: the taps (see Taps), float32, and logits
+// and repeats gray to RGB. Outputs: the taps (see Config.taps), float32, and logits
 // [N,Classes] where there is a classifier, which sees cls, or what stands for it
 // in the network. Every shape but the input's is static, and no operator
 // computes shapes, so that a provider can take the whole graph.
@@ -60,7 +60,7 @@ func (m *Model) graph(ctx context.Context, o ExportOptions) *onnx.Model {
 func (m *Model) metadata(version string) map[string]string {
 	c, p := m.Config, m.Preprocess
 	d := meta.Meta{
-		Version: version, Arch: c.Arch(), Variant: c.Variant(), Family: m.Family, Source: m.Source, SourceSHA256: m.SHA256,
+		Version: version, Arch: c.Arch(), Variant: c.variant(), Family: m.Family, Source: m.Source, SourceSHA256: m.SHA256,
 		Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads, Precision: string(precision.Float32),
 		Spec: preprocess.Spec{Size: c.Image, Width: c.Across, Filter: preprocess.Bilinear, Crop: p.CropPct, Normalization: p.Normalization},
 	}

@@ -67,7 +67,7 @@ func TestExportEqualsOriginal(t *testing.T) {
 	orttest.Require(t)
 	for _, fx := range fixtures {
 		t.Run(fx.weights+"="+fx.expected, func(t *testing.T) {
-			m, err := Load(openFile(t, filepath.Join("testdata", fx.weights)), LoadOptions{Heads: 4, Activation: fx.activation})
+			m, err := loadModel(openFile(t, filepath.Join("testdata", fx.weights)), loadOptions{Heads: 4, Activation: fx.activation})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func TestExportEqualsOriginal(t *testing.T) {
 			}
 			m.Preprocess.Normalization = fx.normalization
 			if fx.image != 0 {
-				if err := m.SetImageSize(fx.image); err != nil {
+				if err := m.setImageSize(fx.image); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -197,7 +197,7 @@ func relativeError(a, b []float32) float64 {
 
 func loadFixture(t testing.TB, name string) *Model {
 	t.Helper()
-	m, err := Load(openFile(t, filepath.Join("testdata", name)), LoadOptions{Heads: 4})
+	m, err := loadModel(openFile(t, filepath.Join("testdata", name)), loadOptions{Heads: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

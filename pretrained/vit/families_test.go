@@ -52,8 +52,8 @@ func TestLoadReadsOptions(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %+v, want %+v", tc.file, got, want)
 		}
-		if got.Variant() != tc.variant {
-			t.Errorf("%s: variant %q, want %q", tc.file, got.Variant(), tc.variant)
+		if got.variant() != tc.variant {
+			t.Errorf("%s: variant %q, want %q", tc.file, got.variant(), tc.variant)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func TestCropOfFamilies(t *testing.T) {
 
 // TestGatedActivation: SwiGLU has its own.
 func TestGatedActivation(t *testing.T) {
-	_, err := Load(writeTensors(t, tensorsOf(t, "dinov2_swiglu.pth")), LoadOptions{Heads: 4, Activation: QuickGELU})
+	_, err := loadModel(writeTensors(t, tensorsOf(t, "dinov2_swiglu.pth")), loadOptions{Heads: 4, Activation: QuickGELU})
 	if err == nil || !strings.Contains(err.Error(), "SwiGLU") {
 		t.Errorf("got %v, want an error that names SwiGLU", err)
 	}
@@ -135,7 +135,7 @@ func TestOpenCLIPTrunk(t *testing.T) {
 		x.Name = "visual.trunk." + name
 		all[x.Name] = x
 	}
-	m, err := Load(writeTensors(t, all), LoadOptions{Heads: 4})
+	m, err := loadModel(writeTensors(t, all), loadOptions{Heads: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestImageEncoderAlone(t *testing.T) {
 		{"siglip_huggingface.safetensors", "vision_model.", "logit_scale"},
 	} {
 		alone := imageEncoder(t, tc.file, tc.prefix)
-		m, err := Load(writeTensors(t, alone), LoadOptions{Heads: 4})
+		m, err := loadModel(writeTensors(t, alone), loadOptions{Heads: 4})
 		if err != nil {
 			t.Errorf("%s: %v", tc.file, err)
 			continue
@@ -225,7 +225,7 @@ func TestRandomOptions(t *testing.T) {
 			pixels[i] = uint8(i * i)
 		}
 		out := runSession(t, openExport(t, m), pixels, []int64{2, 1, 20, 20})
-		for _, tap := range m.Taps() {
+		for _, tap := range m.Config.taps() {
 			n := c.tapWidth(tap)
 			if e := relativeError(out[tap][n:], out[tap][:n]); len(out[tap]) != 2*n || !(e > 1e-3) {
 				t.Errorf("%s: %s of two images: %d numbers, which differ by %g", name, tap, len(out[tap]), e)

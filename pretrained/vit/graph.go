@@ -141,7 +141,7 @@ func (w *writer) embed(x string) string {
 	if c.prefix() > 0 {
 		x = w.b.Op("Pad", "tokens", []string{x, w.b.Int64s("class_token_row", 0, int64(c.prefix()), 0, 0, 0, 0)})
 	}
-	x = w.b.Op("Add", "embeddings", []string{x, w.lazy("positions", []int{1, c.Tokens(), c.Width}, w.table)})
+	x = w.b.Op("Add", "embeddings", []string{x, w.lazy("positions", []int{1, c.tokens(), c.Width}, w.table)})
 	if c.PreNorm {
 		x = w.norm(x, "norm_pre")
 	}
@@ -157,7 +157,7 @@ func (m *Model) table() ([]float32, error) {
 		return nil, err
 	}
 	head := c.posPrefix() * c.Width
-	rows := make([]float32, c.prefix()*c.Width, c.Tokens()*c.Width)
+	rows := make([]float32, c.prefix()*c.Width, c.tokens()*c.Width)
 	copy(rows, pos[:head])
 	at := 0
 	for _, part := range []struct {

@@ -111,9 +111,9 @@ func (c Config) Params() int64 {
 	return total
 }
 
-// Variant tells in words what sets the network apart from the plain one, and
+// variant tells in words what sets the network apart from the plain one, and
 // is empty for that.
-func (c Config) Variant() string {
+func (c Config) variant() string {
 	var words []string
 	for _, w := range []struct {
 		there bool

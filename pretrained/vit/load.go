@@ -9,8 +9,8 @@ import (
 	"graft/pretrained/checkpoint"
 )
 
-// LoadOptions are what a checkpoint's tensors do not tell.
-type LoadOptions struct {
+// loadOptions are what a checkpoint's tensors do not tell.
+type loadOptions struct {
 	Heads      int        // attention heads; 0 takes the published number for the width, or width/64
 	Activation Activation // of the perceptrons; "" takes the zoo's or the family's
 	// Image and Across are height and width of an oblong input in pixels: those that
@@ -19,7 +19,7 @@ type LoadOptions struct {
 	Name          string // the zoo's entry that the file is; empty asks the zoo by the file's hash
 }
 
-// Load recognises the source of a checkpoint by its names, reads the sizes from
+// loadModel recognises the source of a checkpoint by its names, reads the sizes from
 // its tensors and checks every tensor by name and shape: one that is missing,
 // unexpected or misshapen is an error that names it. Tensors that have no part
 // in the features, such as CLIP's text encoder, are told in Notes. f must stay
@@ -27,7 +27,7 @@ type LoadOptions struct {
 //
 // The layer norm's epsilon comes from the family, activation and preprocessing
 // from the zoo or the family; Notes says what was assumed.
-func Load(f *checkpoint.File, o LoadOptions) (*Model, error) {
+func loadModel(f *checkpoint.File, o loadOptions) (*Model, error) {
 	m, err := load(f, o)
 	if err != nil {
 		return nil, fmt.Errorf("weights file %s: %w", f.Path(), err)
@@ -35,7 +35,7 @@ func Load(f *checkpoint.File, o LoadOptions) (*Model, error) {
 	return m, nil
 }
 
-func load(f *checkpoint.File, o LoadOptions) (*Model, error) {
+func load(f *checkpoint.File, o loadOptions) (*Model, error) {
 	fam, prefix, err := recognise(f.Names())
 	if err != nil {
 		return nil, err

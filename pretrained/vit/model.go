@@ -58,13 +58,11 @@ func (m *Model) tensor(name string) ([]float32, error) {
 	return v, nil
 }
 
-// Taps names the features that Export writes, in order. After the final norm:
+// taps names the features that Export writes, in order. After the final norm:
 // cls, the class token; pool, the result of attention pooling; mean, over the
 // patches; dist, DeiT's distillation token; proj, CLIP's projection of cls.
 // Then cls_k and mean_k after block k = 1…depth. Each is [N,Width], proj
 // [N,Projection]. A network without a class token (SigLIP) has no cls and cls_k.
-func (m *Model) Taps() []string { return m.Config.taps() }
-
 func (c Config) taps() []string {
 	var taps []string
 	add := func(there bool, name string) {

@@ -115,11 +115,11 @@ func addScaled[T float32 | float64](dst []float64, src []T, w float64) {
 	}
 }
 
-// SetImageSize makes the model's input a square of n pixels a side, a multiple of the
+// setImageSize makes the model's input a square of n pixels a side, a multiple of the
 // patch size, and interpolates the position embedding
 // (bicubic, on the grid of patches; see resampling for the convention). It
 // always starts from the checkpoint's embedding.
-func (m *Model) SetImageSize(n int) error {
+func (m *Model) setImageSize(n int) error {
 	c := m.Config
 	c.Image, c.Across = n, 0
 	if err := c.Validate(); err != nil {

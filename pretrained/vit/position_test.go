@@ -70,7 +70,7 @@ func TestSetImageSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range []int{64, 16, 32} { // there and back: from the checkpoint's each time
-		if err := m.SetImageSize(n); err != nil {
+		if err := m.setImageSize(n); err != nil {
 			t.Fatal(err)
 		}
 		pos, err := m.tensor("pos")
@@ -85,7 +85,7 @@ func TestSetImageSize(t *testing.T) {
 		}
 	}
 	for n, want := range map[int]string{30: "24 and 32", 6: "8 and 16", 0: "image size is 0", -8: "image size is -8", 1 << 20: "image size is 1048576", 8 * 257: "257 patches"} {
-		if err := m.SetImageSize(n); err == nil || !strings.Contains(err.Error(), want) {
+		if err := m.setImageSize(n); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d pixels: got %v, want an error with %q", n, err, want)
 		}
 	}

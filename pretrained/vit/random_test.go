@@ -97,7 +97,7 @@ func TestRandomFeaturesDiffer(t *testing.T) {
 		all[i] = uint8(127 + 120*math.Sin(float64(x*(n+1)+y*(4-n))/9))
 	}
 	out := runSession(t, openExport(t, m), all, []int64{images, 1, 48, 48})
-	for _, tap := range m.Taps() {
+	for _, tap := range m.Config.taps() {
 		v := out[tap]
 		for n := 1; n < images; n++ {
 			if e := relativeError(v[n*64:(n+1)*64], v[:64]); !(e >= 0.01) {

@@ -17,7 +17,7 @@ import (
 const maxConfig = 1 << 20
 
 // config reads sizes and options from the tensors.
-func (l *loader) config(o LoadOptions) (Config, error) {
+func (l *loader) config(o loadOptions) (Config, error) {
 	patch, err := l.shape("patch.weight", 4)
 	if err != nil {
 		return Config{}, err

@@ -11,7 +11,7 @@ import (
 // describe settles the preprocessing, which tensors do not show: that of the
 // zoo's entry called o.Name, else of the entry whose hash the file has, else
 // the family's usual one. Notes says which, and what else was assumed.
-func (m *Model) describe(fam *family, o LoadOptions) error {
+func (m *Model) describe(fam *family, o loadOptions) error {
 	if o.Name == "" {
 		for _, e := range models.List() {
 			if e.SHA256 != "" && strings.HasPrefix(m.SHA256, e.SHA256) && m.fits(e) == nil {
@@ -59,7 +59,7 @@ func (m *Model) fits(e models.Entry) error {
 	return nil
 }
 
-func (m *Model) adopt(e models.Entry, o LoadOptions, how string) {
+func (m *Model) adopt(e models.Entry, o loadOptions, how string) {
 	m.Preprocess = Preprocess{preprocess.Normalization{Mean: e.Mean, Std: e.Std}, e.CropPct, e.Interpolation}
 	m.usual = e.Image
 	if e.Positions == "dino" {

@@ -9,7 +9,7 @@ import (
 	"graft/models"
 )
 
-// configOf is the network that an entry of the zoo describes: what Load reads
+// configOf is the network that an entry of the zoo describes: what loadModel reads
 // from the real file.
 func configOf(t *testing.T, e models.Entry) Config {
 	t.Helper()
@@ -90,7 +90,7 @@ func TestZooDecides(t *testing.T) {
 			c.Activation = Activation(tc.asked)
 		}
 		m := &Model{Config: c, Family: e.Family}
-		if err := m.describe(families[i], LoadOptions{Name: tc.name, Activation: Activation(tc.asked)}); err != nil {
+		if err := m.describe(families[i], loadOptions{Name: tc.name, Activation: Activation(tc.asked)}); err != nil {
 			t.Fatal(err)
 		}
 		if want := map[bool]resampling{true: dinoResample}[strings.HasPrefix(tc.name, "dino_")]; m.resample != want {
@@ -112,7 +112,7 @@ func TestZooTellsOtherParameters(t *testing.T) {
 		c := configOf(t, e)
 		c.Distilled = distilled
 		m := &Model{Config: c, Family: e.Family}
-		if err := m.describe(&timm, LoadOptions{Name: e.Name}); err != nil {
+		if err := m.describe(&timm, loadOptions{Name: e.Name}); err != nil {
 			t.Fatal(err)
 		}
 		if notes := strings.Join(m.Notes, "\n"); strings.Contains(notes, "has 22050664 parameters") != distilled {
