@@ -108,7 +108,7 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summa
 	}
 	var rates []BatchRate
 	if c.AutoBatch {
-		if rates, err = c.settleBatch(ctx, indices, manifest.Taps); err != nil {
+		if rates, err = c.tuneBatch(ctx, indices, manifest.Taps); err != nil {
 			return Summary{}, fmt.Errorf("extract: %w", err)
 		}
 		manifest.Batch = c.Batch

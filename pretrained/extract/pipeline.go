@@ -196,7 +196,7 @@ func (p *pipeline) collect(b *batch) (images, mirrors []preprocess.Image, err er
 // write appends results to their shards, and commits each shard with its last batch.
 func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffers) (err error) {
 	var shard *store.ShardWriter
-	var seen tally
+	var seen shardTally
 	defer func() {
 		if shard != nil {
 			shard.Abort()
@@ -212,7 +212,7 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 			if shard, err = p.w.Shard(b.first, b.count); err != nil {
 				return err
 			}
-			seen = tally{}
+			seen = shardTally{}
 		}
 		seen.add(b)
 		if err := shard.Append(b.rows, b.feats, b.flips); err != nil {
@@ -223,7 +223,7 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 		}
 		free.take(b)
 		if b.last {
-			if err := p.refuseVanished(ctx, &seen); err != nil {
+			if err := p.refuseMissing(ctx, &seen); err != nil {
 				return err
 			}
 			if err := shard.Commit(); err != nil {

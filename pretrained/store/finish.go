@@ -42,7 +42,7 @@ func (w *Writer) Finish() (State, error) {
 	if err := w.replace(manifestName, data); err != nil {
 		return state, err
 	}
-	return state, sweep(w.dir, workPrefix)
+	return state, removeAbandoned(w.dir, workPrefix)
 }
 
 // gather reads the records of all shards: the finished manifest, as far as they
@@ -55,7 +55,7 @@ func (w *Writer) gather(m *Manifest) (State, *Manifest, []BadRow, error) {
 		r, ok := w.done[k]
 		if !ok {
 			var damage error
-			r, ok, _, damage = known(w.dir, m, w.plan, k)
+			r, ok, _, damage = recordOf(w.dir, m, w.plan, k)
 			if errors.As(damage, new(*MismatchError)) {
 				return state, nil, nil, damage
 			}

@@ -111,11 +111,11 @@ func (r *Record) encode() ([]byte, error) {
 	return schema.Marshal("graft-shard-1", r, " ")
 }
 
-// known is a shard's record, or, where that is missing or damaged, what a
+// recordOf is a shard's record, or, where that is missing or damaged, what a
 // finished manifest says of the shard if nothing was left out of it: then
 // mended is true, and the record ought to be written again. Without either ok is
 // false. damage is what is wrong with a record that is there.
-func known(dir string, m *Manifest, plan string, shard int) (r Record, ok, mended bool, damage error) {
+func recordOf(dir string, m *Manifest, plan string, shard int) (r Record, ok, mended bool, damage error) {
 	r, err := readRecord(dir, m, plan, shard)
 	if err == nil {
 		return r, true, false, nil

@@ -83,7 +83,7 @@ func (s *Store) readRecords() error {
 	listed := *s.manifest
 	s.manifest = s.manifest.begun()
 	for k := range listed.shardCount() {
-		r, ok, _, damage := known(s.dir, &listed, plan, k)
+		r, ok, _, damage := recordOf(s.dir, &listed, plan, k)
 		if errors.As(damage, new(*MismatchError)) {
 			return damage
 		}

@@ -94,7 +94,7 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 	}
 	v.r.Faults = append(v.r.Faults, faults...)
 	v.r.Files += len(v.list)
-	v.strays()
+	v.unexpected()
 	v.r.conclude(m)
 	return v.r, nil
 }
@@ -186,9 +186,9 @@ func (v *verifier) fault(kind Kind, file string, shard int, detail string) {
 	v.r.Faults = append(v.r.Faults, Fault{kind, file, shard, detail})
 }
 
-// strays finds what has no business in the store. Files of a shard without a
+// unexpected finds what has no business in the store. Files of a shard without a
 // record have: its process may just be at work, or was killed between them.
-func (v *verifier) strays() {
+func (v *verifier) unexpected() {
 	expected := map[string]bool{errorsPath: v.m.Errors != "" || !v.r.Complete}
 	for _, c := range v.list {
 		expected[c.file] = true

@@ -18,7 +18,7 @@ type Writer struct {
 	part     Part
 	manifest *Manifest
 	plan     string
-	work     *work
+	work     *workFolder
 	done     map[int]Record // finished shards of the part, by number
 	damaged  []int          // those that failed their check
 }
@@ -45,10 +45,10 @@ func OpenWriter(ctx context.Context, dir string, want Manifest, o WriterOptions,
 		return nil, fmt.Errorf("embedding store %s: %w", dir, err)
 	}
 	w := &Writer{dir: dir, part: o.Part, done: map[int]Record{}}
-	if err := w.begin(&want, o.KeepBatch); err != nil {
+	if err := w.openOrCreate(&want, o.KeepBatch); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	if err := w.takeStock(ctx, progress); err != nil {
+	if err := w.checkFinished(ctx, progress); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
@@ -56,11 +56,11 @@ func OpenWriter(ctx context.Context, dir string, want Manifest, o WriterOptions,
 
 func (w *Writer) path(slash string) string { return filepath.Join(w.dir, filepath.FromSlash(slash)) }
 
-// takeStock finds the part's finished shards and checks their files.
-func (w *Writer) takeStock(ctx context.Context, progress func(done, total int64)) error {
+// checkFinished finds the part's finished shards and checks their files.
+func (w *Writer) checkFinished(ctx context.Context, progress func(done, total int64)) error {
 	var mend []int // shards whose record has to be written again
 	for _, k := range w.shards() {
-		r, ok, mended, damage := known(w.dir, w.manifest, w.plan, k)
+		r, ok, mended, damage := recordOf(w.dir, w.manifest, w.plan, k)
 		if errors.As(damage, new(*MismatchError)) {
 			return damage
 		}

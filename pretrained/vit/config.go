@@ -4,7 +4,7 @@
 // blocks, learned positions) with options for what CLIP, DINOv2, DeiT and
 // SigLIP add to it, and one table of tensor names per source of checkpoints:
 // torchvision, timm (whose names DeiT and DINO use too), OpenAI's CLIP, Meta's
-// DINOv2, and Hugging Face's ViT, CLIP, SigLIP and DINOv2. It reads the sizes
+// DINOv2, and Hugging Face's ViT, CLIP, SigLIP and DINOv2. Convert reads the sizes
 // and options from the tensors and checks every tensor by name and shape;
 // Random draws a network from a seed; Export writes a graph that starts at
 // uint8 pixels.

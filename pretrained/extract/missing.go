@@ -11,18 +11,18 @@ import (
 	"graft/pretrained/store"
 )
 
-// maxWitnesses is how many images are looked at again to tell whether the dataset
+// maxRereads is how many images are looked at again to tell whether the dataset
 // is still there: little beside a shard, and enough to meet each of several volumes.
-const maxWitnesses = 16
+const maxRereads = 16
 
-// tally is what became of a shard's images, by their numbers in the dataset.
-type tally struct {
+// shardTally is what became of a shard's images, by their numbers in the dataset.
+type shardTally struct {
 	first, count int
 	good, lost   []int
 	bad          []store.BadRow // of the last batch that had any
 }
 
-func (t *tally) add(b *batch) {
+func (t *shardTally) add(b *batch) {
 	t.first, t.count = b.first, b.count
 	for _, r := range b.rows {
 		t.good = append(t.good, r.Index)
@@ -39,24 +39,24 @@ func unreachable(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 }
 
-// refuseVanished stops a run before it puts images on record as bad, for good,
+// refuseMissing stops a run before it puts images on record as bad, for good,
 // that only went with their volume. A shard that leaves some out is kept only if
 // those that it has can still be read, and those not found are still not there.
-func (p *pipeline) refuseVanished(ctx context.Context, t *tally) error {
+func (p *pipeline) refuseMissing(ctx context.Context, t *shardTally) error {
 	if t.bad == nil {
 		return nil
 	}
 	if len(t.good) == 0 {
 		return p.refuseEmpty(ctx, t)
 	}
-	for _, i := range spread(t.good, maxWitnesses) {
+	for _, i := range evenly(t.good, maxRereads) {
 		if _, err := p.c.Data.Image(ctx, i); err != nil {
-			return cmp.Or(ctx.Err(), p.vanished(t, fmt.Errorf("image %s could be read a moment ago and now cannot (%s)", p.c.Data.Samples[i].ID, reason(err))))
+			return cmp.Or(ctx.Err(), p.missingError(t, fmt.Errorf("image %s could be read a moment ago and now cannot (%s)", p.c.Data.Samples[i].ID, reason(err))))
 		}
 	}
 	for _, i := range t.lost {
 		if _, err := p.c.Data.Image(ctx, i); err == nil {
-			return p.vanished(t, fmt.Errorf("image %s was not there a moment ago, and now is", p.c.Data.Samples[i].ID))
+			return p.missingError(t, fmt.Errorf("image %s was not there a moment ago, and now is", p.c.Data.Samples[i].ID))
 		}
 	}
 	return nil
@@ -65,29 +65,29 @@ func (p *pipeline) refuseVanished(ctx context.Context, t *tally) error {
 // refuseEmpty judges a shard without one good image. Where others of the dataset
 // are to be had it may be a run of bad ones; of a full shard's length that is hard
 // to believe, and has to be asked for.
-func (p *pipeline) refuseEmpty(ctx context.Context, t *tally) error {
+func (p *pipeline) refuseEmpty(ctx context.Context, t *shardTally) error {
 	last := t.bad[len(t.bad)-1]
 	err := fmt.Errorf("every one of its %d images is bad (the last: %s: %s)", t.count, last.ID, last.Reason)
 	others := slices.Concat(p.indices[:t.first], p.indices[t.first+t.count:])
-	if !slices.ContainsFunc(spread(others, maxWitnesses), func(i int) bool {
+	if !slices.ContainsFunc(evenly(others, maxRereads), func(i int) bool {
 		_, err := p.c.Data.Image(ctx, i)
 		return err == nil
 	}) {
-		return cmp.Or(ctx.Err(), p.vanished(t, err))
+		return cmp.Or(ctx.Err(), p.missingError(t, err))
 	}
 	if t.count == p.c.ShardRows && !p.c.SkipBad {
-		return p.vanished(t, fmt.Errorf("%w (if they really are, --skip-bad leaves them out)", err))
+		return p.missingError(t, fmt.Errorf("%w (if they really are, --skip-bad leaves them out)", err))
 	}
 	return nil
 }
 
-func (p *pipeline) vanished(t *tally, err error) error {
+func (p *pipeline) missingError(t *shardTally, err error) error {
 	return fmt.Errorf("shard %d: %w; is %s still whole, and mounted? Nothing of this shard was kept: run the same again",
 		t.first/p.c.ShardRows, err, p.c.Data.Path)
 }
 
-// spread takes at most n elements of list at even distances.
-func spread(list []int, n int) []int {
+// evenly takes at most n elements of list at even distances.
+func evenly(list []int, n int) []int {
 	n = min(n, len(list))
 	out := make([]int, n)
 	for k := range out {

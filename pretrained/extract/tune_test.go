@@ -29,8 +29,8 @@ func (m *machine) run(ctx context.Context, n int) error {
 	return ctx.Err()
 }
 
-func (m *machine) chooser(most int) *chooser {
-	return &chooser{run: m.run, now: func() time.Time { return m.at }, most: most, streams: 1, budget: autoBudget}
+func (m *machine) batchTuner(most int) *batchTuner {
+	return &batchTuner{run: m.run, now: func() time.Time { return m.at }, most: most, streams: 1, budget: autoBudget}
 }
 
 func ms(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
@@ -67,7 +67,7 @@ func TestChoose(t *testing.T) {
 		}, nil, 4, 3},
 	} {
 		m := &machine{cost: tc.cost, fail: tc.fail}
-		got, rates, err := m.chooser(tc.most).choose(context.Background())
+		got, rates, err := m.batchTuner(tc.most).choose(context.Background())
 		if err != nil || got.Batch != tc.want || len(rates) != tc.measure {
 			t.Errorf("%s: batch %d of %v, %v; want %d of %d", tc.name, got.Batch, rates, err, tc.want, tc.measure)
 		}
@@ -86,7 +86,7 @@ func TestChooseStreams(t *testing.T) {
 		"memory is too slow": {func(atOnce, n int) float64 { return (4 + float64(n)) * max(1, float64(atOnce*atOnce)/16) }, 4},
 	} {
 		s := &streams{cost: tc.cost}
-		c := &chooser{run: s.run, now: s.now, most: 4, streams: 8, budget: autoBudget}
+		c := &batchTuner{run: s.run, now: s.now, most: 4, streams: 8, budget: autoBudget}
 		got, rates, err := c.choose(context.Background())
 		if err != nil || got.Batch != 4 || got.Streams != tc.want || len(rates) != 4 {
 			t.Errorf("%s: %+v of %v, %v; want 4 images in %d streams", name, got, rates, err, tc.want)
@@ -123,7 +123,7 @@ func (s *streams) now() time.Time {
 func TestChooseKeepsTheBudget(t *testing.T) {
 	for _, image := range []float64{0.2, 3, 40, 200, 900} {
 		m := &machine{cost: func(n int) time.Duration { return ms(2 + image*float64(n)) }}
-		if _, _, err := m.chooser(256).choose(context.Background()); err != nil {
+		if _, _, err := m.batchTuner(256).choose(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		if took := m.at.Sub(time.Time{}); took > autoBudget+ms(2*(2+image)+2+image) {
@@ -135,7 +135,7 @@ func TestChooseKeepsTheBudget(t *testing.T) {
 func TestChooseFails(t *testing.T) {
 	broken := errors.New("no such tensor")
 	m := &machine{cost: func(int) time.Duration { return ms(1) }, fail: func(int) error { return broken }}
-	if _, _, err := m.chooser(64).choose(context.Background()); !errors.Is(err, broken) {
+	if _, _, err := m.batchTuner(64).choose(context.Background()); !errors.Is(err, broken) {
 		t.Errorf("a backbone that never runs: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -145,7 +145,7 @@ func TestChooseFails(t *testing.T) {
 		}
 		return ms(1)
 	}}
-	if _, _, err := m.chooser(64).choose(ctx); !errors.Is(err, context.Canceled) {
+	if _, _, err := m.batchTuner(64).choose(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped while it measures: %v", err)
 	}
 }

@@ -10,15 +10,15 @@ import (
 	"graft/internal/atomicfile"
 )
 
-// begin finds the store in dir, or makes it. Of several processes that begin one
+// openOrCreate finds the store in dir, or makes it. Of several processes that begin one
 // store at once the first one's manifest counts, and the others compare theirs.
-func (w *Writer) begin(want *Manifest, keepBatch bool) error {
+func (w *Writer) openOrCreate(want *Manifest, keepBatch bool) error {
 	m, err := Begun(w.dir)
 	if err != nil {
 		return err
 	}
 	if m == nil {
-		if m, err = w.found(want); err != nil {
+		if m, err = w.create(want); err != nil {
 			return err
 		}
 	}
@@ -30,20 +30,20 @@ func (w *Writer) begin(want *Manifest, keepBatch bool) error {
 		return err
 	}
 	if w.work == nil {
-		if w.work, err = newWork(w.dir, w.part); err != nil {
+		if w.work, err = newWorkFolder(w.dir, w.part); err != nil {
 			return err
 		}
 	}
 	if err := w.makeFolders(); err != nil {
 		return err
 	}
-	return sweep(w.dir, w.part.prefix())
+	return removeAbandoned(w.dir, w.part.prefix())
 }
 
-// found writes the first manifest, unless another process does so first, and
+// create writes the first manifest, unless another process does so first, and
 // returns the one that counts. The manifest comes before anything else: a folder
 // with other things in it but no manifest is no store.
-func (w *Writer) found(want *Manifest) (*Manifest, error) {
+func (w *Writer) create(want *Manifest) (*Manifest, error) {
 	if err := os.MkdirAll(w.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (w *Writer) found(want *Manifest) (*Manifest, error) {
 		return nil, err
 	}
 	var err error
-	if w.work, err = newWork(w.dir, w.part); err != nil {
+	if w.work, err = newWorkFolder(w.dir, w.part); err != nil {
 		return nil, err
 	}
 	data, err := want.encode()

@@ -11,11 +11,11 @@ import (
 	"graft/internal/filelock"
 )
 
-// work is a writer's own folder below the store. Its files are made there and
+// workFolder is a writer's own folder below the store. Its files are made there and
 // renamed to their places, so that two processes never write to one file. The lock
 // in it tells whether the owner lives; nothing but the sweeping of what killed
 // processes left depends on it, since network file systems may have no locks.
-type work struct {
+type workFolder struct {
 	dir  string
 	lock *filelock.Lock // nil where the file system has none
 }
@@ -31,10 +31,10 @@ const (
 // prefix starts the names of the folders of a part's writers.
 func (p Part) prefix() string { return fmt.Sprintf("%s%d-of-%d-", workPrefix, p.I, max(p.N, 1)) }
 
-func newWork(store string, p Part) (*work, error) {
+func newWorkFolder(store string, p Part) (*workFolder, error) {
 	var err error
 	for range workTries {
-		var w work
+		var w workFolder
 		if w.dir, err = os.MkdirTemp(store, p.prefix()+"*"); err != nil {
 			return nil, err
 		}
@@ -50,7 +50,7 @@ func newWork(store string, p Part) (*work, error) {
 }
 
 // close removes the folder and lets go of it.
-func (w *work) close() error {
+func (w *workFolder) close() error {
 	if w == nil {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (w *work) close() error {
 }
 
 // empty removes everything but the lock.
-func (w *work) empty() error {
+func (w *workFolder) empty() error {
 	entries, err := os.ReadDir(w.dir)
 	for _, e := range entries {
 		if e.Name() != workLockName {
@@ -78,10 +78,10 @@ func (w *work) empty() error {
 	return err
 }
 
-// sweep removes the work folders, by the start of their names, whose owners are
+// removeAbandoned removes the work folders, by the start of their names, whose owners are
 // dead. Where that cannot be told they stay, and so do those that cannot be
 // removed: they do no harm, and Verify names them.
-func sweep(store, prefix string) error {
+func removeAbandoned(store, prefix string) error {
 	entries, err := os.ReadDir(store)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func sweep(store, prefix string) error {
 		dir := filepath.Join(store, e.Name())
 		// No lock: alive, just gone, or on a file system without locks.
 		if lock, err := filelock.Acquire(filepath.Join(dir, workLockName)); err == nil {
-			_ = (&work{dir, lock}).close()
+			_ = (&workFolder{dir, lock}).close()
 		}
 	}
 	return nil

@@ -34,8 +34,8 @@ type BatchRate struct {
 	ImagesPerSecond float64 `json:"images_per_second"` // the best of several runs
 }
 
-// chooser measures how fast batches of several sizes run.
-type chooser struct {
+// batchTuner measures how fast batches of several sizes run.
+type batchTuner struct {
 	run     func(ctx context.Context, n int) error // infers n images; streams of them run at once
 	now     func() time.Time
 	most    int // images per inference
@@ -50,7 +50,7 @@ type chooser struct {
 // turns as long as the budget lasts. It returns the step with the smallest batch
 // of those within autoGain of the fastest, and what it measured. A batch that
 // fails, as where memory ends, ends the climb; the first that does is an error.
-func (c *chooser) choose(ctx context.Context) (BatchRate, []BatchRate, error) {
+func (c *batchTuner) choose(ctx context.Context) (BatchRate, []BatchRate, error) {
 	if _, err := c.time(ctx, 1, c.streams); err != nil { // a first run makes plans and buffers
 		return BatchRate{}, nil, err
 	}
@@ -92,12 +92,12 @@ func (c *chooser) choose(ctx context.Context) (BatchRate, []BatchRate, error) {
 			r.ImagesPerSecond = max(r.ImagesPerSecond, rate)
 		}
 	}
-	return cheapest(rates), rates, nil
+	return smallestFast(rates), rates, nil
 }
 
 // affords tells whether n images fit into what is left of the budget. The first
 // two steps always do: there is no choice without them.
-func (c *chooser) affords(rates []BatchRate, n int) bool {
+func (c *batchTuner) affords(rates []BatchRate, n int) bool {
 	if len(rates) < 2 {
 		return true
 	}
@@ -110,7 +110,7 @@ func (c *chooser) affords(rates []BatchRate, n int) bool {
 
 // warm times a size of batch that has not run yet. Where that is quick it is run
 // again, because the first time pays for new buffers.
-func (c *chooser) warm(ctx context.Context, n, streams int) (float64, error) {
+func (c *batchTuner) warm(ctx context.Context, n, streams int) (float64, error) {
 	before := c.spent
 	rate, err := c.time(ctx, n, streams)
 	if err != nil || c.spent-before > c.budget/20 {
@@ -120,7 +120,7 @@ func (c *chooser) warm(ctx context.Context, n, streams int) (float64, error) {
 }
 
 // time is the rate of one run in each of several streams.
-func (c *chooser) time(ctx context.Context, n, streams int) (float64, error) {
+func (c *batchTuner) time(ctx context.Context, n, streams int) (float64, error) {
 	start := c.now()
 	g, ctx := errgroup.WithContext(ctx)
 	for range streams {
@@ -134,9 +134,9 @@ func (c *chooser) time(ctx context.Context, n, streams int) (float64, error) {
 	return float64(n*streams) / d.Seconds(), nil
 }
 
-// cheapest is the first step that is about as fast as the fastest: the smallest
+// smallestFast is the first step that is about as fast as the fastest: the smallest
 // batch, and half of the streams only where that gains.
-func cheapest(rates []BatchRate) BatchRate {
+func smallestFast(rates []BatchRate) BatchRate {
 	best := 0.0
 	for _, r := range rates {
 		best = max(best, r.ImagesPerSecond)
@@ -145,9 +145,9 @@ func cheapest(rates []BatchRate) BatchRate {
 	return rates[i]
 }
 
-// settleBatch sets c.Batch where it is left to measurement: to what the store was
+// tuneBatch sets c.Batch where it is left to measurement: to what the store was
 // begun with, else, and c.streams too, to what is fastest on images of the dataset.
-func (c *Config) settleBatch(ctx context.Context, indices []int, taps []store.Tap) ([]BatchRate, error) {
+func (c *Config) tuneBatch(ctx context.Context, indices []int, taps []store.Tap) ([]BatchRate, error) {
 	begun, err := store.Begun(c.Out)
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (c *Config) settleBatch(ctx context.Context, indices []int, taps []store.Ta
 		c.Batch = begun.Batch
 		return nil, nil
 	}
-	ch, err := c.newChooser(ctx, indices, taps)
+	ch, err := c.newBatchTuner(ctx, indices, taps)
 	if err != nil {
 		return nil, fmt.Errorf("choose a batch: %w", err)
 	}
@@ -168,8 +168,8 @@ func (c *Config) settleBatch(ctx context.Context, indices []int, taps []store.Ta
 	return rates, nil
 }
 
-// newChooser measures on images from all over the dataset.
-func (c *Config) newChooser(ctx context.Context, indices []int, taps []store.Tap) (*chooser, error) {
+// newBatchTuner measures on images from all over the dataset.
+func (c *Config) newBatchTuner(ctx context.Context, indices []int, taps []store.Tap) (*batchTuner, error) {
 	images, err := c.sample(ctx, indices)
 	if err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func (c *Config) newChooser(ctx context.Context, indices []int, taps []store.Tap
 		return c.Backbone.Run(ctx, batch, names, out)
 	}
 	most := min(autoMost, c.ShardRows, len(indices), max(1, autoBytes/bytes))
-	return &chooser{run: run, now: time.Now, most: most, streams: c.streams, budget: autoBudget}, nil
+	return &batchTuner{run: run, now: time.Now, most: most, streams: c.streams, budget: autoBudget}, nil
 }
 
 // sample reads some of the selected images, evenly spaced, without the bad ones.
