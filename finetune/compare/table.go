@@ -13,22 +13,22 @@ import (
 	"graft/finetune/metrics"
 )
 
-// sheet is a table: a row of cells for each line, a column for each run.
-type sheet struct {
+// table is a table: a row of cells for each line, a column for each run.
+type table struct {
 	title string
 	head  []string
 	rows  [][]string
 }
 
-// sheets are the tables of a comparison: what the models are, how they learned,
+// tables are the tables of a comparison: what the models are, how they learned,
 // and how often they are right on each split.
-func sheets(list []Comparison) []sheet {
-	out := []sheet{modelSheet(list)}
-	if s := learningSheet(list); len(s.rows) > 0 {
+func tables(list []Comparison) []table {
+	out := []table{modelTable(list)}
+	if s := learningTable(list); len(s.rows) > 0 {
 		out = append(out, s)
 	}
 	for _, split := range comparedSplits(list) {
-		out = append(out, accuracySheet(list, split))
+		out = append(out, accuracyTable(list, split))
 	}
 	return out
 }
@@ -56,8 +56,8 @@ func row(name string, list []Comparison, cell func(Comparison) string) []string 
 	return out
 }
 
-func modelSheet(list []Comparison) sheet {
-	return sheet{"Models", names(list), [][]string{
+func modelTable(list []Comparison) table {
+	return table{"Models", names(list), [][]string{
 		row("model", list, func(c Comparison) string { return c.Model }),
 		row("parameters", list, func(c Comparison) string { return fmt.Sprint(c.Parameters) }),
 		row("MACs", list, func(c Comparison) string { return fmt.Sprint(c.MACs) }),
@@ -74,10 +74,10 @@ func ifTrained(c Comparison, cell string) string {
 	return cell
 }
 
-// learningSheet has a line for each epoch: train loss, and validation loss where
+// learningTable has a line for each epoch: train loss, and validation loss where
 // there is one.
-func learningSheet(list []Comparison) sheet {
-	s := sheet{title: "Train loss / validation loss by epoch", head: names(list)}
+func learningTable(list []Comparison) table {
+	s := table{title: "Train loss / validation loss by epoch", head: names(list)}
 	last := 0
 	for _, c := range list {
 		last = max(last, c.Epochs)
@@ -116,9 +116,9 @@ func comparedSplits(list []Comparison) []string {
 	return out
 }
 
-// accuracySheet has a line for each class of any run, and the overall figures.
-func accuracySheet(list []Comparison, split string) sheet {
-	s := sheet{title: "Accuracy on " + split, head: names(list)}
+// accuracyTable has a line for each class of any run, and the overall figures.
+func accuracyTable(list []Comparison, split string) table {
+	s := table{title: "Accuracy on " + split, head: names(list)}
 	of := func(c Comparison) *metrics.Report {
 		at := slices.IndexFunc(c.Reports, func(r metrics.Report) bool { return r.Split == split })
 		if at < 0 {
@@ -167,7 +167,7 @@ func comparedClasses(list []Comparison, split string) []string {
 
 // Write prints the tables for a terminal.
 func Write(w io.Writer, list []Comparison) error {
-	for i, s := range sheets(list) {
+	for i, s := range tables(list) {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
@@ -186,7 +186,7 @@ func Write(w io.Writer, list []Comparison) error {
 // Markdown is the tables as Markdown.
 func Markdown(list []Comparison) []byte {
 	var b bytes.Buffer
-	for i, s := range sheets(list) {
+	for i, s := range tables(list) {
 		if i > 0 {
 			b.WriteString("\n")
 		}

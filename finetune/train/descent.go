@@ -46,8 +46,8 @@ func (d Descent) check() error {
 	return errors.Join(checkClassWeights(d.ClassWeights), d.Fit.Check())
 }
 
-// lesson is a network with what it learns from.
-type lesson struct {
+// task is a network with what it learns from.
+type task struct {
 	Descent
 	recipe     string
 	net        nets.Net
@@ -65,20 +65,20 @@ type lesson struct {
 }
 
 // learn trains. The checkpoint stays in the run's folder until the run is saved.
-func (l lesson) learn(ctx context.Context, o Observer) (out fitted, err error) {
-	if l.Fit.Threads == 0 {
-		l.Fit.Threads = runtime.GOMAXPROCS(0)
+func (t task) learn(ctx context.Context, o Observer) (out fitted, err error) {
+	if t.Fit.Threads == 0 {
+		t.Fit.Threads = runtime.GOMAXPROCS(0)
 	}
-	record := run.TrainingRecord{Recipe: l.recipe, Augment: l.augment, SoftLabels: l.softLabels, Holdout: l.Holdout, Validation: l.split}
-	job, err := l.job(&record)
+	record := run.TrainingRecord{Recipe: t.recipe, Augment: t.augment, SoftLabels: t.softLabels, Holdout: t.Holdout, Validation: t.split}
+	job, err := t.job(&record)
 	if err != nil {
 		return out, err
 	}
 	job.Progress = o.Progress.Of("training")
 	job.Resumed = func(epochs int) { o.log("going on after epoch %d of an interrupted training", epochs) }
-	job.Epoch = func(e fit.Epoch) { o.log("%s", epochLine(e, l.Fit.Epochs)) }
-	if !l.unfinished {
-		if err := run.StartFolder(l.folder); err != nil {
+	job.Epoch = func(e fit.Epoch) { o.log("%s", epochLine(e, t.Fit.Epochs)) }
+	if !t.unfinished {
+		if err := run.StartFolder(t.folder); err != nil {
 			return out, err
 		}
 	}
@@ -87,8 +87,8 @@ func (l lesson) learn(ctx context.Context, o Observer) (out fitted, err error) {
 		return out, err
 	}
 	record.Config, record.Samples, record.Epoch = job.Config, job.Train.Len(), r.Epoch
-	out = fitted{net: l.net, weights: r.Weights, training: &record, history: r.History}
-	if l.Fit.KeepBest {
+	out = fitted{net: t.net, weights: r.Weights, training: &record, history: r.History}
+	if t.Fit.KeepBest {
 		out.last = r.Last
 	}
 	if job.Validation == nil {
@@ -99,41 +99,41 @@ func (l lesson) learn(ctx context.Context, o Observer) (out fitted, err error) {
 
 // job is all that the training works with. What is computed from samples comes
 // from those trained on, never from those held out.
-func (l lesson) job(record *run.TrainingRecord) (j fit.Job, err error) {
-	j = fit.Job{Net: l.net, Config: l.Fit, Checkpoint: filepath.Join(l.folder, run.CheckpointFile), Identity: l.identity}
-	rows := all(len(l.labels))
-	if j.Validation, rows, err = l.watch(rows, record); err != nil {
+func (t task) job(record *run.TrainingRecord) (j fit.Job, err error) {
+	j = fit.Job{Net: t.net, Config: t.Fit, Checkpoint: filepath.Join(t.folder, run.CheckpointFile), Identity: t.identity}
+	rows := all(len(t.labels))
+	if j.Validation, rows, err = t.watch(rows, record); err != nil {
 		return j, err
 	}
-	if j.Train, err = l.data(rows); err != nil {
+	if j.Train, err = t.data(rows); err != nil {
 		return j, err
 	}
-	if l.ClassWeights == WeightsBalanced {
-		j.Config.ClassWeights = head.Balanced(pick(l.labels, rows), l.net.Classes())
+	if t.ClassWeights == WeightsBalanced {
+		j.Config.ClassWeights = head.Balanced(pick(t.labels, rows), t.net.Classes())
 	}
-	if l.start != nil {
-		j.Start, err = l.start(rows)
+	if t.start != nil {
+		j.Start, err = t.start(rows)
 	}
 	return j, err
 }
 
 // watch sets up what is validated after each epoch and returns the rows that
 // are left to train on.
-func (l lesson) watch(rows []int, record *run.TrainingRecord) (*fit.Validation, []int, error) {
-	if l.Holdout == 0 {
-		if l.split == "" {
+func (t task) watch(rows []int, record *run.TrainingRecord) (*fit.Validation, []int, error) {
+	if t.Holdout == 0 {
+		if t.split == "" {
 			return nil, rows, nil
 		}
-		v, err := l.validation()
+		v, err := t.validation()
 		return v, rows, err
 	}
 	record.Validation = "hold-out of train"
-	rows, held, err := head.HoldOut(l.labels, l.net.Classes(), nil, l.Holdout, l.Fit.Seed)
+	rows, held, err := head.HoldOut(t.labels, t.net.Classes(), nil, t.Holdout, t.Fit.Seed)
 	if err != nil {
 		return nil, nil, err
 	}
-	samples, err := l.samples(held)
-	return &fit.Validation{Examples: samples, Labels: pick(l.labels, held)}, rows, err
+	samples, err := t.samples(held)
+	return &fit.Validation{Examples: samples, Labels: pick(t.labels, held)}, rows, err
 }
 
 // epochLine is an epoch for people.

@@ -147,7 +147,7 @@ func trainDescent(ctx context.Context, c HeadConfig, s *store.Store, config *run
 	}
 	classes := s.Classes()
 	config.Notes = append(config.Notes, f.AbsentClasses(classes)...)
-	l, err := headLesson(c, s, x, f, config.Embeddings.ManifestSHA256)
+	l, err := headTask(c, s, x, f, config.Embeddings.ManifestSHA256)
 	if err != nil {
 		return fitted{}, err
 	}
@@ -162,15 +162,15 @@ func trainDescent(ctx context.Context, c HeadConfig, s *store.Store, config *run
 	return out, nil
 }
 
-// headLesson is what a head learns from features; manifest is the store's hash.
-func headLesson(c HeadConfig, s *store.Store, x fit.Features, f run.Rows, manifest string) (lesson, error) {
+// headTask is what a head learns from features; manifest is the store's hash.
+func headTask(c HeadConfig, s *store.Store, x fit.Features, f run.Rows, manifest string) (task, error) {
 	classes := len(s.Classes())
 	net := c.Descent.Net
 	net.Features, net.Outputs = x.Dim, classes
 	if err := net.Check(); err != nil {
-		return lesson{}, err
+		return task{}, err
 	}
-	l := lesson{Descent: c.Descent.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.StoreSplits(s).Validation(), folder: c.Out,
+	l := task{Descent: c.Descent.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.StoreSplits(s).Validation(), folder: c.Out,
 		identity: map[string]string{"embeddings": manifest, "taps": strings.Join(c.Taps, ","), "use flip": strconv.FormatBool(c.UseFlip),
 			"holdout": fmt.Sprint(c.Descent.Holdout)}}
 	if net.Standardize {

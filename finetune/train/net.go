@@ -104,7 +104,7 @@ func (t NetTraining) Run(ctx context.Context, o Observer) (result Result, err er
 		o.log("%s", line)
 	}
 	r := &run.Run{Dir: c.Out, Config: run.NewConfig(c.Net.Kind(), c.Version, c.Fit.Seed, d.Classes)}
-	l, err := c.lesson(ctx, d, r, o)
+	l, err := c.task(ctx, d, r, o)
 	if err != nil {
 		return result, fmt.Errorf("train %s on %s: %w", c.Net.Kind(), d.Path, err)
 	}
@@ -120,32 +120,32 @@ func (t NetTraining) Run(ctx context.Context, o Observer) (result Result, err er
 	return finish(ctx, r, learned, load.Images{Dataset: d, Shape: l.net.InputShape(), Pixels: c.Pixels, Limit: c.Limit}, c.Fit.Threads)
 }
 
-// lesson reads the training images and completes the run's record.
-func (c NetConfig) lesson(ctx context.Context, d *dataset.Dataset, r *run.Run, o Observer) (lesson, error) {
+// task reads the training images and completes the run's record.
+func (c NetConfig) task(ctx context.Context, d *dataset.Dataset, r *run.Run, o Observer) (task, error) {
 	classes := len(d.Classes)
 	net, err := nets.ForClasses(c.Net, classes)
 	if err != nil {
-		return lesson{}, err
+		return task{}, err
 	}
 	fingerprint, err := d.Fingerprint(ctx)
 	if err != nil {
-		return lesson{}, err
+		return task{}, err
 	}
 	images := load.Images{Dataset: d, Shape: net.InputShape(), Pixels: c.Pixels, Limit: c.Limit}
 	p, f, err := images.Read(ctx, dataset.Train, o.Progress.Of("preparing images"))
 	if err != nil {
-		return lesson{}, err
+		return task{}, err
 	}
 	targets, err := softTargets(d, f, c.SoftLabels)
 	if err != nil {
-		return lesson{}, err
+		return task{}, err
 	}
 	pixels := c.Pixels
 	r.Config.Pixels = &pixels
 	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
 	r.Config.Notes = append(r.Config.Notes, f.AbsentClasses(d.Classes)...)
 	side := net.InputShape()[1]
-	l := lesson{Descent: c.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.DatasetSplits(d).Validation(),
+	l := task{Descent: c.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.DatasetSplits(d).Validation(),
 		augment: c.Augment, softLabels: c.SoftLabels, folder: c.Out, identity: c.identity(fingerprint)}
 	l.data = func(rows []int) (fit.Data, error) {
 		return fit.NewImages(p, rows, targets, classes, c.Augment, c.Fit.Seed)
