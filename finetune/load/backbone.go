@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"graft/finetune/run"
 	"graft/pretrained"
@@ -34,7 +35,11 @@ func findModel(given, hash string, places []string) (*pretrained.File, error) {
 		places = []string{given}
 	}
 	var failed []error
-	for _, p := range places {
+	for i, p := range places {
+		places[i] = run.Absolute(p)
+		if slices.Contains(places[:i], places[i]) {
+			continue // looked at already
+		}
 		f, err := pretrained.OpenFile(p)
 		got := ""
 		if err == nil {
