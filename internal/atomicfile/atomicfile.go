@@ -143,7 +143,7 @@ func (f *File) commit(name func(from, to string) error) error {
 		err = name(f.Name(), f.target)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", f.target, err), ignoreMissing(os.Remove(f.Name())))
+		return errors.Join(fmt.Errorf("write %s: %w", f.target, err), os.RemoveAll(f.Name()))
 	}
 	return SyncDir(filepath.Dir(f.target))
 }
@@ -189,11 +189,4 @@ func SyncDir(dir string) error {
 		err = nil
 	}
 	return errors.Join(err, d.Close())
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
 }

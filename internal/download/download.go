@@ -14,6 +14,7 @@
 package download
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,29 +91,15 @@ func Open(path string, o Options) (*Part, error) {
 		return nil, err
 	}
 	p.lock = lock
-	p.setDefaults()
-	return p, nil
-}
-
-func (p *Part) setDefaults() {
-	if p.Attempts <= 0 {
-		p.Attempts = defaultAttempts
-	}
-	if p.Backoff <= 0 {
-		p.Backoff = defaultBackoff
-	}
-	if p.Stall <= 0 {
-		p.Stall = defaultStall
-	}
-	if p.MaxBytes <= 0 {
-		p.MaxBytes = defaultMaxBytes
-	}
+	p.Attempts, p.Backoff = cmp.Or(p.Attempts, defaultAttempts), cmp.Or(p.Backoff, defaultBackoff)
+	p.Stall, p.MaxBytes = cmp.Or(p.Stall, defaultStall), cmp.Or(p.MaxBytes, defaultMaxBytes)
 	if p.Client == nil {
 		p.Client, p.own = newClient(), true
 	}
 	if p.Progress == nil {
 		p.Progress = func(int64, int64) {}
 	}
+	return p, nil
 }
 
 // newClient takes the proxy from the environment.
@@ -152,12 +139,12 @@ func (p *Part) Commit() error {
 	if err := os.Rename(p.partPath(), p.path); err != nil {
 		return err
 	}
-	return errors.Join(ignoreMissing(os.Remove(p.infoPath())), atomicfile.SyncDir(filepath.Dir(p.path)))
+	return errors.Join(os.RemoveAll(p.infoPath()), atomicfile.SyncDir(filepath.Dir(p.path)))
 }
 
 // Discard removes what has come.
 func (p *Part) Discard() error {
-	return errors.Join(ignoreMissing(os.Remove(p.partPath())), ignoreMissing(os.Remove(p.infoPath())))
+	return errors.Join(os.RemoveAll(p.partPath()), os.RemoveAll(p.infoPath()))
 }
 
 // Close lets go of the .part file, which stays unless it is empty. It does not
@@ -190,11 +177,4 @@ func (p *Part) size() int64 {
 		return 0
 	}
 	return stat.Size()
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
 }

@@ -97,7 +97,10 @@ func (p *Part) attemptInto(ctx context.Context, f *os.File) error {
 	defer resp.Body.Close()
 	answer, err := p.read(resp, info, offset, stated)
 	if err != nil {
-		return errors.Join(err, startOver(f, err))
+		if errors.Is(err, errChanged) {
+			err = errors.Join(err, f.Truncate(0)) // what is there does not fit
+		}
+		return err
 	}
 	if answer.complete {
 		return nil
@@ -128,13 +131,12 @@ func (p *Part) resumePoint(f *os.File) (partInfo, int64, error) {
 func (p *Part) readInfo() (partInfo, error) {
 	var info partInfo
 	data, err := os.ReadFile(p.infoPath())
-	if err != nil {
-		return info, err
+	if err == nil {
+		if err = json.Unmarshal(data, &info); err != nil {
+			err = fmt.Errorf("%s: %w", p.infoPath(), err)
+		}
 	}
-	if err := json.Unmarshal(data, &info); err != nil {
-		return partInfo{}, fmt.Errorf("%s: %w", p.infoPath(), err)
-	}
-	return info, nil
+	return info, err
 }
 
 // answer is what a response means for the .part file.
@@ -167,14 +169,6 @@ func (p *Part) begin(f *os.File, a answer) error {
 	}
 	_, err = f.Seek(a.offset, io.SeekStart)
 	return err
-}
-
-// startOver empties the .part file when cause says that it does not fit.
-func startOver(f *os.File, cause error) error {
-	if !errors.Is(cause, errChanged) {
-		return nil
-	}
-	return f.Truncate(0)
 }
 
 // copyBody appends the body; progress counts the whole file.

@@ -15,17 +15,13 @@ import (
 func cgroupLimits(root string) (cpus float64, bytes int64) {
 	cpus, limit := math.Inf(1), math.Inf(1)
 	for _, dir := range cgroupDirs(root) {
-		if quota, period, ok := twoNumbers(filepath.Join(dir, "cpu.max")); ok {
-			cpus = min(cpus, quota/period)
+		for _, share := range [][]float64{numbers(dir, "cpu.max"), numbers(dir, "cpu.cfs_quota_us", "cpu.cfs_period_us")} {
+			if len(share) == 2 && share[0] > 0 && share[1] > 0 {
+				cpus = min(cpus, share[0]/share[1])
+			}
 		}
-		quota, ok1 := number(filepath.Join(dir, "cpu.cfs_quota_us"))
-		period, ok2 := number(filepath.Join(dir, "cpu.cfs_period_us"))
-		if ok1 && ok2 && quota > 0 && period > 0 {
-			cpus = min(cpus, quota/period)
-		}
-		for _, name := range []string{"memory.max", "memory.limit_in_bytes"} {
-			// Version 1 writes a number close to 2⁶³ for no limit.
-			if n, ok := number(filepath.Join(dir, name)); ok && n < 1<<62 {
+		for _, n := range append(numbers(dir, "memory.max"), numbers(dir, "memory.limit_in_bytes")...) {
+			if n < 1<<62 { // version 1 writes a number close to 2⁶³ for no limit
 				limit = min(limit, n)
 			}
 		}
@@ -63,26 +59,15 @@ func cgroupDirs(root string) []string {
 	return dirs
 }
 
-func number(path string) (float64, bool) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return 0, false
+// numbers are what the files hold; words that are none, such as max for no limit, are left out.
+func numbers(dir string, names ...string) (list []float64) {
+	for _, name := range names {
+		data, _ := os.ReadFile(filepath.Join(dir, name))
+		for _, word := range strings.Fields(string(data)) {
+			if n, err := strconv.ParseFloat(word, 64); err == nil {
+				list = append(list, n)
+			}
+		}
 	}
-	n, err := strconv.ParseFloat(strings.TrimSpace(string(data)), 64)
-	return n, err == nil
-}
-
-// twoNumbers reads "QUOTA PERIOD"; the word max for the quota is no limit.
-func twoNumbers(path string) (a, b float64, ok bool) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return 0, 0, false
-	}
-	f := strings.Fields(string(data))
-	if len(f) != 2 {
-		return 0, 0, false
-	}
-	a, err1 := strconv.ParseFloat(f[0], 64)
-	b, err2 := strconv.ParseFloat(f[1], 64)
-	return a, b, err1 == nil && err2 == nil && a > 0 && b > 0
+	return list
 }

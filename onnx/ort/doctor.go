@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,31 +123,24 @@ func (r *Report) diagnose() {
 }
 
 func (r *Report) tool(name string) ToolReport {
-	for _, t := range r.Tools {
-		if t.Name == name {
-			return t
-		}
+	i := slices.IndexFunc(r.Tools, func(t ToolReport) bool { return t.Name == name })
+	if i < 0 {
+		return ToolReport{}
 	}
-	return ToolReport{}
+	return r.Tools[i]
 }
 
 func providerReports(ctx context.Context) []ProviderReport {
 	var out []ProviderReport
 	for _, p := range session.Providers() {
-		report := ProviderReport{Name: p, InLibrary: true, Starts: true}
-		report.fill(tryProvider(ctx, tinyModel(), p))
+		err := tryProvider(ctx, tinyModel(), p)
+		report := ProviderReport{Name: p, InLibrary: !errors.Is(err, errNotInBuild), Starts: err == nil}
+		if err != nil {
+			report.Problem = strings.TrimPrefix(err.Error(), fmt.Sprintf("provider %s: ", p))
+		}
 		out = append(out, report)
 	}
 	return out
-}
-
-func (p *ProviderReport) fill(err error) {
-	if err == nil {
-		return
-	}
-	p.Starts = false
-	p.InLibrary = !errors.Is(err, errNotInBuild)
-	p.Problem = strings.TrimPrefix(err.Error(), fmt.Sprintf("provider %s: ", p.Name))
 }
 
 // tryProvider starts a provider and checks what it computes.
@@ -161,10 +155,8 @@ func tryProvider(ctx context.Context, model *onnx.Model, p session.Provider) err
 	if err := s.Run(ctx, in, []session.Tensor{{Name: "y", Shape: []int64{1, 3}, Data: y}}); err != nil {
 		return err
 	}
-	for i, want := range []float32{51, 72, 93} {
-		if y[i] != want {
-			return fmt.Errorf("provider %s: it computes %v where %v is right", p, y, []float32{51, 72, 93})
-		}
+	if want := []float32{51, 72, 93}; !slices.Equal(y, want) {
+		return fmt.Errorf("provider %s: it computes %v where %v is right", p, y, want)
 	}
 	return nil
 }

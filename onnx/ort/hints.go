@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 
 	"graft/onnx/session"
@@ -27,59 +28,39 @@ var libraryPackages = []struct{ prefix, from string }{
 	{"libnv", "TensorRT 10: for instance the packages libnvinfer10 and libnvonnxparsers10 of NVIDIA's repository"},
 }
 
-// providerError is an error of ONNX Runtime with the way out before it.
+// providerError is an error of ONNX Runtime in words that lead out.
 type providerError struct {
-	provider session.Provider
-	hint     string
-	kind     error // errNotInBuild or nil
-	err      error
+	text    string
+	reasons []error // ONNX Runtime's own, and errNotInBuild where it is that
 }
 
-func (e *providerError) Error() string {
-	reason := strings.TrimSpace(sourceNoise.ReplaceAllString(e.err.Error(), ""))
-	switch {
-	case e.hint == "":
-		return fmt.Sprintf("provider %s: %s", e.provider, reason)
-	case e.kind != nil:
-		return fmt.Sprintf("provider %s: %s", e.provider, e.hint)
-	}
-	return fmt.Sprintf("provider %s: %s (ONNX Runtime says: %s)", e.provider, e.hint, reason)
-}
-
-func (e *providerError) Unwrap() []error {
-	if e.kind == nil {
-		return []error{e.err}
-	}
-	return []error{e.err, e.kind}
-}
+func (e *providerError) Error() string   { return e.text }
+func (e *providerError) Unwrap() []error { return e.reasons }
 
 // withHint adds the way out to a provider's error.
 func withHint(p session.Provider, err error) error {
-	e := &providerError{provider: p, err: err}
-	msg := err.Error()
+	msg, hint := err.Error(), ""
 	lib := missingLibrary.FindStringSubmatch(msg)
 	switch {
-	case lib != nil && strings.HasPrefix(lib[1], "libonnxruntime_providers"):
-		e.kind, e.hint = errNotInBuild, notInBuild(p)
+	case lib != nil && strings.HasPrefix(lib[1], "libonnxruntime_providers"),
+		lib == nil && contains(msg, "not enabled in this build", "not supported in this build", "provider is not supported",
+			"does not support coreml", "openvino_v2: failed to load", "not available in this build"):
+		return &providerError{fmt.Sprintf("provider %s: %s", p, notInBuild(p)), []error{err, errNotInBuild}}
 	case lib != nil:
-		e.hint = missingLibraryHint(lib[1])
-	case contains(msg, "not enabled in this build", "not supported in this build", "provider is not supported",
-		"does not support coreml", "openvino_v2: failed to load", "not available in this build"):
-		e.kind, e.hint = errNotInBuild, notInBuild(p)
+		hint = missingLibraryHint(lib[1])
 	default:
-		e.hint = messageHint(msg)
+		hint = messageHint(msg)
 	}
-	return e
+	text := strings.TrimSpace(sourceNoise.ReplaceAllString(msg, ""))
+	if hint != "" {
+		text = fmt.Sprintf("%s (ONNX Runtime says: %s)", hint, text)
+	}
+	return &providerError{fmt.Sprintf("provider %s: %s", p, text), []error{err}}
 }
 
 func contains(msg string, words ...string) bool {
 	msg = strings.ToLower(msg)
-	for _, w := range words {
-		if strings.Contains(msg, w) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(msg, w) })
 }
 
 func missingLibraryHint(name string) string {

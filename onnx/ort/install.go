@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"graft/internal/atomicfile"
@@ -91,15 +92,12 @@ func (i *installer) log(format string, args ...any) {
 
 // install returns the flavor that is in the cache afterwards.
 func (i *installer) install(ctx context.Context) (string, error) {
-	switch i.From {
-	case "", "auto", "release", "npm":
-	default:
+	switch {
+	case !slices.Contains([]string{"", "auto", "release", "npm"}, i.From):
 		return "", fmt.Errorf("from %q: want auto, release or npm", i.From)
-	}
-	if i.GPU && i.From == "npm" {
+	case i.GPU && i.From == "npm":
 		return "", errors.New("the npm package has no CUDA: use --from release with --gpu")
-	}
-	if i.CUDA != 0 && i.CUDA != 12 && i.CUDA != 13 {
+	case i.CUDA != 0 && i.CUDA != 12 && i.CUDA != 13:
 		return "", fmt.Errorf("cuda %d: want 12 or 13", i.CUDA)
 	}
 	if err := os.MkdirAll(i.dir, 0o755); err != nil {
@@ -146,12 +144,10 @@ func (i *installer) releaseFlavor() string {
 func cudaMajor() int {
 	dirs := append(systemDirs(), "/usr/local/cuda/lib64", "/usr/local/cuda/targets/x86_64-linux/lib")
 	has := func(name string) bool {
-		for _, dir := range dirs {
-			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(dirs, func(dir string) bool {
+			_, err := os.Stat(filepath.Join(dir, name))
+			return err == nil
+		})
 	}
 	if has("libcudart.so.13") && !has("libcudart.so.12") {
 		return 13
@@ -198,27 +194,23 @@ func (i *installer) ensure(ctx context.Context, flavor string, fetch func(ctx co
 // faster: its folder is as good.
 func (i *installer) moveIn(content, target, temp string) error {
 	err := os.Rename(content, target)
-	if err == nil {
-		return atomicfile.SyncDir(i.dir)
-	}
-	if verify(target) == nil {
-		return nil
-	}
-	if moveErr := os.Rename(target, filepath.Join(temp, "broken")); moveErr != nil {
-		return errors.Join(err, moveErr)
-	}
-	if err := os.Rename(content, target); err != nil {
-		return err
+	if err != nil {
+		if verify(target) == nil {
+			return nil
+		}
+		if moveErr := os.Rename(target, filepath.Join(temp, "broken")); moveErr != nil {
+			return errors.Join(err, moveErr)
+		}
+		if err = os.Rename(content, target); err != nil {
+			return err
+		}
 	}
 	return atomicfile.SyncDir(i.dir)
 }
 
 // sweep removes what installs that were killed left behind.
 func (i *installer) sweep() {
-	old, err := filepath.Glob(filepath.Join(i.dir, atomicfile.TempPrefix+"*"))
-	if err != nil {
-		return
-	}
+	old, _ := filepath.Glob(filepath.Join(i.dir, atomicfile.TempPrefix+"*"))
 	for _, dir := range old {
 		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
 			_ = os.RemoveAll(dir)

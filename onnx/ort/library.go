@@ -1,12 +1,12 @@
 package ort
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
-	"sort"
-	"strconv"
+	"slices"
 	"strings"
 )
 
@@ -97,27 +97,18 @@ func loaderHint(msg string) string {
 
 // newEnough compares a version like "1.25.1" with the binding's.
 func newEnough(version string) bool {
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return false
-	}
-	major, err1 := strconv.Atoi(parts[0])
-	minor, err2 := strconv.Atoi(parts[1])
-	if err1 != nil || err2 != nil {
-		return false
-	}
-	return major == minMajor && minor >= minMinor
+	var major, minor int
+	_, err := fmt.Sscanf(version, "%d.%d", &major, &minor)
+	return err == nil && major == minMajor && minor >= minMinor
 }
 
 // candidates lists the existing files that may be the library, best first.
 func candidates() []candidate {
 	var list []candidate
 	for _, flavor := range flavors {
-		dir, err := installDir(flavor)
-		if err != nil {
-			continue
+		if dir, err := cacheDir(); err == nil {
+			list = appendLibraries(list, filepath.Join(dir, PinnedVersion, flavor), "cache", flavor)
 		}
-		list = appendLibraries(list, dir, "cache", flavor)
 	}
 	if exe, err := os.Executable(); err == nil {
 		dir := filepath.Dir(exe)
@@ -133,13 +124,8 @@ func candidates() []candidate {
 // appendLibraries adds what in dir bears the library's name. The shortest name
 // goes first: it is the one that the system's links keep current.
 func appendLibraries(list []candidate, dir, source, flavor string) []candidate {
-	found, err := filepath.Glob(filepath.Join(dir, libraryPattern()))
-	if err != nil {
-		return list
-	}
-	sort.Slice(found, func(i, j int) bool {
-		return len(found[i]) < len(found[j]) || len(found[i]) == len(found[j]) && found[i] > found[j]
-	})
+	found, _ := filepath.Glob(filepath.Join(dir, libraryPattern())) // none below a folder that is no pattern
+	slices.SortFunc(found, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(b, a)) })
 	for _, path := range found {
 		if isLibraryName(filepath.Base(path)) {
 			list = append(list, candidate{path, source, flavor})

@@ -74,10 +74,11 @@ func TestFindPassesOver(t *testing.T) {
 	}
 	t.Setenv(EnvLibrary, "")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	dir, err := installDir("npm")
+	base, err := cacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
+	dir := filepath.Join(base, PinnedVersion, "npm")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

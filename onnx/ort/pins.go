@@ -80,12 +80,3 @@ func cacheDir() (string, error) {
 	}
 	return filepath.Join(base, "graft", "onnxruntime"), nil
 }
-
-// installDir is the folder of one flavor of PinnedVersion.
-func installDir(flavor string) (string, error) {
-	base, err := cacheDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(base, PinnedVersion, flavor), nil
-}

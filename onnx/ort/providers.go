@@ -18,73 +18,60 @@ import (
 // spec is how one provider is attached to a session.
 type spec struct {
 	// settings are graft's defaults in the provider's own words.
-	settings func(o session.Options) (map[string]string, error)
-	attach   func(s *native.SessionOptions, settings map[string]string) error
+	settings  func(device int) map[string]string
+	attach    func(s *native.SessionOptions, settings map[string]string) error
+	oneDevice bool // which the provider chooses itself
 }
 
 var specs = map[session.Provider]spec{
 	session.CPU:      {settings: noSettings},
-	session.CUDA:     {cudaSettings, attachCUDA},
-	session.TensorRT: {tensorRTSettings, attachTensorRT},
-	session.WebGPU:   {onlyDevice0(session.WebGPU), attachNamed("WebGPU")},
-	session.CoreML:   {coreMLSettings, (*native.SessionOptions).AppendExecutionProviderCoreMLV2},
-	session.DirectML: {directMLSettings, attachDirectML},
-	session.OpenVINO: {openVINOSettings, (*native.SessionOptions).AppendExecutionProviderOpenVINO},
+	session.CUDA:     {settings: cudaSettings, attach: attachCUDA},
+	session.TensorRT: {settings: tensorRTSettings, attach: attachTensorRT},
+	session.WebGPU:   {noSettings, attachWebGPU, true},
+	session.CoreML:   {coreMLSettings, (*native.SessionOptions).AppendExecutionProviderCoreMLV2, true},
+	session.DirectML: {settings: deviceSettings, attach: attachDirectML},
+	session.OpenVINO: {settings: openVINOSettings, attach: (*native.SessionOptions).AppendExecutionProviderOpenVINO},
 }
 
-func noSettings(session.Options) (map[string]string, error) { return map[string]string{}, nil }
+func noSettings(int) map[string]string { return map[string]string{} }
+
+func deviceSettings(device int) map[string]string {
+	return map[string]string{"device_id": strconv.Itoa(device)}
+}
 
 // cudaSettings keeps products in float32: the default on recent cards, TF32,
 // has ten bits of mantissa and would change features in the third digit.
-func cudaSettings(o session.Options) (map[string]string, error) {
-	return map[string]string{"device_id": strconv.Itoa(o.Device), "use_tf32": "0"}, nil
+func cudaSettings(device int) map[string]string {
+	return map[string]string{"device_id": strconv.Itoa(device), "use_tf32": "0"}
 }
 
 // tensorRTSettings keep the engines, which take minutes to build, in the user's
 // cache.
-func tensorRTSettings(o session.Options) (map[string]string, error) {
-	s := map[string]string{"device_id": strconv.Itoa(o.Device)}
+func tensorRTSettings(device int) map[string]string {
+	s := deviceSettings(device)
 	if base, err := os.UserCacheDir(); err == nil {
 		s["trt_engine_cache_enable"] = "1"
 		s["trt_engine_cache_path"] = filepath.Join(base, "graft", "tensorrt")
 	}
-	return s, nil
+	return s
 }
 
 // coreMLSettings keep to units that compute in float32: the neural engine does
 // not.
-func coreMLSettings(o session.Options) (map[string]string, error) {
-	if o.Device != 0 {
-		return nil, errors.New("coreml chooses the device itself: leave --device at 0")
-	}
-	return map[string]string{"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"}, nil
-}
-
-func directMLSettings(o session.Options) (map[string]string, error) {
-	return map[string]string{"device_id": strconv.Itoa(o.Device)}, nil
+func coreMLSettings(int) map[string]string {
+	return map[string]string{"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"}
 }
 
 // openVINOSettings choose the CPU for device 0 and the GPUs after it.
-func openVINOSettings(o session.Options) (map[string]string, error) {
-	if o.Device == 0 {
-		return map[string]string{"device_type": "CPU"}, nil
+func openVINOSettings(device int) map[string]string {
+	if device == 0 {
+		return map[string]string{"device_type": "CPU"}
 	}
-	return map[string]string{"device_type": fmt.Sprintf("GPU.%d", o.Device-1)}, nil
+	return map[string]string{"device_type": fmt.Sprintf("GPU.%d", device-1)}
 }
 
-func onlyDevice0(p session.Provider) func(session.Options) (map[string]string, error) {
-	return func(o session.Options) (map[string]string, error) {
-		if o.Device != 0 {
-			return nil, fmt.Errorf("%s chooses the device itself: leave --device at 0", p)
-		}
-		return map[string]string{}, nil
-	}
-}
-
-func attachNamed(name string) func(*native.SessionOptions, map[string]string) error {
-	return func(s *native.SessionOptions, settings map[string]string) error {
-		return s.AppendExecutionProvider(name, settings)
-	}
+func attachWebGPU(s *native.SessionOptions, settings map[string]string) error {
+	return s.AppendExecutionProvider("WebGPU", settings)
 }
 
 func attachCUDA(s *native.SessionOptions, settings map[string]string) error {
@@ -129,10 +116,11 @@ func attachDirectML(s *native.SessionOptions, settings map[string]string) error 
 // providerSettings are graft's settings for o.Provider with the caller's over
 // them.
 func providerSettings(o session.Options) (map[string]string, error) {
-	s, err := specs[o.Provider].settings(o)
-	if err != nil {
-		return nil, err
+	p := specs[o.Provider]
+	if p.oneDevice && o.Device != 0 {
+		return nil, fmt.Errorf("%s chooses the device itself: leave --device at 0", o.Provider)
 	}
+	s := p.settings(o.Device)
 	maps.Copy(s, o.ProviderOptions)
 	return s, nil
 }
@@ -153,13 +141,9 @@ func attach(s *native.SessionOptions, o session.Options) error {
 	if !o.AllowFallback {
 		return s.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1")
 	}
-	if o.Provider != session.TensorRT {
-		return nil
+	if o.Provider == session.TensorRT {
+		// What TensorRT leaves is better off on the same card than on the CPU.
+		return attachCUDA(s, cudaSettings(o.Device))
 	}
-	// What TensorRT leaves is better off on the same card than on the CPU.
-	cuda, err := cudaSettings(o)
-	if err != nil {
-		return err
-	}
-	return attachCUDA(s, cuda)
+	return nil
 }

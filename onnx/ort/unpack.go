@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -79,10 +80,25 @@ func walkZip(archive string, visit func(name string, r io.Reader) error) error {
 // unpackRelease takes the libraries and the licence out of an official archive,
 // whose layout is TOP/lib/LIBRARY and TOP/LICENSE. It returns their hashes.
 func unpackRelease(archive, dir string) (map[string]string, error) {
+	files, err := unpack(archive, dir, wantedRelease)
+	if err != nil {
+		return nil, err
+	}
+	for name := range files {
+		if isLibraryName(name) && strings.Contains(name, "onnxruntime") {
+			return files, nil
+		}
+	}
+	return nil, errors.New("no ONNX Runtime library in it")
+}
+
+// unpack writes the files that wanted gives a bare name to into dir, and returns
+// their hashes by that.
+func unpack(archive, dir string, wanted func(name string) (string, bool)) (map[string]string, error) {
 	files := map[string]string{}
 	left := int64(maxUnpackedBytes)
-	err := walk(archive, func(name string, r io.Reader) error {
-		base, ok := wantedRelease(name)
+	return files, walk(archive, func(name string, r io.Reader) error {
+		base, ok := wanted(name)
 		if !ok {
 			return nil
 		}
@@ -97,15 +113,6 @@ func unpackRelease(archive, dir string) (map[string]string, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	for name := range files {
-		if isLibraryName(name) && strings.Contains(name, "onnxruntime") {
-			return files, nil
-		}
-	}
-	return nil, errors.New("no ONNX Runtime library in it")
 }
 
 // wantedRelease returns the bare name of a file to take.
@@ -141,32 +148,19 @@ func writeMember(path string, r io.Reader, limit int64) (sum string, n int64, er
 
 // unpackNPM takes the members with their pinned hashes out of the npm package.
 func unpackNPM(archive, dir string, want []member) (map[string]string, error) {
-	files := map[string]string{}
-	left := int64(maxUnpackedBytes)
-	err := walk(archive, func(name string, r io.Reader) error {
-		for _, m := range want {
-			if m.path != name {
-				continue
-			}
-			base := path.Base(m.path)
-			sum, n, err := writeMember(filepath.Join(dir, base), r, left)
-			left -= n
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			if sum != m.sha256 {
-				return fmt.Errorf("%s: SHA-256 %s, want %s: not the file that graft was tested with", name, sum, m.sha256)
-			}
-			files[base] = sum
-		}
-		return nil
+	files, err := unpack(archive, dir, func(name string) (string, bool) {
+		return path.Base(name), slices.ContainsFunc(want, func(m member) bool { return m.path == name })
 	})
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range want {
-		if files[path.Base(m.path)] == "" {
+		switch sum := files[path.Base(m.path)]; sum {
+		case m.sha256:
+		case "":
 			return nil, fmt.Errorf("%s is missing", m.path)
+		default:
+			return nil, fmt.Errorf("%s: SHA-256 %s, want %s: not the file that graft was tested with", m.path, sum, m.sha256)
 		}
 	}
 	return files, nil
