@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -78,11 +79,7 @@ func (p probe) check(labels []int) probe {
 func (p probe) skip(why string) probe { return probe{Probe: Probe{Skipped: why}} }
 
 func (p probe) splits() []string {
-	var out []string
-	for s := range p.judged {
-		out = append(out, s)
-	}
-	slices.Sort(out)
+	out := slices.Sorted(maps.Keys(p.judged))
 	slices.Reverse(out) // public-test before private-test
 	return out
 }

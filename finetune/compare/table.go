@@ -13,7 +13,7 @@ import (
 	"graft/finetune/metrics"
 )
 
-// table is a table: a row of cells for each line, a column for each run.
+// table has a row of cells for each line, a column for each run.
 type table struct {
 	title string
 	head  []string
@@ -119,17 +119,12 @@ func comparedSplits(list []Comparison) []string {
 // accuracyTable has a line for each class of any run, and the overall figures.
 func accuracyTable(list []Comparison, split string) table {
 	s := table{title: "Accuracy on " + split, head: names(list)}
-	of := func(c Comparison) *metrics.Report {
-		at := slices.IndexFunc(c.Reports, func(r metrics.Report) bool { return r.Split == split })
-		if at < 0 {
-			return nil
-		}
-		return &c.Reports[at]
-	}
 	add := func(name string, cell func(metrics.Report) string) {
 		s.rows = append(s.rows, row(name, list, func(c Comparison) string {
-			if r := of(c); r != nil {
-				return cell(*r)
+			for _, r := range c.Reports {
+				if r.Split == split {
+					return cell(r)
+				}
 			}
 			return ""
 		}))
@@ -209,18 +204,15 @@ func writeLine(b *bytes.Buffer, cells []string) {
 }
 
 func writeNotes(w io.Writer, list []Comparison, format string) error {
-	found := false
+	text := ""
 	for _, c := range list {
 		for _, n := range c.Notes {
-			found = true
-			if _, err := fmt.Fprintf(w, format, c.Run, n); err != nil {
-				return err
-			}
+			text += fmt.Sprintf(format, c.Run, n)
 		}
 	}
-	if found {
-		_, err := fmt.Fprintln(w)
-		return err
+	if text == "" {
+		return nil
 	}
-	return nil
+	_, err := fmt.Fprintln(w, text)
+	return err
 }

@@ -1,9 +1,11 @@
 package fit
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -25,20 +27,14 @@ const (
 
 // identity is everything that decides the weights, by name.
 func (t *trainer) identity() (map[string]string, error) {
-	all := maps.Clone(t.job.Identity)
-	if all == nil {
-		all = map[string]string{}
-	}
-	options, err := json.Marshal(t.job.Net)
-	if err != nil {
-		return nil, err
-	}
-	config, err := json.Marshal(t.job.Config)
-	if err != nil {
-		return nil, err
-	}
+	all := map[string]string{}
+	maps.Copy(all, t.job.Identity)
 	all["model"] = t.job.Net.Kind()
-	for prefix, data := range map[string][]byte{"": config, "model option ": options} {
+	for prefix, options := range map[string]any{"": t.job.Config, "model option ": t.job.Net} {
+		data, err := json.Marshal(options)
+		if err != nil {
+			return nil, err
+		}
 		var fields map[string]json.RawMessage
 		if err := json.Unmarshal(data, &fields); err != nil {
 			return nil, err
@@ -79,7 +75,7 @@ func (t *trainer) save() error {
 
 // resume goes on from a checkpoint, if there is one.
 func (t *trainer) resume() error {
-	if t.job.Checkpoint == "" || !unfinished(t.job.Checkpoint) {
+	if _, err := os.Stat(t.job.Checkpoint); err != nil {
 		return nil
 	}
 	f, err := checkpoint.Open(t.job.Checkpoint, checkpoint.Whole)
@@ -110,28 +106,18 @@ func (t *trainer) checkIdentity(had map[string]string) error {
 	if err != nil {
 		return err
 	}
-	both := maps.Clone(had)
-	if both == nil {
-		both = map[string]string{}
-	}
-	maps.Copy(both, want)
+	both := maps.Clone(want)
+	maps.Copy(both, had)
 	var faults []string
 	for _, name := range slices.Sorted(maps.Keys(both)) {
 		if had[name] != want[name] {
-			faults = append(faults, fmt.Sprintf("%s was %s and now is %s", name, orNotSet(had[name]), orNotSet(want[name])))
+			faults = append(faults, fmt.Sprintf("%s was %s and now is %s", name, cmp.Or(had[name], "not set"), cmp.Or(want[name], "not set")))
 		}
 	}
 	if len(faults) > 0 {
 		return fmt.Errorf("the training to be gone on with had other settings: %s; give the same ones, or start anew", strings.Join(faults, "; "))
 	}
 	return nil
-}
-
-func orNotSet(v string) string {
-	if v == "" {
-		return "not set"
-	}
-	return v
 }
 
 // restore reads every value of the training graph, strictly.

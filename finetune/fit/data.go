@@ -38,14 +38,6 @@ func OneHot(labels []int, classes int) []float32 {
 	return t
 }
 
-func size(shape []int) int {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	return n
-}
-
 // checkTargets wants a row of classes for each of n examples, none of them empty: such a row is padding to the loss.
 func checkTargets(targets []float32, n, classes int) error {
 	if classes < 1 || len(targets) != n*classes {

@@ -199,7 +199,7 @@ func TestPixelsAreResizedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, got := make([]float32, 32*32), make([]float32, 32*32)
-	preprocess.ResizeAntialias(want, unit(im.Pix), 1, 48, 48, 32, 32)
+	preprocess.ResizeAntialias(want, unit(make([]float32, len(im.Pix)), im.Pix), 1, 48, 48, 32, 32)
 	if p.read(got, 0); !slices.Equal(got, want) {
 		t.Error("the image kept is not the resized one")
 	}

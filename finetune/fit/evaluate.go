@@ -41,7 +41,7 @@ func NewEvaluator(net nets.Net, batch, threads int) (*Evaluator, error) {
 	if e.program, err = engine.Compile(e.g, []*graph.Node{e.logits}, nil, engine.Options{Threads: threads}); err != nil {
 		return nil, err
 	}
-	e.in = make([]float32, batch*size(net.InputShape()))
+	e.in = make([]float32, e.x.Shape().Size())
 	return e, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 
+	"graft/graph"
 	"graft/internal/splitmix"
 )
 
@@ -33,7 +34,7 @@ func newFeeder(d Data, examples, classes int) *feeder {
 	f := &feeder{data: d, size: examples, classes: classes, order: make([]int, d.Len()), rows: make([]int, examples),
 		free: make(chan *batch, buffers), ready: make(chan *batch, buffers)}
 	for range buffers {
-		f.free <- &batch{x: make([]float32, examples*size(d.Shape())), targets: make([]float32, examples*classes)}
+		f.free <- &batch{x: make([]float32, examples*graph.Shape(d.Shape()).Size()), targets: make([]float32, examples*classes)}
 	}
 	return f
 }

@@ -2,7 +2,9 @@ package fit
 
 import (
 	"fmt"
+	"slices"
 
+	"graft/graph"
 	"graft/preprocess"
 	"graft/preprocess/augment"
 )
@@ -34,7 +36,7 @@ func (p *Pixels) Set(i int, im preprocess.Image) error {
 		copy(p.bytes[i*len(im.Pix):], im.Pix)
 		return nil
 	}
-	preprocess.ResizeAntialias(p.floats[i*p.size():(i+1)*p.size()], unit(im.Pix), p.c, p.from, p.from, p.side, p.side)
+	preprocess.ResizeAntialias(p.floats[i*p.size():(i+1)*p.size()], unit(make([]float32, len(im.Pix)), im.Pix), p.c, p.from, p.from, p.side, p.side)
 	return nil
 }
 
@@ -46,17 +48,14 @@ func (p *Pixels) read(dst []float32, i int) {
 		copy(dst, p.floats[i*p.size():(i+1)*p.size()])
 		return
 	}
-	for j, v := range p.bytes[i*p.size() : (i+1)*p.size()] {
-		dst[j] = float32(v) / 255
-	}
+	unit(dst, p.bytes[i*p.size():(i+1)*p.size()])
 }
 
-func unit(pix []uint8) []float32 {
-	out := make([]float32, len(pix))
+func unit(dst []float32, pix []uint8) []float32 {
 	for i, v := range pix {
-		out[i] = float32(v) / 255
+		dst[i] = float32(v) / 255
 	}
-	return out
+	return dst
 }
 
 // images are images to learn from, changed at random by a pipeline.
@@ -149,15 +148,9 @@ func (d *plain) View(x []float32, view int, rows []int) error {
 	if err := d.augmenter.Plain(x, d.indices, d.pixels.read); err != nil || view == 0 {
 		return err
 	}
-	w := d.Shape()[2]
-	for at := 0; at < len(rows)*size(d.Shape()); at += w {
-		reverse(x[at : at+w])
+	shape := graph.Shape(d.Shape())
+	for line := range slices.Chunk(x[:len(rows)*shape.Size()], shape[2]) {
+		slices.Reverse(line)
 	}
 	return nil
-}
-
-func reverse(line []float32) {
-	for i, j := 0, len(line)-1; i < j; i, j = i+1, j-1 {
-		line[i], line[j] = line[j], line[i]
-	}
 }

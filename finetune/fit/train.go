@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"time"
 
@@ -165,10 +164,4 @@ func (t *trainer) result() *Result {
 		r.Weights, r.Epoch = t.bestWeights, t.best()+1
 	}
 	return r
-}
-
-// unfinished tells whether a checkpoint lies at a path.
-func unfinished(checkpoint string) bool {
-	_, err := os.Stat(checkpoint)
-	return err == nil
 }

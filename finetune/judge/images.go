@@ -16,37 +16,29 @@ import (
 	"graft/preprocess/dataset"
 )
 
-// evaluateImages judges a head straight from a dataset's images: backbone and
-// head, without embeddings on disk.
+// evaluateImages judges straight from a dataset's images, without embeddings on
+// disk: a head with its backbone, or where r is nil the file c.Run that package
+// ship wrote, which does not say which images it was made with.
 func evaluateImages(ctx context.Context, r *run.Run, c Config) (e Evaluation, err error) {
-	if c.Embeddings != "" {
-		return e, errors.New("embeddings and a dataset were both given; a head is judged on one of them")
-	}
 	c.Options.Runtime.Throughput = true
-	p, err := model.OpenRun(ctx, r, c.Options, c.Batch)
+	var p *model.Predictor
+	switch {
+	case c.Embeddings != "" && r == nil:
+		return e, fmt.Errorf("%s is a model from pixels: it is judged on images (--data), not on embeddings", c.Run)
+	case c.Embeddings != "":
+		return e, errors.New("embeddings and a dataset were both given; a head is judged on one of them")
+	case c.Data.Path == "":
+		return e, fmt.Errorf("%s does not say which dataset it was trained on; name one with --data", c.Run)
+	case r == nil:
+		p, err = model.OpenFile(ctx, c.Run, c.Options, c.Batch)
+	default:
+		p, err = model.OpenRun(ctx, r, c.Options, c.Batch)
+	}
 	if err != nil {
 		return e, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	return evaluate(ctx, p, c, r)
-}
-
-// evaluateShipped judges a file that package ship wrote. It does not say which images
-// it was made with.
-func evaluateShipped(ctx context.Context, c Config) (e Evaluation, err error) {
-	switch {
-	case c.Embeddings != "":
-		return e, fmt.Errorf("%s is a model from pixels: it is judged on images (--data), not on embeddings", c.Run)
-	case c.Data.Path == "":
-		return e, fmt.Errorf("%s does not say which dataset it was trained on; name one with --data", c.Run)
-	}
-	c.Options.Runtime.Throughput = true
-	p, err := model.OpenFile(ctx, c.Run, c.Options, c.Batch)
-	if err != nil {
-		return e, err
-	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	return evaluate(ctx, p, c, nil)
 }
 
 // evaluate judges a predictor on c.Data. r is the run that it is of, nil where

@@ -43,7 +43,7 @@ type Evaluation struct {
 // images, which pass in batches: memory does not grow with their number.
 func Evaluate(ctx context.Context, c Config) (e Evaluation, err error) {
 	if info, err := os.Stat(c.Run); err == nil && !info.IsDir() {
-		return evaluateShipped(ctx, c)
+		return evaluateImages(ctx, nil, c)
 	}
 	r, err := run.Open(c.Run)
 	if err != nil {

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -31,9 +32,7 @@ type NearestConfig struct {
 // that a class without a vote has 0 (which the loss counts as 2^-52). Images of
 // train are judged by the others of train.
 func EvaluateNearest(ctx context.Context, c NearestConfig) (e Evaluation, err error) {
-	if c.Vote == "" {
-		c.Vote = knn.Weighted
-	}
+	c.Vote = cmp.Or(c.Vote, knn.Weighted)
 	if c.K < 1 {
 		return e, fmt.Errorf("%d nearest neighbours, want 1 or more", c.K)
 	}

@@ -3,6 +3,7 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -175,14 +176,6 @@ func rank(labels []string, probs []float32) []Score {
 	for i, l := range labels {
 		out[i] = Score{l, probs[i]}
 	}
-	slices.SortStableFunc(out, func(a, b Score) int {
-		switch {
-		case a.Probability > b.Probability:
-			return -1
-		case a.Probability < b.Probability:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(out, func(a, b Score) int { return cmp.Compare(b.Probability, a.Probability) })
 	return out
 }

@@ -1,6 +1,7 @@
 package nets
 
 import (
+	"cmp"
 	"slices"
 
 	"graft/graph"
@@ -56,8 +57,7 @@ func (c CNN) Classes() int { return c.Outputs }
 // Check tells what is wrong with the options.
 func (c CNN) Check() error {
 	spans := []span{{"side", c.Side, 1, maxSide}, {"channels", c.Channels, 1, 64}, {"outputs", c.Outputs, 2, maxSide}}
-	err := checkWord(KindCNN, "arch", c.Arch, ArchStudy, ArchResidual)
-	if err == nil && c.Arch == ArchStudy {
+	if c.Arch == ArchStudy {
 		spans = append(spans, span{"side", c.Side, 16, 512}, span{"stem", c.Stem, 0, 0}, span{"stages", len(c.Stages), 0, 0},
 			span{"blocks", c.Blocks, 0, 0}, span{"squeeze", c.Squeeze, 0, 0})
 	} else {
@@ -67,12 +67,8 @@ func (c CNN) Check() error {
 			spans = append(spans, span{"stages", width, max(1, c.Squeeze), maxSide})
 		}
 	}
-	if err == nil {
-		err = checkSpans(KindCNN, spans...)
-	}
-	if err == nil {
-		err = checkDropout(KindCNN, "dropout", c.Dropout)
-	}
+	err := cmp.Or(checkWord(KindCNN, "arch", c.Arch, ArchStudy, ArchResidual), checkSpans(KindCNN, spans...),
+		checkDropout(KindCNN, "dropout", c.Dropout))
 	if err != nil {
 		return err
 	}

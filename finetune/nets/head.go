@@ -1,6 +1,7 @@
 package nets
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -42,14 +43,9 @@ func (h Head) Classes() int { return h.Outputs }
 
 // Check tells what is wrong with the options.
 func (h Head) Check() error {
-	err := checkSpans(KindHead, span{"features", h.Features, 1, maxClasses}, span{"outputs", h.Outputs, 2, maxClasses},
-		span{"hidden", h.Hidden, 0, maxClasses}, span{"members", h.Members, 0, maxRepeat})
-	if err == nil {
-		err = checkDropout(KindHead, "dropout_in", h.DropoutIn)
-	}
-	if err == nil {
-		err = checkDropout(KindHead, "dropout", h.Dropout)
-	}
+	err := cmp.Or(checkSpans(KindHead, span{"features", h.Features, 1, maxClasses}, span{"outputs", h.Outputs, 2, maxClasses},
+		span{"hidden", h.Hidden, 0, maxClasses}, span{"members", h.Members, 0, maxRepeat}),
+		checkDropout(KindHead, "dropout_in", h.DropoutIn), checkDropout(KindHead, "dropout", h.Dropout))
 	if err == nil && h.Members > 1 && h.Hidden == 0 {
 		err = fmt.Errorf("head: %d members without a hidden layer would all learn the same; give them one (hidden)", h.Members)
 	}

@@ -177,18 +177,11 @@ func checkWord(kind, name, word string, known ...string) error {
 	return nil
 }
 
-// checkSize bounds the model as a whole; the spans bound each of its weights, so that the sum does not overflow.
-func checkSize(n Net) error {
+// checkBuilds bounds the model as a whole (the spans bound each of its weights, so that the sum does not overflow) and
+// builds the forward pass, which finds sizes that do not fit each other.
+func checkBuilds(n Net) error {
 	if p := Parameters(n); p > maxWeights {
 		return fmt.Errorf("%s: the options make %d parameters, want at most %d", n.Kind(), p, maxWeights)
-	}
-	return nil
-}
-
-// checkBuilds builds the forward pass, which finds sizes that do not fit each other.
-func checkBuilds(n Net) error {
-	if err := checkSize(n); err != nil {
-		return err
 	}
 	if _, err := inference(n); err != nil {
 		return fmt.Errorf("%s: the options do not fit each other: %w", n.Kind(), err)

@@ -89,9 +89,5 @@ func WriteTable(w io.Writer, layers []Layer) error {
 
 // times writes a shape like 6×28×28.
 func times(shape []int) string {
-	parts := make([]string, len(shape))
-	for i, d := range shape {
-		parts[i] = fmt.Sprint(d)
-	}
-	return strings.Join(parts, "×")
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(shape), "[]"), " ", "×")
 }

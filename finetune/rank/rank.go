@@ -136,7 +136,8 @@ func (c *Config) judge(ctx context.Context, f File, dir string) (b Backbone, err
 	if len(words) == 0 {
 		words = taps.Deep(p.Taps())
 	}
-	s, err := c.extract(ctx, p, words, f.Name, dir)
+	s, err := extract.Run(ctx, extract.Config{Data: c.Data, Backbone: p, Out: dir, Taps: words, Batch: c.Batch, SkipBad: c.SkipBad},
+		c.Progress("extracting "+f.Name))
 	if err != nil {
 		return b, err
 	}
@@ -147,11 +148,6 @@ func (c *Config) judge(ctx context.Context, f File, dir string) (b Backbone, err
 		return b, err
 	}
 	return b, os.RemoveAll(dir)
-}
-
-func (c *Config) extract(ctx context.Context, p *pretrained.Backbone, words []string, name, dir string) (extract.Summary, error) {
-	return extract.Run(ctx, extract.Config{Data: c.Data, Backbone: p, Out: dir, Taps: words, Batch: c.Batch, SkipBad: c.SkipBad},
-		c.Progress("extracting "+name))
 }
 
 // judgeTaps judges the features in the store at dir, tap by tap.

@@ -1,8 +1,10 @@
 package rank
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -52,11 +54,6 @@ func short(n int64, unit string) string { return fmt.Sprintf("%.3g%s", float64(n
 
 // line says in short how a backbone did.
 func (b Backbone) line() string {
-	best := b.Taps[0]
-	for _, t := range b.Taps {
-		if t.Probe.Accuracy > best.Probe.Accuracy {
-			best = t
-		}
-	}
+	best := slices.MaxFunc(b.Taps, func(x, y Tap) int { return cmp.Compare(x.Probe.Accuracy, y.Probe.Accuracy) })
 	return fmt.Sprintf("%s: %.1f images/s, best probe %s with %s", b.Name, b.ImagesPerSecond, best.Probe, best.Name)
 }

@@ -44,14 +44,13 @@ func NewConfig(kind, version string, seed uint64, classes []string) Config {
 		Seed: seed, Classes: classes}
 }
 
-// writeConfig is the last step of a run: a folder with a config.json is a
-// finished run.
-func writeConfig(dir string, c Config) error {
-	data, err := schema.Marshal(runFormat, c, "  ")
+// writeJSON writes a file of a run folder in a format such as graft-run-1.
+func writeJSON(path, format string, v any) error {
+	data, err := schema.Marshal(format, v, "  ")
 	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, configFile), err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return atomicfile.WriteFile(filepath.Join(dir, configFile), data)
+	return atomicfile.WriteFile(path, data)
 }
 
 // maxConfig bounds config.json; a thousand classes and 4,992 features come to a
@@ -65,17 +64,10 @@ func ReadConfig(dir string) (Config, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return c, fmt.Errorf("%s is a file, want a run's folder", dir)
 	}
-	info, err := os.Stat(path)
-	if os.IsNotExist(err) {
-		return c, fmt.Errorf("%s is no run folder: it has no %s (graft train writes one when it is done)", dir, configFile)
+	data, err := readCapped(path, maxConfig)
+	if err == nil && data == nil {
+		err = fmt.Errorf("%s is no run folder: it has no %s (graft train writes one when it is done)", dir, configFile)
 	}
-	if err != nil {
-		return c, err
-	}
-	if info.Size() > maxConfig {
-		return c, fmt.Errorf("%s: %d bytes, want at most %d", path, info.Size(), maxConfig)
-	}
-	data, err := os.ReadFile(path)
 	if err != nil {
 		return c, err
 	}

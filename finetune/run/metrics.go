@@ -8,17 +8,7 @@ import (
 	"slices"
 
 	"graft/finetune/metrics"
-	"graft/internal/atomicfile"
-	"graft/internal/schema"
 )
-
-func writeMetrics(dir string, reports []metrics.Report) error {
-	data, err := schema.Marshal(metrics.Schema, reports, "  ")
-	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, metricsFile), err)
-	}
-	return atomicfile.WriteFile(filepath.Join(dir, metricsFile), data)
-}
 
 // KeepReports adds reports to metrics.json in dir, each in the place of an older
 // one of its split.
@@ -35,7 +25,7 @@ func KeepReports(dir string, reports []metrics.Report) error {
 			all[at] = r
 		}
 	}
-	return writeMetrics(dir, all)
+	return writeJSON(filepath.Join(dir, metricsFile), metrics.Schema, all)
 }
 
 // maxMetrics bounds metrics.json.

@@ -57,7 +57,7 @@ func (r *Run) Save(s Results) error {
 	if err := writeHistory(r.Dir, s.History); err != nil {
 		return err
 	}
-	if err := writeMetrics(r.Dir, s.Reports); err != nil {
+	if err := writeJSON(filepath.Join(r.Dir, metricsFile), metrics.Schema, s.Reports); err != nil {
 		return err
 	}
 	if err := r.SaveModel(); err != nil {
@@ -69,10 +69,11 @@ func (r *Run) Save(s Results) error {
 	return nil
 }
 
-// SaveModel writes the weights and then config.json: all that a run needs.
+// SaveModel writes the weights and then config.json, all that a run needs: a
+// folder with a config.json is a finished run.
 func (r *Run) SaveModel() error {
 	if err := writeWeights(filepath.Join(r.Dir, weightsFile), r.Config.Net, r.Weights); err != nil {
 		return err
 	}
-	return writeConfig(r.Dir, r.Config)
+	return writeJSON(filepath.Join(r.Dir, configFile), runFormat, r.Config)
 }

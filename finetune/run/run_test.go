@@ -119,7 +119,7 @@ func TestReadConfigRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir, config := t.TempDir(), weightsConfig()
 			c.change(&config)
-			if err := writeConfig(dir, config); err != nil {
+			if err := writeJSON(filepath.Join(dir, configFile), runFormat, config); err != nil {
 				t.Fatal(err)
 			}
 			_, err := ReadConfig(dir)

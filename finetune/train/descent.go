@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"runtime"
 
@@ -152,8 +151,6 @@ func pick(labels, rows []int) []int {
 	}
 	return out
 }
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // all is 0 to n-1.
 func all(n int) []int {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -66,7 +67,7 @@ func (c HeadConfig) Check() (HeadTraining, error) {
 		return HeadTraining{}, errors.New("no embedding store was given")
 	case c.Out == "":
 		return HeadTraining{}, errors.New("no folder for the run was given")
-	case c.Lambda != nil && !(*c.Lambda > 0 && finite(*c.Lambda)):
+	case c.Lambda != nil && !(*c.Lambda > 0 && *c.Lambda <= math.MaxFloat64):
 		return HeadTraining{}, fmt.Errorf("lambda %g, want a number above 0", *c.Lambda)
 	case c.Recipe == run.RecipeLBFGS && c.Descent != nil:
 		return HeadTraining{}, fmt.Errorf("recipe %s has no settings of gradient descent", run.RecipeLBFGS)
