@@ -1,10 +1,8 @@
 package onnx
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -183,27 +181,28 @@ func contentOf(t Tensor, p *onnxpb.TensorProto, lazy func(protowire.Number) Raw)
 		if raw := lazy(tensorDoubles); raw != nil {
 			return raw, nil
 		}
-		return packed(p.DoubleData, 8, func(b []byte, v float64) { binary.LittleEndian.PutUint64(b, math.Float64bits(v)) }), nil
+		return numbers[float64](p.DoubleData), nil
 	case Int64:
 		return Int64s(p.Int64Data), nil
 	case Uint32:
-		return packed(p.Uint64Data, 4, func(b []byte, v uint64) { binary.LittleEndian.PutUint32(b, uint32(v)) }), nil
+		return packed(p.Uint64Data, func(v uint64) uint32 { return uint32(v) }), nil
 	case Uint64:
-		return packed(p.Uint64Data, 8, func(b []byte, v uint64) { binary.LittleEndian.PutUint64(b, v) }), nil
+		return numbers[uint64](p.Uint64Data), nil
 	case Int32:
-		return packed(p.Int32Data, 4, func(b []byte, v int32) { binary.LittleEndian.PutUint32(b, uint32(v)) }), nil
+		return numbers[int32](p.Int32Data), nil
 	case Int16, Uint16, Float16, BFloat16:
-		return packed(p.Int32Data, 2, func(b []byte, v int32) { binary.LittleEndian.PutUint16(b, uint16(v)) }), nil
+		return packed(p.Int32Data, func(v int32) uint16 { return uint16(v) }), nil
 	case Int8, Uint8, Bool:
-		return packed(p.Int32Data, 1, func(b []byte, v int32) { b[0] = byte(v) }), nil
+		return packed(p.Int32Data, func(v int32) byte { return byte(v) }), nil
 	}
 	return nil, errors.New("content of " + t.Type.String() + " is read as raw bytes only")
 }
 
-func packed[T any](v []T, size int, put func(b []byte, v T)) Raw {
-	b := make([]byte, len(v)*size)
+// packed are elements that ONNX keeps in a wider type.
+func packed[T, E any](v []T, narrow func(T) E) Raw {
+	out := make(numbers[E], len(v))
 	for i, x := range v {
-		put(b[i*size:], x)
+		out[i] = narrow(x)
 	}
-	return Bytes(b)
+	return out
 }

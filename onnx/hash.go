@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,7 +30,7 @@ func Hash(path string) (string, error) {
 		return "", err
 	}
 	locations := map[string]bool{}
-	err = findLocations(newScanner(f, 0, info.Size()), (&onnxpb.ModelProto{}).ProtoReflect().Descriptor(), 0, locations)
+	err = findLocations(&scanner{r: f, end: info.Size()}, (&onnxpb.ModelProto{}).ProtoReflect().Descriptor(), 0, locations)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
@@ -59,14 +58,10 @@ func findLocations(s *scanner, d protoreflect.MessageDescriptor, depth int, loca
 		return fmt.Errorf("messages are nested more than %d deep", maxDepth)
 	}
 	var tensor []byte
-	for {
-		f, ok, err := s.next()
-		if !ok || err != nil {
-			return errors.Join(err, addLocation(tensor, locations))
-		}
+	for f, err := range s.fields() {
 		fd := d.Fields().ByNumber(f.num)
 		switch {
-		case fd == nil:
+		case err != nil, fd == nil:
 		case d.Name() == "TensorProto" && (fd.Name() == "external_data" || fd.Name() == "data_location"):
 			at := len(tensor)
 			tensor = append(tensor, make([]byte, min(f.end()-f.start, maxStructureBytes))...)
@@ -78,12 +73,8 @@ func findLocations(s *scanner, d protoreflect.MessageDescriptor, depth int, loca
 			return err
 		}
 	}
-}
-
-// addLocation adds that of a tensor of which b is all that matters here.
-func addLocation(b []byte, locations map[string]bool) error {
-	var p onnxpb.TensorProto
-	if err := proto.Unmarshal(b, &p); err != nil {
+	var p onnxpb.TensorProto // with all of it that matters here
+	if err := proto.Unmarshal(tensor, &p); err != nil {
 		return fmt.Errorf("not an ONNX model: %w", err)
 	}
 	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {

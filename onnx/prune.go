@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"maps"
+	"slices"
 
 	"graft/onnx/onnxpb"
 )
@@ -32,40 +33,17 @@ func (m *Model) Prune() {
 			}
 		}
 	}
-	weights := make([]Tensor, 0, len(m.Initializers))
-	for _, t := range m.Initializers {
-		if needed[t.Name] {
-			weights = append(weights, t)
-		}
+	m.Nodes, m.Initializers = nodes, named(m.Initializers, needed, func(t Tensor) string { return t.Name })
+	if g := m.extra.graph; g != nil {
+		g.ValueInfo = named(g.ValueInfo, produced, (*onnxpb.ValueInfoProto).GetName)
+		g.SparseInitializer = named(g.SparseInitializer, needed, func(t *onnxpb.SparseTensorProto) string { return t.GetValues().GetName() })
+		g.QuantizationAnnotation = named(g.QuantizationAnnotation, needed, (*onnxpb.TensorAnnotation).GetTensorName)
 	}
-	m.Nodes, m.Initializers = nodes, weights
-	m.pruneHints(needed, produced)
 }
 
-func (m *Model) pruneHints(needed, produced map[string]bool) {
-	g := m.extra.graph
-	if g == nil {
-		return
-	}
-	var hints []*onnxpb.ValueInfoProto
-	for _, v := range g.ValueInfo {
-		if produced[v.GetName()] {
-			hints = append(hints, v)
-		}
-	}
-	var sparse []*onnxpb.SparseTensorProto
-	for _, t := range g.SparseInitializer {
-		if needed[t.GetValues().GetName()] {
-			sparse = append(sparse, t)
-		}
-	}
-	var notes []*onnxpb.TensorAnnotation
-	for _, a := range g.QuantizationAnnotation {
-		if needed[a.GetTensorName()] {
-			notes = append(notes, a)
-		}
-	}
-	g.ValueInfo, g.SparseInitializer, g.QuantizationAnnotation = hints, sparse, notes
+// named is a new list of those whose names are wanted.
+func named[T any](list []T, wanted map[string]bool, name func(T) string) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !wanted[name(v)] })
 }
 
 func (m *Model) sparseNames() map[string]bool {

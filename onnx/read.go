@@ -1,10 +1,12 @@
 package onnx
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -116,7 +118,8 @@ func (d *reader) read() (*Model, error) {
 		m.Initializers = append(m.Initializers, t)
 		d.names[t.Name] = true
 	}
-	m.dropFilledInputs(d.names)
+	// Formats before 4 list all weights as inputs.
+	m.Inputs = slices.DeleteFunc(m.Inputs, func(v Value) bool { return d.names[v.Name] })
 	return m, nil
 }
 
@@ -158,13 +161,10 @@ func countFields(b []byte, d protoreflect.MessageDescriptor, depth int, n *int) 
 }
 
 func (d *reader) scanModel() error {
-	s := newScanner(d.r, 0, d.size)
-	for {
-		f, ok, err := s.next()
-		if err != nil || !ok {
-			return err
-		}
+	s := &scanner{r: d.r, end: d.size}
+	for f, err := range s.fields() {
 		switch {
+		case err != nil:
 		case f.num == modelGraph && f.typ == protowire.BytesType:
 			if d.hasGraph {
 				return fmt.Errorf("byte %d: a second graph", f.start)
@@ -179,16 +179,14 @@ func (d *reader) scanModel() error {
 			return err
 		}
 	}
+	return nil
 }
 
 func (d *reader) scanGraph(graph field) error {
-	s := newScanner(d.r, graph.body, graph.end())
-	for {
-		f, ok, err := s.next()
-		if err != nil || !ok {
-			return err
-		}
+	s := &scanner{r: d.r, off: graph.body, end: graph.end()}
+	for f, err := range s.fields() {
 		switch {
+		case err != nil:
 		case f.num == graphInitializer && f.typ == protowire.BytesType:
 			err = d.scanWeight(f)
 		case d.headerOnly && (f.num == graphNode || f.num == graphValueInfo || f.num == graphSparse):
@@ -199,20 +197,17 @@ func (d *reader) scanGraph(graph field) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // scanWeight notes where the content of an initialiser lies: raw bytes, or a
 // packed list of float32 or float64, which is the same bytes.
 func (d *reader) scanWeight(tensor field) error {
 	w := weight{data: map[protowire.Number]field{}}
-	s := newScanner(d.r, tensor.body, tensor.end())
-	for {
-		f, ok, err := s.next()
+	s := &scanner{r: d.r, off: tensor.body, end: tensor.end()}
+	for f, err := range s.fields() {
 		if err != nil {
 			return err
-		}
-		if !ok {
-			break
 		}
 		content := f.num == tensorRaw || f.num == tensorFloats || f.num == tensorDoubles
 		switch _, twice := w.data[f.num]; {
@@ -267,14 +262,13 @@ func (d *reader) tensor(w weight, fields *int) (Tensor, error) {
 		}
 		return tensorFrom(p, func(num protowire.Number) Raw { return raw })
 	}
-	lazy := func(num protowire.Number) Raw {
+	return tensorFrom(p, func(num protowire.Number) Raw {
 		f, ok := w.data[num]
 		if !ok {
 			return nil
 		}
 		return fileRaw{d.r, f.body, f.size}
-	}
-	return tensorFrom(p, lazy)
+	})
 }
 
 // inline puts the external data of tensors within nodes and of sparse ones, which are few and small, into the messages.
@@ -294,24 +288,13 @@ func (d *reader) inline(m proto.Message) error {
 			if d.held += raw.Size(); d.held > maxStructureBytes {
 				return errTooMuch
 			}
-			t.RawData, t.DataLocation, t.ExternalData = make([]byte, 0, raw.Size()), nil, nil
-			_, err = raw.WriteTo((*bytesWriter)(&t.RawData))
+			b := bytes.NewBuffer(make([]byte, 0, raw.Size()))
+			_, err = raw.WriteTo(b)
+			t.RawData, t.DataLocation, t.ExternalData = b.Bytes(), nil, nil
 		}
 		if err != nil {
 			return fmt.Errorf("tensor %q: %w", t.GetName(), err)
 		}
 	}
 	return nil
-}
-
-// dropFilledInputs leaves out inputs that weights fill. Formats before 4 list
-// all weights as inputs.
-func (m *Model) dropFilledInputs(filled map[string]bool) {
-	kept := m.Inputs[:0]
-	for _, v := range m.Inputs {
-		if !filled[v.Name] {
-			kept = append(kept, v)
-		}
-	}
-	m.Inputs = kept
 }

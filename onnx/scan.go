@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -50,29 +51,34 @@ type scanner struct {
 // little to lose when it skips a large one.
 const window = 4 << 10
 
-func newScanner(r io.ReaderAt, off, end int64) *scanner {
-	return &scanner{r: r, off: off, end: end}
+// fields steps over the message's fields, up to the first error.
+func (s *scanner) fields() iter.Seq2[field, error] {
+	return func(yield func(field, error) bool) {
+		for s.off != s.end {
+			f, err := s.next()
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
-// next steps over one field and returns it; ok is false at the end.
-func (s *scanner) next() (f field, ok bool, err error) {
-	if s.off == s.end {
-		return field{}, false, nil
-	}
+// next steps over one field and returns it.
+func (s *scanner) next() (f field, err error) {
 	f.start = s.off
 	tag, err := s.varint()
 	if err != nil {
-		return field{}, false, err
+		return f, err
 	}
 	f.num, f.typ = protowire.DecodeTag(tag)
 	if f.num < protowire.MinValidNumber || f.num > protowire.MaxValidNumber {
-		return field{}, false, fmt.Errorf("byte %d: field number %d: not an ONNX model", f.start, f.num)
+		return f, fmt.Errorf("byte %d: field number %d: not an ONNX model", f.start, f.num)
 	}
 	f.body = s.off
 	if err := s.value(&f); err != nil {
-		return field{}, false, fmt.Errorf("byte %d: %w", f.start, err)
+		return f, fmt.Errorf("byte %d: %w", f.start, err)
 	}
-	return f, true, nil
+	return f, nil
 }
 
 // within walks the fields of the message that f, the field just stepped over, holds.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/x448/float16"
 )
@@ -27,8 +28,8 @@ type Tensor struct {
 	Data Raw
 }
 
-// chunk is the number of bytes that conversions hold at a time.
-const chunk = 64 << 10
+// chunk is the number of elements that conversions hold at a time.
+const chunk = 16 << 10
 
 // maxElements bounds the number of elements of a tensor, so that sizes in
 // bytes cannot overflow.
@@ -36,10 +37,10 @@ const maxElements = math.MaxInt64 / 16
 
 // Float32s returns the content of a Float32 tensor that v holds. v is not
 // copied and must not change until the model is written.
-func Float32s(v []float32) Raw { return float32s(v) }
+func Float32s(v []float32) Raw { return numbers[float32](v) }
 
 // Int64s returns the content of an Int64 tensor that v holds, without a copy.
-func Int64s(v []int64) Raw { return int64s(v) }
+func Int64s(v []int64) Raw { return numbers[int64](v) }
 
 // Bytes returns content that already is little-endian bytes, without a copy.
 func Bytes(b []byte) Raw { return rawBytes(b) }
@@ -49,29 +50,29 @@ func Bytes(b []byte) Raw { return rawBytes(b) }
 func Float16s(v []float32) Raw { return float16s(v) }
 
 type (
-	float32s []float32
-	float16s []float32
-	int64s   []int64
-	rawBytes []byte
+	numbers[T any] []T // of a type that package binary knows
+	float16s       []float32
+	rawBytes       []byte
 )
 
-func (v float32s) Size() int64 { return int64(len(v)) * 4 }
-func (v float16s) Size() int64 { return int64(len(v)) * 2 }
-func (v int64s) Size() int64   { return int64(len(v)) * 8 }
-func (v rawBytes) Size() int64 { return int64(len(v)) }
+func (v numbers[T]) Size() int64 { return int64(binary.Size([]T(v))) }
+func (v float16s) Size() int64   { return int64(len(v)) * 2 }
+func (v rawBytes) Size() int64   { return int64(len(v)) }
 
-func (v float32s) WriteTo(w io.Writer) (int64, error) {
-	return writeChunks(w, len(v), 4, func(b []byte, i int) { binary.LittleEndian.PutUint32(b, math.Float32bits(v[i])) })
-}
-
-func (v float16s) WriteTo(w io.Writer) (int64, error) {
-	return writeChunks(w, len(v), 2, func(b []byte, i int) {
-		binary.LittleEndian.PutUint16(b, float16.Fromfloat32(v[i]).Bits())
+func (v numbers[T]) WriteTo(w io.Writer) (int64, error) {
+	return writeChunks(w, v, func(b []byte, part []T) []byte {
+		b, _ = binary.Append(b, binary.LittleEndian, part)
+		return b
 	})
 }
 
-func (v int64s) WriteTo(w io.Writer) (int64, error) {
-	return writeChunks(w, len(v), 8, func(b []byte, i int) { binary.LittleEndian.PutUint64(b, uint64(v[i])) })
+func (v float16s) WriteTo(w io.Writer) (int64, error) {
+	return writeChunks(w, v, func(b []byte, part []float32) []byte {
+		for _, x := range part {
+			b = binary.LittleEndian.AppendUint16(b, float16.Fromfloat32(x).Bits())
+		}
+		return b
+	})
 }
 
 func (v rawBytes) WriteTo(w io.Writer) (int64, error) {
@@ -79,21 +80,16 @@ func (v rawBytes) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// writeChunks writes n elements of size bytes each, formed by put.
-func writeChunks(w io.Writer, n, size int, put func(b []byte, i int)) (int64, error) {
-	buf := make([]byte, min(n*size, chunk))
-	var written int64
-	for i := 0; i < n; {
-		part := min(n-i, chunk/size)
-		for j := range part {
-			put(buf[j*size:], i+j)
-		}
-		k, err := w.Write(buf[:part*size])
-		written += int64(k)
+// writeChunks writes the bytes that put appends for some elements at a time.
+func writeChunks[T any](w io.Writer, v []T, put func(b []byte, part []T) []byte) (written int64, err error) {
+	var buf []byte
+	for part := range slices.Chunk(v, chunk) {
+		buf = put(buf[:0], part)
+		n, err := w.Write(buf)
+		written += int64(n)
 		if err != nil {
 			return written, err
 		}
-		i += part
 	}
 	return written, nil
 }

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -84,16 +85,9 @@ func (t Tensor) proto() (*onnxpb.TensorProto, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	var b bytesWriter
+	var b bytes.Buffer
 	if _, err := t.Data.WriteTo(&b); err != nil {
 		return nil, err
 	}
-	return &onnxpb.TensorProto{Name: optional(t.Name), DataType: proto.Int32(int32(t.Type)), Dims: t.Dims, RawData: b}, nil
-}
-
-type bytesWriter []byte
-
-func (b *bytesWriter) Write(p []byte) (int, error) {
-	*b = append(*b, p...)
-	return len(p), nil
+	return &onnxpb.TensorProto{Name: optional(t.Name), DataType: proto.Int32(int32(t.Type)), Dims: t.Dims, RawData: b.Bytes()}, nil
 }
