@@ -32,16 +32,22 @@ func (e *MismatchError) Error() string {
 func (m *Manifest) differences(want *Manifest, keepBatch bool) []Difference {
 	var out []Difference
 	add := func(field string, had, wants any) {
-		if had != wants && !sameHash(had, wants) {
+		if had != wants {
 			out = append(out, Difference{field, fmt.Sprint(had), fmt.Sprint(wants)})
 		}
 	}
-	add("backbone", named(m.Backbone.Name, m.Backbone.SHA256), named(want.Backbone.Name, want.Backbone.SHA256))
+	// A file that was renamed is still the same file.
+	addNamed := func(field, had, hadHash, wants, wantsHash string) {
+		if hadHash != wantsHash {
+			add(field, had+" ("+hadHash+")", wants+" ("+wantsHash+")")
+		}
+	}
+	addNamed("backbone", m.Backbone.Name, m.Backbone.SHA256, want.Backbone.Name, want.Backbone.SHA256)
 	add("preprocessing", m.Backbone.Preprocessing, want.Backbone.Preprocessing)
 	add("precision", m.Backbone.Precision, want.Backbone.Precision)
 	add("provider", m.Backbone.Provider, want.Backbone.Provider)
 	add("ONNX Runtime", m.Backbone.Runtime, want.Backbone.Runtime)
-	add("dataset", named(m.Dataset.Name, m.Dataset.Fingerprint), named(want.Dataset.Name, want.Dataset.Fingerprint))
+	addNamed("dataset", m.Dataset.Name, m.Dataset.Fingerprint, want.Dataset.Name, want.Dataset.Fingerprint)
 	add("classes", words(m.Dataset.Classes), words(want.Dataset.Classes))
 	add("splits", words(m.Dataset.Splits), words(want.Dataset.Splits))
 	add("limit", m.Dataset.Limit, want.Dataset.Limit)
@@ -65,18 +71,3 @@ func tapWords(taps []Tap) string {
 	}
 	return words(out)
 }
-
-// identity is a thing told by its hash; its name is for people.
-type identity struct{ name, hash string }
-
-// sameHash tells whether both are identities of the same thing: a file that was
-// renamed is still the same file.
-func sameHash(a, b any) bool {
-	x, ok1 := a.(identity)
-	y, ok2 := b.(identity)
-	return ok1 && ok2 && x.hash == y.hash
-}
-
-func named(name, hash string) identity { return identity{name, hash} }
-
-func (i identity) String() string { return i.name + " (" + i.hash + ")" }

@@ -28,12 +28,7 @@ const (
 func (d DType) valid() bool { return d == Float32 || d == Float16 }
 
 // size is the number of bytes of one value.
-func (d DType) size() int {
-	if d == Float16 {
-		return 2
-	}
-	return 4
-}
+func (d DType) size() int { return map[DType]int{Float16: 2, Float32: 4}[d] }
 
 // appendRow appends the little-endian bytes of x. NaN, infinities and values
 // beyond the type's range are an error: they would poison whatever is trained on them.

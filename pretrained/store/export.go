@@ -2,11 +2,13 @@ package store
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,10 +54,7 @@ func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progre
 	if err != nil {
 		return err
 	}
-	if err := s.exportTo(ctx, out, sel, total, progress); err != nil {
-		return fmt.Errorf("export to %s: %w", path, err)
-	}
-	if err := w.Flush(); err != nil {
+	if err := cmp.Or(s.exportTo(ctx, out, sel, total, progress), w.Flush()); err != nil {
 		return fmt.Errorf("export to %s: %w", path, err)
 	}
 	return f.Commit()
@@ -81,10 +80,7 @@ func (s *Store) exportTo(ctx context.Context, out sink, sel *selection, total in
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if n := len(p.rows) * sel.dim; cap(x) < n {
-			x = make([]float32, n)
-		}
-		x = x[:len(p.rows)*sel.dim]
+		x = slices.Grow(x[:0], len(p.rows)*sel.dim)[:len(p.rows)*sel.dim]
 		for t := range sel.taps {
 			if err := s.readTap(sel, p, t, x); err != nil {
 				return err
@@ -126,12 +122,8 @@ func (s *npySink) close() error { return nil }
 
 // exportRow is metaRow with features.
 type exportRow struct {
-	Index     int64     `parquet:"index"`
-	ID        string    `parquet:"id"`
-	Split     string    `parquet:"split,dict"`
-	Label     int32     `parquet:"label"`
-	LabelName string    `parquet:"label_name,dict"`
-	Features  []float32 `parquet:"features,list"`
+	metaRow
+	Features []float32 `parquet:"features,list"`
 }
 
 type parquetSink struct {
@@ -143,7 +135,7 @@ type parquetSink struct {
 func (s *parquetSink) write(rows []Row, x []float32) error {
 	out := make([]exportRow, len(rows))
 	for i, r := range rows {
-		out[i] = exportRow{int64(r.Index), r.ID, r.Split, int32(r.Label), r.LabelName, x[i*s.dim : (i+1)*s.dim]}
+		out[i] = exportRow{r.record(), x[i*s.dim : (i+1)*s.dim]}
 	}
 	if _, err := s.w.Write(out); err != nil {
 		return err

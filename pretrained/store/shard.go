@@ -54,17 +54,13 @@ func (s *ShardWriter) Append(rows []Row, feats, flips [][]float32) error {
 	if len(feats) != len(m.Taps) || (m.Flip && len(flips) != len(m.Taps)) {
 		return fmt.Errorf("%s: %d and %d matrices for %d taps", s.w.dir, len(feats), len(flips), len(m.Taps))
 	}
-	k := 0
-	for t, tap := range m.Taps {
-		if err := s.appendTap(k, tap, rows, feats[t]); err != nil {
+	views := [][][]float32{feats}
+	if m.Flip {
+		views = append(views, flips)
+	}
+	for k, folder := range m.folders() {
+		if err := s.appendTap(k, folder, rows, views[k%len(views)][k/len(views)]); err != nil {
 			return err
-		}
-		k++
-		if m.Flip {
-			if err := s.appendTap(k, Tap{tap.Name + flipSuffix, tap.Dim}, rows, flips[t]); err != nil {
-				return err
-			}
-			k++
 		}
 	}
 	s.rows = append(s.rows, rows...)

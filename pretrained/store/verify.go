@@ -81,7 +81,7 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 	v := &verifier{dir: dir, m: m, plan: plan, r: Report{
 		Store: dir, Complete: m.Complete(), Shards: m.shardCount(), Files: 1, Faults: []Fault{}, Mend: []string{},
 	}}
-	if v.found, v.top, err = listFiles(dir, m); err != nil {
+	if v.found, err = listFiles(dir, m); err != nil {
 		return Report{}, err
 	}
 	v.shards()
@@ -103,8 +103,7 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 type verifier struct {
 	dir, plan string
 	m         *Manifest
-	found     []string // files in the store's folders, slash-separated
-	top       []string // entries of the folder itself
+	found     []string // files in the store's folders and other entries of its own, slash-separated
 	list      []check
 	r         Report
 }
@@ -113,19 +112,16 @@ type verifier struct {
 // and Windows leave in folders that somebody looked into, and what NFS keeps of a
 // deleted file that is still open.
 func systemFile(name string) bool {
-	switch name {
-	case ".DS_Store", "Thumbs.db", "desktop.ini":
-		return true
-	}
-	return strings.HasPrefix(name, "._") || strings.HasPrefix(name, ".nfs")
+	return slices.Contains([]string{".DS_Store", "Thumbs.db", "desktop.ini"}, name) ||
+		strings.HasPrefix(name, "._") || strings.HasPrefix(name, ".nfs")
 }
 
 // listFiles lists what lies in the store's own folders, and in the folder itself,
 // but for the system's own files.
-func listFiles(dir string, m *Manifest) (found, top []string, err error) {
+func listFiles(dir string, m *Manifest) (found []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	folders := map[string]bool{metaFolder: true, recordFolder: true}
 	for _, t := range m.folders() {
@@ -136,21 +132,20 @@ func listFiles(dir string, m *Manifest) (found, top []string, err error) {
 			continue
 		}
 		if !e.IsDir() || !folders[e.Name()] {
-			top = append(top, e.Name())
+			found = append(found, e.Name())
 			continue
 		}
 		inside, err := os.ReadDir(filepath.Join(dir, e.Name()))
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, f := range inside {
-			if systemFile(f.Name()) {
-				continue
+			if !systemFile(f.Name()) {
+				found = append(found, e.Name()+"/"+f.Name())
 			}
-			found = append(found, e.Name()+"/"+f.Name())
 		}
 	}
-	return found, top, nil
+	return found, nil
 }
 
 // shards checks the records and lists the files that they and the manifest name.
@@ -189,7 +184,10 @@ func (v *verifier) fault(kind Kind, file string, shard int, detail string) {
 // unexpected finds what has no business in the store. Files of a shard without a
 // record have: its process may just be at work, or was killed between them.
 func (v *verifier) unexpected() {
-	expected := map[string]bool{errorsPath: v.m.Errors != "" || !v.r.Complete}
+	expected := map[string]bool{
+		errorsPath: v.m.Errors != "" || !v.r.Complete, manifestName: true,
+		v.m.Backbone.Name: true, // a backbone may lie beside its features
+	}
 	for _, c := range v.list {
 		expected[c.file] = true
 	}
@@ -204,14 +202,6 @@ func (v *verifier) unexpected() {
 		case strings.HasPrefix(path.Base(f), atomicfile.TempPrefix):
 			v.fault(Leftover, f, noShard, "")
 		case !expected[f]:
-			v.fault(Unexpected, f, noShard, "")
-		}
-	}
-	for _, f := range v.top {
-		switch {
-		case strings.HasPrefix(f, atomicfile.TempPrefix):
-			v.fault(Leftover, f, noShard, "")
-		case f != manifestName && f != v.m.Backbone.Name: // a backbone may lie beside its features
 			v.fault(Unexpected, f, noShard, "")
 		}
 	}

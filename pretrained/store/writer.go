@@ -45,10 +45,11 @@ func OpenWriter(ctx context.Context, dir string, want Manifest, o WriterOptions,
 		return nil, fmt.Errorf("embedding store %s: %w", dir, err)
 	}
 	w := &Writer{dir: dir, part: o.Part, done: map[int]Record{}}
-	if err := w.openOrCreate(&want, o.KeepBatch); err != nil {
-		return nil, errors.Join(err, w.Close())
+	err := w.openOrCreate(&want, o.KeepBatch)
+	if err == nil {
+		err = w.checkFinished(ctx, progress)
 	}
-	if err := w.checkFinished(ctx, progress); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil

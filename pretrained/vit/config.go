@@ -59,26 +59,19 @@ const (
 	QuickGELU Activation = "quick_gelu" // x·sigmoid(1.702x), that of OpenAI's CLIP
 )
 
-// activations lists them.
-func activations() []Activation { return []Activation{GELU, TanhGELU, QuickGELU} }
+var activations = []Activation{GELU, TanhGELU, QuickGELU}
 
 // act is the activation with the default put in.
-func (c Config) act() Activation {
-	if c.Activation == "" {
-		return GELU
-	}
-	return c.Activation
-}
+func (c Config) act() Activation { return cmp.Or(c.Activation, GELU) }
 
 // Limits that no published vision transformer comes near; they bound what a
 // hostile checkpoint can make loadModel and setImageSize allocate.
 const (
-	maxImage   = 4096
-	maxGrid    = 256
-	maxWidth   = 1 << 14
-	maxDepth   = 256
-	maxClasses = 1 << 20
-
+	maxImage     = 4096
+	maxGrid      = 256
+	maxWidth     = 1 << 14
+	maxDepth     = 256
+	maxClasses   = 1 << 20
 	maxRegisters = 256
 )
 
@@ -152,8 +145,8 @@ func (c Config) Validate() error {
 
 // validateOptions reports options that exclude each other.
 func (c Config) validateOptions() error {
-	if !slices.Contains(activations(), c.act()) {
-		return fmt.Errorf("activation is %q, want one of %v", c.Activation, activations())
+	if !slices.Contains(activations, c.act()) {
+		return fmt.Errorf("activation is %q, want one of %v", c.Activation, activations)
 	}
 	if c.Gated && c.AttnPool {
 		return errors.New("SwiGLU together with attention pooling is not supported")

@@ -53,8 +53,8 @@ func (o ConvertOptions) Validate() error {
 		return errors.New("architecture and classes come from the weights file: --arch and --classes are for --random-init")
 	case o.ImageSize < 0 || o.ImageWidth < 0 || o.Heads < 0 || o.Classes < 0:
 		return errors.New("image size, heads and classes cannot be negative")
-	case o.Activation != "" && !slices.Contains(activations(), o.Activation):
-		return fmt.Errorf("activation %q (--activation): want one of %v", o.Activation, activations())
+	case o.Activation != "" && !slices.Contains(activations, o.Activation):
+		return fmt.Errorf("activation %q (--activation): want one of %v", o.Activation, activations)
 	case !(o.CropPct >= 0 && o.CropPct <= 1):
 		return fmt.Errorf("crop is %g, want more than 0 and at most 1", o.CropPct)
 	}

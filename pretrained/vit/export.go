@@ -82,9 +82,7 @@ type writer struct {
 }
 
 // param adds the tensor of graft's name, as it is.
-func (w *writer) param(name string) string {
-	return w.lazy(name, w.weights[name].shape, func() ([]float32, error) { return w.tensor(name) })
-}
+func (w *writer) param(name string) string { return w.scaled(name, "") }
 
 // linear adds a linear layer's matrix, [out,in] in checkpoints, as the [in,out]
 // that MatMul wants. Its rows are multiplied by the numbers of the tensor called

@@ -2,20 +2,14 @@ package vit
 
 import "slices"
 
-// shape is that of part i of a tensor in the file, ours being graft's.
-func (n named) shape(ours []int, i int) []int {
+// shape is that of each part of a tensor in the file, ours being graft's.
+func (n named) shape(ours []int) []int {
 	s := slices.Clone(ours)
 	switch {
 	case n.third == 1:
 		s[0] *= 3
 	case n.third == 2:
 		s[0] = s[0] / 2 * 3
-	case n.shares != nil:
-		total := 0
-		for _, share := range n.shares {
-			total += share
-		}
-		s[0] = s[0] / total * n.shares[i]
 	default:
 		s[0] /= len(n.names)
 	}

@@ -46,8 +46,7 @@ var huggingFace = family{
 		{"decoder.", "the decoder of masked pretraining is not supported: save the ViTModel alone"},
 	},
 	defaults: defaults{
-		eps:        1e-12,
-		activation: GELU,
+		eps: 1e-12,
 		// preprocessor_config.json of google/vit-base-patch16-224: the whole
 		// image to 224, mean and std 0.5.
 		preprocess: Preprocess{Normalization: preprocess.Half, CropPct: 1},
@@ -86,8 +85,7 @@ var huggingFaceDINOv2 = family{
 	}),
 	unused: []unused{{"the mask token of pretraining", []string{"embeddings.mask_token"}}},
 	defaults: defaults{
-		eps:        1e-6,
-		activation: GELU,
+		eps: 1e-6,
 		// preprocessor_config.json of facebook/dinov2-base: shorter side to
 		// 256, 224 kept.
 		preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256},

@@ -145,7 +145,7 @@ func (l *loader) weights(c Config) (map[string]weight, error) {
 		}
 		for i, name := range n.names {
 			known[name] = true
-			want := n.shape(s.shape, i)
+			want := n.shape(s.shape)
 			if info, ok := l.file.Info(name); !ok {
 				bad.missing = append(bad.missing, l.alternatives(s.name, i))
 			} else if !slices.Equal(info.Shape, want) {

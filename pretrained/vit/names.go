@@ -30,7 +30,7 @@ type family struct {
 // defaults is what tensors cannot tell.
 type defaults struct {
 	eps        float32
-	activation Activation
+	activation Activation // "" is GELU
 	preprocess Preprocess
 	note       string // says what preprocessing was assumed
 	// activationNote says what activation was assumed, where networks under the
@@ -63,8 +63,7 @@ func (f *family) assume(c Config) known {
 }
 
 // spelling maps a tensor of layout onto the checkpoint's: one name, or several
-// that are stacked along the first axis, in equal parts unless shares says
-// otherwise.
+// that are stacked along the first axis in equal parts.
 type spelling struct {
 	ours   string
 	theirs []string
@@ -73,10 +72,9 @@ type spelling struct {
 
 // form is how a checkpoint's tensor differs from graft's.
 type form struct {
-	shares     []int // parts that each of theirs has of the first axis
-	flat       bool  // leading axes of 1 are left out
-	transposed bool  // [in,out]
-	third      int   // ours is a part of theirs, which is q, k and v: 1 is q, 2 is k and v
+	flat       bool // leading axes of 1 are left out
+	transposed bool // [in,out]
+	third      int  // ours is a part of theirs, which is q, k and v: 1 is q, 2 is k and v
 }
 
 // unused tells of tensors that are left out on purpose: their names' starts and

@@ -60,56 +60,34 @@ func draw(s spec, seed uint64) []float32 {
 	h := fnv.New64a()
 	h.Write([]byte(s.name))
 	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	v := make([]float32, elements(s.shape))
+	// normal leaves out trunc_normal_'s cut at ±2, which for the tensors that
+	// torchvision draws with it is 55 deviations away.
+	normal := func(std float64) func() float64 { return func() float64 { return rng.NormFloat64() * std } }
+	uniform := func(bound float64) func() float64 { return func() float64 { return (2*rng.Float64() - 1) * bound } }
+	fanIn, fanOut := float64(elements(s.shape[1:])), float64(s.shape[0])
+	next := func() float64 { return 0 }
 	key, _ := generalise(s.name)
-	fanIn := float64(elements(s.shape[1:]))
-	fanOut := float64(s.shape[0])
-	bias := strings.HasSuffix(s.name, ".bias")
+	if strings.HasSuffix(s.name, ".bias") {
+		key = strings.Replace(key, "{p}", "bias", 1)
+	}
 	switch key {
 	case "patch.{p}":
-		if !bias {
-			normal(v, rng, math.Sqrt(1/fanIn))
-		}
+		next = normal(math.Sqrt(1 / fanIn))
 	case "pos", "registers", "dist", "pool.query":
-		normal(v, rng, 1)
-	case "blocks.{i}.qkv.{p}", "pool.q.{p}", "pool.kv.{p}", "proj.{p}":
-		if !bias {
-			uniform(v, rng, math.Sqrt(6/(fanIn+fanOut))) // Xavier, of the stacked matrix
-		}
+		next = normal(1)
+	case "blocks.{i}.qkv.{p}", "pool.q.{p}", "pool.kv.{p}", "proj.{p}", // Xavier, of the stacked matrix
+		"blocks.{i}.fc1.{p}", "blocks.{i}.fc2.{p}", "pool.fc1.{p}", "pool.fc2.{p}":
+		next = uniform(math.Sqrt(6 / (fanIn + fanOut)))
 	case "blocks.{i}.proj.{p}", "pool.proj.{p}":
-		if !bias {
-			uniform(v, rng, math.Sqrt(1/fanIn)) // nn.Linear's own
-		}
-	case "blocks.{i}.fc1.{p}", "blocks.{i}.fc2.{p}", "pool.fc1.{p}", "pool.fc2.{p}":
-		if bias {
-			normal(v, rng, 1e-6)
-		} else {
-			uniform(v, rng, math.Sqrt(6/(fanIn+fanOut)))
-		}
+		next = uniform(math.Sqrt(1 / fanIn)) // nn.Linear's own
+	case "blocks.{i}.fc1.bias", "blocks.{i}.fc2.bias", "pool.fc1.bias", "pool.fc2.bias":
+		next = normal(1e-6)
 	case "blocks.{i}.norm1.{p}", "blocks.{i}.norm2.{p}", "norm.{p}", "norm_pre.{p}", "pool.norm.{p}", "blocks.{i}.ls1", "blocks.{i}.ls2":
-		if !bias {
-			fill(v, 1)
-		}
+		next = func() float64 { return 1 }
+	}
+	v := make([]float32, elements(s.shape))
+	for i := range v {
+		v[i] = float32(next())
 	}
 	return v
-}
-
-// normal leaves out trunc_normal_'s cut at ±2, which for the tensors that
-// torchvision draws with it is 55 deviations away.
-func normal(v []float32, rng *rand.Rand, std float64) {
-	for i := range v {
-		v[i] = float32(rng.NormFloat64() * std)
-	}
-}
-
-func uniform(v []float32, rng *rand.Rand, bound float64) {
-	for i := range v {
-		v[i] = float32((2*rng.Float64() - 1) * bound)
-	}
-}
-
-func fill(v []float32, x float32) {
-	for i := range v {
-		v[i] = x
-	}
 }

@@ -24,10 +24,7 @@ func (l *loader) config(o loadOptions) (Config, error) {
 	}
 	c := l.family.always
 	c.Width, c.Patch, c.Depth, c.Heads = patch[0], patch[2], l.depth(), o.Heads
-	c.Eps, c.Activation = l.family.eps, l.family.activation
-	if o.Activation != "" {
-		c.Activation = o.Activation
-	}
+	c.Eps, c.Activation = l.family.eps, cmp.Or(o.Activation, l.family.activation, GELU)
 	for _, read := range []func(*Config) error{l.options, l.grid, l.perceptron, l.heads} {
 		if err := read(&c); err != nil {
 			return Config{}, err

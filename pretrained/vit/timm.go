@@ -15,14 +15,10 @@ var timm = family{
 	prefixes:  []string{"", "visual.trunk."},
 	classless: true,
 	gated:     true,
-	names: slices.Concat(timmBlocks, []spelling{
-		{ours: "patch.{p}", theirs: []string{"patch_embed.proj.{p}"}},
-		{ours: "cls", theirs: []string{"cls_token"}},
+	names: slices.Concat(timmCommon, []spelling{
 		{ours: "dist", theirs: []string{"dist_token"}},
 		{ours: "registers", theirs: []string{"reg_token"}},
-		{ours: "pos", theirs: []string{"pos_embed"}},
 		{ours: "norm_pre.{p}", theirs: []string{"norm_pre.{p}"}},
-		{ours: "norm.{p}", theirs: []string{"norm.{p}"}},
 		{ours: "pool.query", theirs: []string{"attn_pool.latent"}},
 		{ours: "pool.q.{p}", theirs: []string{"attn_pool.q.{p}"}},
 		{ours: "pool.kv.{p}", theirs: []string{"attn_pool.kv.{p}"}},
@@ -43,7 +39,6 @@ var timm = family{
 	},
 	defaults: defaults{
 		eps:        1e-6,
-		activation: GELU,
 		preprocess: Preprocess{Normalization: preprocess.Half, CropPct: 0.9},
 		note: "timm's names: mean and std of 0.5 assumed, as the augreg models want; " +
 			"DeiT, DINO and MAE have the same names and want --normalize imagenet",
@@ -65,8 +60,12 @@ var timm = family{
 	},
 }
 
-// timmBlocks names the tensors of a block; DINOv2 kept timm's names.
-var timmBlocks = []spelling{
+// timmCommon names what DINOv2 names as timm does.
+var timmCommon = []spelling{
+	{ours: "patch.{p}", theirs: []string{"patch_embed.proj.{p}"}},
+	{ours: "cls", theirs: []string{"cls_token"}},
+	{ours: "pos", theirs: []string{"pos_embed"}},
+	{ours: "norm.{p}", theirs: []string{"norm.{p}"}},
 	{ours: "blocks.{i}.norm1.{p}", theirs: []string{"blocks.{i}.norm1.{p}"}},
 	{ours: "blocks.{i}.qkv.{p}", theirs: []string{"blocks.{i}.attn.qkv.{p}"}},
 	{ours: "blocks.{i}.proj.{p}", theirs: []string{"blocks.{i}.attn.proj.{p}"}},
@@ -83,7 +82,7 @@ var mae = family{
 	name: "mae", prefixes: []string{""}, sign: "decoder_embed.", names: timm.names,
 	unused: []unused{{"the decoder of masked pretraining", []string{"decoder_", "mask_token"}}},
 	defaults: defaults{
-		eps: 1e-6, activation: GELU, preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256}, resample: timm.resample,
+		eps: 1e-6, preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256}, resample: timm.resample,
 		note: "a masked autoencoder's names: ImageNet mean and std assumed",
 	},
 }
@@ -97,19 +96,14 @@ var dinov2 = family{
 	sign:     "mask_token",
 	always:   Config{LayerScale: true},
 	gated:    true,
-	names: slices.Concat(timmBlocks, []spelling{
-		{ours: "patch.{p}", theirs: []string{"patch_embed.proj.{p}"}},
-		{ours: "cls", theirs: []string{"cls_token"}},
+	names: slices.Concat(timmCommon, []spelling{
 		{ours: "registers", theirs: []string{"register_tokens"}},
-		{ours: "pos", theirs: []string{"pos_embed"}},
-		{ours: "norm.{p}", theirs: []string{"norm.{p}"}},
 		{ours: "blocks.{i}.fc1.{p}", theirs: []string{"blocks.{i}.mlp.w12.{p}"}},
 		{ours: "blocks.{i}.fc2.{p}", theirs: []string{"blocks.{i}.mlp.w3.{p}"}},
 	}),
 	unused: []unused{{"the mask token of pretraining", []string{"mask_token"}}},
 	defaults: defaults{
 		eps:        1e-6,
-		activation: GELU,
 		preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256},
 		note:       "DINOv2's names: ImageNet mean and std assumed; published for 518 pixels, it is usually run at 224 (--image-size 224)",
 		resample:   dinoResample,

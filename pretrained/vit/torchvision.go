@@ -28,8 +28,7 @@ var torchvision = family{
 		{"heads.pre_logits.", "a representation layer before the classifier is not supported"},
 	},
 	defaults: defaults{
-		eps:        1e-6,
-		activation: GELU,
+		eps: 1e-6,
 		// ViT_B_16_Weights.IMAGENET1K_V1: resize to 256, crop 224.
 		preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256},
 		note:       "torchvision's names: ImageNet mean and std assumed",
