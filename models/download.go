@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,10 +76,7 @@ func newPull(e Entry, dir string, o DownloadOptions) (*pull, error) {
 	if e.File == "" || e.File != filepath.Base(e.File) || e.File == "." || e.File == ".." {
 		return nil, fmt.Errorf("models: %s: the file name %q is none", e.Name, e.File)
 	}
-	p := &pull{DownloadOptions: o, entry: e, url: e.URL, path: filepath.Join(dir, e.File)}
-	if o.URL != "" {
-		p.url = o.URL
-	}
+	p := &pull{DownloadOptions: o, entry: e, url: cmp.Or(o.URL, e.URL), path: filepath.Join(dir, e.File)}
 	if err := download.CheckAddress(p.url); err != nil {
 		return nil, fmt.Errorf("models: %s: %w", e.Name, err)
 	}

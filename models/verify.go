@@ -53,7 +53,7 @@ func (p *pull) existing() (Result, bool, error) {
 	if err != nil {
 		return Result{}, false, err
 	}
-	if c, ok := contradiction(sum, claims); ok {
+	if c := contradiction(sum, claims); c != nil {
 		p.logf("%s has the SHA-256 %s, %s says %s: downloading it again", p.path, sum, c.who, c.digest)
 		return Result{}, false, nil
 	}
@@ -79,7 +79,7 @@ func (p *pull) finish(part *download.Part) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if c, ok := contradiction(sum, claims); ok {
+	if c := contradiction(sum, claims); c != nil {
 		err := fmt.Errorf("its SHA-256 is %s, %s says %s; the download was deleted (a proxy or mirror may have sent another file%s)",
 			sum, c.who, c.digest, c.hint)
 		return Result{}, errors.Join(err, part.Discard())
@@ -95,14 +95,14 @@ func (p *pull) finish(part *download.Part) (Result, error) {
 	return res, nil
 }
 
-// contradiction returns the first claim that sum does not fulfil.
-func contradiction(sum string, claims []claim) (claim, bool) {
+// contradiction returns the first claim that sum does not fulfil, or nil.
+func contradiction(sum string, claims []claim) *claim {
 	for _, c := range claims {
 		if !strings.HasPrefix(sum, c.digest) {
-			return c, true
+			return &c
 		}
 	}
-	return claim{}, false
+	return nil
 }
 
 func (p *pull) result(sum string, claims []claim) Result {
@@ -141,13 +141,8 @@ func readSidecar(path string) (string, error) {
 		return "", err
 	}
 	word, _, _ := strings.Cut(strings.TrimSpace(string(data)), " ")
-	if !isSHA256(word) {
+	if len(word) != 64 || strings.Trim(word, "0123456789abcdef") != "" {
 		return "", fmt.Errorf("%s holds no SHA-256; delete it to download without this check", path)
 	}
 	return word, nil
-}
-
-// isSHA256 wants 64 lower-case hex digits.
-func isSHA256(s string) bool {
-	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
 }

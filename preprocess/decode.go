@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	_ "image/gif" // the formats of Decode
-	_ "image/jpeg"
-	_ "image/png"
+	_ "image/png" // a format of Decode
 	"io"
 	"sync"
 

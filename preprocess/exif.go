@@ -10,15 +10,11 @@ import (
 func orientation(format string, data []byte) int {
 	switch format {
 	case "jpeg":
-		found := 1
-		jpegSegments(data, func(mark byte, body []byte) bool {
-			exif, ok := bytes.CutPrefix(body, exifPrefix)
-			if ok = ok && mark == markAPP1; ok {
-				found = tiffOrientation(exif)
+		for mark, body := range jpegSegments(data) {
+			if exif, ok := bytes.CutPrefix(body, exifPrefix); ok && mark == markAPP1 {
+				return tiffOrientation(exif)
 			}
-			return !ok
-		})
-		return found
+		}
 	case "png":
 		return tiffOrientation(pngChunk(data, "eXIf"))
 	case "webp":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image/jpeg"
 	"io"
+	"iter"
 )
 
 // JPEG markers: the second byte, after 0xff.
@@ -45,35 +46,32 @@ func decodeJPEG(data []byte) (Image, error) {
 	return FromImage(img), nil
 }
 
-// jpegSegments calls f with every segment before the picture's data until f
-// returns false.
-func jpegSegments(data []byte, f func(mark byte, body []byte) bool) {
-	for p := 2; p+4 <= len(data); {
-		if data[p] != 0xff {
-			return
+// jpegSegments walks over the segments, marker and body, before the picture's data.
+func jpegSegments(data []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(mark byte, body []byte) bool) {
+		for p := 2; p+4 <= len(data) && data[p] == 0xff; {
+			mark := data[p+1]
+			if mark == 0xff { // padding
+				p++
+				continue
+			}
+			n := int(binary.BigEndian.Uint16(data[p+2:]))
+			if mark == markSOS || mark == markEOI || n < 2 || p+2+n > len(data) || !yield(mark, data[p+4:p+2+n]) {
+				return
+			}
+			p += 2 + n
 		}
-		mark := data[p+1]
-		if mark == 0xff { // padding
-			p++
-			continue
-		}
-		n := int(binary.BigEndian.Uint16(data[p+2:]))
-		if mark == markSOS || mark == markEOI || n < 2 || p+2+n > len(data) || !f(mark, data[p+4:p+2+n]) {
-			return
-		}
-		p += 2 + n
 	}
 }
 
 // jpegWithoutAdobe tells four components without Adobe's marker.
 func jpegWithoutAdobe(data []byte) bool {
 	four, adobe := false, false
-	jpegSegments(data, func(mark byte, body []byte) bool {
+	for mark, body := range jpegSegments(data) {
 		if mark >= markSOF0 && mark <= markSOF2 && len(body) > 5 {
 			four = body[5] == 4
 		}
 		adobe = adobe || mark == markAPP14 && bytes.HasPrefix(body, []byte("Adobe"))
-		return true
-	})
+	}
 	return four && !adobe
 }

@@ -26,17 +26,11 @@ var (
 // stay in [0,1]) or m,m,m/s,s,s: a mean and a standard deviation for red, green and
 // blue.
 func ParseNormalization(s string) (Normalization, error) {
-	switch s {
-	case "imagenet":
-		return ImageNet, nil
-	case "half":
-		return Half, nil
-	case "clip":
-		return CLIP, nil
-	case "none":
-		return Normalization{Std: [3]float32{1, 1, 1}}, nil
+	named := map[string]Normalization{"imagenet": ImageNet, "half": Half, "clip": CLIP, "none": {Std: [3]float32{1, 1, 1}}}
+	n, known := named[s]
+	if known {
+		return n, nil
 	}
-	var n Normalization
 	mean, std, _ := strings.Cut(s, "/")
 	if !parseTriple(mean, &n.Mean) || !parseTriple(std, &n.Std) {
 		return n, fmt.Errorf("normalisation %q: want imagenet, half, clip, none or three means and three deviations like %v", s, Half)

@@ -62,7 +62,7 @@ func (d *Dataset) row(i int) int {
 }
 
 // writeFolder writes to a temporary folder beside out and renames it.
-func (d *Dataset) writeFolder(ctx context.Context, out string, progress func(done, total int64)) error {
+func (d *Dataset) writeFolder(ctx context.Context, out string, progress func(done, total int64)) (err error) {
 	out = filepath.Clean(out)
 	if err := checkEmpty(out); err != nil {
 		return err
@@ -74,15 +74,16 @@ func (d *Dataset) writeFolder(ctx context.Context, out string, progress func(don
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	if err := d.fillFolder(ctx, tmp, progress); err != nil {
-		return errors.Join(err, os.RemoveAll(tmp))
+		return err
 	}
 	// Renaming does not replace a folder, not even an empty one.
 	if err := os.Remove(out); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return errors.Join(err, os.RemoveAll(tmp))
+		return err
 	}
 	if err := os.Rename(tmp, out); err != nil {
-		return errors.Join(err, os.RemoveAll(tmp))
+		return err
 	}
 	return atomicfile.SyncDir(filepath.Dir(out))
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -81,8 +80,11 @@ func (d *Dataset) loadCSV(ctx context.Context, name string, r io.Reader) error {
 	first := make([]byte, blockSize)
 	blocks := &blockReader{r: r}
 	rows, err := blocks.next(first)
+	if errors.Is(err, io.EOF) {
+		err = errors.New("file is empty")
+	}
 	if err != nil {
-		return fmt.Errorf("%s: read header: %w", name, noEOF(err))
+		return fmt.Errorf("%s: read header: %w", name, err)
 	}
 	line, rest := cutRow(rows, bytes.IndexByte(rows, '"') >= 0)
 	h, err := parseHeader(line)
@@ -102,24 +104,10 @@ func (d *Dataset) loadCSV(ctx context.Context, name string, r io.Reader) error {
 		g.Go(func() error { parseBlocks(h, jobs); return nil })
 	}
 	g.Go(func() error { return c.collect(ctx, ordered) })
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	src.at = make([]int, len(d.Samples))
-	for i := range src.at {
-		src.at[i] = i
-	}
-	return nil
+	return g.Wait()
 }
 
 var lineFeed = []byte{'\n'}
-
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return errors.New("file is empty")
-	}
-	return err
-}
 
 // blockPool recycles the buffers of blocks.
 var blockPool = sync.Pool{New: func() any { b := make([]byte, blockSize); return &b }}
@@ -232,7 +220,7 @@ func (c *collector) add(p parsed) error {
 	}
 	for i, row := range p.index {
 		row += c.row
-		c.d.rows = append(c.d.rows, row)
+		c.d.rows, c.src.at = append(c.d.rows, row), append(c.src.at, len(c.src.at))
 		c.d.Samples = append(c.d.Samples, Sample{ID: ferID(int(p.splits[i]), row), Split: FERSplits[p.splits[i]], Label: int(p.labels[i])})
 	}
 	c.row, c.line = c.row+p.rows, c.line+p.newline
@@ -247,10 +235,5 @@ func (c *collector) add(p parsed) error {
 
 // ferID names a row as Kaggle names its image: Training_00042.
 func ferID(split, row int) string {
-	b := make([]byte, 0, 24)
-	b = append(append(b, ferUsages[split]...), '_')
-	for n := 10000; n > row && n > 1; n /= 10 {
-		b = append(b, '0')
-	}
-	return string(strconv.AppendInt(b, int64(row), 10))
+	return fmt.Sprintf("%s_%05d", ferUsages[split], row)
 }

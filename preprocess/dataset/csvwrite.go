@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -33,18 +34,17 @@ func (d *Dataset) writeCSV(ctx context.Context, out string, progress func(done, 
 		return err
 	}
 	defer f.Abort()
+	var to io.Writer = f
+	end := func() error { return nil }
 	if strings.HasSuffix(strings.ToLower(out), ".gz") {
 		z := gzip.NewWriter(f)
-		if err := d.writeRows(ctx, z, progress); err != nil {
-			return err
-		}
-		if err := z.Close(); err != nil {
-			return fmt.Errorf("write %s: %w", out, err)
-		}
-		return f.Commit()
+		to, end = z, z.Close
 	}
-	if err := d.writeRows(ctx, f, progress); err != nil {
+	if err := d.writeRows(ctx, to, progress); err != nil {
 		return err
+	}
+	if err := end(); err != nil {
+		return fmt.Errorf("write %s: %w", out, err)
 	}
 	return f.Commit()
 }
@@ -60,12 +60,10 @@ func shorten(names []string) string {
 
 func (d *Dataset) writeRows(ctx context.Context, to io.Writer, progress func(done, total int64)) error {
 	w := bufio.NewWriterSize(to, blockSize)
-	line := []byte("emotion,pixels,Usage\n")
+	var line []byte
+	_, err := w.WriteString("emotion,pixels,Usage\n")
 	for i, s := range d.Samples {
-		if _, err := w.Write(line); err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
 		im, err := d.Image(ctx, i)
@@ -76,14 +74,12 @@ func (d *Dataset) writeRows(ctx context.Context, to io.Writer, progress func(don
 			return fmt.Errorf("%s: %s has shape [%d,%d,%d], a CSV wants [1,%d,%d]", d.Path, s.ID, im.C, im.H, im.W, ferSide, ferSide)
 		}
 		line = appendRow(line[:0], s, im)
+		_, err = w.Write(line)
 		if progress != nil {
 			progress(int64(i+1), int64(len(d.Samples)))
 		}
 	}
-	if _, err := w.Write(line); err != nil {
-		return err
-	}
-	return w.Flush()
+	return cmp.Or(err, w.Flush())
 }
 
 func appendRow(line []byte, s Sample, im preprocess.Image) []byte {

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,10 +36,7 @@ var ferSynonyms = map[string]string{
 // ferLabel is the label of a class folder's name in any case, or -1.
 func ferLabel(name string) int {
 	name = strings.ToLower(name)
-	if s, ok := ferSynonyms[name]; ok {
-		name = s
-	}
-	return slices.Index(FERClasses, name)
+	return slices.Index(FERClasses, cmp.Or(ferSynonyms[name], name))
 }
 
 // warnCounts tells of splits of FER2013 whose size is not as published.

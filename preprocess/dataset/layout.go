@@ -170,10 +170,6 @@ func (d *Dataset) generic(l layout) []imageFile {
 		classes[im.class], splits[im.split] = true, true
 	}
 	d.Classes = slices.Sorted(maps.Keys(classes))
-	label := map[string]int{}
-	for i, c := range d.Classes {
-		label[c] = i
-	}
 	for _, s := range folderSplits {
 		if splits[s] {
 			d.Splits = append(d.Splits, s)
@@ -182,11 +178,12 @@ func (d *Dataset) generic(l layout) []imageFile {
 	slices.SortFunc(l.images, func(a, b imageFile) int {
 		return cmp.Or(
 			cmp.Compare(slices.Index(folderSplits, a.split), slices.Index(folderSplits, b.split)),
-			cmp.Compare(label[a.class], label[b.class]),
+			cmp.Compare(a.class, b.class),
 			cmp.Compare(a.id, b.id))
 	})
 	for _, im := range l.images {
-		d.Samples = append(d.Samples, Sample{ID: im.id, Split: im.split, Label: label[im.class]})
+		label, _ := slices.BinarySearch(d.Classes, im.class)
+		d.Samples = append(d.Samples, Sample{ID: im.id, Split: im.split, Label: label})
 	}
 	for _, c := range d.Classes {
 		if splits[Train] && !slices.ContainsFunc(l.images, func(im imageFile) bool { return im.class == c && im.split == Train }) {

@@ -10,9 +10,7 @@
 // the face: a linear model on raw pixels does badly.
 package synthetic
 
-import (
-	"graft/preprocess"
-)
+import "graft/preprocess"
 
 // side is the width and height of the drawings in pixels.
 const side = 48
