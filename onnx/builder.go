@@ -71,7 +71,10 @@ func (b *Builder) Const(name string, t DType, dims []int64, data Raw) string {
 // Float32s adds a Float32 initialiser; no dims make a vector of v, or a scalar
 // when v has one element.
 func (b *Builder) Float32s(name string, v []float32, dims ...int64) string {
-	return b.Const(name, Float32, vectorDims(len(v), dims), Float32s(v))
+	if len(dims) == 0 && len(v) != 1 {
+		dims = []int64{int64(len(v))}
+	}
+	return b.Const(name, Float32, dims, Float32s(v))
 }
 
 // Int64s adds an Int64 initialiser: a vector of v, whatever its length. That is
@@ -80,29 +83,18 @@ func (b *Builder) Int64s(name string, v ...int64) string {
 	return b.Const(name, Int64, []int64{int64(len(v))}, Int64s(v))
 }
 
-func vectorDims(n int, dims []int64) []int64 {
-	if len(dims) > 0 || n == 1 {
-		return dims
-	}
-	return []int64{int64(n)}
-}
-
 // Op adds a node of ONNX's own operators with one output and returns the
 // output's name, which is also the node's.
 func (b *Builder) Op(op, name string, inputs []string, attrs ...Attr) string {
 	return b.OpN(op, 1, name, inputs, attrs...)[0]
 }
 
-// OpN adds a node with n outputs and returns their names: name, name_1, ….
+// OpN adds a node with n outputs, at least one, and returns their names: name, name_1, ….
 func (b *Builder) OpN(op string, n int, name string, inputs []string, attrs ...Attr) []string {
 	outs := make([]string, n)
 	for i := range outs {
 		outs[i] = b.Unique(name)
 	}
-	nodeName := name
-	if n > 0 {
-		nodeName = outs[0]
-	}
-	b.Model.Nodes = append(b.Model.Nodes, Node{Op: op, Name: nodeName, Inputs: inputs, Outputs: outs, Attrs: attrs})
+	b.Model.Nodes = append(b.Model.Nodes, Node{Op: op, Name: outs[0], Inputs: inputs, Outputs: outs, Attrs: attrs})
 	return outs
 }

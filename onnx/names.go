@@ -15,15 +15,14 @@ func (n Node) Reads() map[string]bool {
 			out[name] = true
 		}
 	}
-	for _, g := range graphsOf(n) {
+	for _, g := range n.Graphs() {
 		maps.Copy(out, freeNames(g))
 	}
 	return out
 }
 
-// graphsOf returns the graphs in a node's attributes.
-func graphsOf(n Node) []*onnxpb.GraphProto {
-	var out []*onnxpb.GraphProto
+// Graphs are those in a node's attributes.
+func (n Node) Graphs() (out []*onnxpb.GraphProto) {
 	for _, a := range n.Attrs {
 		if p, ok := a.Value.(*onnxpb.AttributeProto); ok {
 			out = append(out, attrGraphs(p)...)
@@ -100,7 +99,7 @@ func namesInside(n Node) map[string]bool {
 			}
 		}
 	}
-	for _, g := range graphsOf(n) {
+	for _, g := range n.Graphs() {
 		walk(g)
 	}
 	return out

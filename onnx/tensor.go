@@ -2,7 +2,6 @@ package onnx
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -181,7 +180,7 @@ func decodeAll[T any](t Tensor, decode func(b []byte) T) ([]T, error) {
 		return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
 	}
 	if len(s.rest) != 0 || len(out) != cap(out) {
-		return nil, fmt.Errorf("tensor %q: %w", t.Name, errors.New("data ended early"))
+		return nil, fmt.Errorf("tensor %q: data ended early", t.Name)
 	}
 	return out, nil
 }

@@ -31,9 +31,7 @@ func (v Value) proto() *onnxpb.ValueInfoProto {
 
 func (n Node) proto() (*onnxpb.NodeProto, error) {
 	p := &onnxpb.NodeProto{}
-	if n.extra != nil {
-		p = proto.Clone(n.extra).(*onnxpb.NodeProto)
-	}
+	proto.Merge(p, n.extra)
 	p.OpType, p.Name, p.Domain = proto.String(n.Op), optional(n.Name), optional(n.Domain)
 	p.Input, p.Output = n.Inputs, n.Outputs
 	for _, a := range n.Attrs {

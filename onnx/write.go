@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -172,13 +173,8 @@ func marshal(p proto.Message) ([]byte, error) {
 // headProto is the model without its graph.
 func (m *Model) headProto() *onnxpb.ModelProto {
 	p := &onnxpb.ModelProto{}
-	if m.extra.model != nil {
-		p = proto.Clone(m.extra.model).(*onnxpb.ModelProto)
-	}
-	ir := m.IRVersion
-	if ir == 0 {
-		ir = irVersion(m.Opset)
-	}
+	proto.Merge(p, m.extra.model)
+	ir := cmp.Or(m.IRVersion, irVersion(m.Opset))
 	if len(m.Initializers) > 0 {
 		ir = max(ir, minIRVersion)
 	}
@@ -221,13 +217,8 @@ func optional(s string) *string {
 // graphProto is the graph without its weights.
 func (m *Model) graphProto() (*onnxpb.GraphProto, error) {
 	p := &onnxpb.GraphProto{}
-	if m.extra.graph != nil {
-		p = proto.Clone(m.extra.graph).(*onnxpb.GraphProto)
-	}
-	p.Name = proto.String(m.Name)
-	if m.Name == "" {
-		p.Name = proto.String("graph") // the format wants a name
-	}
+	proto.Merge(p, m.extra.graph)
+	p.Name = proto.String(cmp.Or(m.Name, "graph")) // the format wants one
 	for _, n := range m.Nodes {
 		np, err := n.proto()
 		if err != nil {

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -33,9 +34,7 @@ func (p *Part) request(ctx context.Context, info partInfo, offset int64) (*http.
 	stated := ""
 	client := *p.Client
 	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
-		if s := statedDigest(next.Response); s != "" {
-			stated = s
-		}
+		stated = cmp.Or(statedDigest(next.Response), stated)
 		return checkRedirect(next, via)
 	}
 	resp, err := client.Do(req)
@@ -46,10 +45,7 @@ func (p *Part) request(ctx context.Context, info partInfo, offset int64) (*http.
 		}
 		return nil, "", err
 	}
-	if s := statedDigest(resp); s != "" && stated == "" {
-		stated = s
-	}
-	return resp, stated, nil
+	return resp, cmp.Or(stated, statedDigest(resp)), nil
 }
 
 var errRedirect = errors.New("bad redirect")
@@ -65,9 +61,6 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 }
 
 func statedDigest(resp *http.Response) string {
-	if resp == nil {
-		return ""
-	}
 	s := strings.ToLower(strings.Trim(resp.Header.Get(linkedETag), `"`))
 	if len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "" {
 		return ""
@@ -171,18 +164,13 @@ func (p *Part) transportError(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
 		return &retryError{err: errStalled}
 	}
-	if p.permanent(err) {
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	if errors.Is(err, errRedirect) || errors.As(err, &cert) || (errors.As(err, &dns) && dns.IsNotFound) ||
+		p.FailUnreachable && unreachable(err) {
 		return err
 	}
 	return &retryError{err: err}
-}
-
-// permanent tells failures that another try cannot mend.
-func (p *Part) permanent(err error) bool {
-	var dns *net.DNSError
-	var cert *tls.CertificateVerificationError
-	return errors.Is(err, errRedirect) || errors.As(err, &cert) || (errors.As(err, &dns) && dns.IsNotFound) ||
-		p.FailUnreachable && unreachable(err)
 }
 
 // unreachable reports errors of finding the host or the proxy to it.

@@ -70,8 +70,7 @@ func room(pkg string) string {
 
 // floor is the room of finetune that a package belongs to, "" for others.
 func floor(pkg string) string {
-	name, _ := strings.CutPrefix(pkg, "finetune/")
-	name, _, _ = strings.Cut(name, "/")
+	name, _, _ := strings.Cut(strings.TrimPrefix(pkg, "finetune/"), "/")
 	if _, known := rooms[name]; !known {
 		return ""
 	}
@@ -94,10 +93,5 @@ func mayImport(from, to string) bool {
 		from, to := floor(from), floor(to)
 		return from == to || slices.Contains(rooms[from], to)
 	}
-	for _, folder := range allowed[home] {
-		if within(to, folder) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(allowed[home], func(folder string) bool { return within(to, folder) })
 }

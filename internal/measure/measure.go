@@ -84,8 +84,7 @@ func (p Pairs) Ratios() []float64 {
 // Median is the middle of x, the mean of the two middle ones of an even number.
 // x must not be empty.
 func Median(x []float64) float64 {
-	x = slices.Clone(x)
-	slices.Sort(x)
+	x = slices.Sorted(slices.Values(x))
 	n := len(x)
 	return (x[(n-1)/2] + x[n/2]) / 2
 }

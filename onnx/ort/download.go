@@ -9,7 +9,6 @@ import (
 
 	"graft/internal/download"
 	"graft/internal/filehash"
-	"graft/internal/filelock"
 )
 
 const (
@@ -55,10 +54,4 @@ func fetch(ctx context.Context, part *download.Part, address, want string) error
 		return errors.Join(err, part.Discard())
 	}
 	return part.Commit()
-}
-
-// final tells errors of one way to the library that no other way should follow:
-// the user ended it, or another process is at work on the same.
-func final(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || errors.Is(err, filelock.ErrLocked)
 }

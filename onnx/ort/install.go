@@ -13,6 +13,7 @@ import (
 
 	"graft/internal/atomicfile"
 	"graft/internal/filehash"
+	"graft/internal/filelock"
 	"graft/internal/schema"
 )
 
@@ -108,12 +109,12 @@ func (i *installer) install(ctx context.Context) (string, error) {
 		return "npm", i.ensure(ctx, "npm", i.fromNPM)
 	}
 	flavor := i.releaseFlavor()
-	if i.From != "release" && !i.GPU && i.whole(flavor) != nil && i.whole("npm") == nil {
+	if i.From != "release" && !i.GPU && verify(filepath.Join(i.dir, flavor)) != nil && verify(filepath.Join(i.dir, "npm")) == nil {
 		return "npm", i.ensure(ctx, "npm", i.fromNPM) // either will do, and one is there
 	}
 	err := i.ensure(ctx, flavor, i.fromRelease)
-	if err == nil || final(ctx, err) {
-		return flavor, err
+	if err == nil || ctx.Err() != nil || errors.Is(err, filelock.ErrLocked) {
+		return flavor, err // no other way should follow: the user ended it, or another process is at work on the same
 	}
 	if i.From == "release" || i.GPU {
 		return "", fmt.Errorf("%w; or download the archive where you can and set %s to the libonnxruntime in it", err, EnvLibrary)
@@ -125,9 +126,6 @@ func (i *installer) install(ctx context.Context) (string, error) {
 	}
 	return "npm", nil
 }
-
-// whole is nil where the flavor is in the cache and unharmed.
-func (i *installer) whole(flavor string) error { return verify(filepath.Join(i.dir, flavor)) }
 
 func (i *installer) releaseFlavor() string {
 	if !i.GPU {
@@ -159,7 +157,7 @@ func cudaMajor() int {
 // a temporary folder, unless the folder is whole already.
 func (i *installer) ensure(ctx context.Context, flavor string, fetch func(ctx context.Context, flavor, dir string) (manifest, error)) error {
 	target := filepath.Join(i.dir, flavor)
-	old := i.whole(flavor)
+	old := verify(target)
 	if old == nil {
 		i.log("ONNX Runtime %s (%s) is already in %s", PinnedVersion, flavor, target)
 		return nil
@@ -235,7 +233,7 @@ func (i *installer) load(flavor string) (Library, error) {
 	return lib, nil
 }
 
-// verify compares the files of an install folder with its manifest.
+// verify compares the files of an install folder with its manifest: nil where they are there and unharmed.
 func verify(dir string) error {
 	data, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if err != nil {

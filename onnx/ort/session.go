@@ -33,8 +33,8 @@ type ortSession struct {
 type model struct {
 	path   string
 	data   []byte
-	folder string      // of weights that data leaves in another file
-	known  *onnx.Model // what data holds, if that is known already
+	folder string // of weights that data leaves in another file
+	header func() (*onnx.Model, error)
 }
 
 // Open loads the model at path. A named provider that cannot run all of the
@@ -43,7 +43,7 @@ func Open(path string, o session.Options) (session.Session, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	s, err := open(model{path: path}, o)
+	s, err := open(model{path: path, header: func() (*onnx.Model, error) { return onnx.OpenHeader(path) }}, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -56,7 +56,9 @@ func OpenBytes(data []byte, o session.Options) (session.Session, error) {
 	if len(data) == 0 {
 		return nil, errors.New("model: no bytes")
 	}
-	return open(model{data: data}, o)
+	return open(model{data: data, header: func() (*onnx.Model, error) {
+		return onnx.ReadHeader(bytes.NewReader(data), int64(len(data)))
+	}}, o)
 }
 
 // OpenModel loads a model that onnx.Open read and that may have been changed
@@ -67,7 +69,7 @@ func OpenModel(m *onnx.Model, o session.Options) (session.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(model{data: data, folder: folder, known: m}, o)
+	return open(model{data: data, folder: folder, header: func() (*onnx.Model, error) { return m, nil }}, o)
 }
 
 func open(m model, o session.Options) (session.Session, error) {
@@ -116,16 +118,6 @@ func (s *ortSession) allow(n int) error {
 		s.controls <- control
 	}
 	return nil
-}
-
-func (m model) header() (*onnx.Model, error) {
-	if m.known != nil {
-		return m.known, nil
-	}
-	if m.path != "" {
-		return onnx.OpenHeader(m.path)
-	}
-	return onnx.ReadHeader(bytes.NewReader(m.data), int64(len(m.data)))
 }
 
 // start loads the model on o.Provider.

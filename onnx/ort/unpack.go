@@ -46,11 +46,10 @@ func walk(archive string, visit func(name string, r io.Reader) error) error {
 		if err != nil {
 			return err
 		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		if err := visit(h.Name, t); err != nil {
-			return err
+		if h.Typeflag == tar.TypeReg {
+			if err := visit(h.Name, t); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -69,8 +68,7 @@ func walkZip(archive string, visit func(name string, r io.Reader) error) error {
 		if err != nil {
 			return err
 		}
-		err = errors.Join(visit(f.Name, r), r.Close())
-		if err != nil {
+		if err := errors.Join(visit(f.Name, r), r.Close()); err != nil {
 			return err
 		}
 	}

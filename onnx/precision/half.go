@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"graft/onnx"
-	"graft/onnx/onnxpb"
 )
 
 // maxHalf is the largest finite float16.
@@ -28,7 +27,7 @@ type halver struct {
 
 func rewriteHalf(m *onnx.Model) (how string, products int, err error) {
 	for _, n := range m.Nodes {
-		if hasGraph(n) {
+		if len(n.Graphs()) > 0 {
 			return "", 0, fmt.Errorf("node %q (%s) holds a graph of its own, which float16 does not support; take int8", n.Name, n.Op)
 		}
 	}
@@ -50,15 +49,6 @@ func rewriteHalf(m *onnx.Model) (how string, products int, err error) {
 	}
 	how = fmt.Sprintf("%d products and what lies between them in float16; layer norm, softmax, residual sums, pixels and pooling in float32", products)
 	return how, products, nil
-}
-
-func hasGraph(n onnx.Node) bool {
-	for _, a := range n.Attrs {
-		if p, ok := a.Value.(*onnxpb.AttributeProto); ok && (p.G != nil || len(p.Graphs) > 0) {
-			return true
-		}
-	}
-	return false
 }
 
 func isProduct(n onnx.Node) bool {

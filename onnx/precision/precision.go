@@ -89,7 +89,7 @@ func Rewrite(m *onnx.Model, k Kind) (products int, err error) {
 		return 0, err
 	}
 	if products == 0 {
-		return 0, fmt.Errorf("%s: %w", k, errNothing)
+		return 0, fmt.Errorf("%s: no products with constant float32 matrices found that could be rewritten", k)
 	}
 	if m.Metadata == nil {
 		m.Metadata = map[string]string{}
@@ -99,8 +99,6 @@ func Rewrite(m *onnx.Model, k Kind) (products int, err error) {
 	m.Prune()
 	return products, m.Validate()
 }
-
-var errNothing = errors.New("no products with constant float32 matrices found that could be rewritten")
 
 // ConvertFile rewrites the ONNX file in and writes it to out, which may be the
 // same, if try, see onnx.Model.WriteFile, finds it good.

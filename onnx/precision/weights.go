@@ -98,9 +98,6 @@ func (p part) WriteTo(w io.Writer) (int64, error) {
 func (s *source) part(size int64, pick func(q quantized) onnx.Raw) onnx.Raw {
 	return part{size, func() (onnx.Raw, error) {
 		q, err := s.get()
-		if err != nil {
-			return nil, err
-		}
-		return pick(q), nil
+		return pick(q), err
 	}}
 }

@@ -100,13 +100,5 @@ func (t Tensor) elements() (onnx.DType, int) {
 
 // fits reports whether shape agrees with the known dimensions.
 func fits(dims []onnx.Dim, shape []int64) bool {
-	if len(dims) != len(shape) {
-		return false
-	}
-	for i, d := range dims {
-		if d.Name == "" && d.Value > 0 && d.Value != shape[i] {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(dims, shape, func(d onnx.Dim, n int64) bool { return d.Name != "" || d.Value <= 0 || d.Value == n })
 }

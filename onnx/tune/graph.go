@@ -69,13 +69,6 @@ var keepsRank = map[string]bool{
 
 // constants reads a weight of integers; nil if the name stands for none.
 func (g *graph) constants(name string) []int64 {
-	t, ok := g.Weights[name]
-	if !ok {
-		return nil
-	}
-	v, err := t.Int64s()
-	if err != nil {
-		return nil
-	}
+	v, _ := g.Weights[name].Int64s() // nil of other types, and of none
 	return v
 }

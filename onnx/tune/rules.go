@@ -69,10 +69,7 @@ func (g *graph) rowRule(n onnx.Node, axis int) ([]int, bool) {
 // end as fromEnd is, or whole where the input repeats itself along it.
 func (g *graph) operandAxis(name string, fromEnd int) int {
 	axis := g.ranks[name] + fromEnd
-	if axis < 0 {
-		return whole
-	}
-	if t, ok := g.Weights[name]; ok && t.Dims[axis] == 1 {
+	if t, ok := g.Weights[name]; axis < 0 || ok && t.Dims[axis] == 1 {
 		return whole
 	}
 	return axis
@@ -81,15 +78,7 @@ func (g *graph) operandAxis(name string, fromEnd int) int {
 // keepsAxis tells whether a Reshape copies all dimensions up to axis.
 func (g *graph) keepsAxis(n onnx.Node, axis int) bool {
 	shape := g.constants(n.Inputs[1])
-	if n.Int("allowzero", 0) != 0 || len(shape) <= axis {
-		return false
-	}
-	for _, d := range shape[:axis+1] {
-		if d != 0 {
-			return false
-		}
-	}
-	return true
+	return n.Int("allowzero", 0) == 0 && len(shape) > axis && !slices.ContainsFunc(shape[:axis+1], func(d int64) bool { return d != 0 })
 }
 
 // axes are those of a reduction, an attribute before operator set 18 and an input

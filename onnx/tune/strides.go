@@ -17,10 +17,7 @@ const (
 
 // strides widens hidden layers whose rows lie a multiple of aliased apart.
 func strides(m *onnx.Model) {
-	w := &widener{graph: newGraph(m), b: onnx.NewBuilder(m), nodes: m.Nodes, made: map[string]string{}, outputs: map[string]bool{}}
-	for _, v := range m.Outputs {
-		w.outputs[v.Name] = true
-	}
+	w := &widener{graph: newGraph(m), b: onnx.NewBuilder(m), nodes: m.Nodes, made: map[string]string{}}
 	m.Nodes = nil // the builder appends what widens weights, which comes first
 	for i, n := range w.nodes {
 		if t, ok := w.Matrix(n); ok && 4*t.Dims[1]%aliased == 0 {
@@ -33,10 +30,9 @@ func strides(m *onnx.Model) {
 // widener adds hidden units.
 type widener struct {
 	*graph
-	b       *onnx.Builder
-	nodes   []onnx.Node
-	outputs map[string]bool
-	made    map[string]string // what has been added, by what it is
+	b     *onnx.Builder
+	nodes []onnx.Node
+	made  map[string]string // what has been added, by what it is
 }
 
 // place is one input of a node, and the axis along which its weights grow.
@@ -69,12 +65,9 @@ func (w *widener) widen(i int, hidden int64) {
 		values[n.Outputs[0]] = true
 	}
 	for name := range values {
-		if w.outputs[name] {
+		if last == 0 || slices.Contains(w.Readers[name], nil) { // read by nothing, or the model's own output
 			return
 		}
-	}
-	if last == 0 {
-		return
 	}
 	for _, p := range grow {
 		n := &w.nodes[p.node]
