@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -59,10 +60,17 @@ func trainHead(c *cli.Context) error {
 		return usageErrorf("%v", err)
 	}
 	training, err := config.Check()
+	return runTraining(c, training, err)
+}
+
+// runTraining trains where the settings were found good, and prints the reports.
+func runTraining(c *cli.Context, t interface {
+	Run(context.Context, train.Observer) (train.Result, error)
+}, err error) error {
 	if err != nil {
 		return usageErrorf("%v", err)
 	}
-	result, err := training.Run(c.Context, observer(c))
+	result, err := t.Run(c.Context, observer(c))
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune/metrics"
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/finetune/train"
@@ -44,17 +43,7 @@ func trainNetwork(kind string) cli.ActionFunc {
 			return usageErrorf("%v", err)
 		}
 		training, err := config.Check()
-		if err != nil {
-			return usageErrorf("%v", err)
-		}
-		result, err := training.Run(c.Context, observer(c))
-		if err != nil {
-			return err
-		}
-		if err := printReports(humanOut(c), result.Reports, result.Run.Config.Notes); err != nil {
-			return err
-		}
-		return writeJSON(c, metrics.Schema, result.Reports)
+		return runTraining(c, training, err)
 	}
 }
 
