@@ -126,15 +126,10 @@ func (a *foreign) findOutput(outputs []onnx.Value) error {
 
 // settle finds the output's size per image.
 func (a *foreign) settle(probe func(*foreign) ([]int64, error)) error {
-	a.shape = nil
-	known := true
 	for _, d := range a.out.Dims {
 		a.shape = append(a.shape, d.Value)
 	}
-	for _, d := range a.shape[1:] {
-		known = known && d > 0
-	}
-	if !known {
+	if slices.Min(a.shape[1:]) < 1 {
 		var err error
 		if a.shape, err = probe(a); err != nil {
 			return fmt.Errorf("output %v: the file does not say how large it is, and trying failed: %w", a.out, err)
@@ -187,10 +182,7 @@ func (a *foreign) run(ctx context.Context, s session.Session, buffers *scratch, 
 	if len(out) == 0 {
 		return nil
 	}
-	step := len(batch)
-	if a.batch > 0 {
-		step = a.batch
-	}
+	step := cmp.Or(a.batch, len(batch))
 	for lo := 0; lo < len(batch); lo += step {
 		hi := min(lo+step, len(batch))
 		if err := a.runPiece(ctx, s, buffers, batch[lo:hi], step, out[0][lo*a.dim:hi*a.dim]); err != nil {

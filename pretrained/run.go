@@ -48,18 +48,12 @@ func (b *Backbone) checkRun(batch []preprocess.Image, taps []string, out [][]flo
 		}
 	}
 	for i, im := range batch {
-		if err := checkImage(im); err != nil {
-			return nil, fmt.Errorf("backbone %s: image %d of the batch: %w", b.file.Path, i, err)
+		if (im.C != 1 && im.C != 3) || im.H < 1 || im.W < 1 || len(im.Pix) != im.C*im.H*im.W {
+			return nil, fmt.Errorf("backbone %s: image %d of the batch: shape [%d,%d,%d] with %d pixels; wanted 1 or 3 channels and as many pixels as the shape says",
+				b.file.Path, i, im.C, im.H, im.W, len(im.Pix))
 		}
 	}
 	return infos, nil
-}
-
-func checkImage(im preprocess.Image) error {
-	if (im.C != 1 && im.C != 3) || im.H < 1 || im.W < 1 || len(im.Pix) != im.C*im.H*im.W {
-		return fmt.Errorf("shape [%d,%d,%d] with %d pixels; wanted 1 or 3 channels and as many pixels as the shape says", im.C, im.H, im.W, len(im.Pix))
-	}
-	return nil
 }
 
 // runGroup runs the images at rows, which have one shape, and spreads the

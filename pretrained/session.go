@@ -53,10 +53,10 @@ func openTuned(path string, o session.Options) (s session.Session, err error) {
 			o.Outputs = append(o.Outputs, v.Name)
 		}
 	}
-	if err := tune.Outputs(m, o.Outputs); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err = tune.Outputs(m, o.Outputs); err == nil {
+		s, err = OpenModel(m, o)
 	}
-	if s, err = OpenModel(m, o); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil

@@ -68,13 +68,11 @@ type Info struct {
 // File is an open weights file. Its methods may be called concurrently, Close
 // aside.
 type File struct {
-	path     string
-	f        *os.File
-	tensors  map[string]*tensor
-	names    []string
-	choice   *choice
-	metadata map[string]string
-	digest   func() (string, error)
+	*contents
+	path   string
+	f      *os.File
+	names  []string
+	digest func() (string, error)
 }
 
 // Open reads the table of contents of a torch file or a safetensors file,
@@ -109,8 +107,7 @@ func open(f *os.File, path, key string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := &File{path: path, f: f, tensors: c.tensors, choice: c.choice, metadata: c.metadata}
-	file.names = slices.Sorted(maps.Keys(c.tensors))
+	file := &File{contents: c, path: path, f: f, names: slices.Sorted(maps.Keys(c.tensors))}
 	slices.Sort(c.choice.ignored)
 	c.choice.ignored = slices.Compact(c.choice.ignored)
 	file.digest = sync.OnceValues(func() (string, error) { return filehash.Reader(io.NewSectionReader(f, 0, stat.Size())) })
@@ -194,9 +191,7 @@ func (f *File) Notes() []string {
 }
 
 // Metadata holds the file's own free text (safetensors only), a copy.
-func (f *File) Metadata() map[string]string {
-	return maps.Clone(f.metadata)
-}
+func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
 
 // Info describes one tensor.
 func (f *File) Info(name string) (Info, bool) {

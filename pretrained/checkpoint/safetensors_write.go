@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 
@@ -50,12 +49,8 @@ func writeAll(f io.Writer, header []byte, tensors []Tensor) error {
 		return err
 	}
 	for _, t := range tensors {
-		var b [4]byte
-		for _, v := range t.Data {
-			binary.LittleEndian.PutUint32(b[:], math.Float32bits(v))
-			if _, err := w.Write(b[:]); err != nil {
-				return err
-			}
+		if err := binary.Write(w, binary.LittleEndian, t.Data); err != nil {
+			return err
 		}
 	}
 	return w.Flush()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 )
 
 // tensor is where a tensor's elements lie. Everything in it has been checked
@@ -115,22 +116,18 @@ func elementCount(shape []int) (int, error) {
 	if len(shape) > maxRank {
 		return 0, fmt.Errorf("%d dimensions, more than the limit of %d", len(shape), maxRank)
 	}
-	n, zero := uint64(1), false
+	n := uint64(1)
 	for _, d := range shape {
 		if d < 0 {
 			return 0, fmt.Errorf("shape %v has a negative dimension", shape)
 		}
-		if d == 0 {
-			zero = true
-			continue
-		}
-		hi, lo := bits.Mul64(n, uint64(d))
+		hi, lo := bits.Mul64(n, uint64(max(d, 1)))
 		if hi != 0 || lo > maxElements {
 			return 0, fmt.Errorf("shape %v has more elements than the limit of %d", shape, maxElements)
 		}
 		n = lo
 	}
-	if zero {
+	if slices.Contains(shape, 0) {
 		return 0, nil
 	}
 	return int(n), nil

@@ -32,18 +32,18 @@ func readTorch(r io.ReaderAt, size int64, key string) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := a.readPickle()
+	data, err := readMember(a.members[a.root+"data.pkl"], maxPickle)
 	if err != nil {
 		return nil, err
 	}
+	var value any
 	n, err := screenPickle(data)
 	if err == nil && n != len(data) {
 		err = fmt.Errorf("pickle: %d bytes after its end", len(data)-n)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%sdata.pkl: %w", a.root, err)
+	if err == nil {
+		value, err = loadPickle(data, persistentStorage)
 	}
-	value, err := loadPickle(data, persistentStorage)
 	if err != nil {
 		return nil, fmt.Errorf("%sdata.pkl: %w", a.root, err)
 	}
@@ -90,10 +90,6 @@ func (a *zipArchive) checkByteOrder() error {
 		err = fmt.Errorf("its byte order is %s, want little; save it again on a little-endian machine", quote(string(order)))
 	}
 	return err
-}
-
-func (a *zipArchive) readPickle() ([]byte, error) {
-	return readMember(a.members[a.root+"data.pkl"], maxPickle)
 }
 
 // readMember reads a small member as a whole.

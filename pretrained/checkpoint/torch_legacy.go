@@ -115,11 +115,12 @@ func (l *legacyStorages) locate(keys any, r io.ReaderAt, at, size int64) error {
 		if ref == nil || l.sections[key] != nil {
 			return fmt.Errorf("the key %s of a storage is unknown or stands twice", quote(key))
 		}
-		n, err := readInt64(r, at)
-		if err != nil {
+		var count [8]byte
+		if _, err := io.ReadFull(io.NewSectionReader(r, at, 8), count[:]); err != nil {
 			return fmt.Errorf("storage %s: %w (is it whole?)", quote(key), err)
 		}
 		at += 8
+		n := int64(headerLength(count[:]))
 		if n != int64(ref.elements) || n > (size-at)/int64(ref.dtype.size) {
 			return fmt.Errorf("storage %s has %d elements, want %d, in %d bytes (is it whole?)", quote(key), n, ref.elements, size-at)
 		}
@@ -131,14 +132,6 @@ func (l *legacyStorages) locate(keys any, r io.ReaderAt, at, size int64) error {
 		return fmt.Errorf("%d bytes after the last storage", size-at)
 	}
 	return nil
-}
-
-func readInt64(r io.ReaderAt, at int64) (int64, error) {
-	var b [8]byte
-	if _, err := io.ReadFull(io.NewSectionReader(r, at, 8), b[:]); err != nil {
-		return 0, err
-	}
-	return int64(headerLength(b[:])), nil
 }
 
 func (l *legacyStorages) lookup(key string) (storage, error) {

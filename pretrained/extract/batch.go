@@ -2,12 +2,9 @@ package extract
 
 import (
 	"context"
-	"sync/atomic"
 
 	"graft/pretrained/store"
 )
-
-type counter = atomic.Int64
 
 // task is one image to decode.
 type task struct {

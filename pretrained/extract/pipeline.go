@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -62,7 +63,7 @@ type batch struct {
 	slots        []slot
 	decoded      chan struct{} // closed when all slots are filled
 	inferred     chan struct{} // closed when the features are there
-	open         counter       // slots still to be filled
+	open         atomic.Int64  // slots still to be filled
 
 	rows         []store.Row
 	bad          []store.BadRow

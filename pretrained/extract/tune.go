@@ -101,11 +101,7 @@ func (c *batchTuner) affords(rates []BatchRate, n int) bool {
 	if len(rates) < 2 {
 		return true
 	}
-	best := 0.0
-	for _, r := range rates {
-		best = max(best, r.ImagesPerSecond)
-	}
-	return c.spent.Seconds()+float64(n)/best <= c.budget.Seconds()
+	return c.spent.Seconds()+float64(n)/fastest(rates) <= c.budget.Seconds()
 }
 
 // warm times a size of batch that has not run yet. Where that is quick it is run
@@ -137,12 +133,17 @@ func (c *batchTuner) time(ctx context.Context, n, streams int) (float64, error) 
 // smallestFast is the first step that is about as fast as the fastest: the smallest
 // batch, and half of the streams only where that gains.
 func smallestFast(rates []BatchRate) BatchRate {
-	best := 0.0
-	for _, r := range rates {
-		best = max(best, r.ImagesPerSecond)
-	}
+	best := fastest(rates)
 	i := slices.IndexFunc(rates, func(r BatchRate) bool { return r.ImagesPerSecond*autoGain >= best })
 	return rates[i]
+}
+
+// fastest is the best rate of all steps.
+func fastest(rates []BatchRate) (rate float64) {
+	for _, r := range rates {
+		rate = max(rate, r.ImagesPerSecond)
+	}
+	return rate
 }
 
 // tuneBatch sets c.Batch where it is left to measurement: to what the store was
@@ -156,11 +157,12 @@ func (c *Config) tuneBatch(ctx context.Context, indices []int, taps []store.Tap)
 		c.Batch = begun.Batch
 		return nil, nil
 	}
+	var best BatchRate
+	var rates []BatchRate
 	ch, err := c.newBatchTuner(ctx, indices, taps)
-	if err != nil {
-		return nil, fmt.Errorf("choose a batch: %w", err)
+	if err == nil {
+		best, rates, err = ch.choose(ctx)
 	}
-	best, rates, err := ch.choose(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("choose a batch: %w", err)
 	}
@@ -200,11 +202,10 @@ func (c *Config) newBatchTuner(ctx context.Context, indices []int, taps []store.
 
 // sample reads some of the selected images, evenly spaced, without the bad ones.
 func (c *Config) sample(ctx context.Context, indices []int) ([]preprocess.Image, error) {
-	n := min(autoImages, len(indices))
 	var images []preprocess.Image
 	var bad error
-	for i := range n {
-		im, err := c.Data.Image(ctx, indices[i*len(indices)/n])
+	for _, i := range evenly(indices, autoImages) {
+		im, err := c.Data.Image(ctx, i)
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
@@ -217,7 +218,7 @@ func (c *Config) sample(ctx context.Context, indices []int) ([]preprocess.Image,
 		}
 	}
 	if len(images) == 0 {
-		return nil, fmt.Errorf("none of %d images can be read: %w", n, bad)
+		return nil, fmt.Errorf("none of %d images can be read: %w", min(autoImages, len(indices)), bad)
 	}
 	return images, nil
 }

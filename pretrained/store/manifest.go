@@ -92,6 +92,14 @@ type Tap struct {
 	Dim  int    `json:"dim"`
 }
 
+func (m *Manifest) tapNames() []string {
+	var out []string
+	for _, t := range m.Taps {
+		out = append(out, t.Name)
+	}
+	return out
+}
+
 // rows counts the rows of the finished shards.
 func (m *Manifest) rows() int {
 	n := 0

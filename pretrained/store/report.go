@@ -62,11 +62,7 @@ func (r *Report) conclude(m *Manifest) {
 // command is the graft extract that goes on with the store.
 func (m *Manifest) command(dir string) string {
 	words := []string{"graft", "extract", "--data", m.Dataset.Name, "--model", m.Backbone.Name, "--out", dir}
-	var taps []string
-	for _, t := range m.Taps {
-		taps = append(taps, t.Name)
-	}
-	words = append(words, "--taps", strings.Join(taps, ","), "--split", strings.Join(m.Dataset.Splits, ","), "--dtype", string(m.DType),
+	words = append(words, "--taps", strings.Join(m.tapNames(), ","), "--split", strings.Join(m.Dataset.Splits, ","), "--dtype", string(m.DType),
 		"--shard-rows", strconv.Itoa(m.ShardRows), "--provider", m.Backbone.Provider)
 	if m.Flip {
 		words = append(words, "--flip")

@@ -183,10 +183,4 @@ func (s *Store) Splits() []string { return s.manifest.Dataset.Splits }
 func (s *Store) HasFlip() bool { return s.manifest.Flip }
 
 // Taps are the names of the features.
-func (s *Store) Taps() []string {
-	var out []string
-	for _, t := range s.manifest.Taps {
-		out = append(out, t.Name)
-	}
-	return out
-}
+func (s *Store) Taps() []string { return s.manifest.tapNames() }
