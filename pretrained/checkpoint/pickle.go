@@ -56,23 +56,16 @@ func (e *refusedError) Error() string {
 // collections.OrderedDict, and two of Python 2's ways to make an empty object,
 // __builtin__.object and copy_reg._reconstructor.
 func findClass(module, name string) (any, error) {
-	switch module {
-	case "torch._utils":
-		switch name {
-		case "_rebuild_tensor_v2":
-			return rebuildTensor{}, nil
-		case "_rebuild_parameter":
-			return rebuildParameter{}, nil
-		}
-	case "torch":
-		if dt, ok := torchStorages[name]; ok {
-			return storageClass{dtypes[dt]}, nil
-		}
-	}
-	if module == "__torch__" || strings.HasPrefix(module, "__torch__.") {
+	switch storage := torchStorages[name]; {
+	case module == "torch._utils" && name == "_rebuild_tensor_v2":
+		return rebuildTensor{}, nil
+	case module == "torch._utils" && name == "_rebuild_parameter":
+		return rebuildParameter{}, nil
+	case module == "torch" && storage != "":
+		return storageClass{dtypes[storage]}, nil
+	case module == "__torch__" || strings.HasPrefix(module, "__torch__."):
 		return scriptClass{}, nil
-	}
-	if slices.Contains(inertNames[module], name) {
+	case slices.Contains(inertNames[module], name):
 		return inert{}, nil
 	}
 	return nil, &refusedError{module, name}

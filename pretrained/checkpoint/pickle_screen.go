@@ -31,6 +31,9 @@ const (
 	lines2 // two lines of text
 )
 
+// widths are the bytes of arguments, or of their lengths.
+var widths = [...]int{none: 0, bytes1: 1, bytes2: 2, bytes4: 4, bytes8: 8, counted1: 1, counted4: 4, counted8: 8}
+
 // opcodes lists what torch writes at pickle protocols 2 to 5. The text opcodes
 // of protocol 0, extension codes, out-of-band buffers, instances built by INST
 // and OBJ, and integers beyond 255 bytes are left out: no state dict holds
@@ -109,26 +112,14 @@ func (s *screen) step() (at int, stop bool, err error) {
 
 // skip passes the opcode's argument.
 func (s *screen) skip(op byte) error {
-	switch opcodes[op] {
-	case none:
-		return nil
-	case bytes1:
-		return s.advance(1)
-	case bytes2:
-		return s.advance(2)
-	case bytes4:
-		return s.advance(4)
-	case bytes8:
+	switch a := opcodes[op]; a {
+	case none, bytes1, bytes2, bytes4, bytes8:
 		if op == '\x95' { // FRAME: a length that has to be there, but is not skipped
 			return s.frame()
 		}
-		return s.advance(8)
-	case counted1:
-		return s.counted(1)
-	case counted4:
-		return s.counted(4)
-	case counted8:
-		return s.counted(8)
+		return s.advance(uint64(widths[a]))
+	case counted1, counted4, counted8:
+		return s.counted(widths[a])
 	case lines2:
 		return errors.Join(s.line(), s.line())
 	}

@@ -58,15 +58,7 @@ func (w *Writer) create(want *Manifest) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := atomicfile.CreateIn(w.work.dir, filepath.Join(w.dir, manifestName))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Abort()
-	if _, err := f.Write(data); err != nil {
-		return nil, err
-	}
-	if err := f.CommitNew(); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := w.write(manifestName, data, (*atomicfile.File).CommitNew); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
 	return readManifest(w.dir)

@@ -132,11 +132,14 @@ func recordOf(dir string, m *Manifest, plan string, shard int) (r Record, ok, me
 // replace writes data to slash, a path below the store, by way of the writer's own
 // folder; a file that holds it already is left alone.
 func (w *Writer) replace(slash string, data []byte) error {
-	path := w.path(slash)
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+	if old, err := os.ReadFile(w.path(slash)); err == nil && bytes.Equal(old, data) {
 		return nil
 	}
-	f, err := atomicfile.CreateIn(w.work.dir, path)
+	return w.write(slash, data, (*atomicfile.File).Commit)
+}
+
+func (w *Writer) write(slash string, data []byte, commit func(*atomicfile.File) error) error {
+	f, err := atomicfile.CreateIn(w.work.dir, w.path(slash))
 	if err != nil {
 		return err
 	}
@@ -144,5 +147,5 @@ func (w *Writer) replace(slash string, data []byte) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	return f.Commit()
+	return commit(f)
 }

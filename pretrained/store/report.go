@@ -98,10 +98,7 @@ func (r Report) Err() error {
 			n++
 		}
 	}
-	if n == 1 {
-		return fmt.Errorf("store %s is not sound: 1 fault", r.Store)
-	}
-	return fmt.Errorf("store %s is not sound: %d faults", r.Store, n)
+	return fmt.Errorf("store %s is not sound: %d fault%s", r.Store, n, map[bool]string{true: "s"}[n != 1])
 }
 
 // Print writes the report for people.
