@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -173,15 +174,9 @@ func contentOf(t Tensor, p *onnxpb.TensorProto, lazy func(protowire.Number) Raw)
 	}
 	switch t.Type {
 	case Float32:
-		if raw := lazy(tensorFloats); raw != nil {
-			return raw, nil
-		}
-		return Float32s(p.FloatData), nil
+		return cmp.Or(lazy(tensorFloats), Float32s(p.FloatData)), nil
 	case Float64:
-		if raw := lazy(tensorDoubles); raw != nil {
-			return raw, nil
-		}
-		return numbers[float64](p.DoubleData), nil
+		return cmp.Or[Raw](lazy(tensorDoubles), numbers[float64](p.DoubleData)), nil
 	case Int64:
 		return Int64s(p.Int64Data), nil
 	case Uint32:

@@ -6,6 +6,7 @@
 package onnx
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -35,38 +36,24 @@ const (
 	BFloat16  DType = 16
 )
 
-var dtypes = map[DType]struct {
-	name string
-	size int64
-}{
-	Undefined: {"undefined", 0},
-	Float32:   {"float32", 4},
-	Uint8:     {"uint8", 1},
-	Int8:      {"int8", 1},
-	Uint16:    {"uint16", 2},
-	Int16:     {"int16", 2},
-	Int32:     {"int32", 4},
-	Int64:     {"int64", 8},
-	String:    {"string", 0},
-	Bool:      {"bool", 1},
-	Float16:   {"float16", 2},
-	Float64:   {"float64", 8},
-	Uint32:    {"uint32", 4},
-	Uint64:    {"uint64", 8},
-	BFloat16:  {"bfloat16", 2},
+// sizes are the bytes of their elements, 0 where that is no fixed number.
+var sizes = map[DType]int64{
+	Undefined: 0, String: 0, Uint8: 1, Int8: 1, Bool: 1, Uint16: 2, Int16: 2, Float16: 2, BFloat16: 2,
+	Float32: 4, Uint32: 4, Int32: 4, Float64: 8, Int64: 8, Uint64: 8,
 }
 
 // String returns the type's usual name, such as "float32".
 func (d DType) String() string {
-	if t, ok := dtypes[d]; ok {
-		return t.name
+	if _, known := sizes[d]; !known {
+		return fmt.Sprintf("type %d", int32(d))
 	}
-	return fmt.Sprintf("type %d", int32(d))
+	name := strings.ToLower(onnxpb.TensorProto_DataType(d).String())
+	return cmp.Or(map[string]string{"float": "float32", "double": "float64"}[name], name)
 }
 
 // Size is the number of bytes of one element; 0 for types whose elements have
 // no fixed number of bytes or that this package does not know.
-func (d DType) Size() int64 { return dtypes[d].size }
+func (d DType) Size() int64 { return sizes[d] }
 
 // Dim is one dimension of a Value. A Name makes it symbolic: any size, equal
 // wherever the name appears. Neither name nor a positive value: unknown.

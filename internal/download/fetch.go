@@ -92,7 +92,7 @@ func (p *Part) attemptInto(ctx context.Context, f *os.File) error {
 	defer stalled.Stop()
 	resp, stated, err := p.request(ctx, info, offset)
 	if err != nil {
-		return p.offline(p.transportError(ctx, err))
+		return p.transportError(ctx, err)
 	}
 	defer resp.Body.Close()
 	answer, err := p.read(resp, info, offset, stated)

@@ -166,8 +166,10 @@ func (p *Part) transportError(ctx context.Context, err error) error {
 	}
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
-	if errors.Is(err, errRedirect) || errors.As(err, &cert) || (errors.As(err, &dns) && dns.IsNotFound) ||
-		p.FailUnreachable && unreachable(err) {
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fmt.Errorf("%w; without a way to this host set HTTPS_PROXY%s", err, p.or(", "))
+	case errors.Is(err, errRedirect), errors.As(err, &cert), p.FailUnreachable && unreachable(err):
 		return err
 	}
 	return &retryError{err: err}
@@ -178,13 +180,4 @@ func unreachable(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
 	return errors.As(err, &dns) || errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
-}
-
-// offline adds the way out where the host's name is unknown.
-func (p *Part) offline(err error) error {
-	var dns *net.DNSError
-	if errors.As(err, &dns) && dns.IsNotFound {
-		return fmt.Errorf("%w; without a way to this host set HTTPS_PROXY%s", err, p.or(", "))
-	}
-	return err
 }

@@ -135,17 +135,15 @@ func (s *ortSession) start(m model, o session.Options) error {
 	if o.Trial {
 		err = errors.Join(err, so.SetGraphOptimizationLevel(native.GraphOptimizationLevelDisableAll), so.AddSessionConfigEntry("session.disable_prepacking", "1"))
 	}
+	if m.folder != "" {
+		err = errors.Join(err, so.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", m.folder))
+	}
 	if err != nil {
 		return err
 	}
 	err = sighandler.Preserve(func() error {
 		if err := attach(so, o); err != nil {
 			return withHint(o.Provider, err)
-		}
-		if m.folder != "" {
-			if err := so.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", m.folder); err != nil {
-				return err
-			}
 		}
 		if s.native, err = m.load(session.Names(s.inputs), session.Names(s.outputs), so); err != nil {
 			return withHint(o.Provider, err)

@@ -17,16 +17,15 @@ func newGraph(m *onnx.Model) *graph {
 // shape at least two products have. That leaves out projections and classifiers
 // at the end, which matter more and cost little.
 func (g *graph) repeated() map[string]bool {
-	type shape [2]int64
-	count := map[shape]int{}
+	count := map[[2]int64]int{}
 	for _, n := range g.model.Nodes {
 		if t, ok := g.Matrix(n); ok {
-			count[shape(t.Dims)]++
+			count[[2]int64(t.Dims)]++
 		}
 	}
 	out := map[string]bool{}
 	for _, n := range g.model.Nodes {
-		if t, ok := g.Matrix(n); ok && count[shape(t.Dims)] > 1 {
+		if t, ok := g.Matrix(n); ok && count[[2]int64(t.Dims)] > 1 {
 			out[t.Name] = true
 		}
 	}

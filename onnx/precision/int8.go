@@ -71,11 +71,9 @@ func rewriteInt8(m *onnx.Model) (how string, products int, err error) {
 // product replaces one MatMul, and the bias added to it.
 func (q *quantizer) product(n onnx.Node, weights onnx.Tensor) {
 	x, w := q.activations(n.Inputs[0]), q.layer(weights)
-	last := n
-	var bias *onnx.Tensor
-	if add, t, ok := q.bias(n, weights.Dims[1]); ok {
-		last, bias = add, t
-		q.done[add.Outputs[0]] = true
+	last, bias := q.bias(n, weights.Dims[1])
+	if bias != nil {
+		q.done[last.Outputs[0]] = true
 	}
 	y := q.b.Op("MatMul", n.Outputs[0]+"_int8", []string{x.unit, w.float})
 	if bias == nil && x.shift == 0 {
@@ -87,19 +85,19 @@ func (q *quantizer) product(n onnx.Node, weights onnx.Tensor) {
 }
 
 // bias is the node that adds a constant vector to n's output and is its only
-// reader.
-func (q *quantizer) bias(n onnx.Node, size int64) (onnx.Node, *onnx.Tensor, bool) {
+// reader, with that vector; else n and nil.
+func (q *quantizer) bias(n onnx.Node, size int64) (onnx.Node, *onnx.Tensor) {
 	readers := q.Readers[n.Outputs[0]]
 	if len(readers) != 1 || readers[0] == nil || readers[0].Op != "Add" || readers[0].Domain != "" {
-		return onnx.Node{}, nil, false
+		return n, nil
 	}
 	for _, name := range readers[0].Inputs {
 		t, ok := q.Weights[name]
 		if ok && t.Type == onnx.Float32 && len(t.Dims) == 1 && t.Dims[0] == size {
-			return *readers[0], &t, true
+			return *readers[0], &t
 		}
 	}
-	return onnx.Node{}, nil, false
+	return n, nil
 }
 
 // offset adds the bias less the share of the activations' shift. It has two
