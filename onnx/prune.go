@@ -14,25 +14,18 @@ func (m *Model) Prune() {
 	for _, v := range m.Outputs {
 		needed[v.Name] = true
 	}
-	keep := make([]bool, len(m.Nodes))
-	for i := len(m.Nodes) - 1; i >= 0; i-- {
-		for _, out := range m.Nodes[i].Outputs {
-			keep[i] = keep[i] || out != "" && needed[out]
-		}
-		if keep[i] {
-			maps.Copy(needed, m.Nodes[i].Reads())
-		}
-	}
 	nodes := make([]Node, 0, len(m.Nodes))
 	produced := map[string]bool{}
-	for i, n := range m.Nodes {
-		if keep[i] {
+	for _, n := range slices.Backward(m.Nodes) {
+		if slices.ContainsFunc(n.Outputs, func(out string) bool { return out != "" && needed[out] }) {
 			nodes = append(nodes, n)
+			maps.Copy(needed, n.Reads())
 			for _, out := range n.Outputs {
 				produced[out] = true
 			}
 		}
 	}
+	slices.Reverse(nodes)
 	m.Nodes, m.Initializers = nodes, named(m.Initializers, needed, func(t Tensor) string { return t.Name })
 	if g := m.extra.graph; g != nil {
 		g.ValueInfo = named(g.ValueInfo, produced, (*onnxpb.ValueInfoProto).GetName)

@@ -2,6 +2,7 @@ package tune
 
 import (
 	"fmt"
+	"slices"
 
 	"graft/onnx"
 )
@@ -44,8 +45,7 @@ func (v *mover) survey() (products int) {
 	for _, o := range v.m.Outputs {
 		v.read(o.Name, row{axis: whole})
 	}
-	for i := len(v.m.Nodes) - 1; i >= 0; i-- {
-		n := v.m.Nodes[i]
+	for _, n := range slices.Backward(v.m.Nodes) {
 		inputs, ok := v.rowsOf(n)
 		if ok {
 			v.short[n.Outputs[0]] = true
@@ -115,7 +115,7 @@ func (v *mover) read(name string, r row) {
 func (v *mover) move(n onnx.Node) onnx.Node {
 	if len(n.Outputs) == 1 && v.short[n.Outputs[0]] {
 		inputs, _ := v.rowsOf(n)
-		n.Inputs = append([]string(nil), n.Inputs...)
+		n.Inputs = slices.Clone(n.Inputs)
 		for i, axis := range inputs {
 			if axis != whole && !v.short[n.Inputs[i]] {
 				n.Inputs[i] = v.pick(n.Inputs[i], row{axis, v.need[n.Outputs[0]].index})

@@ -21,9 +21,9 @@ package tune
 
 import (
 	"fmt"
-	"slices"
 
 	"graft/onnx"
+	"graft/onnx/session"
 )
 
 // Outputs makes m give the named outputs alone, in this order, and rewrites it as
@@ -31,13 +31,9 @@ import (
 // operators on two values of equal rank want equal dimensions, or a last one of
 // 1. New nodes only read weights; no weight changes.
 func Outputs(m *onnx.Model, names []string) error {
-	var kept []onnx.Value
-	for _, name := range names {
-		i := slices.IndexFunc(m.Outputs, func(v onnx.Value) bool { return v.Name == name })
-		if i < 0 {
-			return fmt.Errorf("tune: no output %q in the model", name)
-		}
-		kept = append(kept, m.Outputs[i])
+	kept, err := session.SelectOutputs(m.Outputs, append([]string{}, names...))
+	if err != nil {
+		return fmt.Errorf("tune: %w", err)
 	}
 	m.Outputs = kept
 	m.Prune()

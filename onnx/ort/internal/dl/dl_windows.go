@@ -1,5 +1,3 @@
-// Package dl asks an ONNX Runtime library for its version before the rest of
-// the program commits itself to it.
 package dl
 
 import (
