@@ -28,19 +28,19 @@ type header struct {
 func parseHeader(line []byte) (header, error) {
 	line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")) // byte order mark
 	h := header{at: [colCount]int{-1, -1, -1}}
-	for more := true; more; h.fields++ {
-		var field []byte
-		var err error
-		if field, line, more, err = cutField(line); err != nil {
-			return h, err
-		}
+	fields, err := splitLine(line, nil)
+	if err != nil {
+		return h, err
+	}
+	h.fields = len(fields)
+	for i, field := range fields {
 		name := string(bytes.TrimSpace(field))
 		c := slices.IndexFunc(colNames[:], func(s string) bool { return strings.EqualFold(s, name) })
 		if c >= 0 && h.at[c] >= 0 {
 			return h, fmt.Errorf("column %s appears twice", colNames[c])
 		}
 		if c >= 0 {
-			h.at[c] = h.fields
+			h.at[c] = i
 		}
 	}
 	for c, at := range h.at {

@@ -128,8 +128,7 @@ func (d *Dataset) verify(ctx context.Context, progress func(done, total int64)) 
 	faults := make([]error, len(d.Samples))
 	err := parallel.For(ctx, len(d.Samples), progress, func(i int) error {
 		_, faults[i] = d.src.image(ctx, i)
-		var bad *preprocess.BadImageError
-		if faults[i] != nil && !(d.skipBad && errors.As(faults[i], &bad)) {
+		if faults[i] != nil && !(d.skipBad && errors.As(faults[i], new(*preprocess.BadImageError))) {
 			return fmt.Errorf("%s: %s: %w", d.Path, d.Samples[i].ID, faults[i])
 		}
 		return nil

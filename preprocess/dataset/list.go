@@ -214,12 +214,7 @@ func (l *listReader) settle() {
 		d.Samples[i].Label = at[d.Samples[i].Label]
 	}
 	known := append(slices.Clone(folderSplits), FERSplits[1:]...)
-	place := func(s string) int {
-		if i := slices.Index(known, s); i >= 0 {
-			return i
-		}
-		return len(known)
-	}
+	place := func(s string) uint { return uint(slices.Index(known, s)) } // -1 becomes the last
 	slices.SortStableFunc(d.Splits, func(a, b string) int { return cmp.Compare(place(a), place(b)) })
 }
 

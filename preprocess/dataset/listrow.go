@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -119,10 +120,7 @@ func (l *listReader) split(name []byte) (string, error) {
 	if s, known := l.splits[string(name)]; known {
 		return s, nil
 	}
-	called, known := splitWords[strings.ToLower(string(name))]
-	if !known {
-		called = string(name)
-	}
+	called := cmp.Or(splitWords[strings.ToLower(string(name))], string(name))
 	switch {
 	case !splitName.MatchString(called):
 		return "", lineError(fmt.Sprintf("split %q: want letters, digits, dots, dashes and underscores", called))

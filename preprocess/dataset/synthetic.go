@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,10 +49,7 @@ func (syntheticForm) open(_ context.Context, d *Dataset, in *input) error {
 	if in.FERPlus != "" {
 		return errors.New("the synthetic set has no FER+ votes")
 	}
-	n := in.PerClass
-	if n == 0 {
-		n = DefaultPerClass
-	}
+	n := cmp.Or(in.PerClass, DefaultPerClass)
 	if n < 1 || n > maxPerClass {
 		return fmt.Errorf("synthetic: %d images a class, want 1 to %d", n, maxPerClass)
 	}
