@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"fmt"
 
 	"graft/onnx"
@@ -50,9 +51,7 @@ func (g *Graph) ConvWeightGrad(x, dy *Node, a ConvAttrs, kh, kw int) *Node {
 
 func (a ConvAttrs) normal() ConvAttrs {
 	for i := range a.Stride {
-		if a.Stride[i] == 0 {
-			a.Stride[i] = 1
-		}
+		a.Stride[i] = cmp.Or(a.Stride[i], 1)
 	}
 	return a
 }
@@ -81,8 +80,8 @@ func (a ConvAttrs) output(h, w, kh, kw int) (oh, ow int, err error) {
 
 func images(in []*Node, what ...string) error {
 	for i, w := range what {
-		if err := wantRank(in[i], w, 4); err != nil {
-			return err
+		if s := in[i].shape; len(s) != 4 {
+			return fmt.Errorf("%s: wanted rank 4, got shape %v", w, s)
 		}
 	}
 	return wantTypes(in, Float)

@@ -1,6 +1,9 @@
 package graph
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Optimizer adds the updates that train parameters to a graph. rate, the learning rate, is a scalar node, usually an
 // input, so that a schedule can change it from step to step.
@@ -71,7 +74,7 @@ func (o Adam) Apply(g *Graph, parameters, gradients []*Node, rate *Node) error {
 		return err
 	}
 	defer g.Scope("adam")()
-	o = o.defaults()
+	o.Beta1, o.Beta2, o.Eps = cmp.Or(o.Beta1, 0.9), cmp.Or(o.Beta2, 0.999), cmp.Or(o.Eps, 1e-8)
 	// 1-βᵗ, kept as c ← β·c + (1-β): exact at the first step, where 1-0.999 would lose its digits in float32.
 	c1, c2 := correction(g, "adam.correction1", o.Beta1), correction(g, "adam.correction2", o.Beta2)
 	step, root := g.Div(rate, c1), g.Div(g.Scalar(1), g.Sqrt(c2))
@@ -79,18 +82,6 @@ func (o Adam) Apply(g *Graph, parameters, gradients []*Node, rate *Node) error {
 		o.update(g, p, gradients[i], rate, step, root)
 	}
 	return g.err
-}
-
-func (o Adam) defaults() Adam {
-	for _, f := range []struct {
-		v       *float64
-		torches float64
-	}{{&o.Beta1, 0.9}, {&o.Beta2, 0.999}, {&o.Eps, 1e-8}} {
-		if *f.v == 0 {
-			*f.v = f.torches
-		}
-	}
-	return o
 }
 
 func correction(g *Graph, name string, beta float64) *Node {

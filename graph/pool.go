@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -37,9 +38,7 @@ func (g *Graph) AveragePool(x *Node, a PoolAttrs) *Node { return g.apply(OpAvera
 
 func (a PoolAttrs) normal() PoolAttrs {
 	for i := range a.Stride {
-		if a.Stride[i] == 0 {
-			a.Stride[i] = a.Kernel[i]
-		}
+		a.Stride[i] = cmp.Or(a.Stride[i], a.Kernel[i])
 	}
 	return a
 }

@@ -100,11 +100,3 @@ func wantTypes(in []*Node, want ...Type) error {
 	}
 	return nil
 }
-
-// wantRank checks one operand's rank.
-func wantRank(n *Node, what string, rank int) error {
-	if len(n.shape) != rank {
-		return fmt.Errorf("%s: wanted rank %d, got shape %v", what, rank, n.shape)
-	}
-	return nil
-}

@@ -25,13 +25,8 @@ const (
 	photosWord  = "extract-jpeg"
 )
 
-// What extraction is measured on.
-const (
-	extractImages = 64
-	photosImages  = 256 // enough that filling the pipeline does not count
-)
-
-var defaultImages = map[string]int{extractWord: extractImages, photosWord: photosImages}
+// defaultImages is what extraction is measured on: of photographs enough that filling the pipeline does not count.
+var defaultImages = map[string]int{extractWord: 64, photosWord: 256}
 
 // benchCommand measures throughput on this machine.
 func benchCommand() *cli.Command {
@@ -55,7 +50,7 @@ func benchCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "random-init", Value: 1, Usage: "`SEED` of random data and, without --model, of a random network"},
 			&cli.StringFlag{Name: "arch", Value: "vit_b_16", Usage: "extract: `NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
 			atLeast(0, &cli.IntFlag{Name: "batch", DefaultText: "for extract " + batchText + ", for cnn and vit the study's 32", Usage: "`IMAGES` per inference or training step"}),
-			atLeast(0, &cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, %d for extract-jpeg, an epoch of %d for cnn and vit", extractImages, photosImages, bench.DefaultRows), Usage: "`IMAGES` per round"}),
+			atLeast(0, &cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, %d for extract-jpeg, an epoch of %d for cnn and vit", defaultImages[extractWord], defaultImages[photosWord], bench.DefaultRows), Usage: "`IMAGES` per round"}),
 			atLeast(1, &cli.IntFlag{Name: "rows", Value: bench.DefaultRows, Usage: "head: `ROWS` of features"}),
 			atLeast(1, &cli.IntFlag{Name: "dim", Value: bench.DefaultDim, Usage: "head: `FEATURES` of a row"}),
 			atLeast(1, &cli.IntFlag{Name: "rounds", Value: 3, Usage: "`NUMBER` of rounds; medians are reported"}),
@@ -91,10 +86,7 @@ func benchAction(c *cli.Context) error {
 		}
 		cases = append(cases, list...)
 	}
-	if err := printCases(humanOut(c), cases); err != nil {
-		return err
-	}
-	return writeJSON(c, "graft-bench-1", measure.Report{Cases: cases})
+	return cmp.Or(printCases(humanOut(c), cases), writeJSON(c, "graft-bench-1", measure.Report{Cases: cases}))
 }
 
 // benchCases are the words asked for, each once.

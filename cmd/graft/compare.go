@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/compare"
@@ -34,8 +36,5 @@ func compareRuns(c *cli.Context) error {
 			return err
 		}
 	}
-	if err := compare.Write(humanOut(c), list); err != nil {
-		return err
-	}
-	return writeJSON(c, "graft-compare-1", list)
+	return cmp.Or(compare.Write(humanOut(c), list), writeJSON(c, "graft-compare-1", list))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -25,10 +26,7 @@ failure.
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {
 			report := ort.Doctor(c.Context)
-			if err := printDoctor(humanOut(c), report); err != nil {
-				return err
-			}
-			return writeJSON(c, "graft-doctor-1", report)
+			return cmp.Or(printDoctor(humanOut(c), report), writeJSON(c, "graft-doctor-1", report))
 		},
 	}
 }

@@ -67,5 +67,5 @@ func (m evalMode) refuseIdle(c *cli.Context) error {
 	if slices.Contains(m.flags, "data") {
 		err, live = refuseDrawn(c, evalDrawn...), append(live, evalDrawn...)
 	}
-	return errors.Join(refuse(c, m.why, allBut(c, live...)...), err)
+	return errors.Join(refuse(c, m.why, flagNames(c.Command.Flags, live...)...), err)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
@@ -80,16 +81,10 @@ func backboneOptions(c *cli.Context) (pretrained.Options, error) {
 		Provider: provider, Device: c.Int("device"),
 		Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback"),
 	}}
-	for _, name := range foreignNames {
-		if !c.IsSet(name) {
-			continue
-		}
-		if o.Foreign, err = foreignOptions(c); err != nil {
-			return o, err
-		}
-		break
+	if slices.ContainsFunc(foreignNames, c.IsSet) {
+		o.Foreign, err = foreignOptions(c)
 	}
-	return o, nil
+	return o, err
 }
 
 func foreignOptions(c *cli.Context) (*preprocess.Spec, error) {

@@ -29,11 +29,11 @@ func refuse(c *cli.Context, why string, flags ...string) error {
 	return usageErrorf("%s: %s would have no effect: %s", strings.TrimPrefix(commandName(c), c.App.Name+" "), strings.Join(idle, ", "), why)
 }
 
-// allBut are a command's flags without those named.
-func allBut(c *cli.Context, names ...string) []string {
+// flagNames are the words of flags, without some.
+func flagNames(flags []cli.Flag, but ...string) []string {
 	var out []string
-	for _, f := range c.Command.Flags {
-		if name := f.Names()[0]; !slices.Contains(names, name) {
+	for _, f := range flags {
+		if name := f.Names()[0]; !slices.Contains(but, name) {
 			out = append(out, name)
 		}
 	}
@@ -46,14 +46,12 @@ var (
 	foreignNames = []string{"input-size", "mean", "std", "crop-pct", "output", "pool"}
 )
 
-const whyDrawn = "only the " + dataset.SyntheticPath + " dataset is drawn"
-
 // refuseDrawn refuses the settings of drawn faces for other datasets.
 func refuseDrawn(c *cli.Context, flags ...string) error {
 	if dataRef(c).Drawn() {
 		return nil
 	}
-	return refuse(c, whyDrawn, flags...)
+	return refuse(c, "only the "+dataset.SyntheticPath+" dataset is drawn", flags...)
 }
 
 // refuseBackbone refuses settings for a backbone where the model at path has none

@@ -49,15 +49,7 @@ func bothOptionFlags() []cli.Flag {
 // refuseOfOthers refuses the options of the other kind of network, and those that
 // only training heeds.
 func refuseOfOthers(c *cli.Context, net nets.Net) error {
-	var own, others []string
-	for _, f := range optionFlags(net) {
-		own = append(own, f.Names()[0])
-	}
-	for _, f := range bothOptionFlags() {
-		if name := f.Names()[0]; !slices.Contains(own, name) {
-			others = append(others, name)
-		}
-	}
+	others := flagNames(bothOptionFlags(), flagNames(optionFlags(net))...)
 	return cmp.Or(refuse(c, "a "+net.Kind()+" has no such option", others...),
 		refuse(c, "imported weights are trained already", "dropout", "init"))
 }

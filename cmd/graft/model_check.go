@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -47,10 +48,7 @@ func modelCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.WriteTable(humanOut(c)); err != nil {
-		return err
-	}
-	return writeJSON(c, "graft-check-1", r)
+	return cmp.Or(r.WriteTable(humanOut(c)), writeJSON(c, "graft-check-1", r))
 }
 
 func isFolder(path string) bool {
@@ -59,7 +57,7 @@ func isFolder(path string) bool {
 }
 
 func checkStores(c *cli.Context) (r check.Report, err error) {
-	if err := refuse(c, "embedding stores have their images' features already", allBut(c, "seed", "json")...); err != nil {
+	if err := refuse(c, "embedding stores have their images' features already", flagNames(c.Command.Flags, "seed", "json")...); err != nil {
 		return r, err
 	}
 	var stores [2]*store.Store

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -29,10 +30,8 @@ weights. ONNX Runtime is not needed for it.
 				return err
 			}
 			defer m.Close()
-			if err := printModel(humanOut(c), m); err != nil {
-				return err
-			}
-			return writeJSON(c, "graft-model-1", modelInfo(m))
+			report := modelReport{valueReports(m.Inputs), valueReports(m.Outputs), m.Metadata}
+			return cmp.Or(printModel(humanOut(c), m), writeJSON(c, "graft-model-1", report))
 		},
 	}
 }
@@ -50,10 +49,6 @@ type valueReport struct {
 	Name  string `json:"name"`
 	Type  string `json:"type"`
 	Shape []any  `json:"shape"`
-}
-
-func modelInfo(m *onnx.Model) modelReport {
-	return modelReport{valueReports(m.Inputs), valueReports(m.Outputs), m.Metadata}
 }
 
 func valueReports(values []onnx.Value) []valueReport {

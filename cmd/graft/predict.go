@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -55,20 +56,15 @@ func predict(c *cli.Context) (err error) {
 	if list == nil {
 		return err
 	}
-	if e := writeJSON(c, "graft-predict-1", list); e != nil {
-		return e
-	}
-	return err
+	return cmp.Or(writeJSON(c, "graft-predict-1", list), err)
 }
 
 func printPrediction(out io.Writer, p model.Prediction) {
 	fmt.Fprintf(out, "%s:", p.Image)
-	for i, s := range p.Scores {
-		sep := ","
-		if i == 0 {
-			sep = ""
-		}
+	sep := ""
+	for _, s := range p.Scores {
 		fmt.Fprintf(out, "%s %s %.1f%%", sep, s.Label, 100*s.Probability)
+		sep = ","
 	}
 	fmt.Fprintln(out)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"slices"
 
@@ -48,10 +49,7 @@ func rankAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := r.WriteTable(humanOut(c)); err != nil {
-		return err
-	}
-	return writeJSON(c, "graft-rank-1", r)
+	return cmp.Or(r.WriteTable(humanOut(c)), writeJSON(c, "graft-rank-1", r))
 }
 
 // rankConfig reads all flags but the dataset's.

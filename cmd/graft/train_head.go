@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -53,8 +54,7 @@ func trainHead(c *cli.Context) error {
 		Seed: c.Uint64("seed"), Threads: c.Int("threads"), Force: c.Bool("force"), Version: version(),
 	}
 	if c.IsSet("lambda") {
-		lambda := c.Float64("lambda")
-		config.Lambda = &lambda
+		config.Lambda = new(c.Float64("lambda"))
 	}
 	if err := setHeadDescent(c, &config); err != nil {
 		return usageErrorf("%v", err)
@@ -74,20 +74,14 @@ func runTraining(c *cli.Context, t interface {
 	if err != nil {
 		return err
 	}
-	if err := printReports(humanOut(c), result.Reports, result.Run.Config.Notes); err != nil {
-		return err
-	}
-	return writeJSON(c, metrics.Schema, result.Reports)
+	return cmp.Or(printReports(humanOut(c), result.Reports, result.Run.Config.Notes), writeJSON(c, metrics.Schema, result.Reports))
 }
 
 // setHeadDescent reads the flags of gradient descent, which recipe lbfgs has
 // not.
 func setHeadDescent(c *cli.Context, config *train.HeadConfig) error {
 	if config.Recipe == run.RecipeLBFGS {
-		var names []string
-		for _, f := range slices.Concat(descentFlags(), optionFlags(nets.Head{})) {
-			names = append(names, f.Names()[0])
-		}
+		names := flagNames(slices.Concat(descentFlags(), optionFlags(nets.Head{})))
 		if config.Lambda != nil {
 			names = append(names, "seed") // which draws the tenth of train that would choose it
 		}

@@ -41,14 +41,13 @@ type versions struct {
 // version is what the build was told, else the module's version, else the commit
 // that it was built from, else "devel".
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	switch {
-	case releaseVersion != "":
+	if releaseVersion != "" {
 		return releaseVersion
-	case !ok:
-		return develVersion
 	}
-	return versionOf(info)
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return versionOf(info)
+	}
+	return develVersion
 }
 
 const (

@@ -140,8 +140,7 @@ func (c NetConfig) task(ctx context.Context, d *dataset.Dataset, r *run.Run, o O
 	if err != nil {
 		return task{}, err
 	}
-	pixels := c.Pixels
-	r.Config.Pixels = &pixels
+	r.Config.Pixels = new(c.Pixels)
 	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
 	r.Config.Notes = append(r.Config.Notes, f.AbsentClasses(d.Classes)...)
 	side := net.InputShape()[1]

@@ -84,10 +84,14 @@ func firstNotFinite(p place, data []float32) int {
 // diagnose runs the step again on a program that keeps every value, and names the first operation whose result is not
 // finite though its operands are.
 func (p *Program) diagnose(found *graph.Node) error {
-	d, err := p.diagnosisProgram()
-	if err != nil {
-		return fmt.Errorf("engine: %v is not finite; searching for the cause: %w", found, err)
+	if p.diagnosis == nil {
+		d, err := compile(p.graph, p.wanted.outputs, p.wanted.updates, Options{Threads: p.pool.threads}, true)
+		if err != nil {
+			return fmt.Errorf("engine: %v is not finite; searching for the cause: %w", found, err)
+		}
+		p.diagnosis = d
 	}
+	d := p.diagnosis
 	for n, t := range p.values {
 		if to := d.values[n]; isLeaf(n) && to != nil {
 			v := dense.Float32s(t)
@@ -108,16 +112,4 @@ func (p *Program) diagnose(found *graph.Node) error {
 		}
 	}
 	return fmt.Errorf("engine: %v is not finite, but running the step again did not show where", found)
-}
-
-// diagnosisProgram compiles the program that keeps every value, and lists them in the order of computation.
-func (p *Program) diagnosisProgram() (*Program, error) {
-	if p.diagnosis == nil {
-		d, err := compile(p.graph, p.wanted.outputs, p.wanted.updates, Options{Threads: p.pool.threads}, true)
-		if err != nil {
-			return nil, err
-		}
-		p.diagnosis = d
-	}
-	return p.diagnosis, nil
 }

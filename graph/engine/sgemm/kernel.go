@@ -1,8 +1,6 @@
 package sgemm
 
-import (
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // kernel is the inner loops for one instruction set.
 type kernel struct {

@@ -5,9 +5,7 @@
 //	go generate ./graph/engine/vec
 package main
 
-import (
-	. "github.com/mmcloughlin/avo/build"
-)
+import . "github.com/mmcloughlin/avo/build"
 
 // outputs and lanes are those of package vec; a block's lanes fill two vectors.
 const (
