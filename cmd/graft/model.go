@@ -1,6 +1,14 @@
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"graft/models"
+)
 
 // modelCommand groups what is done with backbones: fetching, converting and
 // looking into them.
@@ -27,4 +35,63 @@ func modelCommand() *cli.Command {
 // modelsDirFlag is the folder of checkpoints and their ONNX files.
 func modelsDirFlag() cli.Flag {
 	return &cli.StringFlag{Name: "dir", Value: "models", Usage: "`FOLDER` of checkpoints and converted models"}
+}
+
+// modelListCommand prints the zoo.
+func modelListCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "list",
+		Usage: "the checkpoints that graft knows by name",
+		Description: "Sizes are approximate. \"here\" tells what the folder holds: the weights, and the ONNX file made from them.\n\n" +
+			"   graft model list\n" +
+			"   graft model list --dir models --json zoo.json",
+		Flags:  []cli.Flag{modelsDirFlag(), jsonFlag()},
+		Action: modelList,
+	}
+}
+
+// modelRow is an entry of the zoo and what of it is at hand.
+type modelRow struct {
+	models.Entry
+	Bytes int64        `json:"approximate_bytes"`
+	Here  models.State `json:"here"`
+}
+
+func modelList(c *cli.Context) error {
+	var rows []modelRow
+	for _, e := range models.List() {
+		rows = append(rows, modelRow{Entry: e, Bytes: e.Size(), Here: e.State(c.String("dir"))})
+	}
+	printModels(humanOut(c), rows)
+	return writeJSON(c, "graft-zoo-1", rows)
+}
+
+func printModels(out io.Writer, rows []modelRow) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tARCH\tMB\tHASH\tHERE\tLICENCE\tSOURCE")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s\t%.0f\t%s\t%s\t%s\t%s\n", r.Name, r.Arch, float64(r.Bytes)/1e6, hashWord(r.SHA256), hereWord(r.Here), r.License, r.Source)
+	}
+	_ = w.Flush()
+}
+
+func hashWord(digest string) string {
+	if digest == "" {
+		return "not pinned"
+	}
+	return digest[:8]
+}
+
+func hereWord(s models.State) string {
+	switch {
+	case s.Weights && s.ONNX:
+		return "weights, onnx"
+	case s.ONNX:
+		return "onnx"
+	case s.Weights:
+		return "weights"
+	case s.Partial:
+		return "partly"
+	}
+	return "no"
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"graft/finetune/fit"
 	"graft/finetune/load"
 	"graft/finetune/run"
@@ -102,4 +104,43 @@ func (p *backboneHead) features(ctx context.Context, images []preprocess.Image) 
 		}
 	}
 	return x, nil
+}
+
+// Foreign is the description of the run's backbone: nil for one that graft
+// exported, and the recorded one for others, so that predict and export need not be
+// told again. What was given must not say otherwise: other pixels than the head was
+// trained on would still give answers.
+func Foreign(r *run.Run, given *preprocess.Spec) (*preprocess.Spec, error) {
+	recorded := r.Config.Backbone.Preprocessing
+	if !recorded.Host {
+		if given != nil {
+			return nil, fmt.Errorf("the run's backbone: %w", pretrained.ErrDescribed)
+		}
+		return nil, nil
+	}
+	if given != nil {
+		want := *given
+		want.Host, want.Filter, want.Channels = true, recorded.Filter, recorded.Channels
+		want.Size, want.Crop, want.Output = cmp.Or(want.Size, recorded.Size), cmp.Or(want.Crop, 1), cmp.Or(want.Output, recorded.Output)
+		if want != recorded {
+			return nil, fmt.Errorf("the settings for the foreign backbone differ from those of its features; leave them out (recorded: %v)", recorded)
+		}
+	}
+	return &recorded, nil
+}
+
+// batches are how many images go into an inference, and how many inferences run at
+// once. Which images share one does not depend on the latter.
+type batches struct{ images, atOnce int }
+
+func (p batches) BatchSize() int { return p.images * p.atOnce }
+
+// each runs n images in batches.
+func (p batches) each(ctx context.Context, n int, run func(ctx context.Context, lo, hi int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(p.atOnce)
+	for lo := 0; lo < n; lo += p.images {
+		g.Go(func() error { return run(ctx, lo, min(lo+p.images, n)) })
+	}
+	return g.Wait()
 }
