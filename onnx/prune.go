@@ -38,11 +38,3 @@ func (m *Model) Prune() {
 func named[T any](list []T, wanted map[string]bool, name func(T) string) []T {
 	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !wanted[name(v)] })
 }
-
-func (m *Model) sparseNames() map[string]bool {
-	out := map[string]bool{}
-	for _, t := range m.extra.graph.GetSparseInitializer() {
-		out[t.GetValues().GetName()] = true
-	}
-	return out
-}

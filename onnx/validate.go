@@ -41,8 +41,8 @@ func (m *Model) Validate() error {
 			return err
 		}
 	}
-	for name := range m.sparseNames() {
-		defined[name] = true
+	for _, t := range m.extra.graph.GetSparseInitializer() {
+		defined[t.GetValues().GetName()] = true
 	}
 	for i, n := range m.Nodes {
 		if err := m.validateNode(n, defined, define); err != nil {

@@ -165,19 +165,15 @@ func (p *Part) transportError(ctx context.Context, err error) error {
 		return &retryError{err: errStalled}
 	}
 	var dns *net.DNSError
+	var op *net.OpError
 	var cert *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Errorf("%w; without a way to this host set HTTPS_PROXY%s", err, p.or(", "))
-	case errors.Is(err, errRedirect), errors.As(err, &cert), p.FailUnreachable && unreachable(err):
+	case errors.Is(err, errRedirect), errors.As(err, &cert):
 		return err
+	case p.FailUnreachable && (errors.As(err, &dns) || errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")):
+		return err // the host, or the proxy to it, cannot be reached
 	}
 	return &retryError{err: err}
-}
-
-// unreachable reports errors of finding the host or the proxy to it.
-func unreachable(err error) bool {
-	var dns *net.DNSError
-	var op *net.OpError
-	return errors.As(err, &dns) || errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
 }

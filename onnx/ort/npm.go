@@ -28,16 +28,12 @@ func npmPack(ctx context.Context, spec, dir string) (string, error) {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		return "", fmt.Errorf("npm pack %s: %w: %s", spec, err, lastLine(stderr.String()))
+		said := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+		return "", fmt.Errorf("npm pack %s: %w: %s", spec, err, said[len(said)-1])
 	}
 	found, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
 	if err != nil || len(found) != 1 {
 		return "", fmt.Errorf("npm pack %s left %d archives, want 1", spec, len(found))
 	}
 	return found[0], nil
-}
-
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	return s[strings.LastIndexByte(s, '\n')+1:]
 }
