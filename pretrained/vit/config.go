@@ -193,10 +193,8 @@ func (c Config) Arch() string {
 // published sizes are known, and every other ViT in common use has 64 numbers
 // a head.
 func headsOf(width int) (int, error) {
-	for _, s := range sizes {
-		if s.width == width {
-			return s.heads, nil
-		}
+	if i := slices.IndexFunc(sizes, func(s size) bool { return s.width == width }); i >= 0 {
+		return sizes[i].heads, nil
 	}
 	if width%64 == 0 {
 		return width / 64, nil

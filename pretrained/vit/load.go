@@ -82,14 +82,9 @@ type loader struct {
 // there, or the first spelling of all. There is none for what the family never
 // has.
 func (l *loader) find(ours string) (n named, ok bool) {
-	list := l.family.spellings(ours, l.prefix)
-	for _, n := range list {
-		if slices.ContainsFunc(n.names, l.has) {
-			return n, true
-		}
-	}
-	if len(list) == 0 {
-		return named{}, false
+	list := append(l.family.spellings(ours, l.prefix), named{})
+	if i := slices.IndexFunc(list, func(n named) bool { return slices.ContainsFunc(n.names, l.has) }); i >= 0 {
+		return list[i], true
 	}
 	return list[0], false
 }

@@ -54,10 +54,8 @@ type known struct {
 // assume is what a network wants as far as its tensors tell, and the notes that
 // say so.
 func (f *family) assume(c Config) known {
-	for _, k := range f.known {
-		if k.is(c) {
-			return k
-		}
+	if i := slices.IndexFunc(f.known, func(k known) bool { return k.is(c) }); i >= 0 {
+		return f.known[i]
 	}
 	return known{wants: f.preprocess, note: f.note, activationNote: f.activationNote}
 }
