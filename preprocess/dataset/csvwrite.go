@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -60,10 +59,12 @@ func shorten(names []string) string {
 
 func (d *Dataset) writeRows(ctx context.Context, to io.Writer, progress func(done, total int64)) error {
 	w := bufio.NewWriterSize(to, blockSize)
-	var line []byte
-	_, err := w.WriteString("emotion,pixels,Usage\n")
+	line := []byte("emotion,pixels,Usage\n")
 	for i, s := range d.Samples {
-		if err = cmp.Or(err, ctx.Err()); err != nil {
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		im, err := d.Image(ctx, i)
@@ -74,12 +75,14 @@ func (d *Dataset) writeRows(ctx context.Context, to io.Writer, progress func(don
 			return fmt.Errorf("%s: %s has shape [%d,%d,%d], a CSV wants [1,%d,%d]", d.Path, s.ID, im.C, im.H, im.W, ferSide, ferSide)
 		}
 		line = appendRow(line[:0], s, im)
-		_, err = w.Write(line)
 		if progress != nil {
 			progress(int64(i+1), int64(len(d.Samples)))
 		}
 	}
-	return cmp.Or(err, w.Flush())
+	if _, err := w.Write(line); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
 func appendRow(line []byte, s Sample, im preprocess.Image) []byte {
