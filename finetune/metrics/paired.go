@@ -108,7 +108,7 @@ func (p Paired) verdict() string {
 func (p Paired) Turned() Paired {
 	p.OnlyThis, p.OnlyOther = p.OnlyOther, p.OnlyThis
 	p.Difference = float64(p.OnlyThis-p.OnlyOther) / float64(p.Total) // never −0
-	p.Interval = [2]float64{0 - p.Interval[1], 0 - p.Interval[0]} // nor here
+	p.Interval = [2]float64{0 - p.Interval[1], 0 - p.Interval[0]}     // nor here
 	p.Verdict = p.verdict()
 	return p
 }
