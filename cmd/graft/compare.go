@@ -13,11 +13,13 @@ import (
 func compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
-		Usage:     "one table of several runs: size, speed, losses by epoch, accuracy per class",
+		Usage:     "one table of several runs: size, speed, losses by epoch, accuracy per class, and which is better",
 		ArgsUsage: "RUN...",
 		Description: "Reads what the runs' folders hold; nothing is evaluated anew:\n\n" +
 			"   graft compare runs/cnn runs/vit runs/head\n" +
-			"   graft compare runs/* --markdown table.md --json table.json",
+			"   graft compare runs/* --markdown table.md --json table.json\n\n" +
+			"Each two runs that judged the same rows of a split are tested: exact McNemar, the difference with a 95% interval,\n" +
+			"and where there are several pairs Holm's correction.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "markdown", Usage: "also write the tables as Markdown to `FILE`"},
 			jsonFlag(),

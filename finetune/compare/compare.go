@@ -23,11 +23,14 @@ type Comparison struct {
 	History    []fit.Epoch      `json:"history"`     // empty for imported weights
 	Reports    []metrics.Report `json:"evaluations"` // of all splits that were not trained on
 	Notes      []string         `json:"notes"`
+	Tests      []Test           `json:"tests"` // beside each of the other runs
+
+	answers map[string]answers // by split
 }
 
-// Read reads the figures of runs from their folders. Nothing is evaluated
-// anew: an imported run has no accuracies until graft eval has judged it, and no
-// epochs ever.
+// Read reads the figures of runs from their folders, and tests each two that judged
+// the same rows of a split. Nothing is evaluated anew: an imported run has no
+// accuracies until graft eval has judged it, and no epochs ever.
 func Read(ctx context.Context, runs []string) ([]Comparison, error) {
 	if len(runs) == 0 {
 		return nil, errors.New("no runs to compare")
@@ -43,6 +46,7 @@ func Read(ctx context.Context, runs []string) ([]Comparison, error) {
 		}
 		out = append(out, c)
 	}
+	addTests(out)
 	return out, nil
 }
 
@@ -56,7 +60,7 @@ func compareOne(dir string) (Comparison, error) {
 		return Comparison{}, err
 	}
 	c := Comparison{Run: filepath.ToSlash(filepath.Clean(dir)), Model: describe(config), Parameters: nets.Parameters(config.Net),
-		Notes: append([]string{}, config.Notes...)}
+		Notes: append([]string{}, config.Notes...), Tests: []Test{}}
 	_, c.MACs = nets.Total(layers)
 	if c.History, err = run.ReadHistory(dir); err != nil {
 		return c, err
@@ -65,8 +69,10 @@ func compareOne(dir string) (Comparison, error) {
 		c.Epochs = max(c.Epochs, e.Number)
 		c.Seconds += e.Seconds / float64(len(c.History))
 	}
-	c.Reports, err = run.ReadMetrics(dir)
-	return c, err
+	if c.Reports, err = run.ReadMetrics(dir); err != nil {
+		return c, err
+	}
+	return c, c.readAnswers(dir, config)
 }
 
 // describe is the model in a few words.

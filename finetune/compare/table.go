@@ -21,7 +21,7 @@ type table struct {
 }
 
 // tables are the tables of a comparison: what the models are, how they learned,
-// and how often they are right on each split.
+// how often they are right on each split, and which of two is better.
 func tables(list []Comparison) []table {
 	out := []table{modelTable(list)}
 	if s := learningTable(list); len(s.rows) > 0 {
@@ -29,6 +29,9 @@ func tables(list []Comparison) []table {
 	}
 	for _, split := range comparedSplits(list) {
 		out = append(out, accuracyTable(list, split))
+		if s := pairTable(list, split); len(s.rows) > 0 {
+			out = append(out, s)
+		}
 	}
 	return out
 }
@@ -144,6 +147,40 @@ func accuracyTable(list []Comparison, split string) table {
 	})
 	add("cross-entropy", func(r metrics.Report) string { return fmt.Sprintf("%.4f", r.Loss) })
 	return s
+}
+
+// pairTable has a line for each pair and each choice of rows.
+func pairTable(list []Comparison, split string) table {
+	s := table{title: "Differences on " + split + " (points of accuracy; exact McNemar test, p corrected by Holm; better: below 0.05)",
+		head: []string{"", "rows", "difference", "95% interval", "p", "corrected", ""}}
+	called := names(list)[1:]
+	for i, c := range list {
+		for j, other := range list[i+1:] {
+			pair := called[i] + " − " + called[i+1+j]
+			for _, t := range c.Tests {
+				if t.Against == other.Run && t.Split == split {
+					s.rows, pair = append(s.rows, append([]string{pair}, t.cells(called[i], called[i+1+j])...)), ""
+				}
+			}
+		}
+	}
+	return s
+}
+
+// cells are a test's after the pair's name.
+func (t Test) cells(this, other string) []string {
+	if t.Paired == nil {
+		return []string{"", "", "", "", "", "not tested: " + t.NotTested}
+	}
+	verdict := t.Verdict
+	switch verdict {
+	case metrics.Better:
+		verdict = this + " is better"
+	case metrics.Worse:
+		verdict = other + " is better"
+	}
+	return []string{fmt.Sprintf("%s %d", t.Rows, t.Total), fmt.Sprintf("%+.1f", 100*t.Difference),
+		fmt.Sprintf("%+.1f to %+.1f", 100*t.Interval[0], 100*t.Interval[1]), fmt.Sprintf("%.2g", t.P), fmt.Sprintf("%.2g", t.Corrected), verdict}
 }
 
 func comparedClasses(list []Comparison, split string) []string {
