@@ -77,10 +77,7 @@ type nearest struct {
 
 // load reads a split, with UseFlip the mirrored rows below the others.
 func (n *nearest) load(split string) (load.Features, error) {
-	if n.UseFlip {
-		return load.ReadBoth(n.store, n.Taps, split)
-	}
-	return load.ReadFeatures(n.store, n.Taps, split)
+	return load.ReadFeatures(n.store, n.Taps, split, n.UseFlip)
 }
 
 func (n *nearest) index() (err error) {

@@ -70,11 +70,7 @@ func TestEvaluateNearest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			read := load.ReadFeatures
-			if c.flip {
-				read = load.ReadBoth
-			}
-			train, err := read(s, []string{"mean", "cls"}, "train")
+			train, err := load.ReadFeatures(s, []string{"mean", "cls"}, "train", c.flip)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +110,7 @@ func shifted(f load.Features, mean []float32) load.Features {
 
 func slowReport(t *testing.T, s *store.Store, train load.Features, mean []float32, split string, flip bool, k int) (metrics.Report, []int) {
 	t.Helper()
-	f, err := load.ReadFeatures(s, []string{"mean", "cls"}, split)
+	f, err := load.ReadFeatures(s, []string{"mean", "cls"}, split, false)
 	if err != nil {
 		t.Fatal(err)
 	}

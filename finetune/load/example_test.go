@@ -15,7 +15,7 @@ func ExampleReadFeatures() {
 		fmt.Println(err)
 		return
 	}
-	f, err := load.ReadFeatures(s, []string{"cls", "mean"}, dataset.Train)
+	f, err := load.ReadFeatures(s, []string{"cls", "mean"}, dataset.Train, false)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -11,35 +11,32 @@ import (
 // Features are the features of rows.
 type Features struct {
 	run.Rows
-	X   []float32 // [len(Labels),Dim], row-major
-	Dim int
+	X    []float32 // [len(Labels),Dim], row-major
+	Dim  int
+	Flip bool // the second half of the rows are the mirrored images of the first
 }
 
-// ReadFeatures reads a split with the taps side by side.
-func ReadFeatures(s *store.Store, taps []string, split string) (Features, error) {
-	return read(s, taps, split, false)
-}
-
-// ReadBoth is ReadFeatures with the mirrored rows after the others.
-func ReadBoth(s *store.Store, taps []string, split string) (Features, error) {
-	return read(s, taps, split, false, true)
-}
-
-func read(s *store.Store, taps []string, split string, mirrored ...bool) (Features, error) {
-	m, err := s.Matrix(taps, split, mirrored...)
+// ReadFeatures reads a split with the taps side by side, with flip the mirrored
+// images' rows after the others.
+func ReadFeatures(s *store.Store, taps []string, split string, flip bool) (Features, error) {
+	views := []bool{false}
+	if flip {
+		views = append(views, true)
+	}
+	m, err := s.Matrix(taps, split, views...)
 	if err == nil && len(m.Labels) == 0 {
 		err = fmt.Errorf("store %s: split %s has no rows", s.Dir(), split)
 	}
-	return Features{run.Rows{Labels: m.Labels, IDs: m.IDs, Indices: m.Indices}, m.X, m.Dim}, err
+	return Features{run.Rows{Labels: m.Labels, IDs: m.IDs, Indices: m.Indices}, m.X, m.Dim, flip}, err
 }
 
-// ReadExamples reads a split's features, with flip also those of the mirrored
-// images, whose logits are averaged with the others'.
-func ReadExamples(s *store.Store, taps []string, split string, flip bool) (fit.Features, run.Rows, error) {
-	f, err := ReadFeatures(s, taps, split)
-	if err != nil || !flip {
-		return fit.Features{X: f.X, Dim: f.Dim}, f.Rows, err
+// Examples are the images as networks see them: a mirrored one is no row of its own but
+// the other view of its image, and the logits of both are averaged. Nothing is copied.
+func (f Features) Examples() (fit.Features, run.Rows) {
+	if !f.Flip {
+		return fit.Features{X: f.X, Dim: f.Dim}, f.Rows
 	}
-	mirrored, err := read(s, taps, split, true)
-	return fit.Features{X: f.X, Dim: f.Dim, Mirrored: mirrored.X}, f.Rows, err
+	n := len(f.Labels) / 2
+	return fit.Features{X: f.X[:n*f.Dim], Mirrored: f.X[n*f.Dim:], Dim: f.Dim},
+		run.Rows{Labels: f.Labels[:n], IDs: f.IDs[:n], Indices: f.Indices[:n]}
 }

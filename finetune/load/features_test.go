@@ -1,6 +1,7 @@
 package load
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -9,21 +10,21 @@ import (
 	"graft/pretrained/store"
 )
 
-func TestLoadBothReadsIntoOneMatrix(t *testing.T) {
+func TestBothViewsAreReadIntoOneMatrix(t *testing.T) {
 	s, err := store.Open(runtest.Store(t, t.TempDir(), runtest.Usual()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	taps := []string{"mean", "cls"}
-	one, err := ReadFeatures(s, taps, "public-test")
+	one, err := ReadFeatures(s, taps, "public-test", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mirrored, err := read(s, taps, "public-test", true)
+	mirrored, err := s.Matrix(taps, "public-test", true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	both, err := ReadBoth(s, taps, "public-test")
+	both, err := ReadFeatures(s, taps, "public-test", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,6 +36,13 @@ func TestLoadBothReadsIntoOneMatrix(t *testing.T) {
 	}
 	if !slices.Equal(both.Indices, slices.Concat(one.Indices, one.Indices)) || len(both.Labels) != 120 || len(both.IDs) != 120 {
 		t.Errorf("%d indices, %d labels, %d ids; want those of 60 images twice", len(both.Indices), len(both.Labels), len(both.IDs))
+	}
+	x, rows := both.Examples()
+	if !slices.Equal(x.X, one.X) || !slices.Equal(x.Mirrored, mirrored.X) || &x.X[0] != &both.X[0] {
+		t.Error("as examples: not the same features, the mirrored ones beside the others")
+	}
+	if !reflect.DeepEqual(rows, one.Rows) {
+		t.Errorf("as examples: rows %+v, want %+v", rows, one.Rows)
 	}
 }
 

@@ -55,7 +55,9 @@ func (s Store) Splits() Splits { return StoreSplits(s.Store) }
 
 // Load reads a split's features.
 func (s Store) Load(_ context.Context, split string) (fit.Examples, run.Rows, error) {
-	return ReadExamples(s.Store, s.Head.Taps, split, s.Head.UseFlip)
+	f, err := ReadFeatures(s.Store, s.Head.Taps, split, s.Head.UseFlip)
+	x, rows := f.Examples()
+	return x, rows, err
 }
 
 // Identity is of the dataset that the features were extracted from.

@@ -12,13 +12,16 @@ import (
 	"graft/finetune/load"
 	"graft/finetune/nets"
 	"graft/finetune/run"
-	"graft/preprocess/augment"
 )
 
 // Observer is told how a training goes. Its functions may be nil.
 type Observer struct {
 	Log      func(line string)
 	Progress load.Progress
+}
+
+func (o Observer) training(rows, features, classes int, recipe string) {
+	o.log("training on %d rows of %d features, %d classes, recipe %s", rows, features, classes, recipe)
 }
 
 func (o Observer) log(format string, args ...any) {
@@ -48,28 +51,35 @@ func (d Descent) check() error {
 // task is a network with what it learns from.
 type task struct {
 	Descent
-	recipe     string
-	net        nets.Net
-	start      func(rows []int) (map[string][]float32, error) // the first weights, from the rows trained on; nil: drawn by the seed
-	labels     []int                                          // of all of train
-	data       func(rows []int) (fit.Data, error)
-	samples    func(rows []int) (fit.Examples, error) // the same rows as they are judged
-	split      string                                 // watched where nothing is held out; "" for none
-	validation func() (*fit.Validation, error)        // of split
-	augment    augment.Pipeline
-	softLabels float64
-	folder     string // of the run
-	unfinished bool   // it holds a checkpoint to go on from; else it is made, or emptied of an earlier run, when all else is ready
-	identity   map[string]string
+	net     nets.Net
+	start   func(rows []int) (map[string][]float32, error) // the first weights, from the rows trained on; nil: drawn by the seed
+	labels  []int                                          // of all of train
+	groups  []int                                          // of all of train: equal ones stay on one side of a hold-out; nil: each row by itself
+	data    func(rows []int) (fit.Data, error)
+	samples func(rows []int) (fit.Examples, error) // the same rows as they are judged
+	watched load.Source                            // its split for validation, where nothing is held out
+	record  run.TrainingRecord                     // as far as it is known before
+	place
+}
+
+// place is the run's folder, where checkpoints are left.
+type place struct {
+	folder     string
+	unfinished bool              // it holds a checkpoint to go on from; else it is made, or emptied of an earlier run, when all else is ready
+	identity   map[string]string // what decides the weights beside the network and its fit
 }
 
 // learn trains. The checkpoint stays in the run's folder until the run is saved.
 func (t task) learn(ctx context.Context, o Observer) (out fitted, err error) {
+	if err := t.net.Check(); err != nil {
+		return out, err
+	}
 	if t.Fit.Threads == 0 {
 		t.Fit.Threads = runtime.GOMAXPROCS(0)
 	}
-	record := run.TrainingRecord{Recipe: t.recipe, Augment: t.augment, SoftLabels: t.softLabels, Holdout: t.Holdout, Validation: t.split}
-	job, err := t.job(&record)
+	record := t.record
+	record.Holdout = t.Holdout
+	job, err := t.job(ctx, &record)
 	if err != nil {
 		return out, err
 	}
@@ -86,7 +96,7 @@ func (t task) learn(ctx context.Context, o Observer) (out fitted, err error) {
 		return out, err
 	}
 	record.Config, record.Samples, record.Epoch = job.Config, job.Train.Len(), r.Epoch
-	out = fitted{net: t.net, weights: r.Weights, training: &record, history: r.History}
+	out = fitted{net: t.net, weights: r.Weights, samples: record.Samples, training: &record, history: r.History}
 	if t.Fit.KeepBest {
 		out.last = r.Last
 	}
@@ -98,10 +108,10 @@ func (t task) learn(ctx context.Context, o Observer) (out fitted, err error) {
 
 // job is all that the training works with. What is computed from samples comes
 // from those trained on, never from those held out.
-func (t task) job(record *run.TrainingRecord) (j fit.Job, err error) {
+func (t task) job(ctx context.Context, record *run.TrainingRecord) (j fit.Job, err error) {
 	j = fit.Job{Net: t.net, Config: t.Fit, Checkpoint: filepath.Join(t.folder, run.CheckpointFile), Identity: t.identity}
 	rows := all(len(t.labels))
-	if j.Validation, rows, err = t.watch(rows, record); err != nil {
+	if j.Validation, rows, err = t.watch(ctx, rows, record); err != nil {
 		return j, err
 	}
 	if j.Train, err = t.data(rows); err != nil {
@@ -118,16 +128,16 @@ func (t task) job(record *run.TrainingRecord) (j fit.Job, err error) {
 
 // watch sets up what is validated after each epoch and returns the rows that
 // are left to train on.
-func (t task) watch(rows []int, record *run.TrainingRecord) (*fit.Validation, []int, error) {
+func (t task) watch(ctx context.Context, rows []int, record *run.TrainingRecord) (*fit.Validation, []int, error) {
 	if t.Holdout == 0 {
-		if t.split == "" {
+		if record.Validation = t.watched.Splits().Validation(); record.Validation == "" {
 			return nil, rows, nil
 		}
-		v, err := t.validation()
-		return v, rows, err
+		samples, f, err := t.watched.Load(ctx, record.Validation)
+		return &fit.Validation{Examples: samples, Labels: f.Labels}, rows, err
 	}
 	record.Validation = "hold-out of train"
-	rows, held, err := head.HoldOut(t.labels, t.net.Classes(), nil, t.Holdout, t.Fit.Seed)
+	rows, held, err := head.HoldOut(t.labels, t.net.Classes(), t.groups, t.Holdout, t.Fit.Seed)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,46 +13,43 @@ import (
 	"graft/pretrained/taps"
 )
 
-// describe resolves the taps and records everything that is known before
-// training.
-func describe(c *HeadConfig, s *store.Store) (run.Config, error) {
+// features is an embedding store to train on: what of it is asked for is there.
+type features struct {
+	*store.Store
+	taps     []string
+	manifest string // its file's SHA-256
+	backbone run.BackboneRecord
+}
+
+// openStore opens the store at dir, resolves the words for its taps and looks for the
+// backbone's file, at model or, where that is empty, beside the store.
+func openStore(dir string, words []string, model string) (f features, err error) {
+	if f.Store, err = store.Open(dir); err != nil {
+		return f, err
+	}
+	if f.taps, err = taps.Resolve("store "+f.Dir(), f.Taps(), words, taps.All); err != nil {
+		return f, err
+	}
+	if err = load.StoreSplits(f.Store).Check([]string{dataset.Train}); err != nil {
+		return f, err
+	}
+	if f.manifest, err = filehash.File(filepath.Join(f.Dir(), "manifest.json")); err != nil {
+		return f, err
+	}
+	f.backbone, err = describeBackbone(f.Store, f.taps, model)
+	return f, err
+}
+
+// describeBackbone records where the features of taps came from, and where the
+// ONNX file lies if it can be found.
+func describeBackbone(s *store.Store, taps []string, model string) (run.BackboneRecord, error) {
 	m := s.Manifest()
-	var err error
-	if c.Taps, err = taps.Resolve("store "+s.Dir(), s.Taps(), c.Taps, taps.All); err != nil {
-		return run.Config{}, err
-	}
-	if err := load.StoreSplits(s).Check([]string{dataset.Train}); err != nil {
-		return run.Config{}, err
-	}
-	manifest, err := filehash.File(filepath.Join(s.Dir(), "manifest.json"))
-	if err != nil {
-		return run.Config{}, err
-	}
-	config := run.NewConfig(nets.KindHead, c.Version, c.Seed, s.Classes())
-	config.Head = run.HeadRecord{Recipe: c.Recipe, UseFlip: c.UseFlip, ClassWeights: c.ClassWeights}
-	config.Embeddings = run.EmbeddingsRecord{Path: run.Absolute(s.Dir()), ManifestSHA256: manifest, DType: string(m.DType),
-		Provider: m.Backbone.Provider, Runtime: m.Backbone.Runtime, Rows: load.StoreSplits(s).Rows}
-	config.Dataset = run.DatasetRecord{Name: m.Dataset.Name, Fingerprint: m.Dataset.Fingerprint, Limit: m.Dataset.Limit}
-	dims := map[string]int{}
+	b, dims := m.Backbone, map[string]int{}
 	for _, t := range m.Taps {
-		if slices.Contains(c.Taps, t.Name) {
+		if slices.Contains(taps, t.Name) {
 			dims[t.Name] = t.Dim
 		}
 	}
-	config.Head.Taps = c.Taps
-	if config.Backbone, err = describeBackbone(c.Model, s, dims); err != nil {
-		return run.Config{}, err
-	}
-	if note := run.RandomNote(config.Backbone.Source); note != "" {
-		config.Notes = append(config.Notes, note)
-	}
-	return config, nil
-}
-
-// describeBackbone records where the features came from, and where the ONNX
-// file lies if it can be found.
-func describeBackbone(model string, s *store.Store, dims map[string]int) (run.BackboneRecord, error) {
-	b := s.Manifest().Backbone
 	record := run.BackboneRecord{Model: b.Name, SHA256: b.SHA256, Source: b.Source, Pretrained: run.Pretrained(b.Source),
 		Precision: b.Precision, Preprocessing: b.Preprocessing, Dims: dims}
 	f, err := load.BackboneOf(s, model)
@@ -64,4 +61,18 @@ func describeBackbone(model string, s *store.Store, dims map[string]int) (run.Ba
 	}
 	record.Model, record.Arch, record.SourceSHA256 = run.Absolute(f.Path), f.Meta.Arch, f.Meta.SourceSHA256
 	return record, nil
+}
+
+// describe is the record of a head trained on f; absent notes what train lacks.
+func (f features) describe(version string, seed uint64, head run.HeadRecord, absent []string) run.Config {
+	m, config := f.Manifest(), run.NewConfig(nets.KindHead, version, seed, f.Classes())
+	config.Head, config.Backbone = head, f.backbone
+	config.Embeddings = run.EmbeddingsRecord{Path: run.Absolute(f.Dir()), ManifestSHA256: f.manifest, DType: string(m.DType),
+		Provider: m.Backbone.Provider, Runtime: m.Backbone.Runtime, Rows: load.StoreSplits(f.Store).Rows}
+	config.Dataset = run.DatasetRecord{Name: m.Dataset.Name, Fingerprint: m.Dataset.Fingerprint, Limit: m.Dataset.Limit}
+	if note := run.RandomNote(f.backbone.Source); note != "" {
+		config.Notes = append(config.Notes, note)
+	}
+	config.Notes = append(config.Notes, absent...)
+	return config
 }

@@ -17,7 +17,6 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/preprocess/dataset"
-	"graft/pretrained/store"
 )
 
 // HeadConfig says how to train a head. Only Embeddings and Out are needed.
@@ -109,85 +108,60 @@ func (t HeadTraining) Run(ctx context.Context, o Observer) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if unfinished && c.Recipe == run.RecipeLBFGS { // which has no use for the checkpoint, and must not take it away
+	if unfinished && c.Descent == nil { // L-BFGS has no use for the checkpoint, and must not take it away
 		return Result{}, fmt.Errorf("run folder %s holds an interrupted training by gradient descent; choose another --out, or replace it with --force", c.Out)
 	}
-	s, err := store.Open(c.Embeddings)
+	s, err := openStore(c.Embeddings, c.Taps, c.Model)
 	if err != nil {
 		return Result{}, err
 	}
-	config, err := describe(&c, s)
-	if err != nil {
-		return Result{}, err
-	}
+	how := run.HeadRecord{Recipe: c.Recipe, Taps: s.taps, UseFlip: c.UseFlip, ClassWeights: c.ClassWeights}
+	source, classes := load.Store{Store: s.Store, Head: how}, s.Classes()
+	f, err := load.ReadFeatures(s.Store, s.taps, dataset.Train, c.UseFlip)
 	var out fitted
-	if c.Recipe == run.RecipeLBFGS {
-		out, err = trainLBFGS(ctx, c, s, &config, o)
+	switch {
+	case err != nil:
+	case c.Descent == nil:
+		// A face and its mirrored twin share an index: both train, or both judge.
+		out, err = fitLBFGS(ctx, f, f.Indices, len(classes), lbfgs{c.Lambda, c.ClassWeights, c.Seed, c.Threads}, o)
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err == nil {
 			err = run.StartFolder(c.Out)
 		}
-	} else {
-		out, err = trainDescent(ctx, c, s, &config, unfinished, o)
+	default:
+		x, rows := f.Examples()
+		l := headTask(*c.Descent, x, rows.Labels, nil, len(classes))
+		l.record.Recipe, l.watched = c.Recipe, source
+		l.place = place{c.Out, unfinished, map[string]string{"embeddings": s.manifest, "taps": strings.Join(s.taps, ","),
+			"use flip": strconv.FormatBool(c.UseFlip), "holdout": fmt.Sprint(c.Descent.Holdout)}}
+		o.training(len(l.labels), x.Dim, len(classes), c.Recipe)
+		out, err = l.learn(ctx, o)
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("train head on %s: %w", s.Dir(), err)
 	}
-	r := &run.Run{Dir: c.Out, Config: config}
-	return finish(ctx, r, out, load.Store{Store: s, Head: config.Head}, c.Threads)
+	r := &run.Run{Dir: c.Out, Config: s.describe(c.Version, c.Seed, out.record(how), f.AbsentClasses(classes))}
+	return finish(ctx, r, out, source, c.Threads)
 }
 
-// trainDescent is trainLBFGS for the recipes of gradient descent; it goes on
-// from an unfinished training's checkpoint.
-func trainDescent(ctx context.Context, c HeadConfig, s *store.Store, config *run.Config, unfinished bool, o Observer) (fitted, error) {
-	x, f, err := load.ReadExamples(s, c.Taps, dataset.Train, c.UseFlip)
-	if err != nil {
-		return fitted{}, err
-	}
-	classes := s.Classes()
-	config.Notes = append(config.Notes, f.AbsentClasses(classes)...)
-	l, err := headTask(c, s, x, f, config.Embeddings.ManifestSHA256)
-	if err != nil {
-		return fitted{}, err
-	}
-	l.unfinished = unfinished
-	o.log("training on %d rows of %d features, %d classes, recipe %s", len(f.Labels), x.Dim, len(classes), c.Recipe)
-	out, err := l.learn(ctx, o)
-	if err != nil {
-		return out, err
-	}
-	r := &config.Head
-	r.Dim, r.Samples, r.Standardize = x.Dim, out.training.Samples, l.start != nil
-	return out, nil
-}
-
-// headTask is what a head learns from features; manifest is the store's hash.
-func headTask(c HeadConfig, s *store.Store, x fit.Features, f run.Rows, manifest string) (task, error) {
-	classes := len(s.Classes())
-	net := c.Descent.Net
+// headTask is a head with the features [n,D] and labels [n] that it learns from, whatever
+// store they are of; rows whose groups [n] are equal stay together, nil takes each by itself.
+func headTask(d HeadDescent, x fit.Features, labels, groups []int, classes int) task {
+	net := d.Net
 	net.Features, net.Outputs = x.Dim, classes
-	if err := net.Check(); err != nil {
-		return task{}, err
-	}
-	l := task{Descent: c.Descent.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.StoreSplits(s).Validation(), folder: c.Out,
-		identity: map[string]string{"embeddings": manifest, "taps": strings.Join(c.Taps, ","), "use flip": strconv.FormatBool(c.UseFlip),
-			"holdout": fmt.Sprint(c.Descent.Holdout)}}
+	l := task{Descent: d.Descent, net: net, labels: labels, groups: groups}
 	if net.Standardize {
 		l.start = func(rows []int) (start map[string][]float32, err error) {
-			start = nets.Init(net, c.Seed)
-			start[nets.FeatureMean], start[nets.FeatureStd], err = head.Moments(x.X, x.Dim, rows, c.Threads)
+			start = nets.Init(net, d.Fit.Seed)
+			start[nets.FeatureMean], start[nets.FeatureStd], err = head.Moments(x.X, x.Dim, rows, d.Fit.Threads)
 			return start, err
 		}
 	}
 	l.data = func(rows []int) (fit.Data, error) {
-		return fit.NewFeatures(x, rows, fit.OneHot(f.Labels, classes), classes, c.Seed)
+		return fit.NewFeatures(x, rows, fit.OneHot(labels, classes), classes, d.Fit.Seed)
 	}
 	l.samples = func(rows []int) (fit.Examples, error) { return x.Rows(rows), nil }
-	l.validation = func() (*fit.Validation, error) {
-		x, f, err := load.ReadExamples(s, c.Taps, l.split, c.UseFlip)
-		return &fit.Validation{Examples: x, Labels: f.Labels}, err
-	}
-	return l, nil
+	return l
 }

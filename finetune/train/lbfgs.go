@@ -9,8 +9,6 @@ import (
 	"graft/finetune/load"
 	"graft/finetune/nets"
 	"graft/finetune/run"
-	"graft/preprocess/dataset"
-	"graft/pretrained/store"
 )
 
 // The numbers of run.RecipeLBFGS, which config.json repeats.
@@ -19,57 +17,41 @@ const (
 	tolerance     = 1e-7 // nats from the minimum at which a fit has converged
 )
 
-// trainLBFGS loads train, runs the recipe and completes the record.
-func trainLBFGS(ctx context.Context, c HeadConfig, s *store.Store, config *run.Config, o Observer) (fitted, error) {
-	read := load.ReadFeatures
-	if c.UseFlip {
-		read = load.ReadBoth
-	}
-	f, err := read(s, c.Taps, dataset.Train)
-	if err != nil {
-		return fitted{}, err
-	}
-	classes := s.Classes()
-	config.Notes = append(config.Notes, f.AbsentClasses(classes)...)
-	o.log("training on %d rows of %d features, %d classes, recipe %s", len(f.Labels), f.Dim, len(classes), c.Recipe)
-	out, err := fitLBFGS(ctx, c, f, len(classes))
-	if err != nil {
-		return out, err
-	}
-	r := &config.Head
-	r.Dim, r.Samples, r.Standardize = f.Dim, len(f.Labels), true
-	r.Lambda, r.LambdaFrom, r.Tried, r.Settings = out.record.Lambda, out.record.LambdaFrom, out.record.Tried, out.record.Settings
-	for _, t := range r.Tried {
-		o.log("λ %g: loss %.4f, accuracy %.1f%% on the tenth of train held out", t.Lambda, t.Loss, 100*t.Accuracy)
-	}
-	o.log("λ %g (%s): loss %.4f on all of train, penalty included", *r.Lambda, r.LambdaFrom, out.history[len(out.history)-1].TrainLoss)
-	return out, nil
+// lbfgs is the settings of run.RecipeLBFGS.
+type lbfgs struct {
+	lambda       *float64 // nil: chosen on a hold-out
+	classWeights string
+	seed         uint64
+	threads      int
 }
 
-// fitLBFGS is run.RecipeLBFGS.
-func fitLBFGS(ctx context.Context, c HeadConfig, f load.Features, classes int) (fitted, error) {
+// fitLBFGS fits a head to features, by r, and tells what was chosen. Rows whose groups [n] are equal
+// stay on one side of the hold-out.
+func fitLBFGS(ctx context.Context, f load.Features, groups []int, classes int, r lbfgs, o Observer) (fitted, error) {
 	n := len(f.Labels)
-	o := head.LBFGSOptions{MaxIterations: maxIterations, Tolerance: tolerance, Threads: c.Threads}
-	if c.ClassWeights == WeightsBalanced {
-		o.ClassWeights = head.Balanced(f.Labels, classes)
+	o.training(n, f.Dim, classes, run.RecipeLBFGS)
+	settings := head.LBFGSOptions{MaxIterations: maxIterations, Tolerance: tolerance, Threads: r.threads}
+	if r.classWeights == WeightsBalanced {
+		settings.ClassWeights = head.Balanced(f.Labels, classes)
 	}
-	out := fitted{record: run.HeadRecord{Settings: map[string]float64{"max_iterations": maxIterations, "tolerance": tolerance}}}
+	out := fitted{samples: n}
+	s := &out.strength
+	s.Settings = map[string]float64{"max_iterations": maxIterations, "tolerance": tolerance}
 	var l *head.Linear
 	var trace head.Trace
 	var err error
-	if c.Lambda != nil {
-		o.Lambda = *c.Lambda
-		l, trace, err = head.FitLBFGS(ctx, f.X, n, f.Dim, f.Labels, classes, o)
-		out.record.Lambda, out.record.LambdaFrom = c.Lambda, "given"
+	if r.lambda != nil {
+		settings.Lambda = *r.lambda
+		l, trace, err = head.FitLBFGS(ctx, f.X, n, f.Dim, f.Labels, classes, settings)
+		s.Lambda, s.LambdaFrom = r.lambda, "given"
 	} else {
 		var sel head.Selection
-		// A face and its mirrored twin share an index: both train, or both judge.
-		cv := head.CVOptions{LBFGS: o, Seed: c.Seed, Groups: f.Indices}
+		cv := head.CVOptions{LBFGS: settings, Seed: r.seed, Groups: groups}
 		l, trace, sel, err = head.FitCV(ctx, f.X, n, f.Dim, f.Labels, classes, cv)
-		out.record.Lambda, out.record.LambdaFrom = &sel.Lambda, "holdout"
+		s.Lambda, s.LambdaFrom = &sel.Lambda, "holdout"
 		out.notes = append(out.notes, atTheEdge(sel)...)
 		for _, t := range sel.Candidates {
-			out.record.Tried = append(out.record.Tried, run.Strength{Lambda: t.Lambda, Loss: t.Loss, Accuracy: t.Accuracy})
+			s.Tried = append(s.Tried, run.Strength{Lambda: t.Lambda, Loss: t.Loss, Accuracy: t.Accuracy})
 		}
 	}
 	if err != nil {
@@ -84,6 +66,10 @@ func fitLBFGS(ctx context.Context, c HeadConfig, f load.Features, classes int) (
 		out.history = append(out.history, fit.Epoch{Number: s.Iteration, TrainLoss: s.Loss, Seconds: s.Seconds - last})
 		last = s.Seconds
 	}
+	for _, t := range s.Tried {
+		o.log("λ %g: loss %.4f, accuracy %.1f%% on the tenth of train held out", t.Lambda, t.Loss, 100*t.Accuracy)
+	}
+	o.log("λ %g (%s): loss %.4f on all of train, penalty included", *s.Lambda, s.LambdaFrom, out.history[len(out.history)-1].TrainLoss)
 	return out, nil
 }
 

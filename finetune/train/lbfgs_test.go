@@ -24,12 +24,12 @@ func TestMirroredTwinsStayOnOneSide(t *testing.T) {
 	for i := range n {
 		f.Labels, f.Indices = append(f.Labels, rng.IntN(2)), append(f.Indices, i)
 	}
-	f.X, f.Labels, f.Indices = slices.Repeat(f.X, 2), slices.Repeat(f.Labels, 2), slices.Repeat(f.Indices, 2) // as loadBoth
-	out, err := fitLBFGS(context.Background(), HeadConfig{Seed: 1}, f, 2)
+	f.X, f.Labels, f.Indices = slices.Repeat(f.X, 2), slices.Repeat(f.Labels, 2), slices.Repeat(f.Indices, 2) // as load.ReadFeatures
+	out, err := fitLBFGS(context.Background(), f, f.Indices, 2, lbfgs{seed: 1}, Observer{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range out.record.Tried {
+	for _, s := range out.strength.Tried {
 		if !(s.Accuracy <= 0.75) {
 			t.Errorf("λ %g: %.0f%% of the hold-out right, want about half", s.Lambda, 100*s.Accuracy)
 		}

@@ -144,16 +144,12 @@ func (c NetConfig) task(ctx context.Context, d *dataset.Dataset, r *run.Run, o O
 	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
 	r.Config.Notes = append(r.Config.Notes, f.AbsentClasses(d.Classes)...)
 	side := net.InputShape()[1]
-	l := task{Descent: c.Descent, recipe: c.Recipe, net: net, labels: f.Labels, split: load.DatasetSplits(d).Validation(),
-		augment: c.Augment, softLabels: c.SoftLabels, folder: c.Out, identity: c.identity(fingerprint)}
+	l := task{Descent: c.Descent, net: net, labels: f.Labels, watched: images, place: place{folder: c.Out, identity: c.identity(fingerprint)},
+		record: run.TrainingRecord{Recipe: c.Recipe, Augment: c.Augment, SoftLabels: c.SoftLabels}}
 	l.data = func(rows []int) (fit.Data, error) {
 		return fit.NewImages(p, rows, targets, classes, c.Augment, c.Fit.Seed)
 	}
 	l.samples = func(rows []int) (fit.Examples, error) { return p.Plain(rows, side, c.Pixels.Mirror) }
-	l.validation = func() (*fit.Validation, error) {
-		samples, f, err := images.Load(ctx, l.split)
-		return &fit.Validation{Examples: samples, Labels: f.Labels}, err
-	}
 	return l, nil
 }
 

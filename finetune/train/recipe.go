@@ -114,10 +114,19 @@ type fitted struct {
 	net      nets.Net
 	weights  map[string][]float32
 	last     map[string][]float32 // the last weights, where others were kept
-	record   run.HeadRecord       // of L-BFGS: its part of it
+	samples  int                  // rows trained on
+	strength run.HeadRecord       // of L-BFGS: the penalty and its numbers, nothing else
 	training *run.TrainingRecord  // of gradient descent
 	history  []fit.Epoch
 	notes    []string
+}
+
+// record completes what was known of a head before its training.
+func (f fitted) record(known run.HeadRecord) run.HeadRecord {
+	net := f.net.(nets.Head)
+	known.Dim, known.Standardize, known.Samples = net.Features, net.Standardize, f.samples
+	known.Lambda, known.LambdaFrom, known.Tried, known.Settings = f.strength.Lambda, f.strength.LambdaFrom, f.strength.Tried, f.strength.Settings
+	return known
 }
 
 // Result is a run just trained.
