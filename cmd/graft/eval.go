@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,7 +16,7 @@ import (
 func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
-		Usage:     "judge a run: accuracy per class and in all, with 95% intervals, calibration, confusion",
+		Usage:     "judge a run: accuracy per class and in all, with 95% intervals, calibration, ranking, confusion",
 		ArgsUsage: "[RUN]",
 		Description: "A head is judged on the run's own embeddings, on others made with the same backbone, or straight from images\n" +
 			"(--data: backbone and head, nothing is kept). A cnn or vit is judged on the run's own dataset or on another of\n" +
@@ -43,6 +44,7 @@ func evalCommand() *cli.Command {
 			&cli.StringFlag{Name: "model", Usage: "with --data, of a head: the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
 			atLeast(1, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"}),
 			&cli.BoolFlag{Name: "confusion", Usage: "print the confusion matrices too"},
+			&cli.BoolFlag{Name: "reliability", Usage: "print the reliability tables too: of predictions of about equal probability, how many are right"},
 			&cli.StringFlag{Name: "predictions", Usage: "`FOLDER` for predictions-<split>.csv (default: the run, for its own data; none for other)"},
 			jsonFlag(),
 		}, providerFlags()...),
@@ -70,10 +72,17 @@ func eval(c *cli.Context) error {
 	if err := printReports(out, e.Reports, e.Notes); err != nil {
 		return err
 	}
-	if c.Bool("confusion") {
-		for _, r := range e.Reports {
+	for _, r := range e.Reports {
+		tables := []struct {
+			flag  string
+			write func(io.Writer) error
+		}{{"confusion", r.WriteConfusion}, {"reliability", r.WriteReliability}}
+		for _, t := range tables {
+			if !c.Bool(t.flag) {
+				continue
+			}
 			fmt.Fprintf(out, "\n%s:\n", r.Split)
-			if err := r.WriteConfusion(out); err != nil {
+			if err := t.write(out); err != nil {
 				return err
 			}
 		}

@@ -18,7 +18,7 @@ type evalMode struct {
 }
 
 // evalAlways are the flags that every way of judging heeds.
-var evalAlways = []string{"split", "threads", "confusion", "predictions", "json"}
+var evalAlways = []string{"split", "threads", "confusion", "reliability", "predictions", "json"}
 
 // Flags that go together.
 var (

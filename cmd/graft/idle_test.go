@@ -43,7 +43,7 @@ var alwaysLive = map[string]string{
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads side channels patch width depth heads mlp tied projection spare-token " +
 		"norm pool init stem dropout standardize",
 	"import":     "model weights key out classes data image-side mirror force side channels",
-	"eval":       "split threads confusion predictions json",
+	"eval":       "split threads confusion reliability predictions json",
 	"compare":    "markdown json",
 	"predict":    "top threads json",
 	"export":     "out json",

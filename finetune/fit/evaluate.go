@@ -120,14 +120,22 @@ func Probabilities(logits []float32, classes int) []float32 {
 	return out
 }
 
-// Score is the mean cross-entropy of logits [len(labels),classes], in nats, and the share of labels that have the highest
-// logit, of equal ones the first. It is computed from the logits, as PyTorch does: a probability that has become 0 in
-// float32 still costs what its logit says.
-func Score(logits []float32, labels []int, classes int) (loss, accuracy float64) {
+// Losses are the cross-entropies, in nats, of logits [len(labels),classes] against labels. They are computed from the
+// logits, as PyTorch does: a probability that has become 0 in float32 still costs what its logit says.
+func Losses(logits []float32, labels []int, classes int) []float64 {
+	out := make([]float64, len(labels))
 	for i, y := range labels {
 		row := logits[i*classes : (i+1)*classes]
-		loss += logSum(row) - float64(row[y])
-		if metrics.Argmax(row) == y {
+		out[i] = logSum(row) - float64(row[y])
+	}
+	return out
+}
+
+// Score is the mean of Losses and the share of labels that have the highest logit, of equal ones the first.
+func Score(logits []float32, labels []int, classes int) (loss, accuracy float64) {
+	for i, one := range Losses(logits, labels, classes) {
+		loss += one
+		if metrics.Argmax(logits[i*classes:(i+1)*classes]) == labels[i] {
 			accuracy++
 		}
 	}

@@ -109,14 +109,12 @@ func runName(path string) string { return filepath.ToSlash(filepath.Clean(path))
 // answers are what a model says of a split's samples.
 type answers struct {
 	run.Rows
-	probs []float32 // [n,classes]
-	// logits are what probs are the softmax of, nil where they are not: the loss
-	// of a probability that became 0 in float32 is told by its logit.
-	logits []float32
+	probs  []float32 // [n,classes]
+	losses []float64 // of the logits that probs are the softmax of, nil where there are none
 }
 
 func (a answers) ofLogits(logits []float32, classes int) answers {
-	a.logits, a.probs = logits, fit.Probabilities(logits, classes)
+	a.losses, a.probs = fit.Losses(logits, a.Labels, classes), fit.Probabilities(logits, classes)
 	return a
 }
 
@@ -135,12 +133,9 @@ func judge(name string, classes, splits []string, dir string, ask func(split str
 		if err != nil {
 			return nil, err
 		}
-		report, err := metrics.Evaluate(a.probs, a.Labels, classes)
+		report, err := metrics.Answers{Probs: a.probs, Labels: a.Labels, Losses: a.losses}.Evaluate(classes)
 		if err != nil {
 			return nil, fmt.Errorf("%s, split %s: %w", name, split, err)
-		}
-		if a.logits != nil {
-			report.Loss, _ = fit.Score(a.logits, a.Labels, len(classes))
 		}
 		report.Run, report.Split = name, split
 		reports = append(reports, report)

@@ -19,40 +19,27 @@ func Wilson(k, n int) (lo, hi float64) {
 	return max(0, min(p, (centre-half)/scale)), min(1, max(p, (centre+half)/scale))
 }
 
-// bins is the number of equal-width bins of the calibration error.
-const bins = 15
-
-// ece is the expected calibration error of the predicted class (Guo et al.,
-// "On Calibration of Modern Neural Networks", 2017): samples fall into 15 bins
-// of equal width by the probability of their prediction, bin i holding
-// (i/15, (i+1)/15]; the result is the mean over samples of the distance between
-// their bin's accuracy and its mean confidence. probs is [n,k] row-major.
-func ece(probs []float32, labels []int, k int) float64 {
-	var gap [bins]float64 // sum of correct − confidence
-	for i, y := range labels {
-		row := probs[i*k : (i+1)*k]
-		p := Argmax(row)
-		confidence := float64(row[p])
-		b := bin(confidence)
-		gap[b] -= confidence
-		if p == y {
-			gap[b]++
-		}
+// wilson is nil where there is no rate.
+func wilson(k, n int) *[2]float64 {
+	if n == 0 {
+		return nil
 	}
-	sum := 0.0
-	for _, g := range gap {
-		sum += math.Abs(g)
-	}
-	return sum / float64(len(labels))
+	lo, hi := Wilson(k, n)
+	return &[2]float64{lo, hi}
 }
 
-// bin compares with the bounds themselves: multiplying by 15 would round some
-// values across one.
-func bin(confidence float64) int {
-	for i := range bins - 1 {
-		if confidence <= float64(i+1)/bins {
-			return i
-		}
+// defined is nil for a figure that is not.
+func defined(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
 	}
-	return bins - 1
+	return &v
+}
+
+// known is nil for the interval of a figure that is never defined.
+func known(interval [2]float64) *[2]float64 {
+	if math.IsNaN(interval[0]) {
+		return nil
+	}
+	return &interval
 }

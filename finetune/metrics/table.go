@@ -1,8 +1,10 @@
 package metrics
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -40,10 +42,55 @@ var figures = []struct {
 }{
 	{"accuracy", func(r Report) string { return Share(r.Correct, r.Total) }},
 	{"95% interval", func(r Report) string { return fmt.Sprintf("%.1f–%.1f%%", 100*r.Interval[0], 100*r.Interval[1]) }},
-	{"balanced accuracy", func(r Report) string { return fmt.Sprintf("%.1f%%", 100*r.Balanced) }},
-	{"macro F1", func(r Report) string { return fmt.Sprintf("%.3f", r.MacroF1) }},
-	{"cross-entropy", func(r Report) string { return fmt.Sprintf("%.4f", r.Loss) }},
-	{"calibration error", func(r Report) string { return fmt.Sprintf("%.3f", r.ECE) }},
+	{"balanced accuracy", func(r Report) string { return percent(r.Balanced, r.BalancedInterval) }},
+	{"top 2, 3, 5", func(r Report) string { return topText(r.TopK) }},
+	{"macro F1", func(r Report) string { return figureText(3, &r.MacroF1, r.MacroF1Interval) }},
+	{"Cohen's kappa", func(r Report) string { return figureText(3, r.Kappa, r.KappaInterval) }},
+	{"AUROC", func(r Report) string { return figureText(3, r.AUROC, r.AUROCInterval) }},
+	{"average precision", func(r Report) string { return figureText(3, r.Precision, r.PrecisionInterval) }},
+	{"cross-entropy", func(r Report) string { return figureText(4, &r.Loss, r.LossInterval) }},
+	{"Brier score", func(r Report) string { return figureText(3, &r.Brier, r.BrierInterval) }},
+	{"calibration error", func(r Report) string { return figureText(3, &r.ECE, r.ECEInterval) }},
+}
+
+// figureText is "0.667 (0.612–0.721)", "n/a" where it is not defined; reports of
+// earlier versions have no intervals.
+func figureText(digits int, v *float64, interval *[2]float64) string {
+	switch {
+	case v == nil:
+		return "n/a"
+	case interval == nil:
+		return fmt.Sprintf("%.*f", digits, *v)
+	}
+	return fmt.Sprintf("%.*f (%.*f–%.*f)", digits, *v, digits, interval[0], digits, interval[1])
+}
+
+func percent(v float64, interval *[2]float64) string {
+	if interval == nil {
+		return fmt.Sprintf("%.1f%%", 100*v)
+	}
+	return fmt.Sprintf("%.1f%% (%.1f–%.1f%%)", 100*v, 100*interval[0], 100*interval[1])
+}
+
+func topText(list []TopK) string {
+	var shares []string
+	for _, t := range list {
+		shares = append(shares, percent(t.Accuracy, nil))
+	}
+	return cmp.Or(strings.Join(shares, ", "), "n/a")
+}
+
+// WriteReliability prints the reliability table: of the predictions in each bin of
+// probabilities how many there are, their mean probability, and how many are right.
+func (c Calibration) WriteReliability(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "probability\tpredictions\tmean\tright\t")
+	for i, b := range c.Reliability {
+		if b.Count > 0 {
+			fmt.Fprintf(t, "%.2f–%.2f\t%d\t%.3f\t%s\t\n", float64(i)/bins, float64(i+1)/bins, b.Count, *b.Confidence, figureText(3, b.Accuracy, b.Interval))
+		}
+	}
+	return t.Flush()
 }
 
 // WriteTable prints splits side by side: a line per class, named as it is given,

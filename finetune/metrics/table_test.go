@@ -40,6 +40,24 @@ func TestWriteConfusion(t *testing.T) {
 	}
 }
 
+func TestWriteReliability(t *testing.T) {
+	c, err := Answers{Probs: []float32{0.9, 0.1, 0.91, 0.09, 0.5, 0.5}, Labels: []int{0, 1, 0}}.Calibration(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := c.WriteReliability(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := "" +
+		"  probability  predictions   mean                right\n" +
+		"    0.47–0.53            1  0.500  1.000 (0.207–1.000)\n" +
+		"    0.87–0.93            2  0.905  0.500 (0.095–0.905)\n"
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
+
 func TestWriteTableRefusesDifferentClasses(t *testing.T) {
 	a, b := Report{Split: "x", Classes: []Class{{Name: "a"}}}, Report{Split: "y", Classes: []Class{{Name: "b"}}}
 	if err := WriteTable(&bytes.Buffer{}, a, b); err == nil || !strings.Contains(err.Error(), "different classes") {
@@ -66,8 +84,13 @@ func ExampleEvaluate() {
 	// dog:                50.0% (1/2)
 	// accuracy            66.7% (2/3)
 	// 95% interval        20.8–93.9%
-	// balanced accuracy   75.0%
-	// macro F1            0.667
-	// cross-entropy       0.5202
-	// calibration error   0.400
+	// balanced accuracy   75.0% (0.0–100.0%)
+	// top 2, 3, 5         n/a
+	// macro F1            0.667 (0.000–1.000)
+	// Cohen's kappa       0.400 (0.000–1.000)
+	// AUROC               1.000 (1.000–1.000)
+	// average precision   1.000 (1.000–1.000)
+	// cross-entropy       0.5202 (0.3567–0.6931)
+	// Brier score         0.333 (0.180–0.500)
+	// calibration error   0.400 (0.300–0.500)
 }
