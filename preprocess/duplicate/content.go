@@ -29,6 +29,30 @@ type Content struct {
 // Known tells whether somebody looked at the image.
 func (c Content) Known() bool { return c.Key != Key{} }
 
+// Record is a Content as the columns of a parquet file.
+type Record struct {
+	Key   [16]byte `parquet:"key"`
+	Print [64]byte `parquet:"print"`
+}
+
+// Record has the print's elements as bytes, two's complement.
+func (c Content) Record() Record {
+	r := Record{Key: c.Key}
+	for i, v := range c.Print {
+		r.Print[i] = byte(v)
+	}
+	return r
+}
+
+// Content is that of which r is the Record.
+func (r Record) Content() Content {
+	c := Content{Key: r.Key}
+	for i, v := range r.Print {
+		c.Print[i] = int8(v)
+	}
+	return c
+}
+
 // Of looks at an image. A colour image whose three planes are equal has the
 // content of the gray one, so that a PNG saved as RGB is its original.
 func Of(im preprocess.Image) Content {

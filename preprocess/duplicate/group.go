@@ -185,19 +185,19 @@ func (s sets) firsts() []int {
 	return s
 }
 
-// Join makes groups of groups: images that share a group in any of the lists, all of
-// one length, share one in the result, which is numbered as those of Groups. An
-// empty list joins nothing.
-func Join[T comparable](groups []int, names []T) []int {
+// Join makes groups of groups: images that share a group, or a name in a list as
+// long, share one in the result, which is numbered as those of Groups. An empty
+// name joins nothing.
+func Join(groups []int, names []string) []int {
 	s := newSets(len(groups))
 	for i, g := range groups {
 		s.join(i, g)
 	}
-	first := map[T]int{}
+	first := map[string]int{}
 	for i, name := range names {
 		if j, seen := first[name]; seen {
 			s.join(i, j)
-		} else {
+		} else if name != "" {
 			first[name] = i
 		}
 	}

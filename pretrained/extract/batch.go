@@ -3,6 +3,7 @@ package extract
 import (
 	"context"
 
+	"graft/preprocess/duplicate"
 	"graft/pretrained/store"
 )
 
@@ -35,6 +36,7 @@ func (p *pipeline) decodeOne(ctx context.Context, s *slot, index int) {
 		s.err = err
 		return
 	}
+	s.content = duplicate.Of(im)
 	s.image = p.c.Backbone.Prepare(im)
 	if p.c.Flip {
 		s.mirror = s.image.Mirror()

@@ -17,6 +17,7 @@ import (
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
+	"graft/preprocess/duplicate"
 	"graft/pretrained/store"
 	"graft/pretrained/taps"
 )
@@ -128,7 +129,7 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summa
 	err = p.run(ctx)
 	var state store.State
 	if err == nil {
-		state, err = w.Finish()
+		state, err = w.Finish(ctx, c.look)
 	}
 	if err := errors.Join(err, w.Close()); err != nil {
 		return Summary{}, fmt.Errorf("extract to %s: %w", c.Out, err)
@@ -195,6 +196,15 @@ func (c *Config) defaults() error {
 		return fmt.Errorf("batch of %d images, wanted 1 to %d", c.Batch, store.MaxBatch)
 	}
 	return nil
+}
+
+// look is the content of an image.
+func (c *Config) look(ctx context.Context, index int) (duplicate.Content, error) {
+	im, err := c.Data.Image(ctx, index)
+	if err != nil {
+		return duplicate.Content{}, err
+	}
+	return duplicate.Of(im), nil
 }
 
 // splits lists the chosen splits in the dataset's order.

@@ -331,3 +331,32 @@ func TestBadConfig(t *testing.T) {
 		os.RemoveAll("x")
 	}
 }
+
+// Equal images share a group, whatever their split and name.
+func TestStoreKnowsCopies(t *testing.T) {
+	dir := pictures(t, 4)
+	data, err := os.ReadFile(filepath.Join(dir, "train", "cat", "000.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "test", "dog", "copy.png")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "e")
+	c := extract.Config{Data: openData(t, dir), Backbone: &fake{}, Out: out}
+	if _, err := extract.Run(context.Background(), c, nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := s.Rows()
+	if last := rows[len(rows)-1]; last.Split != "test" || last.Group != rows[0].Group || !last.Content.Known() {
+		t.Errorf("the copy is in group %d, the original in %d", last.Group, rows[0].Group)
+	}
+}

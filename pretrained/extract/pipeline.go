@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"graft/preprocess"
+	"graft/preprocess/duplicate"
 	"graft/pretrained/store"
 )
 
@@ -73,6 +74,7 @@ type batch struct {
 
 // slot is one image of a batch.
 type slot struct {
+	content       duplicate.Content
 	image, mirror preprocess.Image
 	err           error
 }
@@ -188,7 +190,7 @@ func (p *pipeline) collect(b *batch) (images, mirrors []preprocess.Image, err er
 		images, mirrors = append(images, s.image), append(mirrors, s.mirror)
 		b.rows = append(b.rows, store.Row{
 			Index: b.indices[i], ID: sample.ID, Split: sample.Split,
-			Label: sample.Label, LabelName: p.c.Data.Classes[sample.Label],
+			Label: sample.Label, LabelName: p.c.Data.Classes[sample.Label], Content: s.content,
 		})
 	}
 	return images, mirrors, nil

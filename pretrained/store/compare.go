@@ -50,6 +50,7 @@ func (m *Manifest) differences(want *Manifest, keepBatch bool) []Difference {
 	addNamed("dataset", m.Dataset.Name, m.Dataset.Fingerprint, want.Dataset.Name, want.Dataset.Fingerprint)
 	add("classes", words(m.Dataset.Classes), words(want.Dataset.Classes))
 	add("splits", words(m.Dataset.Splits), words(want.Dataset.Splits))
+	add("groups by", m.Dataset.GroupBy, want.Dataset.GroupBy)
 	add("limit", m.Dataset.Limit, want.Dataset.Limit)
 	add("taps", tapWords(m.Taps), tapWords(want.Taps))
 	add("flip", m.Flip, want.Flip)

@@ -15,6 +15,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"graft/internal/atomicfile"
+	"graft/internal/parquetfile"
 )
 
 // ExportOptions choose what Export writes.
@@ -66,7 +67,7 @@ func newSink(path string, w io.Writer, sel *selection, rows int) (sink, error) {
 		_, err := w.Write(npyHeader{Float32, rows, sel.dim}.encode())
 		return &npySink{w: w, dim: sel.dim}, err
 	case ".parquet":
-		return &parquetSink{w: parquet.NewGenericWriter[exportRow](w, writerOptions()...), dim: sel.dim}, nil
+		return &parquetSink{w: parquet.NewGenericWriter[exportRow](w, parquetfile.Options()...), dim: sel.dim}, nil
 	case ".csv":
 		return newCSVSink(w, sel)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 )
@@ -19,8 +20,9 @@ func (s State) Complete() bool { return len(s.Missing) == 0 }
 
 // Finish fills in the manifest if every shard is there, whoever made them, and says
 // how far the store is. It may be called any number of times and by any number of
-// processes: all write the same bytes.
-func (w *Writer) Finish() (State, error) {
+// processes: all write the same bytes. look, which may be nil, tells the content of
+// the image at a position in the dataset, for shards of before contents were kept.
+func (w *Writer) Finish(ctx context.Context, look Look) (State, error) {
 	m, err := readManifest(w.dir)
 	if err != nil {
 		return State{}, err
@@ -33,6 +35,9 @@ func (w *Writer) Finish() (State, error) {
 		return state, err
 	}
 	if whole.Errors, err = w.writeErrors(bad); err != nil {
+		return state, err
+	}
+	if whole.Groups, err = w.writeGroups(ctx, m, whole, look); err != nil {
 		return state, err
 	}
 	data, err := whole.encode()

@@ -41,8 +41,8 @@ const (
 	maxSamples = 1 << 40
 )
 
-// Manifest is what manifest.json holds. Everything but Shards and Errors is settled
-// when the store is begun, by whichever process comes first; the two are filled in
+// Manifest is what manifest.json holds. Everything but Shards, Errors and Groups is settled
+// when the store is begun, by whichever process comes first; these are filled in
 // when every shard is there. Nothing in it depends on how many processes made the
 // store, or on when or how often one was broken off.
 type Manifest struct {
@@ -64,6 +64,9 @@ type Manifest struct {
 	Shards []Shard `json:"shards"`
 	// Errors is the SHA-256 of meta/errors.parquet, "" where nothing was left out.
 	Errors string `json:"errors,omitempty"`
+	// Groups is the SHA-256 of groups.parquet, "" where the images' contents are not
+	// known, as in stores of before they were kept.
+	Groups string `json:"groups,omitempty"`
 }
 
 // Backbone says what computed the features.
@@ -82,8 +85,9 @@ type Dataset struct {
 	Name        string   `json:"name"`
 	Fingerprint string   `json:"fingerprint"` // of pixels, labels and their order
 	Classes     []string `json:"classes"`
-	Splits      []string `json:"splits"` // those selected
-	Limit       int      `json:"limit"`  // samples per split, 0 for all
+	Splits      []string `json:"splits"`             // those selected
+	Limit       int      `json:"limit"`              // samples per split, 0 for all
+	GroupBy     string   `json:"group_by,omitempty"` // what names the user's own groups, see dataset.Ref
 }
 
 // Tap is one kind of feature: a folder of shards.
@@ -115,7 +119,7 @@ func (m *Manifest) Complete() bool { return len(m.Shards) == m.shardCount() }
 // begun is the manifest as it was before the first shard.
 func (m *Manifest) begun() *Manifest {
 	c := *m
-	c.Shards, c.Errors = []Shard{}, ""
+	c.Shards, c.Errors, c.Groups = []Shard{}, "", ""
 	return &c
 }
 
@@ -260,6 +264,9 @@ func (m *Manifest) check() error {
 		}
 		next = m.Shards[i].First + m.ShardRows
 		left += m.Shards[i].Count - m.Shards[i].Rows
+	}
+	if m.Groups != "" && len(m.Groups) != 64 {
+		return fmt.Errorf("the SHA-256 of %s is %q", groupsPath, m.Groups)
 	}
 	if (left > 0) != (m.Errors != "") || m.Errors != "" && len(m.Errors) != 64 {
 		return fmt.Errorf("%d samples were left out, and the SHA-256 of %s is %q", left, errorsPath, m.Errors)

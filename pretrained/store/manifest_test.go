@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"graft/preprocess/duplicate"
+	"graft/preprocess/synthetic"
 )
 
 func validManifest() *Manifest {
@@ -141,7 +144,13 @@ func metaBytes(t testing.TB, rows []Row) []byte {
 
 func TestMeta(t *testing.T) {
 	classes := []string{"angry", "happy"}
-	rows := []Row{{0, "a", "train", 1, "happy"}, {7, "ünï", "val", 0, "angry"}, {8, "", "val", 0, "angry"}}
+	rows := []Row{{Index: 0, ID: "a", Split: "train", Label: 1, LabelName: "happy"}, {Index: 7, ID: "ünï", Split: "val", LabelName: "angry"}, {Index: 8, Split: "val", LabelName: "angry"}}
+	testMeta(t, classes, rows)
+	rows[0].Content, rows[1].GroupName = duplicate.Of(synthetic.Face(1, 0, 0)), "ann"
+	testMeta(t, classes, rows)
+}
+
+func testMeta(t *testing.T, classes []string, rows []Row) {
 	data := metaBytes(t, rows)
 	if !bytes.Equal(data, metaBytes(t, rows)) {
 		t.Error("the same rows gave different bytes")
@@ -171,7 +180,7 @@ func TestMeta(t *testing.T) {
 // FuzzMeta damages a metadata file: an error or rows, never a panic. Store checks
 // the file's hash before it parses it.
 func FuzzMeta(f *testing.F) {
-	f.Add(metaBytes(f, []Row{{0, "a", "train", 1, "b"}, {1, "c", "train", 0, "a"}}))
+	f.Add(metaBytes(f, []Row{{Index: 0, ID: "a", Split: "train", Label: 1, LabelName: "b"}, {Index: 1, ID: "c", Split: "train", LabelName: "a", GroupName: "g"}}))
 	f.Add([]byte("PAR1PAR1"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if rows, err := readMeta(data, 2, []string{"a", "b"}); err == nil && len(rows) != 2 {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"graft/preprocess/duplicate"
 	"graft/pretrained/taps"
 )
 
@@ -20,6 +21,10 @@ type Matrix struct {
 	Labels  []int
 	IDs     []string
 	Indices []int // positions in the dataset
+	// Groups have equal numbers for images that are the same or nearly so, in any
+	// split, or of one group of the user's; nil where the store has none.
+	Groups   []int
+	Contents []duplicate.Content // of the images, nil like Groups
 }
 
 // Matrix reads features: the taps side by side, in the words of package taps (none: all
@@ -61,6 +66,9 @@ func (s *Store) Matrix(words []string, split string, mirrored ...bool) (Matrix, 
 			for _, r := range p.rows {
 				row := &s.rows[p.base+r]
 				m.Labels, m.IDs, m.Indices = append(m.Labels, row.Label), append(m.IDs, row.ID), append(m.Indices, row.Index)
+				if s.Grouped() {
+					m.Groups, m.Contents = append(m.Groups, row.Group), append(m.Contents, row.Content)
+				}
 			}
 		}
 	}

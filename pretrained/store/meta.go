@@ -1,13 +1,13 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
-	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/snappy"
+	"graft/internal/parquetfile"
+	"graft/preprocess/duplicate"
 )
 
 // Row says which sample a row of the features belongs to.
@@ -17,6 +17,9 @@ type Row struct {
 	Split     string
 	Label     int
 	LabelName string
+	Content   duplicate.Content // of its image; unknown in stores of before it was kept
+	GroupName string            // the user's own group (person, film …), "" for none
+	Group     int               // where the store is Grouped: the first of the rows that are the same as this one
 }
 
 // metaRow is a Row as a parquet record.
@@ -26,6 +29,13 @@ type metaRow struct {
 	Split     string `parquet:"split,dict"`
 	Label     int32  `parquet:"label"`
 	LabelName string `parquet:"label_name,dict"`
+}
+
+// contentRow is a metaRow that also tells the image.
+type contentRow struct {
+	metaRow
+	duplicate.Record
+	GroupName string `parquet:"group_name,dict"`
 }
 
 func (r Row) record() metaRow {
@@ -54,21 +64,20 @@ type badRecord struct {
 	Reason string `parquet:"reason,dict"`
 }
 
-// writerOptions give the same bytes for the same rows, whatever build wrote them.
-func writerOptions() []parquet.WriterOption {
-	return []parquet.WriterOption{
-		parquet.CreatedBy("graft", "1", "0"),
-		parquet.Compression(&snappy.Codec{}),
-	}
-}
-
-// writeMeta writes rows as a parquet file.
+// writeMeta writes rows as a parquet file, with contents if any is known.
 func writeMeta(w io.Writer, rows []Row) error {
-	records := make([]metaRow, len(rows))
-	for i, r := range rows {
-		records[i] = r.record()
+	if !slices.ContainsFunc(rows, func(r Row) bool { return r.Content.Known() || r.GroupName != "" }) {
+		records := make([]metaRow, len(rows))
+		for i, r := range rows {
+			records[i] = r.record()
+		}
+		return parquetfile.Write(w, records)
 	}
-	return writeParquet(w, records)
+	records := make([]contentRow, len(rows))
+	for i, r := range rows {
+		records[i] = contentRow{r.record(), r.Content.Record(), r.GroupName}
+	}
+	return parquetfile.Write(w, records)
 }
 
 // writeBad writes meta/errors.parquet.
@@ -77,20 +86,20 @@ func writeBad(w io.Writer, bad []BadRow) error {
 	for i, b := range bad {
 		records[i] = badRecord{int64(b.Index), b.ID, b.Split, int32(b.Label), b.Reason}
 	}
-	return writeParquet(w, records)
-}
-
-func writeParquet[T any](w io.Writer, records []T) error {
-	pw := parquet.NewGenericWriter[T](w, writerOptions()...)
-	if _, err := pw.Write(records); err != nil {
-		return err
-	}
-	return pw.Close()
+	return parquetfile.Write(w, records)
 }
 
 // readMeta reads what writeMeta wrote: exactly want rows, labels within classes.
 func readMeta(data []byte, want int, classes []string) ([]Row, error) {
-	records, err := readParquet[metaRow](data, want)
+	records, err := parquetfile.Read[contentRow](data, want)
+	if errors.Is(err, parquetfile.ErrColumns) {
+		var plain []metaRow
+		plain, err = parquetfile.Read[metaRow](data, want)
+		records = make([]contentRow, len(plain))
+		for i, r := range plain {
+			records[i].metaRow = r
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -99,14 +108,15 @@ func readMeta(data []byte, want int, classes []string) ([]Row, error) {
 		if m.Label < 0 || int(m.Label) >= len(classes) || classes[m.Label] != m.LabelName {
 			return nil, fmt.Errorf("row %d has label %d (%q), which is not one of the %d classes", i, m.Label, m.LabelName, len(classes))
 		}
-		rows[i] = Row{int(m.Index), m.ID, m.Split, int(m.Label), classes[m.Label]}
+		rows[i] = Row{Index: int(m.Index), ID: m.ID, Split: m.Split, Label: int(m.Label), LabelName: classes[m.Label],
+			Content: m.Content(), GroupName: m.GroupName}
 	}
 	return rows, nil
 }
 
 // readBad reads what writeBad wrote: exactly want rows.
 func readBad(data []byte, want int) ([]BadRow, error) {
-	records, err := readParquet[badRecord](data, want)
+	records, err := parquetfile.Read[badRecord](data, want)
 	if err != nil {
 		return nil, err
 	}
@@ -115,31 +125,4 @@ func readBad(data []byte, want int) ([]BadRow, error) {
 		bad[i] = BadRow{int(r.Index), r.ID, r.Split, int(r.Label), r.Reason}
 	}
 	return bad, nil
-}
-
-// readParquet reads exactly want records. The parquet library may panic on damaged
-// bytes, which is turned into an error.
-func readParquet[T any](data []byte, want int) (records []T, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			records, err = nil, fmt.Errorf("malformed parquet file: %v", p)
-		}
-	}()
-	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return nil, fmt.Errorf("malformed parquet file: %w", err)
-	}
-	if f.NumRows() != int64(want) {
-		return nil, fmt.Errorf("%d rows, wanted %d", f.NumRows(), want)
-	}
-	if schema := parquet.SchemaOf(*new(T)); !parquet.EqualNodes(f.Schema(), schema) {
-		return nil, fmt.Errorf("columns are %v; wanted %v", f.Schema(), schema)
-	}
-	r := parquet.NewGenericReader[T](f)
-	defer r.Close()
-	records = make([]T, want)
-	if n, err := r.Read(records); n != want || (err != nil && !errors.Is(err, io.EOF)) {
-		return nil, fmt.Errorf("%d rows could be read, wanted %d: %w", n, want, err)
-	}
-	return records, nil
 }

@@ -5,8 +5,10 @@
 //	manifest.json            what made the store; when finished, its shards with hashes
 //	<tap>/00000.npy          float32 or float16 [rows, D], C order, memory-mappable
 //	<tap>.flip/00000.npy     the same of the images mirrored left to right
-//	meta/00000.parquet       index, id, split, label, label_name
+//	meta/00000.parquet       index, id, split, label, label_name, and of the image its
+//	                         key and print (package duplicate) and the user's group
 //	meta/errors.parquet      index, id, split, label, reason of the images left out, if any
+//	groups.parquet           index, key, print, group: which rows are the same, when finished
 //	shards/00000.json        the shard's rows and hashes, written when the shard is whole
 //
 // Shards cover fixed ranges of the selected samples and are whole or absent, so a
@@ -54,6 +56,9 @@ func Open(dir string) (*Store, error) {
 		if err := s.openShard(&m.Shards[i]); err != nil {
 			return nil, fmt.Errorf("embedding store: %w", err)
 		}
+	}
+	if err := s.readGroups(); err != nil {
+		return nil, fmt.Errorf("embedding store: %w", err)
 	}
 	return s, nil
 }

@@ -34,7 +34,7 @@ func Example() {
 	_ = shard.Append([]store.Row{{Index: 0, ID: "a.png", Split: "train", Label: 1, LabelName: "dog"},
 		{Index: 1, ID: "b.png", Split: "train", Label: 0, LabelName: "cat"}}, [][]float32{{1, 2, 3, 4}}, nil)
 	fmt.Println(shard.Commit())
-	state, err := w.Finish()
+	state, err := w.Finish(ctx, nil)
 	fmt.Println(state.Complete(), err)
 
 	s, _ := store.Open(filepath.Join(dir, "e"))
@@ -156,7 +156,7 @@ func (f *fixture) writePart(t *testing.T, dir string, p store.Part, bad ...int) 
 // finish completes the store if it can, and lets go of it.
 func finish(t *testing.T, w *store.Writer) store.State {
 	t.Helper()
-	s, err := w.Finish()
+	s, err := w.Finish(t.Context(), nil)
 	if err == nil {
 		err = w.Close()
 	}

@@ -88,6 +88,9 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 	if m.Errors != "" {
 		v.list = append(v.list, check{errorsPath, m.Errors, noShard})
 	}
+	if m.Groups != "" {
+		v.list = append(v.list, check{groupsPath, m.Groups, noShard})
+	}
 	faults, err := checkFiles(ctx, dir, v.list, progress)
 	if err != nil {
 		return Report{}, err
@@ -185,7 +188,7 @@ func (v *verifier) fault(kind Kind, file string, shard int, detail string) {
 // record have: its process may just be at work, or was killed between them.
 func (v *verifier) unexpected() {
 	expected := map[string]bool{
-		errorsPath: v.m.Errors != "" || !v.r.Complete, manifestName: true,
+		errorsPath: v.m.Errors != "" || !v.r.Complete, groupsPath: !v.r.Complete, manifestName: true,
 		v.m.Backbone.Name: true, // a backbone may lie beside its features
 	}
 	for _, c := range v.list {

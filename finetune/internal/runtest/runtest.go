@@ -74,7 +74,7 @@ func Store(t testing.TB, dir string, s Spec) string {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.Finish(); err != nil {
+	if _, err := w.Finish(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	return out

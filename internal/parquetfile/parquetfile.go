@@ -1,0 +1,63 @@
+// Package parquetfile writes and reads small tables as parquet files, the same bytes
+// for the same records whatever build wrote them.
+package parquetfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/snappy"
+)
+
+// Options are those of every writer.
+func Options() []parquet.WriterOption {
+	return []parquet.WriterOption{
+		parquet.CreatedBy("graft", "1", "0"),
+		parquet.Compression(&snappy.Codec{}),
+	}
+}
+
+// Write writes records whose struct tags name the columns.
+func Write[T any](w io.Writer, records []T) error {
+	pw := parquet.NewGenericWriter[T](w, Options()...)
+	if _, err := pw.Write(records); err != nil {
+		return err
+	}
+	return pw.Close()
+}
+
+// ErrColumns is wrapped by the error for a file of other columns than the record's.
+var ErrColumns = errors.New("other columns")
+
+// Read reads exactly want records, or all where want is -1. The parquet library may
+// panic on damaged bytes, which is turned into an error.
+func Read[T any](data []byte, want int) (records []T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			records, err = nil, fmt.Errorf("malformed parquet file: %v", p)
+		}
+	}()
+	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, fmt.Errorf("malformed parquet file: %w", err)
+	}
+	if want == -1 {
+		want = int(f.NumRows())
+	}
+	if want < 0 || f.NumRows() != int64(want) {
+		return nil, fmt.Errorf("%d rows, wanted %d", f.NumRows(), want)
+	}
+	if schema := parquet.SchemaOf(*new(T)); !parquet.EqualNodes(f.Schema(), schema) {
+		return nil, fmt.Errorf("%w: %v; wanted %v", ErrColumns, f.Schema(), schema)
+	}
+	r := parquet.NewGenericReader[T](f)
+	defer r.Close()
+	records = make([]T, want)
+	if n, err := r.Read(records); n != want || (err != nil && !errors.Is(err, io.EOF)) {
+		return nil, fmt.Errorf("%d rows could be read, wanted %d: %w", n, want, err)
+	}
+	return records, nil
+}
