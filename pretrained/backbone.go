@@ -140,7 +140,7 @@ var ErrDescribed = errors.New("exported by graft and describes itself; leave out
 func newAdapter(ctx context.Context, f *File, o Options) (adapter, error) {
 	switch {
 	case !f.Own():
-		return newForeign(f.Header, o.Foreign, func(a *foreign) ([]int64, error) { return probeShape(ctx, f.Path, a, o.Runtime.Threads) })
+		return newForeign(f.Header, o.Foreign, func(a *foreignModel) ([]int64, error) { return probeShape(ctx, f.Path, a, o.Runtime.Threads) })
 	case o.Foreign != nil:
 		return nil, ErrDescribed
 	}

@@ -191,7 +191,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestPrepareOwn(t *testing.T) {
-	o := &own{Spec: preprocess.Spec{Size: 32, Crop: 0.875}}
+	o := &ownModel{Spec: preprocess.Spec{Size: 32, Crop: 0.875}}
 	for _, c := range []struct{ c, h, w, side int }{{1, 32, 32, 32}, {3, 20, 20, 20}, {1, 33, 33, 32}, {3, 20, 21, 32}, {1, 64, 48, 32}} {
 		got := o.prepare(randomImage(rand.New(rand.NewPCG(1, 1)), c.c, c.h, c.w))
 		if got.C != c.c || got.H != c.side || got.W != c.side {
@@ -210,7 +210,7 @@ func TestOwnMetadata(t *testing.T) {
 		m.Metadata[key] = value
 		return m
 	}
-	newOwn := func(header *onnx.Model) (*own, error) {
+	newOwn := func(header *onnx.Model) (*ownModel, error) {
 		about, err := meta.Read(header.Metadata)
 		if err != nil {
 			return nil, err

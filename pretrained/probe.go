@@ -15,7 +15,7 @@ const probeName = "graft_probed_shape"
 // probeShape finds the shape of a foreign model's output by running one batch of
 // black pixels through a copy of the model that returns the shape. Exporters
 // often leave all but the rank open.
-func probeShape(ctx context.Context, path string, f *foreign, threads int) (shape []int64, err error) {
+func probeShape(ctx context.Context, path string, f *foreignModel, threads int) (shape []int64, err error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err

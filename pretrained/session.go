@@ -78,7 +78,7 @@ func DefaultBatch(p session.Provider) int {
 // DefaultBatch is that of the backbone's provider, or the batch that is fixed in
 // its file.
 func (b *Backbone) DefaultBatch() int {
-	if f, ok := b.adapter.(*foreign); ok && f.batch > 0 {
+	if f, ok := b.adapter.(*foreignModel); ok && f.batch > 0 {
 		return f.batch
 	}
 	return DefaultBatch(b.Provider())

@@ -55,7 +55,7 @@ func printDoctor(w io.Writer, r ort.Report) error {
 		fmt.Fprintf(t, "%s\t%s\n", tool.Name, orNone(tool.Path != "", strings.TrimSpace(tool.Path+" "+tool.Detail)))
 	}
 	for _, p := range r.Problems {
-		fmt.Fprintf(t, "missing\t%s\n\t→ %s\n", p.What, p.Mend)
+		fmt.Fprintf(t, "missing\t%s\n\t→ %s\n", p.What, p.Fix)
 	}
 	if len(r.Problems) == 0 {
 		fmt.Fprintln(t, "missing\tnothing")

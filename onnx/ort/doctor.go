@@ -67,7 +67,7 @@ type ToolReport struct {
 // Problem is something missing and the command that mends it.
 type Problem struct {
 	What string `json:"what"`
-	Mend string `json:"mend"`
+	Fix  string `json:"mend"`
 }
 
 // Doctor looks at this machine. It loads the library and starts every provider

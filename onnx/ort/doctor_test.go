@@ -64,7 +64,7 @@ func TestDiagnose(t *testing.T) {
 		tt.r.diagnose()
 		got := ""
 		if len(tt.r.Problems) > 0 {
-			got = tt.r.Problems[0].Mend
+			got = tt.r.Problems[0].Fix
 		}
 		if got != tt.want || len(tt.r.Problems) > 1 {
 			t.Errorf("%s: got %v, want %q", tt.name, tt.r.Problems, tt.want)
@@ -78,7 +78,7 @@ func TestDoctor(t *testing.T) {
 		if os.Getenv("GRAFT_REQUIRE_ORT") == "1" {
 			t.Fatalf("no library: %v", r.Problems)
 		}
-		if !slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Mend == "graft setup" }) {
+		if !slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Fix == "graft setup" }) {
 			t.Errorf("no library, and the report does not say how to install one: %v", r.Problems)
 		}
 		t.Skip("SKIPPED, ONNX Runtime is needed for the rest")

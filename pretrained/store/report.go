@@ -37,7 +37,7 @@ type Report struct {
 	Shards   int      `json:"shards"`   // of the finished store
 	Files    int      `json:"files"`    // checked
 	Faults   []Fault  `json:"faults"`
-	Mend     []string `json:"mend"` // what to do about them
+	Fixes    []string `json:"mend"` // what to do about them
 }
 
 // conclude orders the faults and says what mends them.
@@ -49,13 +49,13 @@ func (r *Report) conclude(m *Manifest) {
 	}
 	r.Sound = r.Complete && !has[Missing] && !has[Damaged] && !has[Unexpected]
 	if has[Missing] || has[Damaged] {
-		r.Mend = append(r.Mend, m.command(r.Store)+"   # with the paths of your files, and --skip-bad, --seed, --per-class, --ferplus or a foreign model's flags as before")
+		r.Fixes = append(r.Fixes, m.command(r.Store)+"   # with the paths of your files, and --skip-bad, --seed, --per-class, --ferplus or a foreign model's flags as before")
 	}
 	if has[Unexpected] {
-		r.Mend = append(r.Mend, "remove or move away the unexpected files")
+		r.Fixes = append(r.Fixes, "remove or move away the unexpected files")
 	}
 	if has[Leftover] {
-		r.Mend = append(r.Mend, "leftovers do no harm, and the next graft extract here removes them; on a file system without locks remove them when none is at work")
+		r.Fixes = append(r.Fixes, "leftovers do no harm, and the next graft extract here removes them; on a file system without locks remove them when none is at work")
 	}
 }
 
@@ -117,7 +117,7 @@ func (r Report) Print(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for _, line := range r.Mend {
+	for _, line := range r.Fixes {
 		fmt.Fprintln(out, "to mend:", line)
 	}
 	return nil

@@ -219,7 +219,7 @@ func TestVerify(t *testing.T) {
 	f := newFixture(11, store.Float32, false)
 	whole := filepath.Join(t.TempDir(), "whole")
 	f.write(t, whole, 4)
-	if r := verify(t, whole); !r.Sound || r.Files != 14 || len(r.Faults) != 0 || len(r.Mend) != 0 { // 3×(2+1+1), errors, manifest
+	if r := verify(t, whole); !r.Sound || r.Files != 14 || len(r.Faults) != 0 || len(r.Fixes) != 0 { // 3×(2+1+1), errors, manifest
 		t.Errorf("%+v", r)
 	}
 	for _, c := range []struct {
@@ -263,11 +263,11 @@ func TestVerify(t *testing.T) {
 			continue
 		}
 		want := strings.TrimSuffix(c.file, "/lock")
-		if r.Sound != c.sound || len(r.Faults) != 1 || r.Faults[0].Kind != c.kind || r.Faults[0].File != want || r.Faults[0].Shard != c.shard || len(r.Mend) != 1 {
+		if r.Sound != c.sound || len(r.Faults) != 1 || r.Faults[0].Kind != c.kind || r.Faults[0].File != want || r.Faults[0].Shard != c.shard || len(r.Fixes) != 1 {
 			t.Errorf("%s: %+v", c.name, r)
 		}
 		var out strings.Builder
-		if err := r.Print(&out); err != nil || !strings.Contains(out.String(), want) || !strings.Contains(out.String(), "to mend: "+r.Mend[0]) {
+		if err := r.Print(&out); err != nil || !strings.Contains(out.String(), want) || !strings.Contains(out.String(), "to mend: "+r.Fixes[0]) {
 			t.Errorf("%s: %v, printed:\n%s", c.name, err, out.String())
 		}
 	}
@@ -290,7 +290,7 @@ func TestVerifyUnfinished(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	want := "graft extract --data 'my faces.csv' --model vit.onnx --out " + dir + " --taps cls,mean_2 --split train,val --dtype float32 --shard-rows 4 --provider cpu --flip --limit 9   #"
-	if len(r.Mend) != 1 || !strings.HasPrefix(r.Mend[0], want) {
-		t.Errorf("mend %q, want %q", r.Mend, want)
+	if len(r.Fixes) != 1 || !strings.HasPrefix(r.Fixes[0], want) {
+		t.Errorf("mend %q, want %q", r.Fixes, want)
 	}
 }

@@ -79,7 +79,7 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 		return Report{}, err
 	}
 	v := &verifier{dir: dir, m: m, plan: plan, r: Report{
-		Store: dir, Complete: m.Complete(), Shards: m.shardCount(), Files: 1, Faults: []Fault{}, Mend: []string{},
+		Store: dir, Complete: m.Complete(), Shards: m.shardCount(), Files: 1, Faults: []Fault{}, Fixes: []string{},
 	}}
 	if v.found, err = listFiles(dir, m); err != nil {
 		return Report{}, err

@@ -16,7 +16,7 @@ var openAI = family{
 	prefixes: []string{"visual.", ""},
 	sign:     "transformer.resblocks.",
 	always:   Config{PreNorm: true, NoPatchBias: true},
-	names: []spelling{
+	names: []mapping{
 		{ours: "patch.{p}", theirs: []string{"conv1.{p}"}},
 		{ours: "cls", theirs: []string{"class_embedding"}, form: form{flat: true}},
 		{ours: "pos", theirs: []string{"positional_embedding"}, form: form{flat: true}},
@@ -59,7 +59,7 @@ var huggingFaceText = []unused{
 
 // huggingFaceVision is what transformers' CLIPVisionModel and
 // SiglipVisionModel name alike.
-var huggingFaceVision = []spelling{
+var huggingFaceVision = []mapping{
 	{ours: "patch.{p}", theirs: []string{"embeddings.patch_embedding.{p}"}},
 	{ours: "pos", theirs: []string{"embeddings.position_embedding.weight"}, form: form{flat: true}},
 	{ours: "blocks.{i}.norm1.{p}", theirs: []string{"encoder.layers.{i}.layer_norm1.{p}"}},
@@ -83,7 +83,7 @@ var huggingFaceCLIP = family{
 	prefixes: []string{"vision_model.", ""},
 	sign:     "pre_layrnorm.",
 	always:   Config{PreNorm: true, NoPatchBias: true},
-	names: slices.Concat(huggingFaceVision, []spelling{
+	names: slices.Concat(huggingFaceVision, []mapping{
 		{ours: "cls", theirs: []string{"embeddings.class_embedding"}, form: form{flat: true}},
 		{ours: "norm_pre.{p}", theirs: []string{"pre_layrnorm.{p}"}},
 		{ours: "proj.{p}", theirs: []string{"^visual_projection.{p}"}},
@@ -107,7 +107,7 @@ var huggingFaceSigLIP = family{
 	name:     "huggingface-siglip",
 	prefixes: []string{"vision_model.", ""},
 	always:   Config{NoClass: true},
-	names: slices.Concat(huggingFaceVision, []spelling{
+	names: slices.Concat(huggingFaceVision, []mapping{
 		{ours: "pool.query", theirs: []string{"head.probe"}},
 		{ours: "pool.q.{p}", theirs: []string{"head.attention.in_proj_{p}"}, form: form{third: 1}},
 		{ours: "pool.kv.{p}", theirs: []string{"head.attention.in_proj_{p}"}, form: form{third: 2}},

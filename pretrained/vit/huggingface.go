@@ -7,7 +7,7 @@ import (
 )
 
 // huggingFaceAttention is what transformers' ViT and DINOv2 name alike.
-var huggingFaceAttention = []spelling{
+var huggingFaceAttention = []mapping{
 	{ours: "patch.{p}", theirs: []string{"embeddings.patch_embeddings.projection.{p}"}},
 	{ours: "cls", theirs: []string{"embeddings.cls_token"}},
 	{ours: "pos", theirs: []string{"embeddings.position_embeddings"}},
@@ -29,7 +29,7 @@ var huggingFaceAttention = []spelling{
 var huggingFace = family{
 	name:     "huggingface",
 	prefixes: []string{"", "vit.", "deit."},
-	names: slices.Concat(huggingFaceAttention, []spelling{
+	names: slices.Concat(huggingFaceAttention, []mapping{
 		{ours: "dist", theirs: []string{"embeddings.distillation_token"}},
 		{ours: "blocks.{i}.norm1.{p}", theirs: []string{"encoder.layer.{i}.layernorm_before.{p}"}},
 		{ours: "blocks.{i}.norm2.{p}", theirs: []string{"encoder.layer.{i}.layernorm_after.{p}"}},
@@ -52,7 +52,7 @@ var huggingFace = family{
 		preprocess: Preprocess{Normalization: preprocess.Half, CropPct: 1},
 		note: "Hugging Face's names: mean and std of 0.5 assumed, as google's models want; " +
 			"facebook/dino-*, facebook/deit-* and facebook/vit-mae-* have the same names and want --normalize imagenet",
-		known: []known{
+		variants: []variant{
 			// preprocessor_config.json of facebook/deit-base-distilled-patch16-224.
 			{func(c Config) bool { return c.Distilled }, Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256},
 				"Hugging Face's names with a distillation token: ImageNet mean and std assumed, as DeiT wants", ""},
@@ -72,7 +72,7 @@ var huggingFaceDINOv2 = family{
 	sign:     "encoder.layer.0.norm1.",
 	always:   Config{LayerScale: true, ClassifyMean: true},
 	gated:    true,
-	names: slices.Concat(huggingFaceAttention, []spelling{
+	names: slices.Concat(huggingFaceAttention, []mapping{
 		{ours: "registers", theirs: []string{"embeddings.register_tokens"}},
 		{ours: "blocks.{i}.norm1.{p}", theirs: []string{"encoder.layer.{i}.norm1.{p}"}},
 		{ours: "blocks.{i}.ls1", theirs: []string{"encoder.layer.{i}.layer_scale1.lambda1"}},

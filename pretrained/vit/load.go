@@ -78,11 +78,11 @@ type loader struct {
 	unused map[string]int // tensors left out, by what they are
 }
 
-// find returns how the file holds the tensor ours: the first spelling that is
-// there, or the first spelling of all. There is none for what the family never
+// find returns how the file holds the tensor ours: the first mapping that is
+// there, or the first mapping of all. There is none for what the family never
 // has.
 func (l *loader) find(ours string) (n named, ok bool) {
-	list := append(l.family.spellings(ours, l.prefix), named{})
+	list := append(l.family.mappings(ours, l.prefix), named{})
 	if i := slices.IndexFunc(list, func(n named) bool { return slices.ContainsFunc(n.names, l.has) }); i >= 0 {
 		return list[i], true
 	}
@@ -100,7 +100,7 @@ func (l *loader) any(ours ...string) bool {
 // alternatives lists how part i of the tensor ours may be called.
 func (l *loader) alternatives(ours string, i int) string {
 	var names []string
-	for _, s := range l.family.spellings(ours, l.prefix) {
+	for _, s := range l.family.mappings(ours, l.prefix) {
 		names = append(names, fmt.Sprintf("%q", s.names[min(i, len(s.names)-1)]))
 	}
 	return strings.Join(names, " or ")

@@ -12,10 +12,10 @@ import (
 // weight or bias; one that starts with ^ takes no prefix.
 type family struct {
 	name     string
-	prefixes []string   // put before every name, depending on who saved it
-	sign     string     // start of a name that tells it from families with the same patch embedding; "": none
-	names    []spelling // one or several for each tensor of layout
-	always   Config     // the options that all its networks have
+	prefixes []string  // put before every name, depending on who saved it
+	sign     string    // start of a name that tells it from families with the same patch embedding; "": none
+	names    []mapping // one or several for each tensor of layout
+	always   Config    // the options that all its networks have
 	// classless families have networks without a class token, and some whose
 	// class token has no position.
 	classless bool
@@ -36,15 +36,15 @@ type defaults struct {
 	// activationNote says what activation was assumed, where networks under the
 	// same names want another.
 	activationNote string
-	// known are networks under the same names that want another preprocessing.
-	known    []known
+	// variants are networks under the same names that want another preprocessing.
+	variants []variant
 	resample resampling
 	// registered is resample for networks with registers, where it differs.
 	registered resampling
 }
 
-// known is a network that its options give away.
-type known struct {
+// variant is a network that its options give away.
+type variant struct {
 	is             func(Config) bool
 	wants          Preprocess
 	note           string
@@ -53,16 +53,16 @@ type known struct {
 
 // assume is what a network wants as far as its tensors tell, and the notes that
 // say so.
-func (f *family) assume(c Config) known {
-	if i := slices.IndexFunc(f.known, func(k known) bool { return k.is(c) }); i >= 0 {
-		return f.known[i]
+func (f *family) assume(c Config) variant {
+	if i := slices.IndexFunc(f.variants, func(v variant) bool { return v.is(c) }); i >= 0 {
+		return f.variants[i]
 	}
-	return known{wants: f.preprocess, note: f.note, activationNote: f.activationNote}
+	return variant{wants: f.preprocess, note: f.note, activationNote: f.activationNote}
 }
 
-// spelling maps a tensor of layout onto the checkpoint's: one name, or several
+// mapping leads from a tensor of layout to the checkpoint's: one name, or several
 // that are stacked along the first axis in equal parts.
-type spelling struct {
+type mapping struct {
 	ours   string
 	theirs []string
 	form
@@ -89,14 +89,14 @@ type refusal struct{ start, why string }
 // embedding's weight and its sign.
 var families = []*family{&torchvision, &mae, &dinov2, &timm, &huggingFaceDINOv2, &huggingFace, &openAI, &huggingFaceCLIP, &huggingFaceSigLIP}
 
-// named is a spelling with its values put in.
+// named is a mapping with its values put in.
 type named struct {
 	names []string
 	form
 }
 
-// spellings lists the ways in which the tensor ours can be named in a file.
-func (f *family) spellings(ours, prefix string) []named {
+// mappings lists the ways in which the tensor ours can be named in a file.
+func (f *family) mappings(ours, prefix string) []named {
 	key, fill := generalise(ours)
 	var out []named
 	for _, s := range f.names {
@@ -156,7 +156,7 @@ func (f *family) blockNumber(name, prefix string) (int, bool) {
 func recognise(names []string) (*family, string, error) {
 	var wanted []string
 	for _, f := range families {
-		probe := f.spellings("patch.weight", "")[0].names[0]
+		probe := f.mappings("patch.weight", "")[0].names[0]
 		for _, prefix := range f.prefixes {
 			if _, ok := slices.BinarySearch(names, prefix+probe); ok && (f.sign == "" || startIn(names, prefix+f.sign)) {
 				return f, prefix, nil

@@ -15,7 +15,7 @@ var timm = family{
 	prefixes:  []string{"", "visual.trunk."},
 	classless: true,
 	gated:     true,
-	names: slices.Concat(timmCommon, []spelling{
+	names: slices.Concat(timmCommon, []mapping{
 		{ours: "dist", theirs: []string{"dist_token"}},
 		{ours: "registers", theirs: []string{"reg_token"}},
 		{ours: "norm_pre.{p}", theirs: []string{"norm_pre.{p}"}},
@@ -42,7 +42,7 @@ var timm = family{
 		preprocess: Preprocess{Normalization: preprocess.Half, CropPct: 0.9},
 		note: "timm's names: mean and std of 0.5 assumed, as the augreg models want; " +
 			"DeiT, DINO and MAE have the same names and want --normalize imagenet",
-		known: []known{
+		variants: []variant{
 			{func(c Config) bool { return c.PreNorm }, clipPreprocess,
 				"timm's names with a norm before the blocks: CLIP's mean and std assumed; LAION's ViT-L/14 wants --normalize half",
 				"GELU assumed; OpenAI's weights want --activation quick_gelu"},
@@ -61,7 +61,7 @@ var timm = family{
 }
 
 // timmCommon names what DINOv2 names as timm does.
-var timmCommon = []spelling{
+var timmCommon = []mapping{
 	{ours: "patch.{p}", theirs: []string{"patch_embed.proj.{p}"}},
 	{ours: "cls", theirs: []string{"cls_token"}},
 	{ours: "pos", theirs: []string{"pos_embed"}},
@@ -96,7 +96,7 @@ var dinov2 = family{
 	sign:     "mask_token",
 	always:   Config{LayerScale: true},
 	gated:    true,
-	names: slices.Concat(timmCommon, []spelling{
+	names: slices.Concat(timmCommon, []mapping{
 		{ours: "registers", theirs: []string{"register_tokens"}},
 		{ours: "blocks.{i}.fc1.{p}", theirs: []string{"blocks.{i}.mlp.w12.{p}"}},
 		{ours: "blocks.{i}.fc2.{p}", theirs: []string{"blocks.{i}.mlp.w3.{p}"}},

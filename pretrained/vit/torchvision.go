@@ -9,7 +9,7 @@ import "graft/preprocess"
 var torchvision = family{
 	name:     "torchvision",
 	prefixes: []string{""},
-	names: []spelling{
+	names: []mapping{
 		{ours: "patch.{p}", theirs: []string{"conv_proj.{p}"}},
 		{ours: "cls", theirs: []string{"class_token"}},
 		{ours: "pos", theirs: []string{"encoder.pos_embedding"}},

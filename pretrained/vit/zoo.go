@@ -15,7 +15,7 @@ func (m *Model) describe(fam *family, o loadOptions) error {
 	if o.Name == "" {
 		for _, e := range models.List() {
 			if e.SHA256 != "" && strings.HasPrefix(m.SHA256, e.SHA256) && m.fits(e) == nil {
-				m.adopt(e, o, "by its hash")
+				m.applyEntry(e, o, "by its hash")
 				return nil
 			}
 		}
@@ -37,7 +37,7 @@ func (m *Model) describe(fam *family, o loadOptions) error {
 	if err := m.fits(e); err != nil {
 		return err
 	}
-	m.adopt(e, o, "by its name")
+	m.applyEntry(e, o, "by its name")
 	return nil
 }
 
@@ -59,7 +59,7 @@ func (m *Model) fits(e models.Entry) error {
 	return nil
 }
 
-func (m *Model) adopt(e models.Entry, o loadOptions, how string) {
+func (m *Model) applyEntry(e models.Entry, o loadOptions, how string) {
 	m.Preprocess = Preprocess{preprocess.Normalization{Mean: e.Mean, Std: e.Std}, e.CropPct, e.Interpolation}
 	m.usual = e.Image
 	if e.Positions == "dino" {

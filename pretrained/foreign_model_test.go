@@ -58,14 +58,14 @@ func (s *scale) Run(_ context.Context, in, out []session.Tensor) error {
 
 var half = preprocess.Spec{Normalization: preprocess.Half}
 
-func foreignModel(in, out []onnx.Dim) *onnx.Model {
+func headerOf(in, out []onnx.Dim) *onnx.Model {
 	return &onnx.Model{
 		Inputs:  []onnx.Value{{Name: "x", Type: onnx.Float32, Dims: in}},
 		Outputs: []onnx.Value{{Name: "y", Type: onnx.Float32, Dims: out}, {Name: "ids", Type: onnx.Int64, Dims: dims(1)}},
 	}
 }
 
-func noProbe(*foreign) ([]int64, error) { return nil, fmt.Errorf("not probed here") }
+func noProbe(*foreignModel) ([]int64, error) { return nil, fmt.Errorf("not probed here") }
 
 func TestForeignPooling(t *testing.T) {
 	for _, c := range []struct {
@@ -86,7 +86,7 @@ func TestForeignPooling(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := half
 			f.Pool = c.pool
-			a, err := newForeign(foreignModel(c.in, c.out), &f, noProbe)
+			a, err := newForeign(headerOf(c.in, c.out), &f, noProbe)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,7 +145,7 @@ func TestForeignRefuses(t *testing.T) {
 		"no rank":      {func(m *onnx.Model, _ *preprocess.Spec) { m.Outputs[0].Dims = nil }, "wanted [N,D]"},
 		"not prepared": {nil, "was not prepared"},
 	} {
-		m, f := foreignModel(dims(0, 3, 4, 4), dims(0, 2)), half
+		m, f := headerOf(dims(0, 3, 4, 4), dims(0, 2)), half
 		if c.change != nil {
 			c.change(m, &f)
 		}
@@ -157,13 +157,13 @@ func TestForeignRefuses(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}
 	}
-	if _, err := newForeign(foreignModel(dims(0, 3, 4, 4), dims(0, 2)), nil, noProbe); err == nil {
+	if _, err := newForeign(headerOf(dims(0, 3, 4, 4), dims(0, 2)), nil, noProbe); err == nil {
 		t.Error("a model that nobody described was accepted")
 	}
 }
 
 func TestForeignNormalize(t *testing.T) {
-	a := &foreign{Spec: preprocess.Spec{Normalization: preprocess.ImageNet, Channels: 3}}
+	a := &foreignModel{Spec: preprocess.Spec{Normalization: preprocess.ImageNet, Channels: 3}}
 	a.fillTable()
 	r := rand.New(rand.NewPCG(7, 8))
 	for _, c := range []int{1, 3} {

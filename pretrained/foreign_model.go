@@ -23,9 +23,9 @@ const (
 	PoolMean = "mean" // [N,T,D]: the mean over tokens; [N,D,H,W]: over places
 )
 
-// foreign is the adapter of files that graft did not export: one float32 input
+// foreignModel is the adapter of files that graft did not export: one float32 input
 // [N,C,H,W] of normalised pixels, to which images are brought on the host.
-type foreign struct {
+type foreignModel struct {
 	preprocess.Spec
 	input  onnx.Value
 	out    onnx.Value
@@ -38,11 +38,11 @@ type foreign struct {
 
 // newForeign checks that the model and its description fit. Where the file does
 // not say how large the output is, probe finds out.
-func newForeign(m *onnx.Model, f *preprocess.Spec, probe func(*foreign) ([]int64, error)) (*foreign, error) {
+func newForeign(m *onnx.Model, f *preprocess.Spec, probe func(*foreignModel) ([]int64, error)) (*foreignModel, error) {
 	if f == nil {
 		return nil, errors.New("not exported by graft; describe it: input size, mean and std, and output and pooling where they are not plain")
 	}
-	a := &foreign{Spec: *f}
+	a := &foreignModel{Spec: *f}
 	a.Host, a.Filter, a.Crop = true, preprocess.Bilinear, cmp.Or(a.Crop, 1)
 	if err := a.findInput(m.Inputs); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func newForeign(m *onnx.Model, f *preprocess.Spec, probe func(*foreign) ([]int64
 }
 
 // fillTable computes the normalised value of every pixel value.
-func (a *foreign) fillTable() {
+func (a *foreignModel) fillTable() {
 	for c := range 3 {
 		scale, shift := 1/(255*a.Std[c]), a.Mean[c]/a.Std[c]
 		for v := range a.lut[c] {
@@ -68,7 +68,7 @@ func (a *foreign) fillTable() {
 }
 
 // findInput checks the only input and settles size, channels and batch.
-func (a *foreign) findInput(inputs []onnx.Value) error {
+func (a *foreignModel) findInput(inputs []onnx.Value) error {
 	if len(inputs) != 1 {
 		return fmt.Errorf("%d inputs (%s); wanted one, the pixels", len(inputs), listValues(inputs))
 	}
@@ -102,7 +102,7 @@ func (a *foreign) findInput(inputs []onnx.Value) error {
 }
 
 // findOutput finds the output and what pooling makes of it.
-func (a *foreign) findOutput(outputs []onnx.Value) error {
+func (a *foreignModel) findOutput(outputs []onnx.Value) error {
 	var found []onnx.Value
 	for _, v := range outputs {
 		if v.Name == a.Output || (a.Output == "" && v.Type == onnx.Float32) {
@@ -125,7 +125,7 @@ func (a *foreign) findOutput(outputs []onnx.Value) error {
 }
 
 // settle finds the output's size per image.
-func (a *foreign) settle(probe func(*foreign) ([]int64, error)) error {
+func (a *foreignModel) settle(probe func(*foreignModel) ([]int64, error)) error {
 	for _, d := range a.out.Dims {
 		a.shape = append(a.shape, d.Value)
 	}
@@ -161,14 +161,14 @@ func listValues(values []onnx.Value) string {
 	return strings.Join(out, "; ")
 }
 
-func (a *foreign) taps() []tapInfo { return []tapInfo{{FeaturesTap, a.dim}} }
+func (a *foreignModel) taps() []tapInfo { return []tapInfo{{FeaturesTap, a.dim}} }
 
-func (a *foreign) output(string) string { return a.out.Name }
+func (a *foreignModel) output(string) string { return a.out.Name }
 
-func (a *foreign) spec() preprocess.Spec { return a.Spec }
+func (a *foreignModel) spec() preprocess.Spec { return a.Spec }
 
 // prepare brings an image to the input's size, and to gray where the model is gray.
-func (a *foreign) prepare(im preprocess.Image) preprocess.Image {
+func (a *foreignModel) prepare(im preprocess.Image) preprocess.Image {
 	im = a.Cut(im)
 	if a.Channels == 1 {
 		return im.Gray()
@@ -178,7 +178,7 @@ func (a *foreign) prepare(im preprocess.Image) preprocess.Image {
 
 // run feeds the batch in pieces of the file's fixed batch size, the last one
 // filled up with zeros.
-func (a *foreign) run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, _ []tapInfo, out [][]float32) error {
+func (a *foreignModel) run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, _ []tapInfo, out [][]float32) error {
 	if len(out) == 0 {
 		return nil
 	}
@@ -193,7 +193,7 @@ func (a *foreign) run(ctx context.Context, s session.Session, buffers *scratch, 
 }
 
 // runPiece runs up to n images and fills dst, [len(batch), dim].
-func (a *foreign) runPiece(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, n int, dst []float32) error {
+func (a *foreignModel) runPiece(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, n int, dst []float32) error {
 	size := a.Channels * a.Size * a.Size
 	buffers.in = slices.Grow(buffers.in[:0], n*size)[:n*size]
 	clear(buffers.in[len(batch)*size:])
@@ -215,13 +215,13 @@ func (a *foreign) runPiece(ctx context.Context, s session.Session, buffers *scra
 }
 
 // feed is the model's input of n images.
-func (a *foreign) feed(n int, data []float32) []session.Tensor {
+func (a *foreignModel) feed(n int, data []float32) []session.Tensor {
 	side := int64(a.Size)
 	return []session.Tensor{{Name: a.input.Name, Shape: []int64{int64(n), int64(a.Channels), side, side}, Data: data}}
 }
 
 // normalize fills dst, [channels,H,W], repeating gray.
-func (a *foreign) normalize(dst []float32, im preprocess.Image) {
+func (a *foreignModel) normalize(dst []float32, im preprocess.Image) {
 	plane := im.H * im.W
 	for c := range a.Channels {
 		src := im.Pix[min(c, im.C-1)*plane:][:plane]
@@ -232,7 +232,7 @@ func (a *foreign) normalize(dst []float32, im preprocess.Image) {
 }
 
 // pool makes one row of an image's output: [T,D], or [D,H·W] of feature maps.
-func (a *foreign) pool(dst, src []float32) {
+func (a *foreignModel) pool(dst, src []float32) {
 	if a.Pool != PoolMean {
 		copy(dst, src[:a.dim])
 		return

@@ -17,14 +17,14 @@ const ownInput = "pixels"
 // names are explained in package taps.
 var ownTap = regexp.MustCompile(`^((cls|mean)(_[0-9]+)?|pool|dist|proj)$`)
 
-// own is the adapter of files that graft exported.
-type own struct {
+// ownModel is the adapter of files that graft exported.
+type ownModel struct {
 	preprocess.Spec
 	infos []tapInfo
 }
 
-func newOwn(f *File) (*own, error) {
-	o := &own{Spec: f.Meta.Spec}
+func newOwn(f *File) (*ownModel, error) {
+	o := &ownModel{Spec: f.Meta.Spec}
 	if err := o.Check(); err != nil {
 		return nil, fmt.Errorf("metadata graft.mean, graft.std and graft.interpolation: %w", err)
 	}
@@ -40,14 +40,14 @@ func newOwn(f *File) (*own, error) {
 	return o, nil
 }
 
-func (o *own) taps() []tapInfo          { return o.infos }
-func (o *own) output(tap string) string { return tap }
-func (o *own) spec() preprocess.Spec    { return o.Spec }
+func (o *ownModel) taps() []tapInfo          { return o.infos }
+func (o *ownModel) output(tap string) string { return tap }
+func (o *ownModel) spec() preprocess.Spec    { return o.Spec }
 
-func (o *own) prepare(im preprocess.Image) preprocess.Image { return o.Cut(im) }
+func (o *ownModel) prepare(im preprocess.Image) preprocess.Image { return o.Cut(im) }
 
 // run feeds the pixels of equal images as they are: [N,C,H,W] uint8.
-func (o *own) run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error {
+func (o *ownModel) run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error {
 	first := batch[0]
 	buffers.pixels = buffers.pixels[:0]
 	for _, im := range batch {
