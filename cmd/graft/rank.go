@@ -23,8 +23,9 @@ func rankCommand() *cli.Command {
 			"   graft rank --data fer2013.csv vit_tiny.onnx vit_b_16 dino_vits16\n" +
 			"   graft rank --data photos/ --sample 500 --taps all vit_tiny.onnx --json -\n" +
 			"   graft rank --data photos/ vit_b_16 resnet.onnx --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225\n\n" +
-			"The last line recommends one: backbones whose best probe lies within the 95% interval of the very best count as\n" +
-			"equal, and of equals the fastest is taken. Features lie in the system's folder for temporary files meanwhile.",
+			"Each two backbones' best probes are tested on the same images (exact McNemar, Holm's correction). The last line\n" +
+			"recommends one: those that cannot be told from the best count as equal, and of equals the fastest is taken.\n" +
+			"Features lie in the system's folder for temporary files meanwhile.",
 		Flags: slices.Concat([]cli.Flag{dataFlag(), skipBadFlag(), perClassFlag()}, providerFlags(), foreignFlags(), []cli.Flag{
 			atLeast(0, &cli.IntFlag{Name: "sample", Value: rank.DefaultSample, Usage: "about so many `IMAGES` are drawn, every class by its share (0: all)"}),
 			&cli.StringFlag{Name: "split", Value: dataset.Train, Usage: "`SPLITS` to draw from, separated by commas"},

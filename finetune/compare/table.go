@@ -152,7 +152,7 @@ func accuracyTable(list []Comparison, split string) table {
 // pairTable has a line for each pair and each choice of rows.
 func pairTable(list []Comparison, split string) table {
 	s := table{title: "Differences on " + split + " (points of accuracy; exact McNemar test, p corrected by Holm; better: below 0.05)",
-		head: []string{"", "rows", "difference", "95% interval", "p", "corrected", ""}}
+		head: append([]string{"", "rows"}, metrics.PairedColumns...)}
 	called := names(list)[1:]
 	for i, c := range list {
 		for j, other := range list[i+1:] {
@@ -172,15 +172,7 @@ func (t Test) cells(this, other string) []string {
 	if t.Paired == nil {
 		return []string{"", "", "", "", "", "not tested: " + t.NotTested}
 	}
-	verdict := t.Verdict
-	switch verdict {
-	case metrics.Better:
-		verdict = this + " is better"
-	case metrics.Worse:
-		verdict = other + " is better"
-	}
-	return []string{fmt.Sprintf("%s %d", t.Rows, t.Total), fmt.Sprintf("%+.1f", 100*t.Difference),
-		fmt.Sprintf("%+.1f to %+.1f", 100*t.Interval[0], 100*t.Interval[1]), fmt.Sprintf("%.2g", t.P), fmt.Sprintf("%.2g", t.Corrected), verdict}
+	return append([]string{fmt.Sprintf("%s %d", t.Rows, t.Total)}, t.Paired.Cells(this, other)...)
 }
 
 func comparedClasses(list []Comparison, split string) []string {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -16,6 +15,9 @@ import (
 // defaultGrid is the strengths λ that selectStrength tries, strongest first: two
 // a decade. At FER2013's 28,709 rows they are scikit-learn's C from 0.0001 to 1.
 var defaultGrid = []float64{0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003}
+
+// tenth is the share of the rows that selectStrength holds out.
+const tenth = 0.1
 
 // CVOptions are the settings of selectStrength and FitCV.
 type CVOptions struct {
@@ -165,57 +167,4 @@ func (o *objective) judge(p *problem, l *Linear) (loss, share float64) {
 		}
 	}
 	return loss, correct / o.total
-}
-
-// tenth is the share of the rows that selectStrength holds out.
-const tenth = 0.1
-
-// HoldOut draws a share of each class's groups, and at least one of a class
-// that has two; a group counts to the class of its first row. Groups [len(y)]
-// number the rows that stay on one side, nil takes every row by itself. It
-// returns the other rows and those held out, both ascending.
-func HoldOut(y []int, classes int, groups []int, share float64, seed uint64) (fitted, held []int, err error) {
-	if !(share > 0 && share < 1) {
-		return nil, nil, fmt.Errorf("a share of %g to hold out, want above 0 and below 1", share)
-	}
-	if groups != nil && len(groups) != len(y) {
-		return nil, nil, fmt.Errorf("%d group numbers, want %d", len(groups), len(y))
-	}
-	group := func(i int) int {
-		if groups == nil {
-			return i
-		}
-		return groups[i]
-	}
-	seen := make(map[int]bool, len(y))
-	byClass := make([][]int, classes)
-	for i, k := range y {
-		if g := group(i); !seen[g] {
-			seen[g] = true
-			byClass[k] = append(byClass[k], g)
-		}
-	}
-	out := make(map[int]bool)
-	r := rand.New(rand.NewPCG(seed, 0x686f6c646f7574)) // "holdout"
-	for _, gs := range byClass {
-		r.Shuffle(len(gs), func(i, j int) { gs[i], gs[j] = gs[j], gs[i] })
-		part := int(math.Round(float64(len(gs)) * share))
-		if len(gs) > 1 {
-			part = min(max(1, part), len(gs)-1)
-		}
-		for _, g := range gs[:part] {
-			out[g] = true
-		}
-	}
-	for i := range y {
-		if out[group(i)] {
-			held = append(held, i)
-		} else {
-			fitted = append(fitted, i)
-		}
-	}
-	if len(held) == 0 || len(fitted) == 0 {
-		return nil, nil, fmt.Errorf("%d rows are too few to hold some out", len(y))
-	}
-	return fitted, held, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -75,59 +74,6 @@ func TestSelectionJudgesTheHoldout(t *testing.T) {
 	}
 	if want := float64(correct) / float64(len(held)); c.Accuracy != want {
 		t.Errorf("accuracy %g, want %g", c.Accuracy, want)
-	}
-}
-
-func TestHoldOutIsStratified(t *testing.T) {
-	y := make([]int, 1000)
-	for i := range y {
-		if i%10 == 0 {
-			y[i] = 1
-		}
-	}
-	y[5] = 2 // a class of one row stays with the fit
-	fitted, held, err := HoldOut(y, 3, nil, 0.1, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	counts := make([]int, 3)
-	for _, i := range held {
-		counts[y[i]]++
-	}
-	if want := []int{90, 10, 0}; !slices.Equal(counts, want) {
-		t.Errorf("the hold-out has %v rows a class, want %v", counts, want)
-	}
-	all := slices.Sorted(slices.Values(slices.Concat(fitted, held)))
-	for i := range y {
-		if all[i] != i {
-			t.Fatalf("row %d is not on exactly one side", i)
-		}
-	}
-	_, other, err := HoldOut(y, 3, nil, 0.1, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if slices.Equal(held, other) {
-		t.Error("two seeds drew the same hold-out")
-	}
-}
-
-func TestHoldOutKeepsGroupsTogether(t *testing.T) {
-	y, groups := make([]int, 400), make([]int, 400)
-	for i := range y {
-		y[i], groups[i] = i%200%3, i%200
-	}
-	_, held, err := HoldOut(y, 3, groups, 0.1, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(held) != 42 { // 7 twins of each class
-		t.Errorf("%d rows held out of 400, want 42", len(held))
-	}
-	for _, i := range held {
-		if !slices.Contains(held, (i+200)%400) {
-			t.Errorf("row %d is held out and its twin is not", i)
-		}
 	}
 }
 

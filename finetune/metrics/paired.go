@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"gonum.org/v1/gonum/mathext"
@@ -57,6 +58,9 @@ func ComparePairs(pairs []Pair, groups []int, seed uint64) []Paired {
 		out[i].P = McNemar(out[i].OnlyThis, out[i].OnlyOther)
 		out[i].Difference = float64(out[i].OnlyThis-out[i].OnlyOther) / float64(out[i].Total)
 	}
+	if len(pairs) == 0 {
+		return nil
+	}
 	differences := make([]float64, len(pairs))
 	intervals := Bootstrap(groups, Resamples, seed, func(weights []float64) []float64 {
 		for i, p := range pairs {
@@ -111,6 +115,22 @@ func (p Paired) Turned() Paired {
 	p.Interval = [2]float64{0 - p.Interval[1], 0 - p.Interval[0]}     // nor here
 	p.Verdict = p.verdict()
 	return p
+}
+
+// PairedColumns head the cells of a Paired.
+var PairedColumns = []string{"difference", "95% interval", "p", "corrected", ""}
+
+// Cells are for a table, in points of accuracy, with the models' names in the verdict.
+func (p Paired) Cells(this, other string) []string {
+	verdict := p.Verdict
+	switch verdict {
+	case Better:
+		verdict = this + " is better"
+	case Worse:
+		verdict = other + " is better"
+	}
+	return []string{fmt.Sprintf("%+.1f", 100*p.Difference), fmt.Sprintf("%+.1f to %+.1f", 100*p.Interval[0], 100*p.Interval[1]),
+		fmt.Sprintf("%.2g", p.P), fmt.Sprintf("%.2g", p.Corrected), verdict}
 }
 
 // McNemar is the two-sided p of McNemar's exact test (Psychometrika 12, 1947) of

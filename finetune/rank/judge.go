@@ -3,7 +3,6 @@ package rank
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -31,6 +30,7 @@ type judged struct {
 	x       []float32
 	dim     int
 	labels  []int
+	groups  []int // of rows that belong together, which are on one side of every split; nil: each alone
 	classes int
 	seed    uint64
 	threads int
@@ -39,68 +39,84 @@ type judged struct {
 // tap judges the features; it changes them.
 func (j judged) tap(ctx context.Context, name string) (Tap, error) {
 	t := Tap{Name: name, Dim: j.dim}
-	correct, err := j.probe(ctx)
-	if err != nil {
+	var err error
+	if t.right, err = j.probe(ctx); err != nil {
 		return t, err
 	}
-	t.Probe = newScore(correct, len(j.labels))
-	if correct, err = j.nearest(ctx); err != nil {
-		return t, err
-	}
-	t.KNN = newScore(correct, len(j.labels))
-	return t, nil
+	t.Probe = newScore(t.right)
+	right, err := j.nearest(ctx)
+	t.KNN = newScore(right)
+	return t, err
 }
 
-// nearest counts the images whose neighbours among the others vote right.
-func (j judged) nearest(ctx context.Context) (correct int, err error) {
+// nearest tells of which images the neighbours among the others vote right.
+func (j judged) nearest(ctx context.Context) ([]bool, error) {
 	ix, err := knn.New(j.x, j.dim, j.labels, j.classes, j.threads)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	nb, err := ix.LeaveOneOut(ctx, min(neighbours, ix.Len()-1), nil, nil)
+	nb, err := ix.LeaveOneOut(ctx, min(neighbours, ix.Len()-largest(j.groups)), j.groups, nil)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	return hits(ix.Shares(nb, knn.Weighted), j.labels, j.classes), nil
 }
 
-// probe counts the images that a linear head gets right which was fitted to the
-// other folds.
-func (j judged) probe(ctx context.Context) (correct int, err error) {
-	fold := deal(j.labels, j.classes, folds, j.seed)
-	for f := range folds {
-		fit, held := j.split(fold, f)
-		o := head.CVOptions{Grid: strengths, Seed: j.seed, LBFGS: head.LBFGSOptions{Tolerance: probeTolerance, Threads: j.threads}}
-		l, _, _, err := head.FitCV(ctx, fit.x, len(fit.labels), j.dim, fit.labels, j.classes, o)
-		if err != nil {
-			return 0, err
-		}
-		correct += hits(l.Logits(held.x, len(held.labels), j.threads), held.labels, j.classes)
+// largest is the number of rows of the largest group.
+func largest(groups []int) int {
+	rows, most := map[int]int{}, 1
+	for _, g := range groups {
+		rows[g]++
+		most = max(most, rows[g])
 	}
-	return correct, nil
+	return most
 }
 
-// split copies the rows of a fold, and the others.
-func (j judged) split(fold []int, f int) (fit, held judged) {
+// probe tells which images a linear head gets right that was fitted to the other
+// folds.
+func (j judged) probe(ctx context.Context) ([]bool, error) {
+	fold, err := head.Folds(j.labels, j.classes, j.groups, folds, j.seed)
+	if err != nil {
+		return nil, err
+	}
+	right := make([]bool, len(j.labels))
+	for f := range folds {
+		fit, held, rows := j.split(fold, f)
+		o := head.CVOptions{Grid: strengths, Seed: j.seed, Groups: fit.groups, LBFGS: head.LBFGSOptions{Tolerance: probeTolerance, Threads: j.threads}}
+		l, _, _, err := head.FitCV(ctx, fit.x, len(fit.labels), j.dim, fit.labels, j.classes, o)
+		if err != nil {
+			return nil, err
+		}
+		for i, hit := range hits(l.Logits(held.x, len(held.labels), j.threads), held.labels, j.classes) {
+			right[rows[i]] = hit
+		}
+	}
+	return right, nil
+}
+
+// split copies the rows of a fold, which it numbers, and the others.
+func (j judged) split(fold []int, f int) (fit, held judged, rows []int) {
 	for i, y := range j.labels {
 		to := &fit
 		if fold[i] == f {
-			to = &held
+			to, rows = &held, append(rows, i)
 		}
 		to.x, to.labels = append(to.x, j.x[i*j.dim:(i+1)*j.dim]...), append(to.labels, y)
-	}
-	return fit, held
-}
-
-// hits counts the rows of scores [len(labels),classes] whose largest is their
-// label's.
-func hits(scores []float32, labels []int, classes int) (correct int) {
-	for i, y := range labels {
-		if metrics.Argmax(scores[i*classes:(i+1)*classes]) == y {
-			correct++
+		if j.groups != nil {
+			to.groups = append(to.groups, j.groups[i])
 		}
 	}
-	return correct
+	return fit, held, rows
+}
+
+// hits tells the rows of scores [len(labels),classes] whose largest is their
+// label's.
+func hits(scores []float32, labels []int, classes int) []bool {
+	right := make([]bool, len(labels))
+	for i, y := range labels {
+		right[i] = metrics.Argmax(scores[i*classes:(i+1)*classes]) == y
+	}
+	return right
 }
 
 // leastImages is what cross-validation and its intervals need to mean anything.
@@ -139,24 +155,4 @@ func (c *Config) draw() error {
 		return fmt.Errorf("a sample of %d images, want %d or more", len(indices), leastImages)
 	}
 	return c.Data.Keep(indices)
-}
-
-// deal gives every row a fold below n, drawn so that each fold has its share of
-// every class.
-func deal(labels []int, classes, n int, seed uint64) []int {
-	byClass := make([][]int, classes)
-	for i, y := range labels {
-		byClass[y] = append(byClass[y], i)
-	}
-	out := make([]int, len(labels))
-	r := rand.New(rand.NewPCG(seed, 0x666f6c6473)) // "folds"
-	next := 0
-	for _, rows := range byClass {
-		r.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
-		for _, i := range rows {
-			out[i] = next % n
-			next++
-		}
-	}
-	return out
 }

@@ -86,6 +86,9 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 		}
 		c.Log(b.line())
 		r.Backbones = append(r.Backbones, b)
+		if first := r.Backbones[0]; !slices.Equal(b.rows, first.rows) {
+			return r, fmt.Errorf("rank %s: it judged %d images, not the same as %s, which judged %d: was the dataset changed meanwhile?", f.Name, len(b.rows), first.Name, len(first.rows))
+		}
 	}
 	r.conclude()
 	return r, nil
@@ -144,32 +147,31 @@ func (c *Config) judge(ctx context.Context, f File, dir string) (b Backbone, err
 	b = f.describe(p)
 	b.Provider, b.Batch, b.Images, b.Seconds, b.ImagesPerSecond = s.Provider, s.Batch, s.Rows, s.Seconds, s.ImagesPerSecond
 	b.BadImages = len(s.Bad)
-	if b.Taps, err = c.judgeTaps(ctx, f.Name, dir); err != nil {
+	if err = c.judgeTaps(ctx, &b, dir); err != nil {
 		return b, err
 	}
 	return b, os.RemoveAll(dir)
 }
 
 // judgeTaps judges the features in the store at dir, tap by tap.
-func (c *Config) judgeTaps(ctx context.Context, name, dir string) ([]Tap, error) {
+func (c *Config) judgeTaps(ctx context.Context, b *Backbone, dir string) error {
 	s, err := store.Open(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out []Tap
-	progress := c.Progress("judging taps of " + name)
+	progress := c.Progress("judging taps of " + b.Name)
 	for i, t := range s.Taps() {
 		m, err := s.Matrix([]string{t}, "", false)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		one := judged{m.X, m.Dim, m.Labels, len(s.Classes()), c.Seed, c.Runtime.Threads}
+		one := judged{x: m.X, dim: m.Dim, labels: m.Labels, classes: len(s.Classes()), seed: c.Seed, threads: c.Runtime.Threads}
 		tap, err := one.tap(ctx, t)
 		if err != nil {
-			return nil, fmt.Errorf("tap %s: %w", t, err)
+			return fmt.Errorf("tap %s: %w", t, err)
 		}
-		out = append(out, tap)
+		b.Taps, b.rows = append(b.Taps, tap), m.Indices
 		progress(int64(i+1), int64(len(s.Taps())))
 	}
-	return out, nil
+	return nil
 }

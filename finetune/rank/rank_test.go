@@ -7,47 +7,18 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"graft/finetune/metrics"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained/vit/vittest"
 )
-
-func TestDeal(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	labels := make([]int, 203)
-	for i := range labels {
-		labels[i] = min(rng.IntN(6), 3)
-	}
-	labels[7] = 4 // a class of one
-	const n = 5
-	fold := deal(labels, 5, n, 9)
-	count := map[[2]int]int{}
-	size, class := make([]int, n), make([]int, 5)
-	for i, f := range fold {
-		count[[2]int{labels[i], f}]++
-		size[f]++
-		class[labels[i]]++
-	}
-	for f := range n {
-		if size[f] < 40 || size[f] > 41 {
-			t.Errorf("fold %d has %d of 203 rows", f, size[f])
-		}
-		for y, all := range class {
-			if got := count[[2]int{y, f}]; got < all/n || got > all/n+1 {
-				t.Errorf("fold %d has %d of the %d rows of class %d", f, got, all, y)
-			}
-		}
-	}
-	if !slices.Equal(fold, deal(labels, 5, n, 9)) || slices.Equal(fold, deal(labels, 5, n, 10)) {
-		t.Error("folds must depend on the seed and on nothing else")
-	}
-}
 
 func openFaces(t *testing.T, perClass int) *dataset.Dataset {
 	t.Helper()
@@ -151,6 +122,36 @@ func TestTapsAreJudged(t *testing.T) {
 	}
 }
 
+// Copies with labels by chance are right only where an image judges its copy, which
+// groups keep from happening.
+func TestCopiesDoNotJudgeEachOther(t *testing.T) {
+	j := features(150, 12, 3, 9, 9) // hardly like each other
+	rng := rand.New(rand.NewPCG(8, 8))
+	for i := range j.labels {
+		j.labels[i] = rng.IntN(3)
+	}
+	copied := func(groups bool) judged {
+		c := j
+		for range 2 {
+			c.x, c.labels = append(slices.Clone(c.x), c.x...), append(slices.Clone(c.labels), c.labels...)
+		}
+		for i := range c.labels {
+			if groups {
+				c.groups = append(c.groups, i%len(j.labels))
+			}
+		}
+		return c
+	}
+	leaky, err := copied(false).tap(context.Background(), "cls")
+	if err != nil || leaky.KNN.Accuracy < 0.9 {
+		t.Errorf("of copies taken for images of their own: %v, %v", leaky.KNN, err)
+	}
+	honest, err := copied(true).tap(context.Background(), "cls")
+	if err != nil || honest.KNN.Accuracy > 0.5 || honest.Probe.Accuracy > 0.45 || honest.Probe.Total != 600 {
+		t.Errorf("of copies kept on one side: %v, %v, %v; want a third right", honest.KNN, honest.Probe, err)
+	}
+}
+
 func TestRun(t *testing.T) {
 	orttest.Require(t)
 	tmp := t.TempDir()
@@ -179,10 +180,13 @@ func TestRun(t *testing.T) {
 	if b.Taps[0].Probe.Accuracy < b.Taps[3].Probe.Accuracy || b.Taps[0].KNN.Total != 70 {
 		t.Errorf("taps %+v, want the best first", b.Taps)
 	}
-	if other := r.Backbones[1]; other.Name == b.Name || other.Taps[0] != b.Taps[0] {
+	if other := r.Backbones[1]; other.Name == b.Name || !reflect.DeepEqual(other.Taps[0], b.Taps[0]) {
 		t.Errorf("equal files %s and %s scored %+v and %+v", b.Name, other.Name, b.Taps[0], other.Taps[0])
 	}
-	if data, err := json.Marshal(r); err != nil || !strings.Contains(string(data), `"accuracy_ci95":[`) {
+	if len(r.Tests) != 1 || r.Tests[0].Verdict != metrics.Equal || r.Tests[0].P != 1 || r.Tests[0].Total != 70 {
+		t.Errorf("tests of equal files %+v", r.Tests)
+	}
+	if data, err := json.Marshal(r); err != nil || !strings.Contains(string(data), `"accuracy_ci95":[`) || !strings.Contains(string(data), `"p_holm":1,`) {
 		t.Errorf("JSON %s, %v", data, err)
 	}
 	c.Data, c.Taps = openFaces(t, 20), []string{"cls_9"}

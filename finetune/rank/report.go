@@ -22,7 +22,18 @@ type Report struct {
 	// Backbones are sorted by their best tap's probe, and of equal ones the
 	// faster comes first.
 	Backbones      []Backbone     `json:"backbones"`
+	Tests          []Test         `json:"tests"` // of each two
 	Recommendation Recommendation `json:"recommendation"`
+
+	groups []int // of the images judged, nil where they are not known
+}
+
+// Test is the probe of a backbone's best tap beside that of another's, on the same
+// images.
+type Test struct {
+	Backbone string `json:"backbone"`
+	Against  string `json:"against"`
+	metrics.Paired
 }
 
 // Backbone is one backbone's part of a Report.
@@ -44,6 +55,8 @@ type Backbone struct {
 	Seconds         float64 `json:"seconds"` // of the extraction
 	ImagesPerSecond float64 `json:"images_per_second"`
 	Taps            []Tap   `json:"taps"` // best probe first
+
+	rows []int // of the dataset, that were judged
 }
 
 // Tap is one kind of feature.
@@ -52,6 +65,8 @@ type Tap struct {
 	Dim   int    `json:"dim"`
 	KNN   Score  `json:"knn"`
 	Probe Score  `json:"probe"`
+
+	right []bool // by the probe, row by row
 }
 
 // Score is an accuracy with its 95% interval (Wilson).
@@ -62,9 +77,15 @@ type Score struct {
 	Interval [2]float64 `json:"accuracy_ci95"`
 }
 
-func newScore(correct, total int) Score {
-	s := Score{Total: total, Correct: correct, Accuracy: float64(correct) / float64(total)}
-	s.Interval[0], s.Interval[1] = metrics.Wilson(correct, total)
+func newScore(right []bool) Score {
+	s := Score{Total: len(right)}
+	for _, hit := range right {
+		if hit {
+			s.Correct++
+		}
+	}
+	s.Accuracy = float64(s.Correct) / float64(s.Total)
+	s.Interval[0], s.Interval[1] = metrics.Wilson(s.Correct, s.Total)
 	return s
 }
 
@@ -72,16 +93,16 @@ func newScore(correct, total int) Score {
 type Recommendation struct {
 	Backbone string   `json:"backbone"`
 	Tap      string   `json:"tap"`
-	Equal    []string `json:"equal"` // backbones whose best probe is within the best's interval, the best among them
+	Equal    []string `json:"equal"` // backbones that cannot be told from the best, the best among them
 	Text     string   `json:"text"`
 }
 
 // best is the tap that the backbone is judged by.
 func (b Backbone) best() Tap { return b.Taps[0] }
 
-// conclude sorts the report and draws its conclusion: backbones whose best probe
-// lies within the interval of the very best count as equal to it, and of equals
-// the fastest is taken.
+// conclude sorts the report and draws its conclusion: backbones that cannot be told
+// from the very best on these images count as equal to it, and of equals the
+// fastest is taken.
 func (r *Report) conclude() {
 	for _, b := range r.Backbones {
 		slices.SortStableFunc(b.Taps, func(x, y Tap) int {
@@ -91,29 +112,56 @@ func (r *Report) conclude() {
 	slices.SortStableFunc(r.Backbones, func(x, y Backbone) int {
 		return cmp.Or(cmp.Compare(y.best().Probe.Accuracy, x.best().Probe.Accuracy), cmp.Compare(y.ImagesPerSecond, x.ImagesPerSecond))
 	})
+	r.test()
 	top := r.Backbones[0]
-	var equal []Backbone
-	for _, b := range r.Backbones {
-		if b.best().Probe.Accuracy >= top.best().Probe.Interval[0] {
+	equal := []Backbone{top}
+	for i, b := range r.Backbones[1:] {
+		if r.Tests[i].Verdict == metrics.Equal { // the first tests are the best's
 			equal = append(equal, b)
-			r.Recommendation.Equal = append(r.Recommendation.Equal, b.Name)
 		}
+	}
+	for _, b := range equal {
+		r.Recommendation.Equal = append(r.Recommendation.Equal, b.Name)
 	}
 	take := slices.MaxFunc(equal, func(x, y Backbone) int { return cmp.Compare(x.ImagesPerSecond, y.ImagesPerSecond) })
 	r.Recommendation.Backbone, r.Recommendation.Tap = take.Name, take.best().Name
 	r.Recommendation.Text = r.words(take, equal)
 }
 
+// test compares each two backbones, the best with all others first.
+func (r *Report) test() {
+	r.Tests = []Test{}
+	var pairs []metrics.Pair
+	for i, b := range r.Backbones {
+		for _, other := range r.Backbones[i+1:] {
+			pairs = append(pairs, metrics.Pair{This: b.best().right, Other: other.best().right})
+			r.Tests = append(r.Tests, Test{Backbone: b.Name, Against: other.Name})
+		}
+	}
+	for i, p := range metrics.ComparePairs(pairs, r.grouped(), r.Seed) {
+		r.Tests[i].Paired = p
+	}
+}
+
+// grouped are the groups of the images judged.
+func (r *Report) grouped() []int {
+	if r.groups != nil {
+		return r.groups
+	}
+	return metrics.Alone(r.Backbones[0].best().Probe.Total)
+}
+
 // words says the recommendation in a line.
 func (r *Report) words(take Backbone, equal []Backbone) string {
 	top := r.Backbones[0]
-	what := fmt.Sprintf("Take %s with %s: probe %s", take.Name, tapsWithin(take), take.best().Probe)
+	what := fmt.Sprintf("Take %s with %s: probe %s", take.Name, r.tapsAsGood(take), take.best().Probe)
 	switch {
 	case len(r.Backbones) == 1:
 		return what + "."
 	case len(equal) == 1:
-		next := r.Backbones[1]
-		return fmt.Sprintf("%s; the next, %s with %.1f%%, is below that interval.", what, next.Name, 100*next.best().Probe.Accuracy)
+		next := r.Tests[0]
+		return fmt.Sprintf("%s; the next, %s, has %.1f points less (%.1f to %.1f, p %.2g).", what, next.Against,
+			100*next.Difference, 100*next.Interval[0], 100*next.Interval[1], next.Corrected)
 	case take.Name == top.Name:
 		return fmt.Sprintf("%s; %s not to be told from it on %d images, and it is the fastest of them (%.3g images/s).",
 			what, areOthers(equal, take), take.Images, take.ImagesPerSecond)
@@ -136,11 +184,15 @@ func areOthers(equal []Backbone, but Backbone) string {
 	return strings.Join(names, ", ") + " are"
 }
 
-// tapsWithin names the best tap, and how many others are within its interval.
-func tapsWithin(b Backbone) string {
-	n := 0
+// tapsAsGood names the best tap, and how many others cannot be told from it.
+func (r *Report) tapsAsGood(b Backbone) string {
+	var pairs []metrics.Pair
 	for _, t := range b.Taps[1:] {
-		if t.Probe.Accuracy >= b.best().Probe.Interval[0] {
+		pairs = append(pairs, metrics.Pair{This: b.best().right, Other: t.right})
+	}
+	n := 0
+	for _, p := range metrics.ComparePairs(pairs, r.grouped(), r.Seed) {
+		if p.Verdict == metrics.Equal {
 			n++
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"graft/finetune/metrics"
 )
 
 // WriteTable prints a line for each backbone and tap, what is to be known of the
@@ -27,11 +29,29 @@ func (r Report) WriteTable(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w)
+	if err := r.writeTests(w); err != nil {
+		return err
+	}
 	for _, n := range r.notes() {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	_, err := fmt.Fprintln(w, r.Recommendation.Text)
 	return err
+}
+
+// writeTests prints a line for each two backbones, nothing if there is one.
+func (r Report) writeTests(w io.Writer) error {
+	if len(r.Tests) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "probes of the best taps on the same images, points of accuracy; exact McNemar test, p corrected by Holm")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "\t%s\n", strings.Join(metrics.PairedColumns, "\t"))
+	for _, p := range r.Tests {
+		fmt.Fprintf(t, "%s − %s\t%s\n", p.Backbone, p.Against, strings.Join(p.Cells(p.Backbone, p.Against), "\t"))
+	}
+	fmt.Fprintln(t)
+	return t.Flush()
 }
 
 // notes are what a reader of the figures must know.
