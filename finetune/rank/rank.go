@@ -7,7 +7,8 @@
 // is judged on an image that it learned from: neighbours are those among the
 // other images, and the probe is cross-validated, its strength chosen inside
 // each fold's training part. So every image of the sample counts once in every
-// accuracy, and test splits stay untouched.
+// accuracy, and test splits stay untouched. Images that are the same or nearly so
+// (package duplicate) are never each other's neighbours, nor in two folds.
 package rank
 
 import (
@@ -90,6 +91,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 			return r, fmt.Errorf("rank %s: it judged %d images, not the same as %s, which judged %d: was the dataset changed meanwhile?", f.Name, len(b.rows), first.Name, len(first.rows))
 		}
 	}
+	r.groups = r.Backbones[0].groups
 	r.conclude()
 	return r, nil
 }
@@ -165,12 +167,12 @@ func (c *Config) judgeTaps(ctx context.Context, b *Backbone, dir string) error {
 		if err != nil {
 			return err
 		}
-		one := judged{x: m.X, dim: m.Dim, labels: m.Labels, classes: len(s.Classes()), seed: c.Seed, threads: c.Runtime.Threads}
+		one := judged{x: m.X, dim: m.Dim, labels: m.Labels, groups: m.Groups, classes: len(s.Classes()), seed: c.Seed, threads: c.Runtime.Threads}
 		tap, err := one.tap(ctx, t)
 		if err != nil {
 			return fmt.Errorf("tap %s: %w", t, err)
 		}
-		b.Taps, b.rows = append(b.Taps, tap), m.Indices
+		b.Taps, b.rows, b.groups = append(b.Taps, tap), m.Indices, m.Groups
 		progress(int64(i+1), int64(len(s.Taps())))
 	}
 	return nil

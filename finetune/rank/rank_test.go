@@ -183,6 +183,9 @@ func TestRun(t *testing.T) {
 	if other := r.Backbones[1]; other.Name == b.Name || !reflect.DeepEqual(other.Taps[0], b.Taps[0]) {
 		t.Errorf("equal files %s and %s scored %+v and %+v", b.Name, other.Name, b.Taps[0], other.Taps[0])
 	}
+	if len(b.groups) != 70 || len(r.groups) != 70 {
+		t.Errorf("%d and %d groups of the 70 images are known, want all", len(b.groups), len(r.groups))
+	}
 	if len(r.Tests) != 1 || r.Tests[0].Verdict != metrics.Equal || r.Tests[0].P != 1 || r.Tests[0].Total != 70 {
 		t.Errorf("tests of equal files %+v", r.Tests)
 	}

@@ -25,7 +25,7 @@ type Report struct {
 	Tests          []Test         `json:"tests"` // of each two
 	Recommendation Recommendation `json:"recommendation"`
 
-	groups []int // of the images judged, nil where they are not known
+	groups []int // of the backbones' rows
 }
 
 // Test is the probe of a backbone's best tap beside that of another's, on the same
@@ -56,7 +56,8 @@ type Backbone struct {
 	ImagesPerSecond float64 `json:"images_per_second"`
 	Taps            []Tap   `json:"taps"` // best probe first
 
-	rows []int // of the dataset, that were judged
+	rows   []int // of the dataset, that were judged
+	groups []int // of the rows, nil where they are not known
 }
 
 // Tap is one kind of feature.
@@ -143,7 +144,7 @@ func (r *Report) test() {
 	}
 }
 
-// grouped are the groups of the images judged.
+// grouped are the groups of the images judged, each alone where they are not known.
 func (r *Report) grouped() []int {
 	if r.groups != nil {
 		return r.groups
