@@ -1,6 +1,10 @@
 package preprocess
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"io"
+)
 
 // BadImageError says that an image's own bytes are the problem: malformed, of
 // an unsupported kind, too large, or not there to be read. Whoever goes
@@ -17,6 +21,14 @@ type BadImageError struct {
 func (e *BadImageError) Error() string { return e.Reason }
 
 func (e *BadImageError) Unwrap() error { return e.Err }
+
+// Cut tells whether the file ends before its picture does, as a broken-off
+// download leaves it.
+func (e *BadImageError) Cut() bool {
+	return errors.Is(e.Err, errCut) || errors.Is(e.Err, io.ErrUnexpectedEOF) || errors.Is(e.Err, io.EOF)
+}
+
+var errCut = errors.New("the file is cut short")
 
 func badImage(cause error, format string, args ...any) error {
 	return &BadImageError{fmt.Sprintf(format, args...), cause}

@@ -98,10 +98,17 @@ func decodeBytes(ctx context.Context, data []byte) (im Image, err error) {
 	}
 	defer underWay.Release(pixels)
 	if im, err = decodeFormat(format, cfg, data); err != nil {
-		return Image{}, badImage(err, "decode %s: %v", format, err)
+		cause := err
+		if mark := endMarks[format]; mark != "" && !bytes.Contains(data[max(0, len(data)-64):], []byte(mark)) {
+			cause = errors.Join(errCut, err)
+		}
+		return Image{}, badImage(cause, "decode %s: %v", format, err)
 	}
 	return im.upright(orientation(format, data)), nil
 }
+
+// endMarks are what whole files end in, but for what some cameras append.
+var endMarks = map[string]string{"jpeg": "\xff\xd9", "png": "IEND", "gif": "\x00;"}
 
 func checkSize(format string, cfg image.Config) error {
 	if cfg.Width <= 0 || cfg.Height <= 0 {
