@@ -1,51 +1,47 @@
 #!/usr/bin/env python3
-"""Times features of a ViT-B/16 at 224 px in graft against PyTorch and Python's onnxruntime, in turns, in one run.
+"""Times features of a vision transformer at 224 px in graft against PyTorch, Python's onnxruntime and OpenVINO, in turns.
 
-    python scripts/bench_extract_torch.py [--threads 1,2 --batches 1,2,8 --rounds 5 --images 16]
+    python scripts/bench_extract_torch.py [--threads 1,2 --batches 4 --rounds 5 --images 16 --arch vit_b_16]
 
-Needs torch and torchvision (1.13 and 0.14 were measured), threadpoolctl, onnx, onnxruntime, and Go. All three have the same seeded
-random weights of torchvision's vit_b_16 and begin at 48×48 gray uint8 faces of random pixels: resizing to 224,
-normalising and the network are in the time of each. What comes out is the class token after the last norm.
+Needs numpy, torch, torchvision, onnx, onnxruntime, openvino (2.15, 0.29, 1.23, 1.32 and 2026.4 were measured) and Go.
+All have the same seeded random weights of torchvision's network and begin at 48×48 gray uint8 faces of random pixels:
+resizing to 224, normalising and the network are in the time of each. What comes out is the class token after the last
+norm, in float32.
 
     torch        torchvision's modules, eval, inference mode
-    onnxruntime  the file that torch.onnx makes of them (opset 17), default session options
+    onnxruntime  the file that torch.onnx makes of them (its TorchScript-based exporter, opset 17), default session options
+    openvino     the same file, compiled for throughput with as many streams as threads, a batch in each at once
     session      graft's file in graft's session
     graft        `graft extract`: from a FER2013 file through that session to a store on disk
 
-On T threads the peers run one batch on T threads, as their users do; graft runs T batches at once, each on one thread.
+On T threads torch and onnxruntime run one batch on T threads, as their users do; OpenVINO and graft run T batches at once,
+each on one thread. graft's process gets as many cores as the others get threads (GOMAXPROCS). The time of starting and
+loading does not count.
 
-Who goes first changes with every round. The time of starting and loading does not count. graft's process gets as many
-cores as the others get threads (GOMAXPROCS). A ratio is graft's rate over the other's in the same round; the last
-lines compare everyone at the batch that is its own best. First the features that `graft extract` stores are compared
-with PyTorch's.
+Before anything is timed, the features of all must be PyTorch's to a relative error ‖a−b‖/‖b‖ of 1e-5, graft's as
+`graft extract` stores them. A ratio is graft's rate over the other's in the same round; where several batches are named,
+everyone is given the one at which it is fastest.
 """
-import argparse
 import json
-import os
-import pathlib
-import statistics
-import subprocess
-import tempfile
-import time
 
-# Read at start by OpenBLAS, OpenMP, MKL, oneDNN and ATen; what somebody has set there would slow the peers down or
-# overrule the numbers of threads below.
-for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-             "MKL_ENABLE_INSTRUCTIONS", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY"):
-    os.environ.pop(name, None)
-# Threads of OpenMP that wait in a loop would take the cores from those of OpenBLAS, and PyTorch half its speed.
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+import bench_common as common
+
+NEEDS = "numpy", "torch", "torchvision", "onnx", "onnxruntime", "openvino"
+common.need(*NEEDS)
+
+import time
 
 import numpy as np
 import onnxruntime
-import threadpoolctl
+import openvino
 import torch
 import torchvision
 
-from export_torchvision import Backbone
+from export_torchvision import Backbone, export
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIDE, LIMIT = 48, 1e-5
+OTHERS = "torch", "onnxruntime", "openvino"
+OURS = "graft"
 
 
 class Features(Backbone):
@@ -55,10 +51,10 @@ class Features(Backbone):
         return super().forward(pixels)[0]
 
 
-def network():
-    """A seeded random vit_b_16 whose biases and norms are not at their start."""
+def network(arch):
+    """A seeded random network whose biases and norms are not at their start."""
     torch.manual_seed(1)
-    vit = torchvision.models.vit_b_16().eval()
+    vit = getattr(torchvision.models, arch)().eval()
     with torch.no_grad():
         for p in vit.parameters():
             if p.dim() == 1:
@@ -66,138 +62,103 @@ def network():
     return vit
 
 
-def export(vit, path):
-    """Writes the ONNX file by the plain path: fused attention kernels have no ONNX counterpart."""
-    model = Features(vit).train()
-    for m in model.modules():
-        if isinstance(m, torch.nn.Dropout):
-            m.p = 0.0
-    torch.onnx.export(model, (torch.zeros((2, 1, SIDE, SIDE), dtype=torch.uint8),), path, input_names=["pixels"], output_names=["cls"],
-                      dynamic_axes={"pixels": {0: "N"}, "cls": {0: "N"}}, opset_version=17,
-                      training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
-    model.eval()
-
-
-def run(command, threads):
-    done = subprocess.run(list(map(str, command)), env=dict(os.environ, GOMAXPROCS=str(threads)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return done.stdout
-
-
-class Peers:
-    """The peers in this process, on a number of threads."""
+class Others:
+    """The programs in this process, on a number of threads."""
 
     def __init__(self, vit, file, threads, largest):
         torch.set_num_threads(threads)
-        threadpoolctl.threadpool_limits(threads)  # of OpenBLAS, which torch leaves alone
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = self.threads = threads
         self.session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": threads, "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+        self.queue = openvino.AsyncInferQueue(openvino.Core().compile_model(file, "CPU", settings), threads)
+        self.queue.set_callback(lambda request, features: features.append(request.get_tensor("cls").data.copy()))
         self.model = Features(vit).eval()
         self.pixels = torch.randint(256, (largest, 1, SIDE, SIDE), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
 
     def torch(self, batch):
         with torch.inference_mode():
-            return self.model(self.pixels[:batch]).numpy()
+            return [self.model(self.pixels[:batch]).numpy()]
 
     def onnxruntime(self, batch):
-        return self.session.run(["cls"], {"pixels": self.pixels[:batch].numpy()})[0]
+        return self.session.run(["cls"], {"pixels": self.pixels[:batch].numpy()})
 
-    def rate(self, features, batch, images):
-        """Images a second; the batch before the clock starts warms up after another's turn."""
+    def openvino(self, batch):
+        features = []
+        for _ in range(self.threads):
+            self.queue.start_async({"pixels": self.pixels[:batch].numpy()}, features)
+        self.queue.wait_all()
+        return features
+
+    def rate(self, name, batch, images):
+        """Images a second of at least so many; what runs before the clock starts warms up after another's turn."""
+        features = getattr(self, name)
         features(batch)
-        start = time.perf_counter()
-        for _ in range(images // batch):
-            features(batch)
-        return images / (time.perf_counter() - start)
+        done, start = 0, time.perf_counter()
+        while done < images:
+            done += batch * len(features(batch))
+        return {name: done / (time.perf_counter() - start)}
 
 
 def graft(binary, model, batch, images, threads):
     """Images a second of the bare session and of the extraction."""
-    out = run([binary, "bench", "--cases", "extract", "--model", model, "--provider", "cpu", "--threads", threads,
-               "--batch", batch, "--images", images, "--rounds", 1, "--json", "-"], threads)
+    out = common.run([binary, "bench", "--cases", "extract", "--model", model, "--provider", "cpu", "--threads", threads,
+                      "--batch", batch, "--images", images, "--rounds", 1, "--json", "-"], threads)
     rate = {case["name"]: case["items_per_second"] for case in json.loads(out)["cases"]}
     return {"session": rate["extract/bare-session"], "graft": rate["extract/pipeline"]}
 
 
-def check(binary, model, peers, folder):
-    """Compares what graft extract stores with what the peers compute."""
-    n = min(4, len(peers.pixels))
-    rows = peers.pixels[:n].reshape(n, -1).tolist()
+def check(binary, model, others, folder):
+    """Compares what graft extract stores, and the others compute, with PyTorch's."""
+    n = len(others.pixels)
+    rows = others.pixels.reshape(n, -1).tolist()
     csv = folder / "faces.csv"
     csv.write_text("emotion,pixels,Usage\n" + "".join(f"0,{' '.join(map(str, row))},Training\n" for row in rows))
-    run([binary, "extract", "--data", csv, "--model", model, "--out", folder / "store", "--provider", "cpu"], 2)
-    want = peers.torch(n)
-    for name, got in (("graft", np.load(folder / "store" / "cls" / "00000.npy")), ("onnxruntime", peers.onnxruntime(n))):
-        error = np.linalg.norm(got - want) / np.linalg.norm(want)
-        print(f"relative error of {name} against torch: {error:.1e}")
-        if not error <= LIMIT:
-            raise SystemExit(f"{name} computes something else")
+    common.run([binary, "extract", "--data", csv, "--model", model, "--out", folder / "store", "--provider", "cpu"])
+    want, = others.torch(n)
+    for name, features in (("graft", [np.load(folder / "store" / "cls" / "00000.npy")]), ("onnxruntime", others.onnxruntime(n)), ("openvino", others.openvino(n))):
+        for got in features:
+            common.agree(f"relative error of {name}'s features against torch's", float(np.linalg.norm(got - want) / np.linalg.norm(want)), 0, LIMIT)
 
 
-def rounds(binary, model, peers, threads, batch, args):
-    """One table of rates: rounds of each name."""
-    images = max(1, args.images // batch) * batch
-    table = []
-    for r in range(args.rounds):
-        turns = [lambda: {"torch": peers.rate(peers.torch, batch, images)},
-                 lambda: {"onnxruntime": peers.rate(peers.onnxruntime, batch, images)},
-                 lambda: graft(binary, model, batch, images, threads)]
-        rate = {}
-        for turn in (turns if r % 2 == 0 else reversed(turns)):
-            rate.update(turn())
-        table.append(rate)
-    return table
+def measure(binary, model, others, batches, args):
+    """Rates of each round by name, everyone at its own best batch, which is told."""
+    tables = {}
+    for batch in batches:
+        images = -(-args.images // batch) * batch
+        turns = [lambda name=name: others.rate(name, batch, images) for name in OTHERS]
+        tables[batch] = common.alternate(args.rounds, *turns, lambda: graft(binary, model, batch, images, others.threads))
+    best = {name: max(batches, key=lambda batch: common.median(tables[batch], name)) for name in (*OTHERS, "session", "graft")}
+    for name, batch in best.items():
+        print(f"threads {others.threads}, batch {batch}: {name} {common.median(tables[batch], name):.2f} images/s")
+    return [{name: tables[batch][r][name] for name, batch in best.items()} for r in range(args.rounds)]
 
 
-def line(threads, batch, table, other):
-    """graft's rates over another's."""
-    ratios = [rate["graft"] / rate[other] for rate in table]
-    theirs, ours = (statistics.median(rate[k] for rate in table) for k in (other, "graft"))
-    print(f"{threads:7}{batch:7}  {other:12}{theirs:10.2f}{ours:10.2f}{statistics.median(ratios):8.2f}   {min(ratios):.2f} to {max(ratios):.2f}", flush=True)
+def rows(args, threads, tables):
+    """A row for each of the others, all numbers of threads in it."""
+    def listed(words):
+        return " and ".join(words)
 
-
-def best(tables, name):
-    """The batch at which a name is fastest, and its median rate there."""
-    return max((statistics.median(rate[name] for rate in table), batch) for batch, table in tables.items())
-
-
-def load():
-    return "load average " + " ".join(f"{v:.2f}" for v in os.getloadavg())
+    what = (f"`graft extract`, {args.arch}, `cls`, batches of {args.batches.replace(',', ' or ')}, from 48×48 bytes to a store, "
+            f"{listed(map(str, threads))} threads ({listed(f'{common.median(t, OURS):.2f}' for t in tables)} images/s)")
+    described = {"torch": f"{common.versions('torch')} eager", "onnxruntime": f"Python's {common.versions('onnxruntime')} on torchvision's export",
+                 "openvino": f"{common.versions('openvino')} on the same file, one stream a thread"}
+    return [common.row(what, f"{against} ({listed(f'{common.median(t, name):.2f}' for t in tables)} images/s): `scripts/bench_extract_torch.py`",
+                       f"{listed(common.ratio(t, name) for t in tables)} times as fast") for name, against in described.items()]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", default="1,2", help="numbers of threads, comma-separated")
-    parser.add_argument("--batches", default="1,2,8", help="images per inference, comma-separated")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=16, help="of a round")
-    args = parser.parse_args()
-    batches = list(map(int, args.batches.split(",")))
-    print(f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, {os.cpu_count()} cores, {load()}")
-    with tempfile.TemporaryDirectory() as tmp:
-        folder = pathlib.Path(tmp)
-        binary, model, theirs = folder / "graft", folder / "graft.onnx", str(folder / "torchvision.onnx")
-        subprocess.run(["go", "build", "-o", binary, "./cmd/graft"], cwd=ROOT, check=True)
-        vit = network()
-        torch.save(vit.state_dict(), folder / "vit_b_16.pth")
-        run([binary, "model", "export", "--weights", folder / "vit_b_16.pth", "--out", model], 2)
-        export(vit, theirs)
-        check(binary, model, Peers(vit, theirs, 2, 4), folder)
-        print(f"{'threads':>7}{'batch':>7}  {'against':12}{'its img/s':>10}{'graft':>10}{'ratio':>8}   of the rounds")
-        for threads in map(int, args.threads.split(",")):
-            peers = Peers(vit, theirs, threads, max(batches))
-            tables = {}
-            for batch in batches:
-                tables[batch] = rounds(binary, model, peers, threads, batch, args)
-                for other in ("torch", "onnxruntime", "session"):
-                    line(threads, batch, tables[batch], other)
-            ours, at = best(tables, "graft")
-            for other in ("torch", "onnxruntime"):
-                rate, batch = best(tables, other)
-                print(f"{threads:7}   best  {other} at {batch}: {rate:.2f} img/s, graft at {at}: {ours:.2f}, ratio {ours / rate:.2f}", flush=True)
-    print(load())
+    args = common.arguments(__doc__, threads="1,2", batches="4", images=16, arch="vit_b_16").parse_args()
+    threads, batches = common.numbers(args.threads), common.numbers(args.batches)
+    with common.workplace() as folder:
+        binary, model, file = common.build(folder), folder / "graft.onnx", str(folder / "torchvision.onnx")
+        vit = network(args.arch)
+        torch.save(vit.state_dict(), folder / "vit.pth")
+        common.run([binary, "model", "export", "--weights", folder / "vit.pth", "--out", model])
+        export(Features(vit), torch.zeros((2, 1, SIDE, SIDE), dtype=torch.uint8), file, ["cls"], 17)
+        check(binary, model, Others(vit, file, 2, 4), folder)
+        tables = [measure(binary, model, Others(vit, file, t, max(batches)), batches, args) for t in threads]
+    common.write(args.json, rows(args, threads, tables))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 `graft model export`, which needs no Python.
 
 The file has the same input, pixels, but with a fixed number of channels and a
-fixed size, and the outputs cls, mean and logits. Written for torch 1.13.
+fixed size, and the outputs cls, mean and logits. Written for torch 2.15 and
+its TorchScript-based exporter, which needs no onnxscript.
 
 python scripts/export_torchvision.py --weights vit_b_16-c867db91.pth --out reference.onnx
 python scripts/export_torchvision.py --seed 1 --arch vit_b_16 --out reference.onnx
@@ -34,6 +35,18 @@ class Backbone(torch.nn.Module):
         return x[:, 0], x[:, 1:].mean(1), self.vit.heads(x[:, 0])
 
 
+def export(model, pixels, path, names, opset):
+    """Writes a network on pixels [N,C,H,W], N free, with outputs of these names."""
+    torch.backends.mha.set_fastpath_enabled(False)  # fused attention has no ONNX counterpart, the plain path does
+    try:
+        torch.onnx.export(
+            model.eval(), (pixels,), path, input_names=["pixels"], output_names=names, opset_version=opset, dynamo=False,
+            dynamic_axes={n: {0: "N"} for n in ("pixels", *names)},
+        )
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--weights", help="state dict, .pth; without it the weights are random")
@@ -41,24 +54,15 @@ def main():
     p.add_argument("--arch", default="vit_b_16", choices=["vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32"])
     p.add_argument("--channels", type=int, default=1, choices=[1, 3])
     p.add_argument("--input", type=int, default=48, help="side of the images, pixels")
-    p.add_argument("--opset", type=int, default=16)
+    p.add_argument("--opset", type=int, default=17)
     p.add_argument("--out", required=True)
     a = p.parse_args()
     torch.manual_seed(a.seed)
     vit = getattr(torchvision.models, a.arch)()
     if a.weights:
         vit.load_state_dict(torch.load(a.weights, map_location="cpu"))
-    # Fused attention kernels have no ONNX counterpart; the plain path does.
-    vit.train()
-    for m in vit.modules():
-        if isinstance(m, torch.nn.Dropout):
-            m.p = 0.0
     pixels = torch.zeros((2, a.channels, a.input, a.input), dtype=torch.uint8)
-    torch.onnx.export(
-        Backbone(vit), (pixels,), a.out, input_names=["pixels"], output_names=["cls", "mean", "logits"],
-        dynamic_axes={n: {0: "N"} for n in ("pixels", "cls", "mean", "logits")}, opset_version=a.opset,
-        training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
-    )
+    export(Backbone(vit), pixels, a.out, ["cls", "mean", "logits"], a.opset)
 
 
 if __name__ == "__main__":
