@@ -65,7 +65,7 @@ func Example_judge() {
 
 // One ONNX file of a run and its backbone, from pixels to probabilities.
 func Example_ship() {
-	made, err := ship.Export(ship.Config{Run: "runs/head", Out: "faces.onnx"})
+	made, err := ship.Export(context.Background(), ship.Config{Run: "runs/head", Out: "faces.onnx"})
 	if err != nil {
 		log.Fatal(err)
 	}

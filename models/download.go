@@ -54,7 +54,7 @@ func Download(ctx context.Context, e Entry, dir string, o DownloadOptions) (Resu
 	if err != nil {
 		return Result{}, err
 	}
-	if res, ok, err := p.existing(); ok || err != nil {
+	if res, ok, err := p.existing(ctx); ok || err != nil {
 		return res, err
 	}
 	res, err := p.fetch(ctx)
@@ -96,7 +96,7 @@ func (p *pull) fetch(ctx context.Context) (res Result, err error) {
 	if err := part.Fetch(ctx, p.url); err != nil {
 		return Result{}, err
 	}
-	return p.finish(part)
+	return p.finish(ctx, part)
 }
 
 func (p *pull) logf(format string, args ...any) {

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -41,8 +42,8 @@ func (p *pull) claims(stated string) ([]claim, error) {
 
 // existing takes a finished file that is there already. One that does not
 // verify is downloaded again.
-func (p *pull) existing() (Result, bool, error) {
-	sum, err := filehash.File(p.path)
+func (p *pull) existing(ctx context.Context) (Result, bool, error) {
+	sum, err := filehash.File(ctx, p.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Result{}, false, nil
 	}
@@ -66,12 +67,12 @@ func (p *pull) existing() (Result, bool, error) {
 }
 
 // finish verifies the complete download and gives the file its name.
-func (p *pull) finish(part *download.Part) (Result, error) {
+func (p *pull) finish(ctx context.Context, part *download.Part) (Result, error) {
 	stated, err := part.Stated()
 	if err != nil {
 		return Result{}, err
 	}
-	sum, err := part.SHA256()
+	sum, err := part.SHA256(ctx)
 	if err != nil {
 		return Result{}, err
 	}

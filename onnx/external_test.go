@@ -2,7 +2,9 @@ package onnx_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -212,8 +214,8 @@ func TestExternalDataBehindLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	behind, err := onnx.Hash(filepath.Join(cache, "m.onnx"))
-	if want, e := onnx.Hash(filepath.Join(dir, "m.onnx")); err != nil || e != nil || behind != want {
+	behind, err := onnx.Hash(t.Context(), filepath.Join(cache, "m.onnx"))
+	if want, e := onnx.Hash(t.Context(), filepath.Join(dir, "m.onnx")); err != nil || e != nil || behind != want {
 		t.Errorf("hash %s, %v; want %s, %v", behind, err, want, e)
 	}
 }
@@ -229,7 +231,7 @@ func TestHash(t *testing.T) {
 	}
 	dir := withExternalData(t, nil)
 	hash := func(name string) string {
-		h, err := onnx.Hash(filepath.Join(dir, name))
+		h, err := onnx.Hash(t.Context(), filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,10 +260,15 @@ func TestHash(t *testing.T) {
 	if got, want := hash("one.onnx"), sum(read(filepath.Join(dir, "one.onnx"))); got != want {
 		t.Errorf("without external data: %s, want the file's %s", got, want)
 	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if h, err := onnx.Hash(ended, m); !errors.Is(err, context.Canceled) || h != "" {
+		t.Errorf("after Ctrl-C: %q, %v", h, err)
+	}
 	if err := os.Remove(c); err != nil {
 		t.Fatal(err)
 	}
-	if h, err := onnx.Hash(m); err == nil || !strings.Contains(err.Error(), `"c.bin" belongs beside the model`) {
+	if h, err := onnx.Hash(t.Context(), m); err == nil || !strings.Contains(err.Error(), `"c.bin" belongs beside the model`) {
 		t.Errorf("without c.bin: %s, %v", h, err)
 	}
 }
@@ -273,7 +280,7 @@ func TestStalePlaceOfData(t *testing.T) {
 		w.ExternalData[0].Value = proto.String("gone.bin")
 	})
 	path := filepath.Join(dir, "m.onnx")
-	if _, err := onnx.Hash(path); err != nil {
+	if _, err := onnx.Hash(t.Context(), path); err != nil {
 		t.Error(err)
 	}
 	m, err := onnx.Open(path)
@@ -293,7 +300,7 @@ func TestOpenRefusesDevices(t *testing.T) {
 		t.Skipf("SKIPPED, no devices here: %v", err)
 	}
 	_, err := onnx.Open(path)
-	_, hashing := onnx.Hash(path)
+	_, hashing := onnx.Hash(t.Context(), path)
 	for _, err := range []error{err, hashing} {
 		if err == nil || !strings.Contains(err.Error(), "want a regular file") || !strings.Contains(err.Error(), path) {
 			t.Errorf("got %v", err)

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,7 +20,9 @@ import (
 // each once and in the order of their names in bytes:
 //
 //	sha256sum m.onnx a.data b.data | cut -c1-64 | sha256sum
-func Hash(path string) (string, error) {
+//
+// The end of ctx ends the reading.
+func Hash(ctx context.Context, path string) (string, error) {
 	f, err := openRegular(path)
 	if err != nil {
 		return "", err
@@ -34,7 +37,7 @@ func Hash(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	sum, err := filehash.Reader(f)
+	sum, err := filehash.Reader(filehash.WithContext(ctx, f))
 	if err != nil || len(locations) == 0 {
 		return sum, err
 	}
@@ -42,7 +45,7 @@ func Hash(path string) (string, error) {
 	for _, location := range slices.Sorted(maps.Keys(locations)) {
 		beside, err := besidePath(path, location)
 		if err == nil {
-			sum, err = filehash.File(beside)
+			sum, err = filehash.File(ctx, beside)
 		}
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)

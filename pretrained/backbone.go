@@ -88,7 +88,7 @@ func (f *File) Open(ctx context.Context, o Options) (*Backbone, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.hash, err = f.Hash(); err != nil {
+	if b.hash, err = f.Hash(ctx); err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
 	o.Runtime.Outputs = nil

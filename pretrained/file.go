@@ -1,6 +1,7 @@
 package pretrained
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -17,7 +18,8 @@ type File struct {
 	Path   string
 	Header *onnx.Model // inputs, outputs and description; neither nodes nor weights
 	Meta   meta.Meta   // what the header says in graft's words
-	hash   func() (string, error)
+	mu     sync.Mutex
+	hash   string // "" until it is asked for
 }
 
 // OpenFile reads the header of the ONNX file at path.
@@ -33,11 +35,18 @@ func OpenFile(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &File{path, header, about, sync.OnceValues(func() (string, error) { return onnx.Hash(path) })}, nil
+	return &File{Path: path, Header: header, Meta: about}, nil
 }
 
 // Hash is onnx.Hash of the file.
-func (f *File) Hash() (string, error) { return f.hash() }
+func (f *File) Hash(ctx context.Context) (_ string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.hash == "" {
+		f.hash, err = onnx.Hash(ctx, f.Path)
+	}
+	return f.hash, err
+}
 
 // Own tells backbones that graft exported by their metadata and input.
 func (f *File) Own() bool {

@@ -35,7 +35,7 @@ func export(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := ship.Export(ship.Config{
+	e, err := ship.Export(c.Context, ship.Config{
 		Run: c.Args().First(), Model: c.String("model"), Foreign: o.Foreign, Out: c.String("out"), Version: version(),
 	})
 	if err != nil {

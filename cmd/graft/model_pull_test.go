@@ -114,7 +114,7 @@ func TestPullModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	digest, err := f.SHA256()
+	digest, err := f.SHA256(t.Context())
 	f.Close()
 	if err != nil {
 		t.Fatal(err)

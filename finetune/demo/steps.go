@@ -85,7 +85,7 @@ func (j *job) train(ctx context.Context, _ *dataset.Dataset) error {
 // ship joins backbone and head.
 func (j *job) ship(ctx context.Context, _ *dataset.Dataset) error {
 	j.say("one file", "from pixels to probabilities")
-	e, err := ship.Export(ship.Config{Run: j.result.Run, Model: j.result.Backbone, Out: j.result.Model, Version: j.Version})
+	e, err := ship.Export(ctx, ship.Config{Run: j.result.Run, Model: j.result.Backbone, Out: j.result.Model, Version: j.Version})
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func TestEvaluateImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "whole.onnx")
-	if _, err := ship.Export(ship.Config{Run: dir, Out: file}); err != nil {
+	if _, err := ship.Export(t.Context(), ship.Config{Run: dir, Out: file}); err != nil {
 		t.Fatal(err)
 	}
 	for _, one := range []string{dir, file} {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,23 +15,23 @@ import (
 
 // BackboneOf finds the ONNX file that a store's features are of, given or beside
 // the store: stores and models of one job tend to lie together.
-func BackboneOf(s *store.Store, given string) (*pretrained.File, error) {
+func BackboneOf(ctx context.Context, s *store.Store, given string) (*pretrained.File, error) {
 	b, dir := s.Manifest().Backbone, run.Absolute(s.Dir())
-	return findModel(given, b.SHA256, []string{filepath.Join(dir, b.Name), filepath.Join(filepath.Dir(dir), b.Name), b.Name})
+	return findModel(ctx, given, b.SHA256, []string{filepath.Join(dir, b.Name), filepath.Join(filepath.Dir(dir), b.Name), b.Name})
 }
 
 // Backbone finds the ONNX file of a head's backbone, given, or where the run
 // says, or beside the run or its embeddings.
-func Backbone(r *run.Run, given string) (*pretrained.File, error) {
+func Backbone(ctx context.Context, r *run.Run, given string) (*pretrained.File, error) {
 	recorded := r.Config.Backbone.Model
 	name, dir := filepath.Base(recorded), run.Absolute(r.Dir)
-	return findModel(given, r.Config.Backbone.SHA256, []string{recorded, filepath.Join(dir, name), filepath.Join(filepath.Dir(dir), name),
+	return findModel(ctx, given, r.Config.Backbone.SHA256, []string{recorded, filepath.Join(dir, name), filepath.Join(filepath.Dir(dir), name),
 		filepath.Join(filepath.Dir(r.Config.Embeddings.Path), name), name})
 }
 
 // findModel returns the file at given after checking its hash, or where none is given
 // the first of places that has the hash.
-func findModel(given, hash string, places []string) (*pretrained.File, error) {
+func findModel(ctx context.Context, given, hash string, places []string) (*pretrained.File, error) {
 	if given != "" {
 		places = []string{given}
 	}
@@ -43,7 +44,7 @@ func findModel(given, hash string, places []string) (*pretrained.File, error) {
 		f, err := pretrained.OpenFile(p)
 		got := ""
 		if err == nil {
-			got, err = f.Hash()
+			got, err = f.Hash(ctx)
 		}
 		switch {
 		case got == hash:

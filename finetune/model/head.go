@@ -24,7 +24,7 @@ type backboneHead struct {
 }
 
 func openHead(ctx context.Context, r *run.Run, o Options, batch int) (*backboneHead, error) {
-	file, err := load.Backbone(r, o.Model)
+	file, err := load.Backbone(ctx, r, o.Model)
 	if err != nil {
 		return nil, err
 	}

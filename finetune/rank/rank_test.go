@@ -17,6 +17,7 @@ import (
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
+	"graft/pretrained"
 	"graft/pretrained/vit/vittest"
 )
 
@@ -198,8 +199,8 @@ func TestRun(t *testing.T) {
 	}
 	// A fault of the second shows before the first has run.
 	c.Data, c.Taps, said = openFaces(t, 20), nil, nil
-	gone := *files[1].opened
-	gone.Path = filepath.Join(dir, "gone.onnx")
+	opened := files[1].opened
+	gone := pretrained.File{Path: filepath.Join(dir, "gone.onnx"), Header: opened.Header, Meta: opened.Meta}
 	c.Backbones = []File{files[0], {Name: "gone", Path: gone.Path, opened: &gone}}
 	if _, err := Run(context.Background(), c); err == nil || !strings.Contains(err.Error(), "rank gone") || said != nil {
 		t.Errorf("error %v after %q, want one on gone at once", err, said)

@@ -1,6 +1,7 @@
 package ship_test
 
 import (
+	"context"
 	"fmt"
 
 	"graft/finetune/ship"
@@ -8,7 +9,7 @@ import (
 
 // A run and its backbone become one file, from pixels to probabilities.
 func ExampleExport() {
-	e, err := ship.Export(ship.Config{Run: "runs/head", Out: "faces.onnx"})
+	e, err := ship.Export(context.Background(), ship.Config{Run: "runs/head", Out: "faces.onnx"})
 	if err != nil {
 		fmt.Println(err)
 		return

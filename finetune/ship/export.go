@@ -2,6 +2,7 @@
 package ship
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 
@@ -39,13 +40,13 @@ type Exported struct {
 // not need of the backbone is left out. For a cnn or vit: its own resizing or
 // cropping and the network, from uint8 [N,C,side,side]. Labels lie in the
 // metadata.
-func Export(c Config) (Exported, error) {
+func Export(ctx context.Context, c Config) (Exported, error) {
 	r, err := run.Open(c.Run)
 	if err != nil {
 		return Exported{}, err
 	}
 	if r.Config.Kind == nets.KindHead {
-		return exportHead(r, c)
+		return exportHead(ctx, r, c)
 	}
 	return exportNetwork(r, c)
 }
@@ -66,8 +67,8 @@ func exportNetwork(r *run.Run, c Config) (Exported, error) {
 }
 
 // exportHead joins a head to its backbone.
-func exportHead(r *run.Run, c Config) (Exported, error) {
-	file, err := load.Backbone(r, c.Model)
+func exportHead(ctx context.Context, r *run.Run, c Config) (Exported, error) {
+	file, err := load.Backbone(ctx, r, c.Model)
 	if err != nil {
 		return Exported{}, err
 	}

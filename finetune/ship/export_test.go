@@ -134,7 +134,7 @@ func TestExportMatchesThePipeline(t *testing.T) {
 		t.Run(fmt.Sprint(c.taps, c.flip), func(t *testing.T) {
 			dir := makeRun(t, backbone, nil, strings.Split(c.taps, ","), c.flip)
 			out := filepath.Join(t.TempDir(), "whole.onnx")
-			e, err := Export(Config{Run: dir, Out: out, Version: "v1"})
+			e, err := Export(t.Context(), Config{Run: dir, Out: out, Version: "v1"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,7 +194,7 @@ func TestExportLeavesOutWhatIsNotNeeded(t *testing.T) {
 	orttest.Require(t)
 	backbone := vittest.WriteTiny(t, t.TempDir())
 	out := filepath.Join(t.TempDir(), "whole.onnx")
-	if _, err := Export(Config{Run: makeRun(t, backbone, nil, []string{"cls_1"}, false), Out: out, Version: "v1"}); err != nil {
+	if _, err := Export(t.Context(), Config{Run: makeRun(t, backbone, nil, []string{"cls_1"}, false), Out: out, Version: "v1"}); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := onnx.Open(backbone)
@@ -258,7 +258,7 @@ func TestExportOfForeignBackbones(t *testing.T) {
 			f := &preprocess.Spec{Size: 8, Crop: 0.875, Normalization: preprocess.ImageNet, Output: "embedding", Pool: c.pool}
 			dir := makeRun(t, writeForeign(t, c.rank, c.opset), f, []string{pretrained.FeaturesTap}, c.flip)
 			out := filepath.Join(t.TempDir(), "whole.onnx")
-			if _, err := Export(Config{Run: dir, Out: out}); err != nil {
+			if _, err := Export(t.Context(), Config{Run: dir, Out: out}); err != nil {
 				t.Fatal(err)
 			}
 			comparePredictors(t, dir, out)
@@ -272,7 +272,7 @@ func TestExportRefusesOperatorSets(t *testing.T) {
 	f := &preprocess.Spec{Size: 8, Crop: 1, Normalization: preprocess.ImageNet, Output: "embedding"}
 	backbone := writeForeign(t, 2, 9)
 	dir, out := makeRun(t, backbone, f, []string{pretrained.FeaturesTap}, true), filepath.Join(t.TempDir(), "whole.onnx")
-	_, err := Export(Config{Run: dir, Out: out})
+	_, err := Export(t.Context(), Config{Run: dir, Out: out})
 	runtest.WantError(t, err, backbone, "Slice", "operator set 9", "10 or later")
 	if _, err := os.Stat(out); !os.IsNotExist(err) {
 		t.Errorf("a file is left (%v)", err)
@@ -323,7 +323,7 @@ func TestExternalData(t *testing.T) {
 			}
 			data := moveWeights(t, backbone)
 			dir, out := makeRun(t, backbone, f, taps, false), filepath.Join(t.TempDir(), "whole.onnx")
-			if _, err := Export(Config{Run: dir, Out: out}); err != nil {
+			if _, err := Export(t.Context(), Config{Run: dir, Out: out}); err != nil {
 				t.Fatal(err)
 			}
 			comparePredictors(t, dir, out)
@@ -335,7 +335,7 @@ func TestExternalData(t *testing.T) {
 			if err := os.WriteFile(data, weights, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			_, exporting := Export(Config{Run: dir, Out: out})
+			_, exporting := Export(t.Context(), Config{Run: dir, Out: out})
 			_, predicting := model.Open(t.Context(), dir, model.Options{Model: backbone})
 			for _, err := range []error{exporting, predicting} {
 				runtest.WantError(t, err, backbone, "SHA-256")
@@ -349,19 +349,19 @@ func TestExportRefuses(t *testing.T) {
 	folder := t.TempDir()
 	backbone := vittest.WriteTiny(t, folder)
 	dir := makeRun(t, backbone, nil, []string{"cls"}, false)
-	_, err := Export(Config{Run: dir, Out: backbone})
+	_, err := Export(t.Context(), Config{Run: dir, Out: backbone})
 	runtest.WantError(t, err, "backbone itself")
 	other := vittest.Write(t, t.TempDir(), vittest.Config, 2)
-	_, err = Export(Config{Run: dir, Model: other, Out: filepath.Join(folder, "x.onnx")})
+	_, err = Export(t.Context(), Config{Run: dir, Model: other, Out: filepath.Join(folder, "x.onnx")})
 	runtest.WantError(t, err, other, "SHA-256")
-	_, err = Export(Config{Run: dir, Out: filepath.Join(folder, "x.onnx"), Foreign: &preprocess.Spec{}})
+	_, err = Export(t.Context(), Config{Run: dir, Out: filepath.Join(folder, "x.onnx"), Foreign: &preprocess.Spec{}})
 	runtest.WantError(t, err, "describes itself")
 	if err := os.Rename(backbone, filepath.Join(folder, "elsewhere.onnx")); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Export(Config{Run: dir, Out: filepath.Join(folder, "x.onnx")})
+	_, err = Export(t.Context(), Config{Run: dir, Out: filepath.Join(folder, "x.onnx")})
 	runtest.WantError(t, err, backbone, "--model")
-	if _, err := Export(Config{Run: dir, Model: filepath.Join(folder, "elsewhere.onnx"), Out: filepath.Join(folder, "x.onnx")}); err != nil {
+	if _, err := Export(t.Context(), Config{Run: dir, Model: filepath.Join(folder, "elsewhere.onnx"), Out: filepath.Join(folder, "x.onnx")}); err != nil {
 		t.Errorf("with --model: %v", err)
 	}
 }

@@ -56,7 +56,7 @@ func TestSharedNetworks(t *testing.T) {
 				t.Fatal(err)
 			}
 			out := filepath.Join(t.TempDir(), "net.onnx")
-			if _, err := Export(Config{Run: r.Dir, Out: out}); err != nil {
+			if _, err := Export(t.Context(), Config{Run: r.Dir, Out: out}); err != nil {
 				t.Fatal(err)
 			}
 			for _, path := range []string{r.Dir, out} {

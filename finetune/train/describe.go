@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 
@@ -23,7 +24,7 @@ type features struct {
 
 // openStore opens the store at dir, resolves the words for its taps and looks for the
 // backbone's file, at model or, where that is empty, beside the store.
-func openStore(dir string, words []string, model string) (f features, err error) {
+func openStore(ctx context.Context, dir string, words []string, model string) (f features, err error) {
 	if f.Store, err = store.Open(dir); err != nil {
 		return f, err
 	}
@@ -33,16 +34,16 @@ func openStore(dir string, words []string, model string) (f features, err error)
 	if err = load.StoreSplits(f.Store).Check([]string{dataset.Train}); err != nil {
 		return f, err
 	}
-	if f.manifest, err = filehash.File(filepath.Join(f.Dir(), "manifest.json")); err != nil {
+	if f.manifest, err = filehash.File(ctx, filepath.Join(f.Dir(), "manifest.json")); err != nil {
 		return f, err
 	}
-	f.backbone, err = describeBackbone(f.Store, f.taps, model)
+	f.backbone, err = describeBackbone(ctx, f.Store, f.taps, model)
 	return f, err
 }
 
 // describeBackbone records where the features of taps came from, and where the
 // ONNX file lies if it can be found.
-func describeBackbone(s *store.Store, taps []string, model string) (run.BackboneRecord, error) {
+func describeBackbone(ctx context.Context, s *store.Store, taps []string, model string) (run.BackboneRecord, error) {
 	m := s.Manifest()
 	b, dims := m.Backbone, map[string]int{}
 	for _, t := range m.Taps {
@@ -52,8 +53,8 @@ func describeBackbone(s *store.Store, taps []string, model string) (run.Backbone
 	}
 	record := run.BackboneRecord{Model: b.Name, SHA256: b.SHA256, Source: b.Source, Pretrained: run.Pretrained(b.Source),
 		Precision: b.Precision, Preprocessing: b.Preprocessing, Dims: dims}
-	f, err := load.BackboneOf(s, model)
-	if err != nil && model != "" {
+	f, err := load.BackboneOf(ctx, s, model)
+	if err != nil && (model != "" || ctx.Err() != nil) {
 		return record, err
 	}
 	if err != nil {

@@ -111,7 +111,7 @@ func (t HeadTraining) Run(ctx context.Context, o Observer) (Result, error) {
 	if unfinished && c.Descent == nil { // L-BFGS has no use for the checkpoint, and must not take it away
 		return Result{}, fmt.Errorf("run folder %s holds an interrupted training by gradient descent; choose another --out, or replace it with --force", c.Out)
 	}
-	s, err := openStore(c.Embeddings, c.Taps, c.Model)
+	s, err := openStore(ctx, c.Embeddings, c.Taps, c.Model)
 	if err != nil {
 		return Result{}, err
 	}

@@ -206,7 +206,7 @@ func TestPretrainedIsNotGuessed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		record, err := describeBackbone(s, nil, "")
+		record, err := describeBackbone(t.Context(), s, nil, "")
 		if err != nil {
 			t.Fatal(err)
 		}

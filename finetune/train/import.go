@@ -76,10 +76,7 @@ func (i Imported) Write(ctx context.Context) (*run.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	hash, err := f.SHA256()
-	if err == nil {
-		err = ctx.Err()
-	}
+	hash, err := f.SHA256(ctx)
 	if err != nil {
 		return nil, err
 	}

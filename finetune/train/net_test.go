@@ -147,7 +147,7 @@ func checkNetExport(t *testing.T, dir string) {
 	t.Helper()
 	orttest.Require(t)
 	file := filepath.Join(t.TempDir(), "net.onnx")
-	e, err := ship.Export(ship.Config{Run: dir, Out: file, Version: "v1"})
+	e, err := ship.Export(t.Context(), ship.Config{Run: dir, Out: file, Version: "v1"})
 	if err != nil {
 		t.Fatal(err)
 	}

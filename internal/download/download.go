@@ -132,7 +132,7 @@ func (p *Part) Stated() (string, error) {
 }
 
 // SHA256 returns the digest of what has come.
-func (p *Part) SHA256() (string, error) { return filehash.File(p.partPath()) }
+func (p *Part) SHA256(ctx context.Context) (string, error) { return filehash.File(ctx, p.partPath()) }
 
 // Commit gives the file its name.
 func (p *Part) Commit() error {

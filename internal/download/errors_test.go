@@ -121,6 +121,37 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// Ctrl-C hides neither a fault of the disk nor one of the server that stays.
+func TestRealErrorsWhileItEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.Mkdir(path+".part", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := pull(ctx, "https://example.org/a", path, Options{}); err == nil || !strings.Contains(err.Error(), "is a directory") {
+		t.Errorf("a folder in the way: %v", err)
+	}
+	ctx, cancel = context.WithCancel(context.Background())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "700000")
+		_ = http.NewResponseController(w).Flush()
+	}))
+	defer server.Close()
+	o := Options{MaxBytes: 650_000, Client: &http.Client{Transport: ending{cancel}}}
+	if _, _, err := pull(ctx, server.URL, filepath.Join(t.TempDir(), "f"), o); !errors.Is(err, errTooLarge) {
+		t.Errorf("too large a file: %v", err)
+	}
+}
+
+// ending answers, and the user presses Ctrl-C.
+type ending struct{ cancel func() }
+
+func (e ending) RoundTrip(r *http.Request) (*http.Response, error) {
+	defer e.cancel()
+	return http.DefaultTransport.RoundTrip(r)
+}
+
 func TestUnreachable(t *testing.T) {
 	unknown := &net.DNSError{Err: "no such host", Name: "example.org", IsNotFound: true}
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}

@@ -32,7 +32,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	sum, err := part.SHA256()
+	sum, err := part.SHA256(context.Background())
 	fmt.Println(sum[:8], err)
 	fmt.Println(part.Commit()) // after comparing the sum
 	data, _ := os.ReadFile(path)

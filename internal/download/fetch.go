@@ -30,17 +30,14 @@ func (p *Part) fetch(ctx context.Context) error {
 	for try := 1; ; try++ {
 		before := p.size()
 		err := p.attempt(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return p.interrupted(ctx)
-		}
 		var retry *retryError
-		if !errors.As(err, &retry) {
+		passing := errors.As(err, &retry)
+		switch {
+		case ctx.Err() != nil && (passing || errors.Is(err, ctx.Err())):
+			return p.interrupted(ctx)
+		case !passing: // nil too
 			return err
-		}
-		if try >= p.Attempts {
+		case try >= p.Attempts:
 			return fmt.Errorf("%w (after %d tries; start it again to go on from byte %d)", err, try, p.size())
 		}
 		if p.size() > before {
@@ -77,7 +74,11 @@ func (p *Part) attempt(ctx context.Context) error {
 		return err
 	}
 	err = p.attemptInto(ctx, f)
-	return errors.Join(err, writeError(f.Sync()), f.Close())
+	lost := errors.Join(writeError(f.Sync()), f.Close())
+	if lost != nil && errors.As(err, new(*retryError)) {
+		return lost // trying again does not mend that
+	}
+	return errors.Join(err, lost)
 }
 
 func (p *Part) attemptInto(ctx context.Context, f *os.File) error {

@@ -149,7 +149,7 @@ func pull(ctx context.Context, address, path string, o Options) (sum, stated str
 	if err := p.Fetch(ctx, address); err != nil {
 		return "", "", err
 	}
-	sum, err1 := p.SHA256()
+	sum, err1 := p.SHA256(ctx)
 	stated, err2 := p.Stated()
 	return sum, stated, errors.Join(err1, err2, p.Commit())
 }

@@ -3,6 +3,7 @@
 package filehash
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -14,14 +15,14 @@ import (
 const bufferSize = 128 << 10
 
 // File returns the SHA-256 of the file at path. Where there is none the error
-// wraps os.ErrNotExist.
-func File(path string) (string, error) {
+// wraps os.ErrNotExist; the end of ctx ends the reading.
+func File(ctx context.Context, path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	sum, err := Reader(f)
+	sum, err := Reader(WithContext(ctx, f))
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
@@ -35,4 +36,19 @@ func Reader(r io.Reader) (string, error) {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// WithContext is r until ctx ends, and then ctx's error.
+func WithContext(ctx context.Context, r io.Reader) io.Reader { return reader{ctx, r} }
+
+type reader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }

@@ -1,6 +1,7 @@
 package filehash
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,10 +19,10 @@ func ExampleReader() {
 
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
-	if _, err := File(path); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) {
+	if _, err := File(t.Context(), path); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) {
 		t.Errorf("a missing file gives %v", err)
 	}
-	if _, err := File(filepath.Dir(path)); err == nil {
+	if _, err := File(t.Context(), filepath.Dir(path)); err == nil {
 		t.Error("a folder has a hash")
 	}
 	for text, want := range map[string]string{
@@ -32,11 +33,37 @@ func TestFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := File(path); err != nil || got != want {
+		if got, err := File(t.Context(), path); err != nil || got != want {
 			t.Errorf("%d bytes: %s, %v; want %s", len(text), got, err, want)
 		}
 	}
 }
+
+// A file of many gigabytes is not read to its end after Ctrl-C.
+func TestEndsWithTheContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	reads := 0
+	sum, err := Reader(WithContext(ctx, readerFunc(func(p []byte) (int, error) {
+		if reads++; reads == 3 {
+			cancel()
+		}
+		return len(p), nil // without end
+	})))
+	if !errors.Is(err, context.Canceled) || sum != "" || reads != 3 {
+		t.Errorf("%q, %v after %d reads; want the context's error after 3", sum, err, reads)
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte("abc"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if sum, err := File(ctx, path); !errors.Is(err, context.Canceled) || sum != "" {
+		t.Errorf("File: %q, %v", sum, err)
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestReaderFails(t *testing.T) {
 	broken := errors.New("broken")

@@ -33,7 +33,7 @@ func (i *installer) withArchive(ctx context.Context, a archive, use func(path st
 	}
 	defer func() { err = errors.Join(err, part.Close()) }()
 	// An install that was killed while it unpacked leaves the archive.
-	if got, err := filehash.File(path); err != nil || got != a.sha256 {
+	if got, err := filehash.File(ctx, path); err != nil || got != a.sha256 {
 		if err := fetch(ctx, part, i.url(a.name), a.sha256); err != nil {
 			return fmt.Errorf("download %s: %w", i.url(a.name), err)
 		}
@@ -45,7 +45,7 @@ func fetch(ctx context.Context, part *download.Part, address, want string) error
 	if err := part.Fetch(ctx, address); err != nil {
 		return err
 	}
-	got, err := part.SHA256()
+	got, err := part.SHA256(ctx)
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func (i *installer) install(ctx context.Context) (string, error) {
 		return "npm", i.ensure(ctx, "npm", i.fromNPM)
 	}
 	flavor := i.releaseFlavor()
-	if i.From != "release" && !i.GPU && verify(filepath.Join(i.dir, flavor)) != nil && verify(filepath.Join(i.dir, "npm")) == nil {
+	if i.From != "release" && !i.GPU && verify(ctx, filepath.Join(i.dir, flavor)) != nil && verify(ctx, filepath.Join(i.dir, "npm")) == nil {
 		return "npm", i.ensure(ctx, "npm", i.fromNPM) // either will do, and one is there
 	}
 	err := i.ensure(ctx, flavor, i.fromRelease)
@@ -157,10 +157,13 @@ func cudaMajor() int {
 // a temporary folder, unless the folder is whole already.
 func (i *installer) ensure(ctx context.Context, flavor string, fetch func(ctx context.Context, flavor, dir string) (manifest, error)) error {
 	target := filepath.Join(i.dir, flavor)
-	old := verify(target)
+	old := verify(ctx, target)
 	if old == nil {
 		i.log("ONNX Runtime %s (%s) is already in %s", PinnedVersion, flavor, target)
 		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	if !errors.Is(old, os.ErrNotExist) {
 		i.log("installing again: %v", old)
@@ -185,15 +188,15 @@ func (i *installer) ensure(ctx context.Context, flavor string, fetch func(ctx co
 	if err := atomicfile.WriteFile(filepath.Join(content, manifestName), data); err != nil {
 		return err
 	}
-	return i.moveIn(content, target, temp)
+	return i.moveIn(ctx, content, target, temp)
 }
 
 // moveIn gives the finished folder its name. Another process may have been
 // faster: its folder is as good.
-func (i *installer) moveIn(content, target, temp string) error {
+func (i *installer) moveIn(ctx context.Context, content, target, temp string) error {
 	err := os.Rename(content, target)
 	if err != nil {
-		if verify(target) == nil {
+		if verify(ctx, target) == nil {
 			return nil
 		}
 		if moveErr := os.Rename(target, filepath.Join(temp, "broken")); moveErr != nil {
@@ -234,7 +237,7 @@ func (i *installer) load(flavor string) (Library, error) {
 }
 
 // verify compares the files of an install folder with its manifest: nil where they are there and unharmed.
-func verify(dir string) error {
+func verify(ctx context.Context, dir string) error {
 	data, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if err != nil {
 		return err
@@ -247,7 +250,7 @@ func verify(dir string) error {
 		return fmt.Errorf("%s names no files", filepath.Join(dir, manifestName))
 	}
 	for name, want := range m.Files {
-		got, err := filehash.File(filepath.Join(dir, filepath.Base(name)))
+		got, err := filehash.File(ctx, filepath.Join(dir, filepath.Base(name)))
 		if err != nil {
 			return err
 		}

@@ -109,7 +109,7 @@ func onlyWhole(t *testing.T, i *installer, flavors ...string) {
 	var got []string
 	for _, e := range entries {
 		got = append(got, e.Name())
-		if err := verify(filepath.Join(i.dir, e.Name())); err != nil {
+		if err := verify(t.Context(), filepath.Join(i.dir, e.Name())); err != nil {
 			t.Errorf("%s: %v", e.Name(), err)
 		}
 	}

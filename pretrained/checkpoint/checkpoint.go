@@ -37,6 +37,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -72,7 +73,9 @@ type File struct {
 	path   string
 	f      *os.File
 	names  []string
-	digest func() (string, error)
+	size   int64
+	mu     sync.Mutex
+	digest string // "" until it is asked for
 }
 
 // Open reads the table of contents of a torch file or a safetensors file,
@@ -107,10 +110,9 @@ func open(f *os.File, path, key string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := &File{contents: c, path: path, f: f, names: slices.Sorted(maps.Keys(c.tensors))}
+	file := &File{contents: c, path: path, f: f, size: stat.Size(), names: slices.Sorted(maps.Keys(c.tensors))}
 	slices.Sort(c.choice.ignored)
 	c.choice.ignored = slices.Compact(c.choice.ignored)
-	file.digest = sync.OnceValues(func() (string, error) { return filehash.Reader(io.NewSectionReader(f, 0, stat.Size())) })
 	return file, nil
 }
 
@@ -217,7 +219,14 @@ func (f *File) Float32(name string) ([]float32, error) {
 }
 
 // SHA256 is the digest of the whole file, 64 hex digits, computed once.
-func (f *File) SHA256() (string, error) { return f.digest() }
+func (f *File) SHA256(ctx context.Context) (_ string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.digest == "" {
+		f.digest, err = filehash.Reader(filehash.WithContext(ctx, io.NewSectionReader(f.f, 0, f.size)))
+	}
+	return f.digest, err
+}
 
 // Close releases the file; tensors already read stay valid.
 func (f *File) Close() error { return f.f.Close() }

@@ -1,8 +1,10 @@
 package checkpoint
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -262,7 +264,13 @@ func TestSHA256(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(data)
-	got, err := openFixture(t, "plain.pth").SHA256()
+	f := openFixture(t, "plain.pth")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := f.SHA256(ended); !errors.Is(err, context.Canceled) || got != "" {
+		t.Errorf("after Ctrl-C: %q, %v", got, err)
+	}
+	got, err := f.SHA256(t.Context()) // what was interrupted is not remembered
 	if err != nil || got != hex.EncodeToString(sum[:]) {
 		t.Errorf("SHA256 is %s, %v, want %x", got, err, sum)
 	}
@@ -328,7 +336,7 @@ func TestViTTiny(t *testing.T) {
 	if total != 5717416 {
 		t.Errorf("%d parameters, want 5717416", total)
 	}
-	if sum, err := f.SHA256(); err != nil || sum != "a22e9b3685d1feca11a382fbed2db95defc965fe037c026069331b6c243268a6" {
+	if sum, err := f.SHA256(t.Context()); err != nil || sum != "a22e9b3685d1feca11a382fbed2db95defc965fe037c026069331b6c243268a6" {
 		t.Errorf("SHA-256 %s, %v", sum, err)
 	}
 }

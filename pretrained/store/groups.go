@@ -57,7 +57,7 @@ func (s *Store) readGroups() error {
 // manifest as it lies in the folder.
 func (w *Writer) writeGroups(ctx context.Context, begun, whole *Manifest, look Look) (string, error) {
 	if begun.Groups != "" && reflect.DeepEqual(begun.Shards, whole.Shards) &&
-		(check{groupsPath, begun.Groups, noShard}).fault(w.dir) == nil {
+		(check{groupsPath, begun.Groups, noShard}).fault(ctx, w.dir) == nil {
 		return begun.Groups, nil
 	}
 	s := &Store{dir: w.dir, manifest: whole}

@@ -39,7 +39,7 @@ func checksOf(shard int, s *Shard) []check {
 func checkFiles(ctx context.Context, dir string, list []check, progress func(done, total int64)) ([]Fault, error) {
 	found := make([]*Fault, len(list))
 	if err := parallel.For(ctx, len(list), progress, func(i int) error {
-		found[i] = list[i].fault(dir)
+		found[i] = list[i].fault(ctx, dir)
 		return nil
 	}); err != nil {
 		return nil, err
@@ -52,8 +52,8 @@ func checkFiles(ctx context.Context, dir string, list []check, progress func(don
 }
 
 // fault is what is wrong with the file, or nil.
-func (c check) fault(dir string) *Fault {
-	got, err := filehash.File(filepath.Join(dir, filepath.FromSlash(c.file)))
+func (c check) fault(ctx context.Context, dir string) *Fault {
+	got, err := filehash.File(ctx, filepath.Join(dir, filepath.FromSlash(c.file)))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return &Fault{Missing, c.file, c.shard, ""}

@@ -122,7 +122,7 @@ func Convert(ctx context.Context, o ConvertOptions, progress func(done, total in
 	if err := o.checkOut(); err != nil {
 		return Summary{}, err
 	}
-	m, done, err := o.model()
+	m, done, err := o.model(ctx)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -140,7 +140,7 @@ func Convert(ctx context.Context, o ConvertOptions, progress func(done, total in
 }
 
 // model opens or draws the model; done releases its file.
-func (o ConvertOptions) model() (m *Model, done func(), err error) {
+func (o ConvertOptions) model(ctx context.Context) (m *Model, done func(), err error) {
 	if o.Random {
 		m, err = Random(o.Arch, o.Seed, o.Classes)
 		return m, func() {}, err
@@ -153,7 +153,7 @@ func (o ConvertOptions) model() (m *Model, done func(), err error) {
 	if o.ImageWidth != 0 {
 		load.Image, load.Across = o.ImageSize, o.ImageWidth
 	}
-	m, err = loadModel(f, load)
+	m, err = loadModel(ctx, f, load)
 	if err != nil {
 		_ = f.Close()
 		return nil, nil, err

@@ -100,10 +100,10 @@ func TestConvertRandom(t *testing.T) {
 // hash.
 func TestZooDecidesPreprocessing(t *testing.T) {
 	f := openFile(t, filepath.Join("testdata", "timm.safetensors"))
-	if _, err := loadModel(f, loadOptions{Heads: 4, Name: "deit_tiny_patch16"}); err == nil || !strings.Contains(err.Error(), "vit_ti_16") {
+	if _, err := loadModel(t.Context(), f, loadOptions{Heads: 4, Name: "deit_tiny_patch16"}); err == nil || !strings.Contains(err.Error(), "vit_ti_16") {
 		t.Errorf("a tiny network passed as deit_tiny_patch16: %v", err)
 	}
-	if _, err := loadModel(f, loadOptions{Heads: 4, Name: "nobody"}); err == nil {
+	if _, err := loadModel(t.Context(), f, loadOptions{Heads: 4, Name: "nobody"}); err == nil {
 		t.Error("an unknown name was accepted")
 	}
 	e, err := models.Get("deit_tiny_patch16")

@@ -67,7 +67,7 @@ func TestExportEqualsOriginal(t *testing.T) {
 	orttest.Require(t)
 	for _, fx := range fixtures {
 		t.Run(fx.weights+"="+fx.expected, func(t *testing.T) {
-			m, err := loadModel(openFile(t, filepath.Join("testdata", fx.weights)), loadOptions{Heads: 4, Activation: fx.activation})
+			m, err := loadModel(t.Context(), openFile(t, filepath.Join("testdata", fx.weights)), loadOptions{Heads: 4, Activation: fx.activation})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -197,7 +197,7 @@ func relativeError(a, b []float32) float64 {
 
 func loadFixture(t testing.TB, name string) *Model {
 	t.Helper()
-	m, err := loadModel(openFile(t, filepath.Join("testdata", name)), loadOptions{Heads: 4})
+	m, err := loadModel(t.Context(), openFile(t, filepath.Join("testdata", name)), loadOptions{Heads: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func TestCropOfFamilies(t *testing.T) {
 
 // TestGatedActivation: SwiGLU has its own.
 func TestGatedActivation(t *testing.T) {
-	_, err := loadModel(writeTensors(t, tensorsOf(t, "dinov2_swiglu.pth")), loadOptions{Heads: 4, Activation: QuickGELU})
+	_, err := loadModel(t.Context(), writeTensors(t, tensorsOf(t, "dinov2_swiglu.pth")), loadOptions{Heads: 4, Activation: QuickGELU})
 	if err == nil || !strings.Contains(err.Error(), "SwiGLU") {
 		t.Errorf("got %v, want an error that names SwiGLU", err)
 	}
@@ -135,7 +135,7 @@ func TestOpenCLIPTrunk(t *testing.T) {
 		x.Name = "visual.trunk." + name
 		all[x.Name] = x
 	}
-	m, err := loadModel(writeTensors(t, all), loadOptions{Heads: 4})
+	m, err := loadModel(t.Context(), writeTensors(t, all), loadOptions{Heads: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestImageEncoderAlone(t *testing.T) {
 		{"siglip_huggingface.safetensors", "vision_model.", "logit_scale"},
 	} {
 		alone := imageEncoder(t, tc.file, tc.prefix)
-		m, err := loadModel(writeTensors(t, alone), loadOptions{Heads: 4})
+		m, err := loadModel(t.Context(), writeTensors(t, alone), loadOptions{Heads: 4})
 		if err != nil {
 			t.Errorf("%s: %v", tc.file, err)
 			continue

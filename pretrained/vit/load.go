@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -27,15 +28,15 @@ type loadOptions struct {
 //
 // The layer norm's epsilon comes from the family, activation and preprocessing
 // from the zoo or the family; Notes says what was assumed.
-func loadModel(f *checkpoint.File, o loadOptions) (*Model, error) {
-	m, err := load(f, o)
+func loadModel(ctx context.Context, f *checkpoint.File, o loadOptions) (*Model, error) {
+	m, err := load(ctx, f, o)
 	if err != nil {
 		return nil, fmt.Errorf("weights file %s: %w", f.Path(), err)
 	}
 	return m, nil
 }
 
-func load(f *checkpoint.File, o loadOptions) (*Model, error) {
+func load(ctx context.Context, f *checkpoint.File, o loadOptions) (*Model, error) {
 	fam, prefix, err := recognise(f.Names())
 	if err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func load(f *checkpoint.File, o loadOptions) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s names, %s: %w", fam.name, cfg.Arch(), err)
 	}
-	hash, err := f.SHA256()
+	hash, err := f.SHA256(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -126,7 +126,7 @@ func spare(name string) bool {
 
 func wantError(t *testing.T, tensors map[string]checkpoint.Tensor, wants ...string) {
 	t.Helper()
-	_, err := loadModel(writeTensors(t, tensors), loadOptions{Heads: 4})
+	_, err := loadModel(t.Context(), writeTensors(t, tensors), loadOptions{Heads: 4})
 	if err == nil {
 		t.Errorf("no error, want one with %q", wants)
 		return
@@ -199,10 +199,10 @@ func TestLoadErrors(t *testing.T) {
 
 func TestLoadHeads(t *testing.T) {
 	f := openFile(t, filepath.Join("testdata", "timm.safetensors"))
-	if _, err := loadModel(f, loadOptions{}); err == nil || !strings.Contains(err.Error(), "--heads") {
+	if _, err := loadModel(t.Context(), f, loadOptions{}); err == nil || !strings.Contains(err.Error(), "--heads") {
 		t.Errorf("width 32 has no known number of heads: got %v", err)
 	}
-	if _, err := loadModel(f, loadOptions{Heads: 5}); err == nil || !strings.Contains(err.Error(), "5 heads do not divide the width 32") {
+	if _, err := loadModel(t.Context(), f, loadOptions{Heads: 5}); err == nil || !strings.Contains(err.Error(), "5 heads do not divide the width 32") {
 		t.Errorf("got %v", err)
 	}
 	for width, want := range map[int]int{192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16, 512: 8} {
@@ -223,7 +223,7 @@ func TestLoadNotes(t *testing.T) {
 func TestIgnoredTensors(t *testing.T) {
 	all := tensorsOf(t, "huggingface_bare.safetensors")
 	all["embeddings.mask_token"] = zeros("embeddings.mask_token", 1, 1, 32)
-	if _, err := loadModel(writeTensors(t, all), loadOptions{Heads: 4}); err != nil {
+	if _, err := loadModel(t.Context(), writeTensors(t, all), loadOptions{Heads: 4}); err != nil {
 		t.Errorf("pooler and mask token are not needed, got %v", err)
 	}
 	all["pooler2.dense.weight"] = zeros("pooler2.dense.weight", 2)
@@ -259,7 +259,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		defer file.Close()
-		m, err := loadModel(file, loadOptions{Heads: 1})
+		m, err := loadModel(t.Context(), file, loadOptions{Heads: 1})
 		if err != nil {
 			return
 		}
@@ -279,7 +279,7 @@ func TestMaskedAutoencoder(t *testing.T) {
 	for _, name := range []string{"mask_token", "decoder_embed.weight", "decoder_pos_embed", "decoder_blocks.0.norm1.weight", "decoder_pred.bias"} {
 		all[name] = zeros(name, 2)
 	}
-	m, err := loadModel(writeTensors(t, all), loadOptions{Heads: 4})
+	m, err := loadModel(t.Context(), writeTensors(t, all), loadOptions{Heads: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
