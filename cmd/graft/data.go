@@ -15,7 +15,7 @@ import (
 func dataCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "data",
-		Usage: "look at data sets, convert them, draw the synthetic one",
+		Usage: "look at data sets, audit and convert them, draw the synthetic one",
 		Subcommands: []*cli.Command{
 			{
 				Name: "info", Usage: "images per split and class, and what is wrong with them",
@@ -44,6 +44,7 @@ func dataCommand() *cli.Command {
 				Flags:  []cli.Flag{perClassFlag(), seedFlag(), outFlag("`FOLDER`, new or empty, or a file ending in .csv or .csv.gz")},
 				Action: dataSynth,
 			},
+			dataAuditCommand(),
 		},
 	}
 }

@@ -23,6 +23,7 @@ import (
 var alwaysLive = map[string]string{
 	"setup":             "gpu from json",
 	"doctor":            "json",
+	"data audit":        "data json out tiny",
 	"data info":         "data ferplus skip-bad json fingerprint",
 	"data convert":      "data skip-bad out",
 	"data synth":        "per-class seed out",
@@ -62,6 +63,8 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"data info", "--data CSV", "--per-class 3"},
 	{"data info", "--data CSV", "--seed 2"},
 	{"data info", "--data CSV", "--no-verify"},
+	{"data audit", "--data CSV --out FOLDER/x", "--per-class 3"},
+	{"data audit", "--data CSV --out FOLDER/x", "--seed 2"},
 	{"data convert", "--data CSV --out FOLDER/x", "--per-class 3"},
 	{"data convert", "--data CSV --out FOLDER/x", "--seed 2"},
 	{"data convert", "--data CSV --out FOLDER/x", "--ferplus CSV"},

@@ -41,6 +41,7 @@ func checkSchemas(t *testing.T, dir, model string) {
 	args := map[string]string{
 		"bench":             "--cases head --rows 40 --dim 4 --rounds 1",
 		"compare":           "DIR/run",
+		"data audit":        "--data synthetic --per-class 1 --out DIR/audit",
 		"data info":         "--data synthetic --per-class 1",
 		"demo":              "--out DIR/demo --per-class 4 --weights MODEL" + cpu,
 		"doctor":            "",
