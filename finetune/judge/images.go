@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,6 +15,7 @@ import (
 	"graft/internal/parallel"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
+	"graft/preprocess/duplicate"
 )
 
 // evaluateImages judges straight from a dataset's images, without embeddings on
@@ -56,8 +58,19 @@ func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e 
 	if err != nil {
 		return e, err
 	}
-	e.Notes = append(p.Notes(), load.LeftOut(d)...)
-	e.Reports, err = judge(runName(c.Run), p.Labels(), splits, c.Predictions, func(split string) (answers, error) {
+	source := load.Images{Dataset: d}
+	var seen []duplicate.Content
+	if r != nil {
+		if seen, err = run.ReadSeen(r.Dir); err != nil {
+			return e, err
+		}
+	}
+	m, err := recall(ctx, seen, source)
+	if err != nil {
+		return e, err
+	}
+	e.Notes = slices.Concat(p.Notes(), load.LeftOut(d), m.notes())
+	e.Reports, err = judge(runName(c.Run), m, p.Labels(), splits, c.Predictions, func(split string) (answers, error) {
 		s := stream{p, d, p.BatchSize(), c.Data.SkipBad, len(p.Labels()), c.Progress.Of("classifying " + split)}
 		a, bad, err := s.answers(ctx, split)
 		if bad != "" {
@@ -68,7 +81,7 @@ func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e 
 	if err != nil || r == nil {
 		return e, err
 	}
-	other, err := otherData(ctx, r, load.Images{Dataset: d})
+	other, err := otherData(ctx, r, source)
 	e.Notes = append(e.Notes, other...)
 	return e, err
 }
@@ -92,9 +105,10 @@ type stream struct {
 
 // pass is a batch on its way: images and their places in the dataset.
 type pass struct {
-	indices []int
-	images  []preprocess.Image
-	bad     []error // one by image, nil for those that were read
+	indices  []int
+	contents []duplicate.Content
+	images   []preprocess.Image
+	bad      []error // one by image, nil for those that were read
 }
 
 // answers classifies a split; bad is a note on the images left out, if any.
@@ -123,7 +137,7 @@ func (s stream) answers(ctx context.Context, split string) (a answers, bad strin
 					return err
 				}
 			}
-			a.Add(s.data, p.indices)
+			a.Add(s.data, p.indices, p.contents)
 			if s.progress != nil {
 				s.progress(int64(len(a.Labels)+left), int64(len(indices)))
 			}
@@ -146,14 +160,14 @@ func (s stream) answers(ctx context.Context, split string) (a answers, bad strin
 func (s stream) read(ctx context.Context, indices []int, passes chan<- *pass) error {
 	for from := 0; from < len(indices); from += s.batch {
 		part := indices[from:min(from+s.batch, len(indices))]
-		p := &pass{part, make([]preprocess.Image, len(part)), make([]error, len(part))}
+		p := &pass{part, make([]duplicate.Content, len(part)), make([]preprocess.Image, len(part)), make([]error, len(part))}
 		err := parallel.For(ctx, len(part), nil, func(i int) error {
 			im, err := s.data.Image(ctx, part[i])
 			if err != nil {
 				p.bad[i] = err
 				return s.bearable(err)
 			}
-			p.images[i] = s.model.Prepare(im)
+			p.contents[i], p.images[i] = s.data.Content(part[i], im), s.model.Prepare(im)
 			return nil
 		})
 		if err != nil {
@@ -184,6 +198,7 @@ func (p *pass) drop() (n int, first error) {
 	for i, err := range p.bad {
 		if err == nil {
 			kept.indices, kept.images = append(kept.indices, p.indices[i]), append(kept.images, p.images[i])
+			kept.contents = append(kept.contents, p.contents[i])
 			continue
 		}
 		if n++; first == nil {

@@ -16,6 +16,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/preprocess/dataset"
+	"graft/preprocess/duplicate"
 )
 
 // Config says what to judge a run on.
@@ -65,8 +66,16 @@ func Evaluate(ctx context.Context, c Config) (e Evaluation, err error) {
 	if err != nil {
 		return e, err
 	}
-	e.Notes = slices.Concat(r.Config.Notes, s.Notes(), other)
-	e.Reports, err = Splits(ctx, r, s, splits, c.Predictions, c.Options.Runtime.Threads)
+	seen, err := run.ReadSeen(r.Dir)
+	if err != nil {
+		return e, err
+	}
+	m, err := recall(ctx, seen, s)
+	if err != nil {
+		return e, err
+	}
+	e.Notes = slices.Concat(r.Config.Notes, s.Notes(), other, m.notes())
+	e.Reports, err = judgeRun(ctx, r, s, m, splits, c.Predictions, c.Options.Runtime.Threads)
 	if err == nil && r.Config.Imported != nil { // no training left it figures
 		if failed := run.KeepReports(r.Dir, e.Reports); failed != nil {
 			e.Notes = append(e.Notes, fmt.Sprintf("The figures are not kept in the run: %v.", failed))
@@ -87,14 +96,22 @@ func otherData(ctx context.Context, r *run.Run, s load.Source) ([]string, error)
 // judgedBatch is how many samples are judged at once.
 const judgedBatch = 128
 
-// Splits judges a run on splits of a source and writes the predictions to dir unless it
-// is empty.
-func Splits(ctx context.Context, r *run.Run, s load.Source, splits []string, dir string, threads int) ([]metrics.Report, error) {
+// Splits judges a run just trained, on the seen images (nil where they are not
+// known), on splits of a source, and writes the predictions to its folder.
+func Splits(ctx context.Context, r *run.Run, s load.Source, seen []duplicate.Content, splits []string, threads int) ([]metrics.Report, error) {
+	m, err := recall(ctx, seen, s)
+	if err != nil {
+		return nil, err
+	}
+	return judgeRun(ctx, r, s, m, splits, r.Dir, threads)
+}
+
+func judgeRun(ctx context.Context, r *run.Run, s load.Source, m memory, splits []string, dir string, threads int) ([]metrics.Report, error) {
 	e, err := model.Evaluator(r, judgedBatch, threads)
 	if err != nil {
 		return nil, err
 	}
-	return judge(runName(r.Dir), r.Config.Classes, splits, dir, func(split string) (a answers, err error) {
+	return judge(runName(r.Dir), m, r.Config.Classes, splits, dir, func(split string) (a answers, err error) {
 		var samples fit.Examples
 		if samples, a.Rows, err = s.Load(ctx, split); err != nil {
 			return a, err
@@ -121,7 +138,7 @@ func (a answers) ofLogits(logits []float32, classes int) answers {
 // judge reports on what ask answers, split after split, so that only one
 // split's samples are in memory, and writes the predictions to dir unless it is
 // empty.
-func judge(name string, classes, splits []string, dir string, ask func(split string) (answers, error)) ([]metrics.Report, error) {
+func judge(name string, m memory, classes, splits []string, dir string, ask func(split string) (answers, error)) ([]metrics.Report, error) {
 	reports := []metrics.Report{} // [] in JSON, not null
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -133,11 +150,13 @@ func judge(name string, classes, splits []string, dir string, ask func(split str
 		if err != nil {
 			return nil, err
 		}
-		report, err := metrics.Answers{Probs: a.probs, Labels: a.Labels, Losses: a.losses}.Evaluate(classes)
+		a.Rows = m.mark(a.Rows)
+		told := metrics.Answers{Probs: a.probs, Labels: a.Labels, Losses: a.losses, Groups: a.Groups}
+		report, err := told.Evaluate(classes)
 		if err != nil {
 			return nil, fmt.Errorf("%s, split %s: %w", name, split, err)
 		}
-		report.Run, report.Split = name, split
+		report.Run, report.Split, report.Clean = name, split, told.Clean(len(classes), a.Seen, m.basis)
 		reports = append(reports, report)
 		if dir == "" {
 			continue

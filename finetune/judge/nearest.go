@@ -60,7 +60,12 @@ func EvaluateNearest(ctx context.Context, c NearestConfig) (e Evaluation, err er
 	if c.Center {
 		name += ", centred"
 	}
-	e.Reports, err = judge(name, s.Classes(), splits, c.Predictions, func(split string) (answers, error) {
+	m := memory{n.train.Contents, "the images whose labels the neighbours have"}
+	if n.train.Contents == nil {
+		m = memory{}
+	}
+	e.Notes = append(e.Notes, m.notes()...)
+	e.Reports, err = judge(name, m, s.Classes(), splits, c.Predictions, func(split string) (answers, error) {
 		return n.answers(ctx, split)
 	})
 	return e, err
@@ -98,8 +103,11 @@ func (n *nearest) answers(ctx context.Context, split string) (a answers, err err
 	var nb knn.Neighbours
 	f := n.train
 	if split == dataset.Train {
-		// An image and its mirrored twin share an index, and neither votes for the other.
-		nb, err = n.found.LeaveOneOut(ctx, n.K, f.Indices, progress)
+		// An image, its mirrored twin and its near duplicates do not vote for each other.
+		nb, err = n.found.LeaveOneOut(ctx, n.K, f.Apart(), progress)
+		if f.Groups != nil {
+			f.Seen = make([]bool, len(f.Labels))
+		}
 	} else {
 		if f, err = n.load(split); err != nil {
 			return a, err
@@ -154,5 +162,5 @@ func (a *answers) halve() {
 		a.probs[i] = (a.probs[i] + p) / 2
 	}
 	a.probs = a.probs[:values]
-	a.Labels, a.IDs, a.Indices = a.Labels[:n], a.IDs[:n], a.Indices[:n]
+	a.Rows = a.First(n)
 }

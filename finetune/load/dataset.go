@@ -13,6 +13,7 @@ import (
 	"graft/internal/parallel"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
+	"graft/preprocess/duplicate"
 )
 
 // Progress makes a function that is told how far a piece of work is, by what
@@ -94,13 +95,36 @@ func (s Images) Read(ctx context.Context, split string, progress func(done, tota
 	if len(indices) == 0 {
 		return nil, rows, fmt.Errorf("dataset %s: split %s has no images", s.Path, split)
 	}
-	rows.Add(s.Dataset, indices)
+	contents := make([]duplicate.Content, len(indices))
+	rows.Add(s.Dataset, indices, contents)
 	pixels := fit.NewPixels(len(indices), s.Shape[0], s.Pixels.Side, s.Pixels.Kept(s.Shape))
-	return pixels, rows, parallel.For(ctx, len(indices), progress, func(i int) error {
+	err = parallel.For(ctx, len(indices), progress, func(i int) error {
 		im, err := s.Image(ctx, indices[i])
 		if err != nil {
 			return err
 		}
+		rows.Contents[i] = s.Content(indices[i], im)
 		return pixels.Set(i, FitImage(im, s.Shape[0], s.Pixels.Side))
+	})
+	rows.Groups = duplicate.Groups(rows.Contents)
+	return pixels, rows, err
+}
+
+// Contents looks at a split's images.
+func (s Images) Contents(ctx context.Context, split string) ([]duplicate.Content, error) {
+	indices, err := s.Select([]string{split}, s.Limit)
+	if err != nil {
+		return nil, err
+	}
+	contents := make([]duplicate.Content, len(indices))
+	return contents, parallel.For(ctx, len(indices), nil, func(i int) error {
+		im, err := s.Image(ctx, indices[i])
+		switch {
+		case err == nil:
+			contents[i] = s.Content(indices[i], im)
+		case errors.As(err, new(*preprocess.BadImageError)):
+			return nil // it is like no other
+		}
+		return err
 	})
 }

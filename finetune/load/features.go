@@ -27,7 +27,7 @@ func ReadFeatures(s *store.Store, taps []string, split string, flip bool) (Featu
 	if err == nil && len(m.Labels) == 0 {
 		err = fmt.Errorf("store %s: split %s has no rows", s.Dir(), split)
 	}
-	return Features{run.Rows{Labels: m.Labels, IDs: m.IDs, Indices: m.Indices}, m.X, m.Dim, flip}, err
+	return Features{run.Rows{Labels: m.Labels, IDs: m.IDs, Indices: m.Indices, Contents: m.Contents, Groups: m.Groups}, m.X, m.Dim, flip}, err
 }
 
 // Examples are the images as networks see them: a mirrored one is no row of its own but
@@ -38,5 +38,5 @@ func (f Features) Examples() (fit.Features, run.Rows) {
 	}
 	n := len(f.Labels) / 2
 	return fit.Features{X: f.X[:n*f.Dim], Mirrored: f.X[n*f.Dim:], Dim: f.Dim},
-		run.Rows{Labels: f.Labels[:n], IDs: f.IDs[:n], Indices: f.Indices[:n]}
+		f.Rows.First(n)
 }

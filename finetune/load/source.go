@@ -11,6 +11,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/preprocess/dataset"
+	"graft/preprocess/duplicate"
 	"graft/pretrained/store"
 )
 
@@ -19,6 +20,8 @@ type Source interface {
 	Splits() Splits
 	// Load reads a split's samples into memory.
 	Load(ctx context.Context, split string) (fit.Examples, run.Rows, error)
+	// Contents tell a split's images, nil where they are not known.
+	Contents(ctx context.Context, split string) ([]duplicate.Content, error)
 	// Identity is the dataset's name and fingerprint.
 	Identity(ctx context.Context) (name, fingerprint string, err error)
 	// Notes says what of it is left out.
@@ -58,6 +61,16 @@ func (s Store) Load(_ context.Context, split string) (fit.Examples, run.Rows, er
 	f, err := ReadFeatures(s.Store, s.Head.Taps, split, s.Head.UseFlip)
 	x, rows := f.Examples()
 	return x, rows, err
+}
+
+// Contents are what the store keeps of its images.
+func (s Store) Contents(_ context.Context, split string) (contents []duplicate.Content, err error) {
+	for _, r := range s.Store.Rows() {
+		if r.Split == split && s.Store.Grouped() {
+			contents = append(contents, r.Content)
+		}
+	}
+	return contents, nil
 }
 
 // Identity is of the dataset that the features were extracted from.

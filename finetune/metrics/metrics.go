@@ -29,6 +29,7 @@ type Report struct {
 	Correct  int        `json:"correct"`
 	Accuracy float64    `json:"accuracy"` // in [0,1], as every rate here
 	Interval [2]float64 `json:"accuracy_ci95"`
+	Clean    *Clean     `json:"clean"` // of the rows that the model has not seen, nil where that is not known
 	TopK     []TopK     `json:"top_k"`
 	Calibration
 	MacroF1           float64     `json:"macro_f1"` // over the classes that occur in labels or predictions

@@ -298,7 +298,7 @@ func TestJSONHasTheKeysOfTheFormat(t *testing.T) {
 	keys := []string{"run", "split", "total", "correct", "accuracy", "accuracy_ci95", "loss", "macro_f1",
 		"balanced_accuracy", "ece", "classes", "confusion", "loss_ci95", "brier", "brier_ci95", "ece_ci95", "reliability", "top_k",
 		"macro_f1_ci95", "balanced_accuracy_ci95", "kappa", "kappa_ci95", "auroc", "auroc_ci95", "average_precision",
-		"average_precision_ci95", "resamples", "groups"}
+		"average_precision_ci95", "resamples", "groups", "clean"}
 	var got map[string]any
 	if err := json.Unmarshal(data, &got); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -37,20 +38,23 @@ func (r Report) WriteConfusion(w io.Writer) error {
 
 // figures are the rows of WriteTable under the classes.
 var figures = []struct {
-	name string
-	text func(Report) string
+	name  string
+	text  func(Report) string
+	clean bool // told only where it is known of a split
 }{
-	{"accuracy", func(r Report) string { return Share(r.Correct, r.Total) }},
-	{"95% interval", func(r Report) string { return fmt.Sprintf("%.1f–%.1f%%", 100*r.Interval[0], 100*r.Interval[1]) }},
-	{"balanced accuracy", func(r Report) string { return percent(r.Balanced, r.BalancedInterval) }},
-	{"top 2, 3, 5", func(r Report) string { return topText(r.TopK) }},
-	{"macro F1", func(r Report) string { return figureText(3, &r.MacroF1, r.MacroF1Interval) }},
-	{"Cohen's kappa", func(r Report) string { return figureText(3, r.Kappa, r.KappaInterval) }},
-	{"AUROC", func(r Report) string { return figureText(3, r.AUROC, r.AUROCInterval) }},
-	{"average precision", func(r Report) string { return figureText(3, r.Precision, r.PrecisionInterval) }},
-	{"cross-entropy", func(r Report) string { return figureText(4, &r.Loss, r.LossInterval) }},
-	{"Brier score", func(r Report) string { return figureText(3, &r.Brier, r.BrierInterval) }},
-	{"calibration error", func(r Report) string { return figureText(3, &r.ECE, r.ECEInterval) }},
+	{"accuracy", func(r Report) string { return Share(r.Correct, r.Total) }, false},
+	{"95% interval", func(r Report) string { return percentRange(r.Interval) }, false},
+	{"clean accuracy", Report.CleanText, true},
+	{"95% interval", Report.cleanInterval, true},
+	{"balanced accuracy", func(r Report) string { return percent(r.Balanced, r.BalancedInterval) }, false},
+	{"top 2, 3, 5", func(r Report) string { return topText(r.TopK) }, false},
+	{"macro F1", func(r Report) string { return figureText(3, &r.MacroF1, r.MacroF1Interval) }, false},
+	{"Cohen's kappa", func(r Report) string { return figureText(3, r.Kappa, r.KappaInterval) }, false},
+	{"AUROC", func(r Report) string { return figureText(3, r.AUROC, r.AUROCInterval) }, false},
+	{"average precision", func(r Report) string { return figureText(3, r.Precision, r.PrecisionInterval) }, false},
+	{"cross-entropy", func(r Report) string { return figureText(4, &r.Loss, r.LossInterval) }, false},
+	{"Brier score", func(r Report) string { return figureText(3, &r.Brier, r.BrierInterval) }, false},
+	{"calibration error", func(r Report) string { return figureText(3, &r.ECE, r.ECEInterval) }, false},
 }
 
 // figureText is "0.667 (0.612–0.721)", "n/a" where it is not defined; reports of
@@ -63,6 +67,10 @@ func figureText(digits int, v *float64, interval *[2]float64) string {
 		return fmt.Sprintf("%.*f", digits, *v)
 	}
 	return fmt.Sprintf("%.*f (%.*f–%.*f)", digits, *v, digits, interval[0], digits, interval[1])
+}
+
+func percentRange(interval [2]float64) string {
+	return fmt.Sprintf("%.1f–%.1f%%", 100*interval[0], 100*interval[1])
 }
 
 func percent(v float64, interval *[2]float64) string {
@@ -117,8 +125,11 @@ func WriteTable(w io.Writer, reports ...Report) error {
 		}
 		row(c.Name+":", func(r Report) string { return Share(r.Classes[i].Correct, r.Classes[i].Total) })
 	}
+	known := slices.ContainsFunc(reports, func(r Report) bool { return r.Clean != nil })
 	for _, f := range figures {
-		row(f.name, f.text)
+		if known || !f.clean {
+			row(f.name, f.text)
+		}
 	}
 	return t.Flush()
 }

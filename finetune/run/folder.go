@@ -15,6 +15,7 @@ const (
 	weightsFile       = "model.safetensors"
 	historyFile       = "history.csv"
 	metricsFile       = "metrics.json"
+	seenFile          = "seen.parquet"
 	CheckpointFile    = "checkpoint.safetensors" // of a training under way
 	lastFile          = "last.safetensors"       // the last weights, where the best were kept
 	predictionsPrefix = "predictions-"
@@ -24,7 +25,7 @@ const (
 // runFile tells whether name is a file that a run folder holds by format.
 func runFile(name string) bool {
 	switch name {
-	case configFile, weightsFile, historyFile, metricsFile, CheckpointFile, lastFile:
+	case configFile, weightsFile, historyFile, metricsFile, seenFile, CheckpointFile, lastFile:
 		return true
 	}
 	return strings.HasPrefix(name, predictionsPrefix) && strings.HasSuffix(name, predictionsSuffix) ||

@@ -11,35 +11,7 @@ import (
 
 	"graft/finetune/metrics"
 	"graft/internal/atomicfile"
-	"graft/preprocess/dataset"
 )
-
-// Rows are the samples of one split.
-type Rows struct {
-	Labels  []int
-	IDs     []string
-	Indices []int // positions in the dataset
-}
-
-// Add appends the samples at indices.
-func (r *Rows) Add(d *dataset.Dataset, indices []int) {
-	for _, i := range indices {
-		s := d.Samples[i]
-		r.Labels, r.IDs, r.Indices = append(r.Labels, s.Label), append(r.IDs, s.ID), append(r.Indices, i)
-	}
-}
-
-// AbsentClasses notes the classes that train has no sample of: a model cannot
-// learn them.
-func (r Rows) AbsentClasses(classes []string) []string {
-	var notes []string
-	for c, name := range classes {
-		if !slices.Contains(r.Labels, c) {
-			notes = append(notes, fmt.Sprintf("Class %s has no training sample.", name))
-		}
-	}
-	return notes
-}
 
 // predictionsPath is the file for a split; split names come from folders, so
 // what a file name cannot hold is replaced.
@@ -54,7 +26,8 @@ func predictionsPath(dir, split string) string {
 }
 
 // WritePredictions writes a row for each sample of a split: its index in the
-// dataset, id, label, predicted class and the probability of every class.
+// dataset, id, label, predicted class, the probability of every class, and where
+// it is known its group and whether that is none that the model has seen.
 func WritePredictions(dir, split string, classes []string, f Rows, probs []float32) error {
 	path := predictionsPath(dir, split)
 	file, err := atomicfile.Create(path)
@@ -73,10 +46,11 @@ func WritePredictions(dir, split string, classes []string, f Rows, probs []float
 }
 
 func predictionRows(w *csv.Writer, classes []string, f Rows, probs []float32) error {
-	row := []string{"index", "id", "label", "predicted"}
+	row := slices.Clone(predictionsWanted[:4])
 	for _, c := range classes {
 		row = append(row, "p_"+c)
 	}
+	row = append(row, columnGroup, columnClean)
 	if err := w.Write(row); err != nil {
 		return err
 	}
@@ -87,6 +61,7 @@ func predictionRows(w *csv.Writer, classes []string, f Rows, probs []float32) er
 		for _, v := range p {
 			row = append(row, strconv.FormatFloat(float64(v), 'g', -1, 32))
 		}
+		row = append(row, f.groupCells(i)...)
 		if err := w.Write(row); err != nil {
 			return err
 		}

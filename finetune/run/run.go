@@ -5,7 +5,8 @@
 //	last.safetensors         the last weights, where the best ones of a hold-out were kept
 //	history.csv              epoch, train loss, validation loss and accuracy, seconds
 //	metrics.json             one report for each split that was not trained on
-//	predictions-<split>.csv  index, id, label, predicted class, probability of each class
+//	predictions-<split>.csv  index, id, label, predicted class, probability of each class, group, clean
+//	seen.parquet             key, print, group of every image that it was trained or chosen on (package duplicate)
 //	checkpoint.safetensors   only while a training by gradient descent is under way: it goes on from there
 package run
 
@@ -18,6 +19,7 @@ import (
 	"graft/finetune/metrics"
 	"graft/finetune/nets"
 	"graft/internal/schema"
+	"graft/preprocess/duplicate"
 	"graft/pretrained/checkpoint"
 )
 
@@ -47,6 +49,7 @@ type Results struct {
 	History []fit.Epoch          // of the training
 	Reports []metrics.Report     // of the splits that were not trained on
 	Last    map[string][]float32 // the last weights, where others were kept; else nil
+	Seen    []duplicate.Content  // the images that it was trained or chosen on, nil where they are not known
 }
 
 // Save writes the folder of a training: config.json last, and only then goes
@@ -59,6 +62,11 @@ func (r *Run) Save(s Results) error {
 	}
 	if err := writeHistory(r.Dir, s.History); err != nil {
 		return err
+	}
+	if s.Seen != nil {
+		if err := writeSeen(r.Dir, s.Seen); err != nil {
+			return err
+		}
 	}
 	if err := writeJSON(filepath.Join(r.Dir, metricsFile), metrics.Schema, s.Reports); err != nil {
 		return err

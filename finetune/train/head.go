@@ -122,8 +122,7 @@ func (t HeadTraining) Run(ctx context.Context, o Observer) (Result, error) {
 	switch {
 	case err != nil:
 	case c.Descent == nil:
-		// A face and its mirrored twin share an index: both train, or both judge.
-		out, err = fitLBFGS(ctx, f, f.Indices, len(classes), lbfgs{c.Lambda, c.ClassWeights, c.Seed, c.Threads}, o)
+		out, err = fitLBFGS(ctx, f, f.Apart(), len(classes), lbfgs{c.Lambda, c.ClassWeights, c.Seed, c.Threads}, o)
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -132,7 +131,7 @@ func (t HeadTraining) Run(ctx context.Context, o Observer) (Result, error) {
 		}
 	default:
 		x, rows := f.Examples()
-		l := headTask(*c.Descent, x, rows.Labels, nil, len(classes))
+		l := headTask(*c.Descent, x, rows.Labels, rows.Apart(), len(classes))
 		l.record.Recipe, l.watched = c.Recipe, source
 		l.place = place{c.Out, unfinished, map[string]string{"embeddings": s.manifest, "taps": strings.Join(s.taps, ","),
 			"use flip": strconv.FormatBool(c.UseFlip), "holdout": fmt.Sprint(c.Descent.Holdout)}}
@@ -143,7 +142,8 @@ func (t HeadTraining) Run(ctx context.Context, o Observer) (Result, error) {
 		return Result{}, fmt.Errorf("train head on %s: %w", s.Dir(), err)
 	}
 	r := &run.Run{Dir: c.Out, Config: s.describe(c.Version, c.Seed, out.record(how), f.AbsentClasses(classes))}
-	return finish(ctx, r, out, source, c.Threads)
+	_, rows := f.Examples()
+	return finish(ctx, r, out, rows, source, c.Threads)
 }
 
 // headTask is a head with the features [n,D] and labels [n] that it learns from, whatever

@@ -78,7 +78,7 @@ func checkFiles(t *testing.T, dir string, want []metrics.Report) {
 func checkPredictions(t *testing.T, path string, r metrics.Report) {
 	t.Helper()
 	rows := runtest.ReadCSV(t, path)
-	if want := "index,id,label,predicted,p_angry,p_happy,p_sad"; strings.Join(rows[0], ",") != want {
+	if want := "index,id,label,predicted,p_angry,p_happy,p_sad,group,clean"; strings.Join(rows[0], ",") != want {
 		t.Errorf("%s: columns %v, want %s", path, rows[0], want)
 	}
 	correct, sum := 0, 0.0
@@ -89,7 +89,7 @@ func checkPredictions(t *testing.T, path string, r metrics.Report) {
 		if !strings.HasPrefix(row[1], r.Split+"_") || strings.TrimLeft(strings.TrimPrefix(row[1], r.Split+"_"), "0") != row[0] {
 			t.Fatalf("%s: row %d: index %s and id %s do not belong together", path, i, row[0], row[1])
 		}
-		for _, p := range row[4:] {
+		for _, p := range row[4:7] {
 			v, err := strconv.ParseFloat(p, 64)
 			if err != nil {
 				t.Fatal(err)

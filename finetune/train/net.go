@@ -104,7 +104,7 @@ func (t NetTraining) Run(ctx context.Context, o Observer) (result Result, err er
 		o.log("%s", line)
 	}
 	r := &run.Run{Dir: c.Out, Config: run.NewConfig(c.Net.Kind(), c.Version, c.Fit.Seed, d.Classes)}
-	l, err := c.task(ctx, d, r, o)
+	l, rows, err := c.task(ctx, d, r, o)
 	if err != nil {
 		return result, fmt.Errorf("train %s on %s: %w", c.Net.Kind(), d.Path, err)
 	}
@@ -117,40 +117,41 @@ func (t NetTraining) Run(ctx context.Context, o Observer) (result Result, err er
 	if err != nil {
 		return result, fmt.Errorf("train %s on %s: %w", c.Net.Kind(), d.Path, err)
 	}
-	return finish(ctx, r, learned, load.Images{Dataset: d, Shape: l.net.InputShape(), Pixels: c.Pixels, Limit: c.Limit}, c.Fit.Threads)
+	return finish(ctx, r, learned, rows, load.Images{Dataset: d, Shape: l.net.InputShape(), Pixels: c.Pixels, Limit: c.Limit}, c.Fit.Threads)
 }
 
-// task reads the training images and completes the run's record.
-func (c NetConfig) task(ctx context.Context, d *dataset.Dataset, r *run.Run, o Observer) (task, error) {
+// task reads the training images, which it returns as rows too, and completes the
+// run's record.
+func (c NetConfig) task(ctx context.Context, d *dataset.Dataset, r *run.Run, o Observer) (task, run.Rows, error) {
 	classes := len(d.Classes)
 	net, err := nets.ForClasses(c.Net, classes)
 	if err != nil {
-		return task{}, err
+		return task{}, run.Rows{}, err
 	}
 	fingerprint, err := d.Fingerprint(ctx)
 	if err != nil {
-		return task{}, err
+		return task{}, run.Rows{}, err
 	}
 	images := load.Images{Dataset: d, Shape: net.InputShape(), Pixels: c.Pixels, Limit: c.Limit}
 	p, f, err := images.Read(ctx, dataset.Train, o.Progress.Of("preparing images"))
 	if err != nil {
-		return task{}, err
+		return task{}, run.Rows{}, err
 	}
 	targets, err := softTargets(d, f, c.SoftLabels)
 	if err != nil {
-		return task{}, err
+		return task{}, run.Rows{}, err
 	}
 	r.Config.Pixels = new(c.Pixels)
 	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
 	r.Config.Notes = append(r.Config.Notes, f.AbsentClasses(d.Classes)...)
 	side := net.InputShape()[1]
-	l := task{Descent: c.Descent, net: net, labels: f.Labels, watched: images, place: place{folder: c.Out, identity: c.identity(fingerprint)},
+	l := task{Descent: c.Descent, net: net, labels: f.Labels, groups: f.Apart(), watched: images, place: place{folder: c.Out, identity: c.identity(fingerprint)},
 		record: run.TrainingRecord{Recipe: c.Recipe, Augment: c.Augment, SoftLabels: c.SoftLabels}}
 	l.data = func(rows []int) (fit.Data, error) {
 		return fit.NewImages(p, rows, targets, classes, c.Augment, c.Fit.Seed)
 	}
 	l.samples = func(rows []int) (fit.Examples, error) { return p.Plain(rows, side, c.Pixels.Mirror) }
-	return l, nil
+	return l, f, nil
 }
 
 // identity is what decides the weights beside the network and its fit.

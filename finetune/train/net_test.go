@@ -102,7 +102,7 @@ func checkNetFolder(t *testing.T, out string, r Result) {
 			correct++
 		}
 	}
-	if p := predictions; p[1][0] != "84" || p[1][1] != "PublicTest_00084" || len(p) != 29 || len(p[1]) != 11 || correct != r.Reports[0].Correct {
+	if p := predictions; p[1][0] != "84" || p[1][1] != "PublicTest_00084" || len(p) != 29 || len(p[1]) != 13 || correct != r.Reports[0].Correct {
 		t.Errorf("predictions %v with %d correct, want 28 of 7 classes, %d correct", p[:2], correct, r.Reports[0].Correct)
 	}
 	if exists(filepath.Join(out, run.CheckpointFile)) {

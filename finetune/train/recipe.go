@@ -136,14 +136,15 @@ type Result struct {
 }
 
 // finish completes a run with what was learned, judges it on all splits of s
-// that were not trained on, and writes its folder.
-func finish(ctx context.Context, r *run.Run, f fitted, s load.Source, threads int) (Result, error) {
+// that were not trained on, and writes its folder. trained are the rows that it was
+// trained or chosen on.
+func finish(ctx context.Context, r *run.Run, f fitted, trained run.Rows, s load.Source, threads int) (Result, error) {
 	r.Config.Net, r.Weights = f.net, f.weights
 	r.Config.Notes = append(r.Config.Notes, f.notes...)
 	r.Config.Training = f.training
-	reports, err := judge.Splits(ctx, r, s, s.Splits().HeldOut(), r.Dir, threads)
+	reports, err := judge.Splits(ctx, r, s, trained.Contents, s.Splits().HeldOut(), threads)
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{r, reports}, r.Save(run.Results{History: f.history, Reports: reports, Last: f.last})
+	return Result{r, reports}, r.Save(run.Results{History: f.history, Reports: reports, Last: f.last, Seen: trained.Contents})
 }

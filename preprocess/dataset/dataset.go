@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"graft/preprocess"
+	"graft/preprocess/duplicate"
 )
 
 // Names of splits: FER2013's, and those of other sets.
@@ -33,6 +34,7 @@ type Sample struct {
 	ID    string  // Training_00042 (zero-based row) for CSV files, the member's path for folders, both unique; for lists the path as listed, which may come again
 	Split string  // one of Dataset.Splits
 	Label int     // index into Dataset.Classes
+	Group string  // Ref.GroupBy's name for what the image belongs to (person, film …), "" without
 	Votes []uint8 // FER+: votes for neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face; nil without FER+
 }
 
@@ -96,6 +98,13 @@ func (d *Dataset) Image(ctx context.Context, i int) (preprocess.Image, error) {
 		return preprocess.Image{}, fmt.Errorf("%s: %s: %w", d.Path, d.Samples[i].ID, err)
 	}
 	return im, nil
+}
+
+// Content tells sample i, whose image is im, from other images.
+func (d *Dataset) Content(i int, im preprocess.Image) duplicate.Content {
+	c := duplicate.Of(im)
+	c.Group = d.Samples[i].Group
+	return c
 }
 
 // Close frees the set's memory and files. Image must not be running.

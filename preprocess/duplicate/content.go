@@ -24,6 +24,9 @@ type Key [16]byte
 type Content struct {
 	Key   Key
 	Print Print
+	// Group is a group of the user's own, such as the person or the film, whose images
+	// belong together whatever they show; "" for none.
+	Group string
 }
 
 // Known tells whether somebody looked at the image.
@@ -33,11 +36,12 @@ func (c Content) Known() bool { return c.Key != Key{} }
 type Record struct {
 	Key   [16]byte `parquet:"key"`
 	Print [64]byte `parquet:"print"`
+	Name  string   `parquet:"group_name,dict"`
 }
 
 // Record has the print's elements as bytes, two's complement.
 func (c Content) Record() Record {
-	r := Record{Key: c.Key}
+	r := Record{Key: c.Key, Name: c.Group}
 	for i, v := range c.Print {
 		r.Print[i] = byte(v)
 	}
@@ -46,7 +50,7 @@ func (c Content) Record() Record {
 
 // Content is that of which r is the Record.
 func (r Record) Content() Content {
-	c := Content{Key: r.Key}
+	c := Content{Key: r.Key, Group: r.Name}
 	for i, v := range r.Print {
 		c.Print[i] = int8(v)
 	}
@@ -67,7 +71,7 @@ func Of(im preprocess.Image) Content {
 	}
 	h.Write(shape[:])
 	h.Write(im.Pix)
-	return Content{Key(h.Sum(nil)[:len(Key{})]), printOf(im.Gray())}
+	return Content{Key: Key(h.Sum(nil)[:len(Key{})]), Print: printOf(im.Gray())}
 }
 
 // side is the width and height of the thumbnail that a print is made of, and low

@@ -119,9 +119,18 @@ func TestPrintIsTheCosineTransform(t *testing.T) {
 	}
 }
 
-func TestJoin(t *testing.T) {
-	got := duplicate.Join([]int{0, 1, 0, 3, 4, 5, 6}, []string{"ann", "bob", "eve", "eve", "bob", "", ""})
-	if !slices.Equal(got, []int{0, 1, 0, 0, 1, 5, 6}) {
+// Names of the user's join what does not look alike, and what nobody looked at.
+func TestNamesJoin(t *testing.T) {
+	var images []duplicate.Content
+	for i, name := range []string{"ann", "bob", "eve", "eve", "bob", "", ""} {
+		c := duplicate.Of(synthetic.Face(2, uint64(i%6), 0))
+		c.Group = name
+		images = append(images, c)
+	}
+	images[6] = images[0] // a copy of ann's, under no name
+	images[6].Group = ""
+	images = append(images, duplicate.Content{Group: "eve"})
+	if got := duplicate.Groups(images); !slices.Equal(got, []int{0, 1, 2, 2, 1, 5, 0, 2}) {
 		t.Errorf("joined %v", got)
 	}
 }

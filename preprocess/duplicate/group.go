@@ -8,19 +8,22 @@ import (
 )
 
 // Groups gives each image the number of its group: the place of the group's first
-// image. Images of equal keys and near duplicates share a group, and so do those
-// that are joined by others between them. Images that are not Known are alone.
+// image. Images of equal keys, near duplicates and those of one group of the user's
+// share a group, and so do those that are joined by others between them.
 //
 // Prints are compared where a part of their sketches agrees, not all with all: of
 // a million images some hundred million pairs are looked at. See sketch for how
 // sure a pair is to be found.
-func Groups(images []Content) []int { return groups(images).firsts() }
-
-func groups(images []Content) sets {
+func Groups(images []Content) []int {
 	s := newSets(len(images))
-	keys, prints := map[Key]int{}, map[Print]int{}
+	keys, prints, names := map[Key]int{}, map[Print]int{}, map[string]int{}
 	var rows []int // with a print that no earlier row has
 	for i, c := range images {
+		if first, seen := names[c.Group]; seen {
+			s.join(i, first)
+		} else if c.Group != "" {
+			names[c.Group] = i
+		}
 		if !c.Known() {
 			continue
 		}
@@ -40,6 +43,9 @@ func groups(images []Content) sets {
 		rows = append(rows, i)
 	}
 	s.joinNear(images, rows)
+	for i := range s {
+		s[i] = s.first(i)
+	}
 	return s
 }
 
@@ -175,33 +181,6 @@ func (s sets) first(i int) int {
 func (s sets) join(i, j int) {
 	a, b := s.first(i), s.first(j)
 	s[max(a, b)] = min(a, b)
-}
-
-// firsts is the lowest of each number's set.
-func (s sets) firsts() []int {
-	for i := range s {
-		s[i] = s.first(i)
-	}
-	return s
-}
-
-// Join makes groups of groups: images that share a group, or a name in a list as
-// long, share one in the result, which is numbered as those of Groups. An empty
-// name joins nothing.
-func Join(groups []int, names []string) []int {
-	s := newSets(len(groups))
-	for i, g := range groups {
-		s.join(i, g)
-	}
-	first := map[string]int{}
-	for i, name := range names {
-		if j, seen := first[name]; seen {
-			s.join(i, j)
-		} else if name != "" {
-			first[name] = i
-		}
-	}
-	return s.firsts()
 }
 
 // Seen tells of each image whether it, or a near duplicate, is among earlier ones. It

@@ -3,7 +3,6 @@ package extract
 import (
 	"context"
 
-	"graft/preprocess/duplicate"
 	"graft/pretrained/store"
 )
 
@@ -36,7 +35,7 @@ func (p *pipeline) decodeOne(ctx context.Context, s *slot, index int) {
 		s.err = err
 		return
 	}
-	s.content = duplicate.Of(im)
+	s.content = p.c.Data.Content(index, im)
 	s.image = p.c.Backbone.Prepare(im)
 	if p.c.Flip {
 		s.mirror = s.image.Mirror()

@@ -204,7 +204,7 @@ func (c *Config) look(ctx context.Context, index int) (duplicate.Content, error)
 	if err != nil {
 		return duplicate.Content{}, err
 	}
-	return duplicate.Of(im), nil
+	return c.Data.Content(index, im), nil
 }
 
 // splits lists the chosen splits in the dataset's order.

@@ -96,12 +96,11 @@ func (s *Store) lookAtRows(ctx context.Context, look Look) (bool, error) {
 }
 
 func (s *Store) groupRows() []groupRow {
-	contents, names := make([]duplicate.Content, len(s.rows)), make([]string, len(s.rows))
+	contents, records := make([]duplicate.Content, len(s.rows)), make([]groupRow, len(s.rows))
 	for i, r := range s.rows {
-		contents[i], names[i] = r.Content, r.GroupName
+		contents[i] = r.Content
 	}
-	records := make([]groupRow, len(s.rows))
-	for i, g := range duplicate.Join(duplicate.Groups(contents), names) {
+	for i, g := range duplicate.Groups(contents) {
 		records[i] = groupRow{int64(s.rows[i].Index), contents[i].Record(), int64(g)}
 	}
 	return records

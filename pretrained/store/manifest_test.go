@@ -146,7 +146,7 @@ func TestMeta(t *testing.T) {
 	classes := []string{"angry", "happy"}
 	rows := []Row{{Index: 0, ID: "a", Split: "train", Label: 1, LabelName: "happy"}, {Index: 7, ID: "ünï", Split: "val", LabelName: "angry"}, {Index: 8, Split: "val", LabelName: "angry"}}
 	testMeta(t, classes, rows)
-	rows[0].Content, rows[1].GroupName = duplicate.Of(synthetic.Face(1, 0, 0)), "ann"
+	rows[0].Content, rows[1].Content.Group = duplicate.Of(synthetic.Face(1, 0, 0)), "ann"
 	testMeta(t, classes, rows)
 }
 
@@ -180,7 +180,7 @@ func testMeta(t *testing.T, classes []string, rows []Row) {
 // FuzzMeta damages a metadata file: an error or rows, never a panic. Store checks
 // the file's hash before it parses it.
 func FuzzMeta(f *testing.F) {
-	f.Add(metaBytes(f, []Row{{Index: 0, ID: "a", Split: "train", Label: 1, LabelName: "b"}, {Index: 1, ID: "c", Split: "train", LabelName: "a", GroupName: "g"}}))
+	f.Add(metaBytes(f, []Row{{Index: 0, ID: "a", Split: "train", Label: 1, LabelName: "b"}, {Index: 1, ID: "c", Split: "train", LabelName: "a", Content: duplicate.Content{Group: "g"}}}))
 	f.Add([]byte("PAR1PAR1"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if rows, err := readMeta(data, 2, []string{"a", "b"}); err == nil && len(rows) != 2 {

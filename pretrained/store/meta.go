@@ -18,7 +18,6 @@ type Row struct {
 	Label     int
 	LabelName string
 	Content   duplicate.Content // of its image; unknown in stores of before it was kept
-	GroupName string            // the user's own group (person, film …), "" for none
 	Group     int               // where the store is Grouped: the first of the rows that are the same as this one
 }
 
@@ -35,7 +34,6 @@ type metaRow struct {
 type contentRow struct {
 	metaRow
 	duplicate.Record
-	GroupName string `parquet:"group_name,dict"`
 }
 
 func (r Row) record() metaRow {
@@ -66,7 +64,7 @@ type badRecord struct {
 
 // writeMeta writes rows as a parquet file, with contents if any is known.
 func writeMeta(w io.Writer, rows []Row) error {
-	if !slices.ContainsFunc(rows, func(r Row) bool { return r.Content.Known() || r.GroupName != "" }) {
+	if !slices.ContainsFunc(rows, func(r Row) bool { return r.Content != (duplicate.Content{}) }) {
 		records := make([]metaRow, len(rows))
 		for i, r := range rows {
 			records[i] = r.record()
@@ -75,7 +73,7 @@ func writeMeta(w io.Writer, rows []Row) error {
 	}
 	records := make([]contentRow, len(rows))
 	for i, r := range rows {
-		records[i] = contentRow{r.record(), r.Content.Record(), r.GroupName}
+		records[i] = contentRow{r.record(), r.Content.Record()}
 	}
 	return parquetfile.Write(w, records)
 }
@@ -108,8 +106,7 @@ func readMeta(data []byte, want int, classes []string) ([]Row, error) {
 		if m.Label < 0 || int(m.Label) >= len(classes) || classes[m.Label] != m.LabelName {
 			return nil, fmt.Errorf("row %d has label %d (%q), which is not one of the %d classes", i, m.Label, m.LabelName, len(classes))
 		}
-		rows[i] = Row{Index: int(m.Index), ID: m.ID, Split: m.Split, Label: int(m.Label), LabelName: classes[m.Label],
-			Content: m.Content(), GroupName: m.GroupName}
+		rows[i] = Row{Index: int(m.Index), ID: m.ID, Split: m.Split, Label: int(m.Label), LabelName: classes[m.Label], Content: m.Content()}
 	}
 	return rows, nil
 }

@@ -15,6 +15,7 @@ import (
 	"graft/internal/atomicfile"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
+	"graft/preprocess/duplicate"
 	"graft/pretrained/store"
 )
 
@@ -28,6 +29,8 @@ type Spec struct {
 	Source  string // of the pretended backbone
 	Hash    string // of the same
 	Data    string // fingerprint
+	Copies  int    // so many rows of each other split have the content of one of train
+	Old     bool   // from before stores kept contents
 }
 
 // Usual is a store of three classes and FER2013's splits, taps cls and mean.
@@ -88,10 +91,10 @@ func draw(s Spec, taps []store.Tap) (rows []store.Row, views [2][][]float32) {
 		views[v] = make([][]float32, len(taps))
 	}
 	for _, split := range s.Splits {
-		for range s.Rows[split] {
+		for i := range s.Rows[split] {
 			label := rng.IntN(len(s.Classes))
 			rows = append(rows, store.Row{Index: len(rows), ID: fmt.Sprintf("%s_%05d", split, len(rows)), Split: split,
-				Label: label, LabelName: s.Classes[label]})
+				Label: label, LabelName: s.Classes[label], Content: s.content(split, i, len(rows))})
 			for t, tap := range taps {
 				for d := range tap.Dim {
 					key := [3]int{label, t, d}
@@ -106,6 +109,18 @@ func draw(s Spec, taps []store.Tap) (rows []store.Row, views [2][][]float32) {
 		}
 	}
 	return rows, views
+}
+
+// content is that of a split's row i, row n of all.
+func (s Spec) content(split string, i, n int) (c duplicate.Content) {
+	if s.Old {
+		return c
+	}
+	if split != dataset.Train && i < s.Copies {
+		n = i // train comes first
+	}
+	c.Key = duplicate.Key{1, byte(n), byte(n >> 8)}
+	return c
 }
 
 // Images are a small gray square, an RGB one of vittest's network's size, and
