@@ -145,6 +145,11 @@ func accuracyTable(list []Comparison, split string) table {
 	add("95% interval", func(r metrics.Report) string {
 		return fmt.Sprintf("%.1f–%.1f%%", 100*r.Interval[0], 100*r.Interval[1])
 	})
+	if slices.ContainsFunc(list, func(c Comparison) bool {
+		return slices.ContainsFunc(c.Reports, func(r metrics.Report) bool { return r.Split == split && r.Clean != nil })
+	}) {
+		add("overall, clean", metrics.Report.CleanText)
+	}
 	add("cross-entropy", func(r metrics.Report) string { return fmt.Sprintf("%.4f", r.Loss) })
 	return s
 }
