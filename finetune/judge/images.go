@@ -103,8 +103,10 @@ type stream struct {
 	progress func(done, total int64) // may be nil
 }
 
-// pass is a batch on its way: images and their places in the dataset.
+// pass is a batch on its way: images and their places in the dataset, or the error
+// that ended the reading.
 type pass struct {
+	err      error
 	indices  []int
 	contents []duplicate.Content
 	images   []preprocess.Image
@@ -121,13 +123,17 @@ func (s stream) answers(ctx context.Context, split string) (a answers, bad strin
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(passes)
-		return s.read(ctx, indices, passes)
+		s.read(ctx, indices, passes)
+		return nil
 	})
 	var logits []float32
 	var first error
 	left := 0
 	g.Go(func() error {
 		for p := range passes {
+			if p.err != nil {
+				return p.err
+			}
 			n, failed := p.drop()
 			first, left = cmp.Or(first, failed), left+n
 			if len(p.images) > 0 {
@@ -156,12 +162,13 @@ func (s stream) answers(ctx context.Context, split string) (a answers, bad strin
 	return a.ofLogits(logits, s.classes), bad, nil
 }
 
-// read decodes and prepares the images, batch after batch.
-func (s stream) read(ctx context.Context, indices []int, passes chan<- *pass) error {
+// read decodes and prepares the images, batch after batch. An error takes its turn behind
+// the batches before it, so that which of two is told does not depend on the timing.
+func (s stream) read(ctx context.Context, indices []int, passes chan<- *pass) {
 	for from := 0; from < len(indices); from += s.batch {
 		part := indices[from:min(from+s.batch, len(indices))]
-		p := &pass{part, make([]duplicate.Content, len(part)), make([]preprocess.Image, len(part)), make([]error, len(part))}
-		err := parallel.For(ctx, len(part), nil, func(i int) error {
+		p := &pass{nil, part, make([]duplicate.Content, len(part)), make([]preprocess.Image, len(part)), make([]error, len(part))}
+		p.err = parallel.For(ctx, len(part), nil, func(i int) error {
 			im, err := s.data.Image(ctx, part[i])
 			if err != nil {
 				p.bad[i] = err
@@ -170,16 +177,15 @@ func (s stream) read(ctx context.Context, indices []int, passes chan<- *pass) er
 			p.contents[i], p.images[i] = s.data.Content(part[i], im), s.model.Prepare(im)
 			return nil
 		})
-		if err != nil {
-			return err
-		}
 		select {
 		case passes <- p:
 		case <-ctx.Done():
-			return ctx.Err()
+			return
+		}
+		if p.err != nil {
+			return
 		}
 	}
-	return nil
 }
 
 // bearable is nil for what may be left out, by the same rule as extraction:

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"graft/finetune/fit"
 	"graft/finetune/load"
 	"graft/finetune/run"
+	"graft/internal/parallel"
 	"graft/preprocess"
 	"graft/pretrained"
 )
@@ -85,7 +84,7 @@ func (p *backboneHead) features(ctx context.Context, images []preprocess.Image) 
 	for t, tap := range c.Head.Taps {
 		out[t] = make([]float32, len(images)*c.Backbone.Dims[tap])
 	}
-	err := p.each(ctx, len(images), func(ctx context.Context, lo, hi int) error {
+	err := p.each(ctx, len(images), func(lo, hi int) error {
 		part := make([][]float32, len(out))
 		for t, tap := range c.Head.Taps {
 			d := c.Backbone.Dims[tap]
@@ -136,11 +135,8 @@ type batches struct{ images, atOnce int }
 func (p batches) BatchSize() int { return p.images * p.atOnce }
 
 // each runs n images in batches.
-func (p batches) each(ctx context.Context, n int, run func(ctx context.Context, lo, hi int) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(p.atOnce)
-	for lo := 0; lo < n; lo += p.images {
-		g.Go(func() error { return run(ctx, lo, min(lo+p.images, n)) })
-	}
-	return g.Wait()
+func (p batches) each(ctx context.Context, n int, run func(lo, hi int) error) error {
+	return parallel.ForOn(ctx, p.atOnce, (n+p.images-1)/p.images, nil, func(i int) error {
+		return run(i*p.images, min((i+1)*p.images, n))
+	})
 }

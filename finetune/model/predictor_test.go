@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"graft/finetune/internal/runtest"
 	"graft/preprocess"
@@ -106,7 +107,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestBatches(t *testing.T) {
 	for _, atOnce := range []int{1, 2, 5} {
 		seen := make([]int, 7)
-		err := batches{2, atOnce}.each(context.Background(), len(seen), func(_ context.Context, lo, hi int) error {
+		err := batches{2, atOnce}.each(context.Background(), len(seen), func(lo, hi int) error {
 			for i := lo; i < hi; i++ {
 				seen[i] = lo
 			}
@@ -117,9 +118,13 @@ func TestBatches(t *testing.T) {
 		}
 	}
 	broken := errors.New("out of memory")
-	err := batches{2, 3}.each(context.Background(), 7, func(_ context.Context, lo, _ int) error {
-		if lo == 4 {
+	err := batches{2, 3}.each(context.Background(), 7, func(lo, _ int) error {
+		switch lo {
+		case 2: // the later one to say so
+			time.Sleep(5 * time.Millisecond)
 			return broken
+		case 4:
+			return errors.New("another")
 		}
 		return nil
 	})

@@ -66,7 +66,7 @@ type foreignShipped struct {
 
 func (f foreignShipped) Classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
 	k := len(logits) / len(images)
-	return f.each(ctx, len(images), func(ctx context.Context, lo, hi int) error {
+	return f.each(ctx, len(images), func(lo, hi int) error {
 		return f.Run(ctx, images[lo:hi], []string{pretrained.FeaturesTap}, [][]float32{logits[lo*k : hi*k]})
 	})
 }
@@ -127,7 +127,7 @@ func (s *ownShipped) Prepare(im preprocess.Image) preprocess.Image {
 
 func (s *ownShipped) Classify(ctx context.Context, images []preprocess.Image, logits []float32) error {
 	k := len(logits) / len(images)
-	return s.each(ctx, len(images), func(ctx context.Context, lo, hi int) error {
+	return s.each(ctx, len(images), func(lo, hi int) error {
 		return s.classifyPiece(ctx, images[lo:hi], logits[lo*k:hi*k])
 	})
 }

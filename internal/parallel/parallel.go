@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // For calls work for every i below n, on as many goroutines as Go may use cores.
@@ -14,6 +16,11 @@ import (
 // lowest i that failed, whatever the timing, else ctx's. progress, which may be
 // nil, is told how many are done, one call after the other and always more.
 func For(ctx context.Context, n int, progress func(done, total int64), work func(i int) error) error {
+	return ForOn(ctx, runtime.GOMAXPROCS(0), n, progress, work)
+}
+
+// ForOn is For on so many goroutines.
+func ForOn(ctx context.Context, goroutines, n int, progress func(done, total int64), work func(i int) error) error {
 	var next atomic.Int64
 	var mu sync.Mutex
 	var done int64
@@ -40,7 +47,7 @@ func For(ctx context.Context, n int, progress func(done, total int64), work func
 		}
 	}
 	var wait sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	for range min(n, goroutines) {
 		wait.Go(loop)
 	}
 	wait.Wait()
@@ -56,4 +63,30 @@ func Parts(n, parts int, work func(part, from, to int)) {
 		wait.Go(func() { work(p, p*n/parts, (p+1)*n/parts) })
 	}
 	wait.Wait()
+}
+
+// Group runs functions of one kind or another on a bounded number of goroutines, all of
+// them to their end. The zero value is unbounded.
+type Group struct {
+	errgroup.Group
+	errs []*error // of each function, in the order of the calls of Go
+}
+
+// Go calls f on a goroutine as soon as the limit allows. It is not for several goroutines.
+func (g *Group) Go(f func() error) {
+	err := new(error)
+	g.errs = append(g.errs, err)
+	g.Group.Go(func() error { *err = f(); return nil })
+}
+
+// Wait waits for all; the error is that of the function first given to Go of those that
+// failed, whatever the timing.
+func (g *Group) Wait() error {
+	_ = g.Group.Wait()
+	for _, err := range g.errs {
+		if *err != nil {
+			return *err
+		}
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -45,6 +46,32 @@ func TestForReturnsTheFirstError(t *testing.T) {
 		if n := begun.Load(); n > 900 {
 			t.Errorf("%d begun after a failure", n)
 		}
+	}
+}
+
+func TestGroupReturnsTheFirstError(t *testing.T) {
+	for range 20 {
+		var g parallel.Group
+		ran := make([]bool, 4)
+		for i := range ran {
+			g.Go(func() error {
+				ran[i] = true
+				switch i {
+				case 1: // the last to say so
+					time.Sleep(5 * time.Millisecond)
+					return errors.New("first")
+				case 2, 3:
+					return errors.New("later")
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err == nil || err.Error() != "first" || slices.Contains(ran, false) {
+			t.Fatalf("%v, %v; want all to have run, and the first error", err, ran)
+		}
+	}
+	if err := new(parallel.Group).Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

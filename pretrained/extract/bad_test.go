@@ -2,6 +2,7 @@ package extract_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"image"
@@ -12,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"graft/preprocess"
 	"graft/pretrained/extract"
 	"graft/pretrained/store"
 )
@@ -53,6 +56,25 @@ func pictures(t *testing.T, n int, bad ...int) string {
 		picture(t, dir, fmt.Sprintf("train/%s/%03d.png", []string{"cat", "dog"}[i%2], i), !slices.Contains(bad, i))
 	}
 	return dir
+}
+
+// twice fails on all batches, on the first of two images last.
+type twice struct{ fake }
+
+func (f *twice) Run(_ context.Context, batch []preprocess.Image, _ []string, _ [][]float32) error {
+	if len(batch) == 2 {
+		time.Sleep(20 * time.Millisecond)
+		return errors.New("the first")
+	}
+	return errors.New("the second")
+}
+
+// Of several batches that fail the first is told, whichever was the faster.
+func TestTheFirstErrorIsTold(t *testing.T) {
+	c := extract.Config{Data: openData(t, pictures(t, 3)), Backbone: &twice{fake{streams: 2}}, Out: filepath.Join(t.TempDir(), "e"), Batch: 2, ShardRows: 4}
+	if _, err := extract.Run(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), "the first") {
+		t.Errorf("%v, want the first batch's error", err)
+	}
 }
 
 func TestBadPhotosAreRecorded(t *testing.T) {

@@ -63,7 +63,8 @@ type batch struct {
 	indices      []int // in the dataset
 	slots        []slot
 	decoded      chan struct{} // closed when all slots are filled
-	inferred     chan struct{} // closed when the features are there
+	inferred     chan struct{} // closed when the features are there, or err
+	err          error         // which the writer tells in its turn: of two errors always the first batch's
 	open         atomic.Int64  // slots still to be filled
 
 	rows         []store.Row
@@ -151,23 +152,23 @@ func (p *pipeline) infer(ctx context.Context, ready <-chan *batch, free *buffers
 		if err := wait(ctx, b.decoded); err != nil {
 			return err
 		}
-		images, mirrors, err := p.collect(b)
-		if err != nil {
-			return err
-		}
-		free.cut(b)
-		if err := p.c.Backbone.Run(ctx, images, p.names, b.feats); err != nil {
-			return err
-		}
-		if p.c.Flip {
-			if err := p.c.Backbone.Run(ctx, mirrors, p.names, b.flips); err != nil {
-				return err
-			}
-		}
+		b.err = p.inferOne(ctx, b, free)
 		b.slots = nil // pixels are not needed any more
 		close(b.inferred)
 	}
 	return ctx.Err()
+}
+
+func (p *pipeline) inferOne(ctx context.Context, b *batch, free *buffers) error {
+	images, mirrors, err := p.collect(b)
+	if err != nil {
+		return err
+	}
+	free.cut(b)
+	if err := p.c.Backbone.Run(ctx, images, p.names, b.feats); err != nil || !p.c.Flip {
+		return err
+	}
+	return p.c.Backbone.Run(ctx, mirrors, p.names, b.flips)
 }
 
 // collect takes the images that decoded, and notes the others as bad or fails on
@@ -210,6 +211,9 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 	for b := range results {
 		if err := wait(ctx, b.inferred); err != nil {
 			return err
+		}
+		if b.err != nil {
+			return b.err
 		}
 		if shard == nil {
 			if shard, err = p.w.Shard(b.first, b.count); err != nil {

@@ -8,8 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
+	"graft/internal/parallel"
 	"graft/preprocess/duplicate"
 	"graft/pretrained/taps"
 )
@@ -53,7 +52,7 @@ func (s *Store) Matrix(words []string, split string, mirrored ...bool) (Matrix, 
 		return Matrix{}, fmt.Errorf("store %s: [%d,%d] does not fit into memory", s.dir, n, m.Dim)
 	}
 	m.X = make([]float32, n*m.Dim)
-	var g errgroup.Group
+	var g parallel.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	rest := m.X
 	for _, sel := range views {

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"io"
 
-	"golang.org/x/sync/errgroup"
-
 	"graft/internal/atomicfile"
 	"graft/internal/filehash"
+	"graft/internal/parallel"
 )
 
 // syncLimit is how many files of a shard are synced to disk at once.
@@ -91,7 +90,7 @@ func (s *ShardWriter) Commit() error {
 	defer s.Abort()
 	s.shard.Rows = len(s.rows)
 	hashes := make([]string, len(s.files)+1)
-	var g errgroup.Group
+	var g parallel.Group
 	g.SetLimit(syncLimit)
 	folders := s.w.manifest.folders()
 	for i := range s.files {
