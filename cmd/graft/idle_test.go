@@ -37,10 +37,10 @@ var alwaysLive = map[string]string{
 	"embeddings info":   "verify json",
 	"embeddings verify": "json",
 	"embeddings export": "out taps split flip",
-	"train head":        "embeddings out taps recipe class-weights use-flip model force threads json",
-	"train cnn": "data out recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
+	"train head":        "embeddings out taps recipe class-weights use-flip model force threads json folds",
+	"train cnn": "data out seeds folds recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads arch side channels",
-	"train vit": "data out recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
+	"train vit": "data out seeds folds recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads side channels patch width depth heads mlp tied projection spare-token " +
 		"norm pool init stem dropout standardize",
 	"import":     "model weights key out classes data image-side mirror force side channels",
@@ -86,7 +86,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"train head", "--embeddings FOLDER --out FOLDER/x", "--epochs 2 --batch 2 --optimizer adam --lr 1 --momentum 0.5 --weight-decay 1 --schedule step --warmup 1 " +
 		"--step-epochs 1 --step-factor 0.5 --clip 1 --label-smoothing 0.1 --ema 0.9 --keep-best --patience 1 --holdout 0.1 --hidden 3 --dropout-in 0.1 --dropout 0.1 " +
 		"--members 2 --standardize"},
-	{"train head", "--embeddings FOLDER --out FOLDER/x --lambda 1", "--seed 2"},
+	{"train head", "--embeddings FOLDER --out FOLDER/x --lambda 1", "--seed 2 --seeds 3"},
 	{"train head", "--embeddings FOLDER --out FOLDER/x --recipe study", "--lambda 1"},
 	{"train head", "--embeddings FOLDER --out FOLDER/x --recipe study", "--dropout 0.5"},
 	{"train head", "--embeddings FOLDER --out FOLDER/x --recipe strong", "--momentum 0.5"},

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"context"
+
 	"github.com/urfave/cli/v2"
 
+	"graft/finetune/metrics"
 	"graft/finetune/nets"
+	"graft/finetune/train"
 )
 
 // trainCommand groups what makes run folders.
@@ -27,7 +32,7 @@ func trainCNNCommand() *cli.Command {
 			"on two cores. An interrupted training goes on when the same command is started again:\n\n" +
 			"   graft train cnn --data fer2013.csv --out runs/cnn\n" +
 			"   graft train cnn --data fer2013.csv --out runs/strong --recipe strong\n" +
-			"   graft train cnn --data fer2013.csv --out runs/flipped --augment hflip,vflip",
+			"   graft train cnn --data fer2013.csv --out runs/flipped --augment hflip,vflip\n\n" + repeatText,
 		Flags:  networkFlags(nets.CNN{}),
 		Action: resumes(trainNetwork(nets.KindCNN)),
 	}
@@ -42,8 +47,55 @@ func trainViTCommand() *cli.Command {
 			"recipe strong is ours. An interrupted training goes on when the same command is started again:\n\n" +
 			"   graft train vit --data fer2013.csv --out runs/vit\n" +
 			"   graft train vit --data fer2013.csv --out runs/sane --init sane --depth 4\n" +
-			"   graft train vit --data fer2013.csv --out runs/strong --recipe strong",
+			"   graft train vit --data fer2013.csv --out runs/strong --recipe strong\n\n" + repeatText,
 		Flags:  networkFlags(nets.ViT{}),
 		Action: resumes(trainNetwork(nets.KindViT)),
 	}
+}
+
+const repeatText = "With --seeds 5 there are five runs below --out, seed-1 to seed-5; with --folds 5 there are fold-1 to fold-5: train\n" +
+	"is cut into five, and each run learns from four and is judged on the fifth too, which copies of one image are never\n" +
+	"on both sides of. Below --out, summary.json has mean and standard deviation of each figure. Started again, the same\n" +
+	"command trains what is missing; graft compare takes the folder as one entry."
+
+// repeatFlags have one setting trained several times.
+func repeatFlags() []cli.Flag {
+	return []cli.Flag{
+		atLeast(2, &cli.IntFlag{Name: "seeds", Usage: "train with so many `SEEDS`, --seed and the next ones, each in a folder below --out"}),
+		atLeast(2, &cli.IntFlag{Name: "folds", Usage: "cross-validate on `K` folds of train, each run in a folder below --out"}),
+	}
+}
+
+func repeats(c *cli.Context) train.Repeats {
+	return train.Repeats{Seeds: c.Int("seeds"), Folds: c.Int("folds")}
+}
+
+// training is a setting that was checked.
+type training interface {
+	Run(context.Context, train.Observer) (train.Result, error)
+	Repeat(context.Context, train.Repeats, train.Observer) (train.Repeated, error)
+}
+
+// runTraining trains where the settings were found good, once or as often as is said, and
+// prints the reports.
+func runTraining(c *cli.Context, t training, err error) error {
+	if err != nil {
+		return usageErrorf("%v", err)
+	}
+	r := repeats(c)
+	if r == (train.Repeats{}) {
+		result, err := t.Run(c.Context, observer(c))
+		if err != nil {
+			return err
+		}
+		return cmp.Or(printReports(humanOut(c), result.Reports, result.Run.Config.Notes), writeJSON(c, metrics.Schema, result.Reports))
+	}
+	if r.Seeds != 0 && r.Folds != 0 {
+		return usageErrorf("--seeds %d and --folds %d: want one of them", r.Seeds, r.Folds)
+	}
+	all, err := t.Repeat(c.Context, r, observer(c))
+	if err != nil {
+		return err
+	}
+	return cmp.Or(all.Summary.WriteTable(humanOut(c)), writeJSON(c, metrics.Schema, all.Reports))
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -25,7 +23,7 @@ func trainHeadCommand() *cli.Command {
 			"   graft train head --embeddings embeddings --recipe strong --use-flip --out runs/strong\n\n" +
 			"Recipe lbfgs standardises the features and fits a multinomial logistic regression, its strength chosen on a\n" +
 			"stratified tenth of train. Recipe study is one linear layer by Adam at 1e-4, batches of 32, 10 epochs. Recipe\n" +
-			"strong averages four networks with a hidden layer and dropout each.",
+			"strong averages four networks with a hidden layer and dropout each.\n\n" + repeatText,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "embeddings", Required: true, Usage: "`FOLDER` of the embedding store"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
@@ -37,9 +35,9 @@ func trainHeadCommand() *cli.Command {
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, to be recorded for predict and export (default: looked for beside the store)"},
 			&cli.BoolFlag{Name: "force", Usage: "replace an existing run"},
 			seedFlag(), threadsFlag(), jsonFlag(),
-		}, descentFlags(), optionFlags(nets.Head{})),
+		}, repeatFlags(), descentFlags(), optionFlags(nets.Head{})),
 		Action: func(c *cli.Context) error {
-			if c.String("recipe") == run.RecipeLBFGS {
+			if r := repeats(c); c.String("recipe") == run.RecipeLBFGS && r == (train.Repeats{}) {
 				return trainHead(c) // which takes seconds, and starts over
 			}
 			return resumes(trainHead)(c)
@@ -63,27 +61,16 @@ func trainHead(c *cli.Context) error {
 	return runTraining(c, training, err)
 }
 
-// runTraining trains where the settings were found good, and prints the reports.
-func runTraining(c *cli.Context, t interface {
-	Run(context.Context, train.Observer) (train.Result, error)
-}, err error) error {
-	if err != nil {
-		return usageErrorf("%v", err)
-	}
-	result, err := t.Run(c.Context, observer(c))
-	if err != nil {
-		return err
-	}
-	return cmp.Or(printReports(humanOut(c), result.Reports, result.Run.Config.Notes), writeJSON(c, metrics.Schema, result.Reports))
-}
-
 // setHeadDescent reads the flags of gradient descent, which recipe lbfgs has
 // not.
 func setHeadDescent(c *cli.Context, config *train.HeadConfig) error {
 	if config.Recipe == run.RecipeLBFGS {
 		names := flagNames(slices.Concat(descentFlags(), optionFlags(nets.Head{})))
 		if config.Lambda != nil {
-			names = append(names, "seed") // which draws the tenth of train that would choose it
+			names = append(names, "seeds") // which draw the tenth of train that would choose it
+			if !c.IsSet("folds") {
+				names = append(names, "seed")
+			}
 		}
 		return refuse(c, "recipe "+config.Recipe+" does not have it", names...)
 	}

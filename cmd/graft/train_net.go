@@ -29,7 +29,7 @@ func networkFlags(net nets.Net) []cli.Flag {
 		perClassFlag(),
 		&cli.BoolFlag{Name: "force", Usage: "replace an existing run, finished or not"},
 		skipBadFlag(), seedFlag(), threadsFlag(), jsonFlag(),
-	}, descentFlags(), optionFlags(net))
+	}, repeatFlags(), descentFlags(), optionFlags(net))
 }
 
 // trainNetwork is the action of graft train cnn and vit.

@@ -18,19 +18,22 @@ type Comparison struct {
 	Model      string           `json:"model"`       // what it is, in words
 	Parameters int              `json:"parameters"`  // trained ones
 	MACs       int              `json:"macs"`        // multiply-accumulates for one example; of a head without its backbone
-	Epochs     int              `json:"epochs"`      // of its history
+	Epochs     int              `json:"epochs"`      // of its history; of several runs the most
 	Seconds    float64          `json:"seconds"`     // per epoch, in the mean; 0 without a history
 	History    []fit.Epoch      `json:"history"`     // empty for imported weights
 	Reports    []metrics.Report `json:"evaluations"` // of all splits that were not trained on
 	Notes      []string         `json:"notes"`
 	Tests      []Test           `json:"tests"` // beside each of the other runs
+	// Summary is of several runs of one setting, whose reports Reports are; nil of a single one.
+	Summary []run.Spreads `json:"summary,omitempty"`
 
 	answers map[string]answers // by split
 }
 
 // Read reads the figures of runs from their folders, and tests each two that judged
 // the same rows of a split. Nothing is evaluated anew: an imported run has no
-// accuracies until graft eval has judged it, and no epochs ever.
+// accuracies until graft eval has judged it, and no epochs ever. A folder of several
+// runs of one setting is one entry.
 func Read(ctx context.Context, runs []string) ([]Comparison, error) {
 	if len(runs) == 0 {
 		return nil, errors.New("no runs to compare")
@@ -40,7 +43,15 @@ func Read(ctx context.Context, runs []string) ([]Comparison, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		c, err := compareOne(dir)
+		several, err := run.ReadSummary(dir)
+		if err != nil {
+			return nil, err
+		}
+		read := compareOne
+		if several != nil {
+			read = func(dir string) (Comparison, error) { return compareSeveral(dir, several) }
+		}
+		c, err := read(dir)
 		if err != nil {
 			return nil, err
 		}

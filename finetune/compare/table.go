@@ -71,7 +71,7 @@ func modelTable(list []Comparison) table {
 
 // ifTrained is the cell of a run with a history, and "–" of an imported one.
 func ifTrained(c Comparison, cell string) string {
-	if len(c.History) == 0 {
+	if len(c.History) == 0 && c.Epochs == 0 {
 		return "–"
 	}
 	return cell
@@ -122,35 +122,42 @@ func comparedSplits(list []Comparison) []string {
 // accuracyTable has a line for each class of any run, and the overall figures.
 func accuracyTable(list []Comparison, split string) table {
 	s := table{title: "Accuracy on " + split, head: names(list)}
-	add := func(name string, cell func(metrics.Report) string) {
-		s.rows = append(s.rows, row(name, list, func(c Comparison) string {
-			for _, r := range c.Reports {
-				if r.Split == split {
-					return cell(r)
-				}
-			}
-			return ""
-		}))
+	add := func(name string, f figure) {
+		s.rows = append(s.rows, row(name, list, func(c Comparison) string { return f.cell(c, split) }))
 	}
 	for _, class := range comparedClasses(list, split) {
-		add(class, func(r metrics.Report) string {
+		of := func(r metrics.Report) metrics.Class {
 			at := slices.IndexFunc(r.Classes, func(c metrics.Class) bool { return c.Name == class })
 			if at < 0 {
+				return metrics.Class{Total: -1}
+			}
+			return r.Classes[at]
+		}
+		add(class, figure{func(r metrics.Report) string {
+			c := of(r)
+			if c.Total < 0 {
 				return ""
 			}
-			return metrics.Share(r.Classes[at].Correct, r.Classes[at].Total)
-		})
+			return metrics.Share(c.Correct, c.Total)
+		}, func(r metrics.Report) (float64, bool) { c := of(r); return c.Recall, c.Total > 0 }, percents})
 	}
-	add("overall", func(r metrics.Report) string { return metrics.Share(r.Correct, r.Total) })
-	add("95% interval", func(r metrics.Report) string {
+	add("overall", figure{func(r metrics.Report) string { return metrics.Share(r.Correct, r.Total) },
+		func(r metrics.Report) (float64, bool) { return r.Accuracy, true }, percents})
+	add("95% interval", figure{text: func(r metrics.Report) string {
 		return fmt.Sprintf("%.1f–%.1f%%", 100*r.Interval[0], 100*r.Interval[1])
-	})
+	}})
 	if slices.ContainsFunc(list, func(c Comparison) bool {
-		return slices.ContainsFunc(c.Reports, func(r metrics.Report) bool { return r.Split == split && r.Clean != nil })
+		return slices.ContainsFunc(c.of(split), func(r metrics.Report) bool { return r.Clean != nil })
 	}) {
-		add("overall, clean", metrics.Report.CleanText)
+		add("overall, clean", figure{metrics.Report.CleanText, func(r metrics.Report) (float64, bool) {
+			if r.Clean == nil || r.Clean.Accuracy == nil {
+				return 0, false
+			}
+			return *r.Clean.Accuracy, true
+		}, percents})
 	}
-	add("cross-entropy", func(r metrics.Report) string { return fmt.Sprintf("%.4f", r.Loss) })
+	add("cross-entropy", figure{func(r metrics.Report) string { return fmt.Sprintf("%.4f", r.Loss) },
+		func(r metrics.Report) (float64, bool) { return r.Loss, true }, "%.4f ± %.4f"})
 	return s
 }
 

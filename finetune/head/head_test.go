@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -376,6 +377,32 @@ func (e *ending) Err() error {
 		return context.Canceled
 	}
 	return nil
+}
+
+// Fits of other strengths, weights and starts share what was measured once, to the bit.
+func TestMeasuredOnce(t *testing.T) {
+	x, y := blobs(1, 300, 6, 3, 1)
+	shared := &Measured{}
+	var start *Linear
+	for _, o := range []LBFGSOptions{{Lambda: 0.1}, {Lambda: 0.01, ClassWeights: []float64{1, 2, 3}}, {Lambda: 0.01}} {
+		o.Start = start
+		want, _, err := FitLBFGS(t.Context(), x, 300, 6, y, 3, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Measured = shared
+		got, _, err := FitLBFGS(t.Context(), x, 300, 6, y, 3, o)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("λ %g: %v, %v; want %v", o.Lambda, got, err, want)
+		}
+		start = got
+	}
+	if shared.moments == nil {
+		t.Error("nothing was kept")
+	}
+	if _, _, err := FitLBFGS(t.Context(), slices.Clone(x), 300, 6, y, 3, LBFGSOptions{Lambda: 1, Measured: shared}); err == nil {
+		t.Error("what was measured of other features was taken")
+	}
 }
 
 func TestFitStopsWhenTold(t *testing.T) {

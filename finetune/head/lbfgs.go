@@ -20,7 +20,7 @@ func FitLBFGS(ctx context.Context, x []float32, n, d int, y []int, classes int, 
 	began := time.Now()
 	p, err := newProblem(x, n, d, y, classes, o)
 	if err == nil {
-		err = p.measure()
+		err = p.measureOnce(o.Measured)
 	}
 	if err != nil {
 		return nil, Trace{}, err

@@ -31,13 +31,27 @@ func newProblem(x []float32, n, d int, y []int, classes int, o LBFGSOptions) (*p
 }
 
 // measure takes the moments of the rows fitted.
-func (p *problem) measure() (err error) {
-	p.mean, p.std, err = p.features.moments()
-	if err != nil {
-		return err
+func (p *problem) measure() error { return p.measureOnce(nil) }
+
+// measureOnce takes them from m where it has them, and else leaves them there.
+func (p *problem) measureOnce(m *Measured) (err error) {
+	if m == nil {
+		m = &Measured{}
 	}
-	p.scale = inverse(p.std)
-	p.moments = p.secondMoments()
+	switch {
+	case m.x == nil:
+		if m.mean, m.std, err = p.features.moments(); err != nil {
+			return err
+		}
+		m.x = p.x
+	case len(m.x) != len(p.x) || &m.x[0] != &p.x[0] || len(m.mean) != p.d:
+		return errors.New("what was measured is of other features")
+	}
+	p.mean, p.std, p.scale = m.mean, m.std, inverse(m.std)
+	if m.moments == nil {
+		m.moments = p.secondMoments()
+	}
+	p.moments = m.moments
 	p.prepare()
 	if !(p.total > 0) {
 		return errors.New("all rows have weight 0")

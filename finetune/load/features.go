@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"slices"
 
 	"graft/finetune/fit"
 	"graft/finetune/run"
@@ -39,4 +40,19 @@ func (f Features) Examples() (fit.Features, run.Rows) {
 	n := len(f.Labels) / 2
 	return fit.Features{X: f.X[:n*f.Dim], Mirrored: f.X[n*f.Dim:], Dim: f.Dim},
 		f.Rows.First(n)
+}
+
+// At are the features of some images by their numbers, with Flip both views of each.
+func (f Features) At(images []int) Features {
+	rows := slices.Clone(images)
+	if f.Flip {
+		for _, i := range images {
+			rows = append(rows, i+len(f.Labels)/2)
+		}
+	}
+	out := Features{Rows: f.Rows.At(rows), Dim: f.Dim, Flip: f.Flip, X: make([]float32, 0, len(rows)*f.Dim)}
+	for _, i := range rows {
+		out.X = append(out.X, f.X[i*f.Dim:(i+1)*f.Dim]...)
+	}
+	return out
 }

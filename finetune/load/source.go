@@ -4,6 +4,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -114,6 +115,38 @@ func (s Images) Identity(ctx context.Context) (string, string, error) {
 
 // Notes says what was left out as bad.
 func (s Images) Notes() []string { return LeftOut(s.Dataset) }
+
+// Fold is a source with one split more: rows of train that a training left out.
+type Fold struct {
+	Source
+	name    string
+	samples fit.Examples
+	rows    run.Rows
+}
+
+// NewFold names the rows and adds them to a source.
+func NewFold(s Source, name string, samples fit.Examples, rows run.Rows) (Fold, error) {
+	if t := s.Splits(); slices.Contains(t.names, name) {
+		return Fold{}, fmt.Errorf("%s has a split %s of its own, as a fold of train would be called", t.Where, name)
+	}
+	return Fold{s, name, samples, rows}, nil
+}
+
+// Splits are the source's and the fold.
+func (f Fold) Splits() Splits {
+	t := f.Source.Splits()
+	t.names, t.Rows = append(slices.Clone(t.names), f.name), maps.Clone(t.Rows)
+	t.Rows[f.name] = len(f.rows.Labels)
+	return t
+}
+
+// Load is the source's, and of the fold what it was made of.
+func (f Fold) Load(ctx context.Context, split string) (fit.Examples, run.Rows, error) {
+	if split == f.name {
+		return f.samples, f.rows, nil
+	}
+	return f.Source.Load(ctx, split)
+}
 
 // checkStore refuses a store whose features the head was not trained for.
 func checkStore(r *run.Run, s *store.Store) error {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ func ReadConfig(dir string) (Config, error) {
 	}
 	data, err := readCapped(path, maxConfig)
 	if err == nil && data == nil {
-		err = fmt.Errorf("%s is no run folder: it has no %s (graft train writes one when it is done)", dir, configFile)
+		err = noRun(dir)
 	}
 	if err != nil {
 		return c, err
@@ -75,6 +76,15 @@ func ReadConfig(dir string) (Config, error) {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
+}
+
+// noRun says what a folder without a config.json is.
+func noRun(dir string) error {
+	s, err := ReadSummary(dir)
+	if err == nil && s != nil {
+		err = fmt.Errorf("%s holds several runs (%s), want one of them: %s", dir, strings.Join(s.Runs, ", "), filepath.Join(dir, s.By+"-NUMBER"))
+	}
+	return cmp.Or(err, fmt.Errorf("%s is no run folder: it has no %s (graft train writes one when it is done)", dir, configFile))
 }
 
 func parseConfig(data []byte) (Config, error) {

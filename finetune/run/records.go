@@ -21,6 +21,7 @@ type Config struct {
 	Seed     uint64   `json:"seed"`
 	Notes    []string `json:"notes,omitempty"` // what a reader of the results must know, a sentence each
 	Classes  []string `json:"classes"`         // in the order of the model's outputs
+	Fold     string   `json:"fold,omitempty"`  // of train, which was left out and is judged as a split of that name
 
 	Net        nets.Net         `json:"model"`               // the network by its options
 	Training   *TrainingRecord  `json:"training,omitempty"`  // by gradient descent; nil for others and for imported weights

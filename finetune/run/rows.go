@@ -47,6 +47,23 @@ func (r Rows) First(n int) Rows {
 	return r
 }
 
+// At are the given rows.
+func (r Rows) At(rows []int) Rows {
+	return Rows{at(r.Labels, rows), at(r.IDs, rows), at(r.Indices, rows), at(r.Contents, rows), at(r.Groups, rows), at(r.Seen, rows)}
+}
+
+// at picks from a list, nil from none.
+func at[T any](list []T, rows []int) []T {
+	if list == nil {
+		return nil
+	}
+	out := make([]T, len(rows))
+	for to, i := range rows {
+		out[to] = list[i]
+	}
+	return out
+}
+
 // Apart numbers what must not be on two sides: the groups, or where they are not
 // known the images, of which a mirrored one shares the index.
 func (r Rows) Apart() []int {

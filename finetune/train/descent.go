@@ -69,6 +69,18 @@ type place struct {
 	identity   map[string]string // what decides the weights beside the network and its fit
 }
 
+// only is the task on some rows of train.
+func (t task) only(rows []int) task {
+	data, samples := t.data, t.samples
+	t.labels = pick(t.labels, rows)
+	if t.groups != nil {
+		t.groups = pick(t.groups, rows)
+	}
+	t.data = func(of []int) (fit.Data, error) { return data(pick(rows, of)) }
+	t.samples = func(of []int) (fit.Examples, error) { return samples(pick(rows, of)) }
+	return t
+}
+
 // learn trains. The checkpoint stays in the run's folder until the run is saved.
 func (t task) learn(ctx context.Context, o Observer) (out fitted, err error) {
 	if err := t.net.Check(); err != nil {

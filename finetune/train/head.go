@@ -103,47 +103,121 @@ func Head(ctx context.Context, c HeadConfig, o Observer) (Result, error) {
 // give byte-identical weights on one machine. Gradient descent leaves a
 // checkpoint after each epoch, and the same training run again goes on from it.
 func (t HeadTraining) Run(ctx context.Context, o Observer) (Result, error) {
-	c := t.c
-	unfinished, err := run.CheckFolder(c.Out, c.Force)
+	p, err := whole(t.c.Out, t.c.Seed, t.c.Force)
 	if err != nil {
 		return Result{}, err
 	}
-	if unfinished && c.Descent == nil { // L-BFGS has no use for the checkpoint, and must not take it away
-		return Result{}, fmt.Errorf("run folder %s holds an interrupted training by gradient descent; choose another --out, or replace it with --force", c.Out)
+	if p.unfinished && t.c.Descent == nil { // L-BFGS has no use for the checkpoint, and must not take it away
+		return Result{}, fmt.Errorf("run folder %s holds an interrupted training by gradient descent; choose another --out, or replace it with --force", p.folder)
 	}
-	s, err := openStore(ctx, c.Embeddings, c.Taps, c.Model)
+	h, err := t.read(ctx)
 	if err != nil {
 		return Result{}, err
 	}
+	return h.train(ctx, p, o)
+}
+
+// Repeat trains as often as r says, each head as Run trains one, from features that are
+// read once. The heads of several seeds share what L-BFGS measures of all of train; which
+// tenth chooses its penalty is all that differs between them, so that it is refused where
+// the penalty is given.
+func (t HeadTraining) Repeat(ctx context.Context, r Repeats, o Observer) (Repeated, error) {
+	if err := r.check(); err != nil {
+		return Repeated{}, err
+	}
+	if r.Seeds > 0 && t.c.Lambda != nil {
+		return Repeated{}, fmt.Errorf("%d seeds with lambda %g given: nothing else is drawn, and all heads would be equal", r.Seeds, *t.c.Lambda)
+	}
+	h, err := t.read(ctx)
+	if err != nil {
+		return Repeated{}, err
+	}
+	return repeat(ctx, h, r, t.c.Out, t.c.Seed, t.c.Force, o)
+}
+
+// heads is a store's train split, read for one head or several.
+type heads struct {
+	c        HeadConfig
+	store    features
+	features load.Features
+	measured *head.Measured // of all of them
+}
+
+func (t HeadTraining) read(ctx context.Context) (h heads, err error) {
+	h = heads{c: t.c, measured: &head.Measured{}}
+	if h.store, err = openStore(ctx, t.c.Embeddings, t.c.Taps, t.c.Model); err == nil {
+		h.features, err = load.ReadFeatures(h.store.Store, h.store.taps, dataset.Train, t.c.UseFlip)
+	}
+	return h, err
+}
+
+func (h heads) images() (run.Rows, int) {
+	_, rows := h.features.Examples()
+	return rows, len(h.store.Classes())
+}
+
+func (h heads) settings() (map[string]string, error) {
+	s := map[string]string{"embeddings": h.store.manifest, "taps": strings.Join(h.store.taps, ","), "use flip": strconv.FormatBool(h.c.UseFlip),
+		"recipe": h.c.Recipe, "class weights": h.c.ClassWeights}
+	if h.c.Lambda != nil {
+		s["lambda"] = fmt.Sprint(*h.c.Lambda)
+	}
+	if h.c.Descent == nil {
+		return s, nil
+	}
+	return s, errors.Join(h.c.Descent.settings(s), flatten(s, h.c.Descent.Net))
+}
+
+func (h heads) train(ctx context.Context, p part, o Observer) (Result, error) {
+	c, s, classes := h.c, h.store, h.store.Classes()
 	how := run.HeadRecord{Recipe: c.Recipe, Taps: s.taps, UseFlip: c.UseFlip, ClassWeights: c.ClassWeights}
-	source, classes := load.Store{Store: s.Store, Head: how}, s.Classes()
-	f, err := load.ReadFeatures(s.Store, s.taps, dataset.Train, c.UseFlip)
+	source := load.Source(load.Store{Store: s.Store, Head: how})
+	judged, f, measured := source, h.features, h.measured
+	if p.fold != "" {
+		samples, rows := f.At(p.held).Examples()
+		fold, err := load.NewFold(source, p.fold, samples, rows)
+		if err != nil {
+			return Result{}, err
+		}
+		judged, f, measured = fold, f.At(p.rest), nil
+	}
 	var out fitted
-	switch {
-	case err != nil:
-	case c.Descent == nil:
-		out, err = fitLBFGS(ctx, f, f.Apart(), len(classes), lbfgs{c.Lambda, c.ClassWeights, c.Seed, c.Threads}, o)
+	var err error
+	if c.Descent == nil {
+		out, err = fitLBFGS(ctx, f, f.Apart(), len(classes), lbfgs{c.Lambda, c.ClassWeights, p.seed, c.Threads, measured}, o)
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = run.StartFolder(c.Out)
+			err = run.StartFolder(p.folder)
 		}
-	default:
-		x, rows := f.Examples()
-		l := headTask(*c.Descent, x, rows.Labels, rows.Apart(), len(classes))
-		l.record.Recipe, l.watched = c.Recipe, source
-		l.place = place{c.Out, unfinished, map[string]string{"embeddings": s.manifest, "taps": strings.Join(s.taps, ","),
-			"use flip": strconv.FormatBool(c.UseFlip), "holdout": fmt.Sprint(c.Descent.Holdout)}}
-		o.training(len(l.labels), x.Dim, len(classes), c.Recipe)
-		out, err = l.learn(ctx, o)
+	} else {
+		out, err = h.descend(ctx, f, source, p, o)
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("train head on %s: %w", s.Dir(), err)
 	}
-	r := &run.Run{Dir: c.Out, Config: s.describe(c.Version, c.Seed, out.record(how), f.AbsentClasses(classes))}
+	r := &run.Run{Dir: p.folder, Config: s.describe(c.Version, p.seed, out.record(how), f.AbsentClasses(classes))}
+	r.Config.Fold = p.fold
 	_, rows := f.Examples()
-	return finish(ctx, r, out, rows, source, c.Threads)
+	return finish(ctx, r, out, rows, judged, c.Threads)
+}
+
+// descend trains by gradient descent on features that are all of train or what a fold
+// leaves of it.
+func (h heads) descend(ctx context.Context, f load.Features, watched load.Source, p part, o Observer) (fitted, error) {
+	x, rows := f.Examples()
+	d, s := *h.c.Descent, h.store
+	d.Fit.Seed = p.seed
+	l := headTask(d, x, rows.Labels, rows.Apart(), len(s.Classes()))
+	l.record.Recipe, l.watched, l.place = h.c.Recipe, watched, p.place
+	l.identity = map[string]string{"embeddings": s.manifest, "taps": strings.Join(s.taps, ","),
+		"use flip": strconv.FormatBool(h.c.UseFlip), "holdout": fmt.Sprint(d.Holdout)}
+	if p.fold != "" {
+		l.identity["fold"] = p.fold
+	}
+	o.training(len(l.labels), x.Dim, len(s.Classes()), h.c.Recipe)
+	return l.learn(ctx, o)
 }
 
 // headTask is a head with the features [n,D] and labels [n] that it learns from, whatever

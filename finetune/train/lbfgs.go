@@ -23,6 +23,7 @@ type lbfgs struct {
 	classWeights string
 	seed         uint64
 	threads      int
+	measured     *head.Measured // of the features; nil: not shared
 }
 
 // fitLBFGS fits a head to features, by r, and tells what was chosen. Rows whose groups [n] are equal
@@ -30,7 +31,7 @@ type lbfgs struct {
 func fitLBFGS(ctx context.Context, f load.Features, groups []int, classes int, r lbfgs, o Observer) (fitted, error) {
 	n := len(f.Labels)
 	o.training(n, f.Dim, classes, run.RecipeLBFGS)
-	settings := head.LBFGSOptions{MaxIterations: maxIterations, Tolerance: tolerance, Threads: r.threads}
+	settings := head.LBFGSOptions{MaxIterations: maxIterations, Tolerance: tolerance, Threads: r.threads, Measured: r.measured}
 	if r.classWeights == WeightsBalanced {
 		settings.ClassWeights = head.Balanced(f.Labels, classes)
 	}

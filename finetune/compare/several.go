@@ -1,0 +1,147 @@
+package compare
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"graft/finetune/fit"
+	"graft/finetune/metrics"
+	"graft/finetune/run"
+)
+
+// compareSeveral makes one entry of the runs of one setting below dir: figures are
+// means over runs.
+func compareSeveral(dir string, s *run.Summary) (c Comparison, err error) {
+	if len(s.Runs) == 0 {
+		return c, fmt.Errorf("%s holds no finished run yet", dir)
+	}
+	var all []Comparison
+	for _, name := range s.Runs {
+		one, err := compareOne(filepath.Join(dir, name))
+		if err != nil {
+			return c, err
+		}
+		all = append(all, one)
+	}
+	c = all[0]
+	c.Run, c.Model = filepath.ToSlash(filepath.Clean(dir)), fmt.Sprintf("%s, %d %ss", c.Model, len(all), s.By)
+	c.History, c.Reports, c.Epochs, c.Seconds = []fit.Epoch{}, nil, 0, 0
+	c.Summary = s.Splits
+	for i, one := range all {
+		c.Epochs = max(c.Epochs, one.Epochs)
+		c.Seconds += one.Seconds / float64(len(all))
+		for _, note := range one.Notes {
+			if i > 0 && !slices.Contains(c.Notes, note) {
+				c.Notes = append(c.Notes, note)
+			}
+		}
+		for _, r := range one.Reports {
+			r.Split = s.Split(r.Split)
+			c.Reports = append(c.Reports, r)
+		}
+	}
+	c.answers = severalAnswers(c.Run, all, s)
+	return c, nil
+}
+
+// severalAnswers are the predictions of a cross-validation, which has one for each
+// row of train; with as many for a row as there are runs nothing is tested.
+func severalAnswers(name string, all []Comparison, s *run.Summary) map[string]answers {
+	out := map[string]answers{}
+	for _, one := range all {
+		for split, a := range one.answers {
+			if kept := s.Split(split); kept == run.ByFold {
+				out[kept] = out[kept].with(a)
+			} else {
+				out[kept] = answers{notUsable: name + " is several runs; name one of them for that"}
+			}
+		}
+	}
+	if pooled, ok := out[run.ByFold]; ok && pooled.notUsable == "" {
+		out[run.ByFold] = pooled.sorted()
+	}
+	return out
+}
+
+// with are the answers of both, of other rows each.
+func (a answers) with(b answers) answers {
+	if a.Predictions == nil && a.notUsable == "" || b.notUsable != "" {
+		return b
+	}
+	if a.notUsable != "" {
+		return a
+	}
+	p, q := *a.Predictions, b.Predictions
+	p.Indices, p.IDs = slices.Concat(p.Indices, q.Indices), slices.Concat(p.IDs, q.IDs)
+	p.Labels, p.Predicted = slices.Concat(p.Labels, q.Labels), slices.Concat(p.Predicted, q.Predicted)
+	p.Groups, p.Clean = nil, nil // numbered by each run for itself, and all clean
+	a.Predictions, a.right = &p, slices.Concat(a.right, b.right)
+	return a
+}
+
+// sorted are the answers in the dataset's order.
+func (a answers) sorted() answers {
+	order := make([]int, len(a.Indices))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return a.Indices[i] - a.Indices[j] })
+	p, right := &run.Predictions{}, make([]bool, len(order))
+	for to, i := range order {
+		p.Indices, p.IDs = append(p.Indices, a.Indices[i]), append(p.IDs, a.IDs[i])
+		p.Labels, p.Predicted = append(p.Labels, a.Labels[i]), append(p.Predicted, a.Predicted[i])
+		right[to] = a.right[i]
+	}
+	a.Predictions, a.right = p, right
+	return a
+}
+
+// of are the reports on a split: one of a run, as many as there are of several.
+func (c Comparison) of(split string) []metrics.Report {
+	var out []metrics.Report
+	for _, r := range c.Reports {
+		if r.Split == split {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// figure is a line of an accuracy table.
+type figure struct {
+	text   func(metrics.Report) string          // of a run
+	value  func(metrics.Report) (float64, bool) // of each of several, where it has one; nil shows nothing
+	format string                               // of their mean and deviation
+}
+
+// percents are shares as they are shown of several runs.
+const percents = "%.1f ± %.1f%%"
+
+// cell is the figure on a split.
+func (f figure) cell(c Comparison, split string) string {
+	reports := c.of(split)
+	switch {
+	case len(reports) == 0:
+		return ""
+	case c.Summary == nil:
+		return f.text(reports[0])
+	}
+	var values []float64
+	for _, r := range reports {
+		if f.value == nil {
+			return "–"
+		}
+		if v, ok := f.value(r); ok {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 {
+		return ""
+	}
+	s := run.SpreadOf(values)
+	if f.format == percents {
+		s.Mean, s.Deviation = 100*s.Mean, 100*s.Deviation
+	}
+	return fmt.Sprintf(f.format, s.Mean, s.Deviation)
+}
