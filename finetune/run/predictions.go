@@ -13,6 +13,10 @@ import (
 	"graft/internal/atomicfile"
 )
 
+// heldOut is what stands for a split's name in the file of the rows of train that
+// were held out.
+const heldOut = "holdout"
+
 // predictionsPath is the file for a split; split names come from folders, so
 // what a file name cannot hold is replaced.
 func predictionsPath(dir, split string) string {
@@ -22,6 +26,9 @@ func predictionsPath(dir, split string) string {
 		}
 		return r
 	}, split)
+	if safe == heldOut {
+		safe += "_"
+	}
 	return filepath.Join(dir, predictionsPrefix+safe+predictionsSuffix)
 }
 
@@ -29,7 +36,21 @@ func predictionsPath(dir, split string) string {
 // dataset, id, label, predicted class, the probability of every class, and where
 // it is known its group and whether that is none that the model has seen.
 func WritePredictions(dir, split string, classes []string, f Rows, probs []float32) error {
-	path := predictionsPath(dir, split)
+	return writePredictions(predictionsPath(dir, split), classes, f, probs)
+}
+
+func heldOutPath(dir string) string {
+	return filepath.Join(dir, predictionsPrefix+heldOut+predictionsSuffix)
+}
+
+// WriteHeldOut writes the same of the rows of train that were held out, as a model
+// that was not trained on them answered: what a temperature and conformal sets are
+// fitted on.
+func WriteHeldOut(dir string, classes []string, f Rows, probs []float32) error {
+	return writePredictions(heldOutPath(dir), classes, f, probs)
+}
+
+func writePredictions(path string, classes []string, f Rows, probs []float32) error {
 	file, err := atomicfile.Create(path)
 	if err != nil {
 		return err
@@ -48,7 +69,7 @@ func WritePredictions(dir, split string, classes []string, f Rows, probs []float
 func predictionRows(w *csv.Writer, classes []string, f Rows, probs []float32) error {
 	row := slices.Clone(predictionsWanted[:4])
 	for _, c := range classes {
-		row = append(row, "p_"+c)
+		row = append(row, columnProbability+c)
 	}
 	row = append(row, columnGroup, columnClean)
 	if err := w.Write(row); err != nil {

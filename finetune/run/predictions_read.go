@@ -18,8 +18,9 @@ type Predictions struct {
 	IDs       []string
 	Labels    []int // classes, as Predicted
 	Predicted []int
-	Groups    []int  // equal numbers: rows that belong together; nil where that is not known
-	Clean     []bool // no row of the group was trained or chosen on; nil where that is not known
+	Groups    []int     // equal numbers: rows that belong together; nil where that is not known
+	Clean     []bool    // no row of the group was trained or chosen on; nil where that is not known
+	Probs     []float32 // [n,classes], by ReadHeldOut alone
 }
 
 // Right tells of each row whether it is predicted as it is labelled.
@@ -40,7 +41,16 @@ const maxPredictions = 2 << 30
 // missing, or empty in all rows. Anything else that does not fit is an error that
 // names the file and the line.
 func ReadPredictions(dir, split string, classes []string) (*Predictions, error) {
-	path := predictionsPath(dir, split)
+	return readPredictionsFile(predictionsPath(dir, split), classes, false)
+}
+
+// ReadHeldOut reads what WriteHeldOut left in dir, with the probabilities; nil if
+// there is nothing.
+func ReadHeldOut(dir string, classes []string) (*Predictions, error) {
+	return readPredictionsFile(heldOutPath(dir), classes, true)
+}
+
+func readPredictionsFile(path string, classes []string, probs bool) (*Predictions, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -54,14 +64,14 @@ func ReadPredictions(dir, split string, classes []string) (*Predictions, error) 
 	} else if info.Size() > maxPredictions {
 		return nil, fmt.Errorf("%s: %d bytes, want at most %d", path, info.Size(), maxPredictions)
 	}
-	p, err := readPredictions(f, classes)
+	p, err := readPredictions(f, classes, probs)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return p, nil
 }
 
-func readPredictions(from io.Reader, classes []string) (*Predictions, error) {
+func readPredictions(from io.Reader, classes []string, probs bool) (*Predictions, error) {
 	r := csv.NewReader(bufio.NewReader(from))
 	r.ReuseRecord = true
 	line, err := r.Read()
@@ -75,6 +85,12 @@ func readPredictions(from io.Reader, classes []string) (*Predictions, error) {
 	row := predictionsRow{columns: columns, classes: map[string]int{}}
 	for i, name := range classes {
 		row.classes[name] = i
+		if _, ok := columns[columnProbability+name]; probs && !ok {
+			return nil, fmt.Errorf("line 1: no column %s", columnProbability+name)
+		}
+	}
+	if probs {
+		row.probs = classes
 	}
 	p := &Predictions{}
 	for {
@@ -110,6 +126,8 @@ const (
 	columnPredicted = "predicted"
 	columnGroup     = "group"
 	columnClean     = "clean"
+
+	columnProbability = "p_" // before a class
 )
 
 // predictionsColumns finds the columns by name.
@@ -133,6 +151,7 @@ func predictionsColumns(header []string) (map[string]int, error) {
 type predictionsRow struct {
 	columns map[string]int
 	classes map[string]int
+	probs   []string // the classes whose probabilities are read
 	line    []string
 }
 
@@ -170,6 +189,13 @@ func (r predictionsRow) add(p *Predictions) error {
 		p.Clean = append(p.Clean, text == "1")
 	default:
 		return fmt.Errorf("%s is %q, want 1, 0 or nothing", columnClean, text)
+	}
+	for _, class := range r.probs {
+		v, err := strconv.ParseFloat(r.cell(columnProbability+class), 32)
+		if err != nil {
+			return fmt.Errorf("%s is %q, want a number", columnProbability+class, r.cell(columnProbability+class))
+		}
+		p.Probs = append(p.Probs, float32(v))
 	}
 	p.Indices, p.IDs = append(p.Indices, index), append(p.IDs, strings.Clone(r.cell(columnID)))
 	p.Labels, p.Predicted = append(p.Labels, label), append(p.Predicted, predicted)

@@ -28,6 +28,39 @@ func TestPredictionsAreReadAsWritten(t *testing.T) {
 	}
 }
 
+// What was held out has a file of its own, also where a split is called so.
+func TestHeldOutIsReadWithProbabilities(t *testing.T) {
+	dir, classes := t.TempDir(), []string{"a", "b"}
+	if got, err := ReadHeldOut(dir, classes); got != nil || err != nil {
+		t.Fatalf("of a run without: %v, %v", got, err)
+	}
+	rows := Rows{Labels: []int{1, 0}, IDs: []string{"x", "y"}, Indices: []int{4, 7}}
+	if err := WriteHeldOut(dir, classes, rows, []float32{0.25, 0.75, 1e-30, 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := WritePredictions(dir, "holdout", classes, rows.At([]int{1}), []float32{0.5, 0.5}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadHeldOut(dir, classes)
+	if err != nil || !slices.Equal(got.Probs, []float32{0.25, 0.75, 1e-30, 1}) || !slices.Equal(got.Labels, rows.Labels) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	split, err := ReadPredictions(dir, "holdout", classes)
+	if err != nil || !slices.Equal(split.IDs, []string{"y"}) || split.Probs != nil {
+		t.Errorf("of the split: %+v, %v", split, err)
+	}
+	if _, err := ReadHeldOut(dir, []string{"a", "b", "c"}); err == nil || !strings.Contains(err.Error(), "no column p_c") {
+		t.Errorf("of other classes: %v", err)
+	}
+	bad := filepath.Join(dir, "predictions-holdout.csv")
+	if err := os.WriteFile(bad, []byte("index,id,label,predicted,p_a,p_b\n1,x,a,a,0.5,half\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadHeldOut(dir, classes); err == nil || !strings.Contains(err.Error(), `line 2: p_b is "half"`) {
+		t.Errorf("of a word: %v", err)
+	}
+}
+
 func TestPredictionsColumnsByName(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "predictions-test.csv")
