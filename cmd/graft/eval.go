@@ -43,6 +43,13 @@ func evalCommand() *cli.Command {
 			perClassFlag(), skipBadFlag(),
 			&cli.StringFlag{Name: "model", Usage: "with --data, of a head: the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
 			atLeast(1, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"}),
+			&cli.Float64Flag{Name: "conformal", Usage: "of a run: sets of classes that hold the right one with this `COVERAGE`, such as 0.9, fitted on what its training held out; judged by coverage and size",
+				Action: func(_ *cli.Context, level float64) error {
+					if !(level > 0 && level < 1) {
+						return usageErrorf("--conformal %g, want a coverage above 0 and below 1", level)
+					}
+					return nil
+				}},
 			&cli.BoolFlag{Name: "confusion", Usage: "print the confusion matrices too"},
 			&cli.BoolFlag{Name: "reliability", Usage: "print the reliability tables too: of predictions of about equal probability, how many are right"},
 			&cli.StringFlag{Name: "predictions", Usage: "`FOLDER` for predictions-<split>.csv (default: the run, for its own data; none for other)"},
@@ -98,7 +105,8 @@ func evalRun(c *cli.Context) (judge.Evaluation, error) {
 	config := judge.Config{
 		Run: c.Args().First(), Embeddings: c.String("embeddings"), Data: dataRef(c),
 		Options: model.Options{Runtime: o.Runtime, Model: c.String("model")}, Batch: c.Int("batch"),
-		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"), Progress: observer(c).Progress,
+		Splits: splitWords(c.String("split")), Predictions: c.String("predictions"), Conformal: c.Float64("conformal"),
+		Progress: observer(c).Progress,
 	}
 	if config.Embeddings == "" && config.Data.Path == "" && config.Predictions == "" {
 		config.Predictions = config.Run

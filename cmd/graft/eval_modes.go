@@ -51,13 +51,13 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 	kind := r.Kind
 	switch {
 	case kind == nets.KindHead && c.String("data") == "":
-		return evalMode{[]string{"embeddings"}, "without --data a head is judged on embeddings, its own or those of --embeddings, by their taps"}, nil
+		return evalMode{[]string{"embeddings", "conformal"}, "without --data a head is judged on embeddings, its own or those of --embeddings, by their taps"}, nil
 	case kind == nets.KindHead:
-		return evalMode{slices.Concat(evalImages, evalRuntime, []string{"model"}), "with --data a head is judged on images, by the run's own taps"}, nil
+		return evalMode{slices.Concat(evalImages, evalRuntime, []string{"model", "conformal"}), "with --data a head is judged on images, by the run's own taps"}, nil
 	case c.String("data") == "":
-		return evalMode{nil, "without --data a " + kind + " is judged on the dataset it was trained on, read the same way"}, nil
+		return evalMode{[]string{"conformal"}, "without --data a " + kind + " is judged on the dataset it was trained on, read the same way"}, nil
 	}
-	return evalMode{evalImages, "a " + kind + " is judged on images, with no backbone"}, nil
+	return evalMode{append([]string{"conformal"}, evalImages...), "a " + kind + " is judged on images, with no backbone"}, nil
 }
 
 // refuseIdle refuses the flags that would have no effect.

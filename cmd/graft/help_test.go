@@ -108,9 +108,9 @@ func TestCompletion(t *testing.T) {
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), asProgram+"=1", "HOME="+dir, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 		out, err := cmd.CombinedOutput()
-		want := "head cnn vit\n--confusion\n"
+		want := "head cnn vit\n--conformal --confusion\n"
 		if shell == "fish" {
-			want = "vit\n--confusion\n"
+			want = "vit\n--conformal --confusion\n"
 		}
 		if err != nil || string(out) != want {
 			t.Errorf("%s: %v, got %q, want %q", shell, err, out, want)

@@ -2,20 +2,20 @@ package fit
 
 import "math"
 
-// The temperatures that Temperature looks among.
+// The bounds of temperatures.
 const (
-	minTemperature = 0.01
-	maxTemperature = 100
+	MinTemperature = 0.01
+	MaxTemperature = 100.0
 )
 
 // Temperature is the T above 0 for which the probabilities softmax(logits/T) lose the
 // least on labels, logits being [len(labels),classes] of samples that the model was not
 // trained on (Guo et al., "On Calibration of Modern Neural Networks", 2017). It changes no
-// prediction. The loss is convex in 1/T; ok is false where its minimum is not between 0.01
-// and 100: where all labels have the highest logit, so that no confidence is too much, or
+// prediction. The loss is convex in 1/T; ok is false where its minimum is not between the
+// bounds: where all labels have the highest logit, so that no confidence is too much, or
 // where the logits say less than nothing about them.
 func Temperature(logits []float32, labels []int, classes int) (t float64, ok bool) {
-	low, high := 1/float64(maxTemperature), 1/float64(minTemperature) // of 1/T
+	low, high := 1/MaxTemperature, 1/MinTemperature // of 1/T
 	if slope, _ := lossSlope(logits, labels, classes, low); !(slope < 0) {
 		return 1, false
 	}

@@ -42,7 +42,7 @@ type Candidate struct {
 type Selection struct {
 	Lambda     float64 // of the best candidate
 	Fitted     int     // rows
-	Holdout    int     // rows
+	Held       []int   // the other rows, ascending: the hold-out
 	Candidates []Candidate
 	Head       *Linear // fitted at Lambda on the rows outside the hold-out
 }
@@ -71,7 +71,7 @@ func selectStrength(ctx context.Context, x []float32, n, d int, y []int, classes
 	if err := p.measure(); err != nil {
 		return Selection{}, err
 	}
-	s := Selection{Fitted: len(fitted), Holdout: len(held)}
+	s := Selection{Fitted: len(fitted), Held: held}
 	return s, s.try(ctx, p, held, grid, o.LBFGS)
 }
 

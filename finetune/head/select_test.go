@@ -12,7 +12,7 @@ import (
 func ExampleFitCV() {
 	x, y := blobs(1, 400, 5, 3, 1)
 	l, _, s, err := FitCV(context.Background(), x, 400, 5, y, 3, CVOptions{Seed: 1})
-	fmt.Println(l.Classes, l.Dim, s.Fitted, s.Holdout, err)
+	fmt.Println(l.Classes, l.Dim, s.Fitted, len(s.Held), err)
 	// Output: 3 5 360 40 <nil>
 }
 

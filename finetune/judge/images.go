@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"graft/finetune/load"
+	"graft/finetune/metrics"
 	"graft/finetune/model"
 	"graft/finetune/run"
 	"graft/internal/parallel"
@@ -54,6 +55,12 @@ func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e 
 		return e, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	var sets *metrics.Sets
+	if r != nil {
+		if sets, err = conformalSets(r, c.Conformal); err != nil {
+			return e, err
+		}
+	}
 	splits, err := load.DatasetSplits(d).Judged(c.Splits)
 	if err != nil {
 		return e, err
@@ -71,11 +78,12 @@ func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e 
 	}
 	e.Notes = slices.Concat(p.Notes(), load.LeftOut(d), m.notes())
 	e.Reports, err = judge(runName(c.Run), m, p.Labels(), splits, c.Predictions, func(split string) (answers, error) {
-		s := stream{p, d, p.BatchSize(), c.Data.SkipBad, len(p.Labels()), c.Progress.Of("classifying " + split)}
+		s := stream{p, d, p.BatchSize(), c.Data.SkipBad, len(p.Labels()), p.Temperature(), c.Progress.Of("classifying " + split)}
 		a, bad, err := s.answers(ctx, split)
 		if bad != "" {
 			e.Notes = append(e.Notes, bad)
 		}
+		a.sets = sets
 		return a, err
 	})
 	if err != nil || r == nil {
@@ -95,12 +103,13 @@ type classifier interface {
 // stream passes a dataset's images through a model, batch after batch: while
 // one is in the network, the next is read on all cores.
 type stream struct {
-	model    classifier
-	data     *dataset.Dataset
-	batch    int
-	skipBad  bool // leave out bad images, of what are no photos too
-	classes  int
-	progress func(done, total int64) // may be nil
+	model       classifier
+	data        *dataset.Dataset
+	batch       int
+	skipBad     bool // leave out bad images, of what are no photos too
+	classes     int
+	temperature float64
+	progress    func(done, total int64) // may be nil
 }
 
 // pass is a batch on its way: images and their places in the dataset, or the error
@@ -159,7 +168,7 @@ func (s stream) answers(ctx context.Context, split string) (a answers, bad strin
 	if left > 0 {
 		bad = fmt.Sprintf("%d of the %d images of %s could not be read and are left out; the first: %v", left, len(indices), split, first)
 	}
-	return a.ofLogits(logits, s.classes), bad, nil
+	return a.ofLogits(logits, s.classes, s.temperature), bad, nil
 }
 
 // read decodes and prepares the images, batch after batch. An error takes its turn behind

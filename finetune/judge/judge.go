@@ -28,6 +28,7 @@ type Config struct {
 	Batch       int           // of the same: images per inference; 0 means what suits the model
 	Splits      []string      // none: public-test, and where there is none, all but train
 	Predictions string        // folder for predictions-<split>.csv; empty for none
+	Conformal   float64       // of a run: coverage of the prediction sets to judge, below 1; 0 for none
 	Progress    load.Progress
 }
 
@@ -66,6 +67,10 @@ func Evaluate(ctx context.Context, c Config) (e Evaluation, err error) {
 	if err != nil {
 		return e, err
 	}
+	sets, err := conformalSets(r, c.Conformal)
+	if err != nil {
+		return e, err
+	}
 	seen, err := run.ReadSeen(r.Dir)
 	if err != nil {
 		return e, err
@@ -75,7 +80,7 @@ func Evaluate(ctx context.Context, c Config) (e Evaluation, err error) {
 		return e, err
 	}
 	e.Notes = slices.Concat(r.Config.Notes, s.Notes(), other, m.notes())
-	e.Reports, err = judgeRun(ctx, r, s, m, splits, c.Predictions, c.Options.Runtime.Threads)
+	e.Reports, err = judgeRun(ctx, r, s, m, splits, c.Predictions, c.Options.Runtime.Threads, sets)
 	if err == nil && r.Config.Imported != nil { // no training left it figures
 		if failed := run.KeepReports(r.Dir, e.Reports); failed != nil {
 			e.Notes = append(e.Notes, fmt.Sprintf("The figures are not kept in the run: %v.", failed))
@@ -103,10 +108,10 @@ func Splits(ctx context.Context, r *run.Run, s load.Source, seen []duplicate.Con
 	if err != nil {
 		return nil, err
 	}
-	return judgeRun(ctx, r, s, m, splits, r.Dir, threads)
+	return judgeRun(ctx, r, s, m, splits, r.Dir, threads, nil)
 }
 
-func judgeRun(ctx context.Context, r *run.Run, s load.Source, m memory, splits []string, dir string, threads int) ([]metrics.Report, error) {
+func judgeRun(ctx context.Context, r *run.Run, s load.Source, m memory, splits []string, dir string, threads int, sets *metrics.Sets) ([]metrics.Report, error) {
 	e, err := model.Evaluator(r, judgedBatch, threads)
 	if err != nil {
 		return nil, err
@@ -117,7 +122,8 @@ func judgeRun(ctx context.Context, r *run.Run, s load.Source, m memory, splits [
 			return a, err
 		}
 		logits, err := e.Logits(ctx, samples, nil)
-		return a.ofLogits(logits, len(r.Config.Classes)), err
+		a.sets = sets
+		return a.ofLogits(logits, len(r.Config.Classes), r.Config.SoftmaxTemperature()), err
 	})
 }
 
@@ -128,11 +134,62 @@ type answers struct {
 	run.Rows
 	probs  []float32 // [n,classes]
 	losses []float64 // of the logits that probs are the softmax of, nil where there are none
+
+	temperature float64          // of that softmax, 0 where there is none
+	raw         *metrics.Answers // at temperature 1, nil where that is the same
+	sets        *metrics.Sets    // to be judged, if any
 }
 
-func (a answers) ofLogits(logits []float32, classes int) answers {
-	a.losses, a.probs = fit.Losses(logits, a.Labels, classes), fit.Probabilities(logits, classes)
+func (a answers) ofLogits(logits []float32, classes int, temperature float64) answers {
+	at := func(temperature float64) metrics.Answers {
+		cooled := fit.Cool(logits, temperature)
+		return metrics.Answers{Probs: fit.Probabilities(cooled, classes), Labels: a.Labels, Losses: fit.Losses(cooled, a.Labels, classes)}
+	}
+	now := at(temperature)
+	a.probs, a.losses, a.temperature = now.Probs, now.Losses, temperature
+	if temperature != 1 {
+		a.raw = new(at(1))
+	}
 	return a
+}
+
+// report makes the figures of a split; basis says how it is known which rows were seen.
+func (a answers) report(classes []string, basis string) (metrics.Report, error) {
+	m := metrics.Answers{Probs: a.probs, Labels: a.Labels, Losses: a.losses, Groups: a.Groups}
+	r, err := m.Evaluate(classes)
+	if err != nil {
+		return r, err
+	}
+	r.Temperature, r.Clean = a.temperature, m.Clean(len(classes), a.Seen, basis)
+	if a.raw != nil {
+		a.raw.Groups = a.Groups
+		raw, err := a.raw.Calibration(len(classes))
+		if err != nil {
+			return r, err
+		}
+		r.Uncalibrated = &raw
+	}
+	if a.sets != nil {
+		r.Conformal, err = a.sets.Judge(m, len(classes), a.Seen)
+	}
+	return r, err
+}
+
+// conformalSets are those of a level that the run's held-out rows give, nil for level 0.
+func conformalSets(r *run.Run, level float64) (*metrics.Sets, error) {
+	if level == 0 {
+		return nil, nil
+	}
+	held, err := run.ReadHeldOut(r.Dir, r.Config.Classes)
+	if err == nil && held == nil {
+		err = fmt.Errorf("run %s has no predictions of held-out rows, which sets of classes are fitted on: train it anew with a hold-out "+
+			"(train head holds a tenth out where it chooses λ; --holdout 0.1 does so for gradient descent)", r.Dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sets, err := metrics.NewSets(metrics.Answers{Probs: held.Probs, Labels: held.Labels}, len(r.Config.Classes), level)
+	return &sets, err
 }
 
 // judge reports on what ask answers, split after split, so that only one
@@ -151,12 +208,11 @@ func judge(name string, m memory, classes, splits []string, dir string, ask func
 			return nil, err
 		}
 		a.Rows = m.mark(a.Rows)
-		told := metrics.Answers{Probs: a.probs, Labels: a.Labels, Losses: a.losses, Groups: a.Groups}
-		report, err := told.Evaluate(classes)
+		report, err := a.report(classes, m.basis)
 		if err != nil {
 			return nil, fmt.Errorf("%s, split %s: %w", name, split, err)
 		}
-		report.Run, report.Split, report.Clean = name, split, told.Clean(len(classes), a.Seen, m.basis)
+		report.Run, report.Split = name, split
 		reports = append(reports, report)
 		if dir == "" {
 			continue

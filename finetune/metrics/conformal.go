@@ -22,7 +22,7 @@ type Sets struct {
 type Coverage struct {
 	Total        int         `json:"total"`
 	Covered      int         `json:"covered"` // samples whose set holds their label
-	Coverage     *float64    `json:"coverage"`
+	Share        *float64    `json:"coverage"`
 	Interval     *[2]float64 `json:"coverage_ci95"`
 	MeanSize     *float64    `json:"mean_size"`
 	SizeInterval *[2]float64 `json:"mean_size_ci95"`
@@ -61,9 +61,21 @@ func NewSets(a Answers, classes int, level float64) (Sets, error) {
 
 func score(p float32) float64 { return 1 - float64(p) }
 
-// Coverage makes the sets of the rows of answers [n,classes] that are wanted, nil
-// for all, and compares them with the labels.
-func (s Sets) Coverage(a Answers, classes int, wanted []bool) (Coverage, error) {
+// Judge judges the sets of answers [n,classes], and of their rows that were not seen [n]
+// beside; nil where that is not known.
+func (s Sets) Judge(a Answers, classes int, seen []bool) (*Conformal, error) {
+	all, err := s.coverage(a, classes, nil)
+	c := &Conformal{Sets: s, Coverage: all}
+	if err == nil && seen != nil {
+		c.Clean = new(Coverage)
+		*c.Clean, err = s.coverage(a, classes, seen)
+	}
+	return c, err
+}
+
+// coverage makes the sets of the rows that are not left out, nil for none, and compares
+// them with the labels.
+func (s Sets) coverage(a Answers, classes int, out []bool) (Coverage, error) {
 	if err := a.check(classes); err != nil {
 		return Coverage{}, err
 	}
@@ -72,7 +84,7 @@ func (s Sets) Coverage(a Answers, classes int, wanted []bool) (Coverage, error) 
 	var groups []int
 	of := a.groups()
 	for i, y := range a.Labels {
-		if wanted != nil && !wanted[i] {
+		if out != nil && out[i] {
 			continue
 		}
 		size := 0
@@ -92,7 +104,7 @@ func (s Sets) Coverage(a Answers, classes int, wanted []bool) (Coverage, error) 
 	if c.Total == 0 {
 		return c, nil
 	}
-	c.Coverage, c.Interval = defined(float64(c.Covered)/float64(c.Total)), wilson(c.Covered, c.Total)
+	c.Share, c.Interval = defined(float64(c.Covered)/float64(c.Total)), wilson(c.Covered, c.Total)
 	mean := func(weights []float64) []float64 {
 		var sum, total float64
 		for i, w := range weights {

@@ -36,7 +36,7 @@ func TestSetsAgreeWithNumpy(t *testing.T) {
 			t.Fatal(err)
 		}
 		near(t, "limit", s.Limit, f.Limit)
-		c, err := s.Coverage(Answers{Probs: f.Probs, Labels: f.Labels}, f.Classes, nil)
+		c, err := s.Judge(Answers{Probs: f.Probs, Labels: f.Labels}, f.Classes, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,17 +50,20 @@ func TestSetsAgreeWithNumpy(t *testing.T) {
 	}
 }
 
-func TestCoverageOfSomeRows(t *testing.T) {
+func TestSetsOfCleanRows(t *testing.T) {
 	limit := 0.5
 	s := Sets{Level: 0.9, Limit: &limit}
 	a := Answers{Probs: []float32{0.9, 0.1, 0.5, 0.5, 0.2, 0.8}, Labels: []int{0, 1, 0}}
-	c, err := s.Coverage(a, 2, []bool{true, true, false})
-	if err != nil || c.Total != 2 || c.Covered != 2 || *c.MeanSize != 1.5 || !reflect.DeepEqual(c.Sizes, []int{0, 1, 1}) {
-		t.Errorf("got %+v (%v), want 2 of 2 covered by 1.5 classes", c, err)
+	c, err := s.Judge(a, 2, []bool{false, false, true})
+	if err != nil || c.Total != 3 || c.Covered != 2 || c.Clean.Total != 2 || c.Clean.Covered != 2 || *c.Clean.MeanSize != 1.5 || !reflect.DeepEqual(c.Clean.Sizes, []int{0, 1, 1}) {
+		t.Errorf("got %+v (%v), want 2 of 3 covered, and of the clean rows 2 of 2 by 1.5 classes", c, err)
 	}
-	c, err = s.Coverage(a, 2, make([]bool, 3))
-	if err != nil || c.Total != 0 || c.Coverage != nil || c.MeanSize != nil {
-		t.Errorf("of no rows: %+v (%v), want nothing", c, err)
+	c, err = s.Judge(a, 2, []bool{true, true, true})
+	if err != nil || c.Clean.Total != 0 || c.Clean.Share != nil || c.Clean.MeanSize != nil {
+		t.Errorf("of no rows: %+v (%v), want nothing", c.Clean, err)
+	}
+	if c, err := s.Judge(a, 2, nil); err != nil || c.Clean != nil {
+		t.Errorf("where it is not known: %+v (%v)", c, err)
 	}
 }
 

@@ -32,20 +32,23 @@ type Report struct {
 	Clean    *Clean     `json:"clean"` // of the rows that the model has not seen, nil where that is not known
 	TopK     []TopK     `json:"top_k"`
 	Calibration
-	MacroF1           float64     `json:"macro_f1"` // over the classes that occur in labels or predictions
-	MacroF1Interval   *[2]float64 `json:"macro_f1_ci95"`
-	Balanced          float64     `json:"balanced_accuracy"` // mean recall of the classes that have samples
-	BalancedInterval  *[2]float64 `json:"balanced_accuracy_ci95"`
-	Kappa             *float64    `json:"kappa"` // Cohen's, see kappa
-	KappaInterval     *[2]float64 `json:"kappa_ci95"`
-	AUROC             *float64    `json:"auroc"` // one class against the rest, mean over the classes that have it
-	AUROCInterval     *[2]float64 `json:"auroc_ci95"`
-	Precision         *float64    `json:"average_precision"` // likewise
-	PrecisionInterval *[2]float64 `json:"average_precision_ci95"`
-	Resamples         int         `json:"resamples"` // of Bootstrap
-	Groups            int         `json:"groups"`    // that it drew from
-	Classes           []Class     `json:"classes"`
-	Confusion         [][]int     `json:"confusion"` // [true][predicted]
+	Temperature       float64      `json:"temperature,omitempty"`  // that the probabilities' logits were divided by
+	Uncalibrated      *Calibration `json:"uncalibrated,omitempty"` // at temperature 1; nil where that is the same
+	Conformal         *Conformal   `json:"conformal,omitempty"`    // prediction sets, where they were asked for
+	MacroF1           float64      `json:"macro_f1"`               // over the classes that occur in labels or predictions
+	MacroF1Interval   *[2]float64  `json:"macro_f1_ci95"`
+	Balanced          float64      `json:"balanced_accuracy"` // mean recall of the classes that have samples
+	BalancedInterval  *[2]float64  `json:"balanced_accuracy_ci95"`
+	Kappa             *float64     `json:"kappa"` // Cohen's, see kappa
+	KappaInterval     *[2]float64  `json:"kappa_ci95"`
+	AUROC             *float64     `json:"auroc"` // one class against the rest, mean over the classes that have it
+	AUROCInterval     *[2]float64  `json:"auroc_ci95"`
+	Precision         *float64     `json:"average_precision"` // likewise
+	PrecisionInterval *[2]float64  `json:"average_precision_ci95"`
+	Resamples         int          `json:"resamples"` // of Bootstrap
+	Groups            int          `json:"groups"`    // that it drew from
+	Classes           []Class      `json:"classes"`
+	Confusion         [][]int      `json:"confusion"` // [true][predicted]
 }
 
 // Class is one class's part of a Report.

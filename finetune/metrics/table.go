@@ -38,24 +38,67 @@ func (r Report) WriteConfusion(w io.Writer) error {
 
 // figures are the rows of WriteTable under the classes.
 var figures = []struct {
-	name  string
-	text  func(Report) string
-	clean bool // told only where it is known of a split
+	name string
+	text func(Report) string
+	of   func(Report) bool // a row that is of none of the reports is left out; nil: of all
 }{
-	{"accuracy", func(r Report) string { return Share(r.Correct, r.Total) }, false},
-	{"95% interval", func(r Report) string { return percentRange(r.Interval) }, false},
-	{"clean accuracy", Report.CleanText, true},
-	{"95% interval", Report.cleanInterval, true},
-	{"balanced accuracy", func(r Report) string { return percent(r.Balanced, r.BalancedInterval) }, false},
-	{"top 2, 3, 5", func(r Report) string { return topText(r.TopK) }, false},
-	{"macro F1", func(r Report) string { return figureText(3, &r.MacroF1, r.MacroF1Interval) }, false},
-	{"Cohen's kappa", func(r Report) string { return figureText(3, r.Kappa, r.KappaInterval) }, false},
-	{"AUROC", func(r Report) string { return figureText(3, r.AUROC, r.AUROCInterval) }, false},
-	{"average precision", func(r Report) string { return figureText(3, r.Precision, r.PrecisionInterval) }, false},
-	{"cross-entropy", func(r Report) string { return figureText(4, &r.Loss, r.LossInterval) }, false},
-	{"Brier score", func(r Report) string { return figureText(3, &r.Brier, r.BrierInterval) }, false},
-	{"calibration error", func(r Report) string { return figureText(3, &r.ECE, r.ECEInterval) }, false},
+	{"accuracy", func(r Report) string { return Share(r.Correct, r.Total) }, nil},
+	{"95% interval", func(r Report) string { return percentRange(r.Interval) }, nil},
+	{"clean accuracy", Report.CleanText, Report.knowsClean},
+	{"95% interval", Report.cleanInterval, Report.knowsClean},
+	{"balanced accuracy", func(r Report) string { return percent(r.Balanced, r.BalancedInterval) }, nil},
+	{"top 2, 3, 5", func(r Report) string { return topText(r.TopK) }, nil},
+	{"macro F1", func(r Report) string { return figureText(3, &r.MacroF1, r.MacroF1Interval) }, nil},
+	{"Cohen's kappa", func(r Report) string { return figureText(3, r.Kappa, r.KappaInterval) }, nil},
+	{"AUROC", func(r Report) string { return figureText(3, r.AUROC, r.AUROCInterval) }, nil},
+	{"average precision", func(r Report) string { return figureText(3, r.Precision, r.PrecisionInterval) }, nil},
+	{"cross-entropy", func(r Report) string { return r.Calibration.loss() }, nil},
+	{"Brier score", func(r Report) string { return r.Calibration.brier() }, nil},
+	{"calibration error", func(r Report) string { return r.Calibration.error() }, nil},
+	{"temperature", func(r Report) string { return figureText(3, &r.Temperature, nil) }, Report.cooled},
+	{"  cross-entropy at 1", func(r Report) string { return r.atOne().loss() }, Report.cooled},
+	{"  Brier score at 1", func(r Report) string { return r.atOne().brier() }, Report.cooled},
+	{"  calibration error at 1", func(r Report) string { return r.atOne().error() }, Report.cooled},
+	{"sets hold the label", func(r Report) string { return r.sets().share() }, Report.hasSets},
+	{"  classes in a set", func(r Report) string { return r.sets().size() }, Report.hasSets},
+	{"  hold it, clean rows", func(r Report) string { return r.cleanSets().share() }, Report.hasCleanSets},
+	{"  classes, clean rows", func(r Report) string { return r.cleanSets().size() }, Report.hasCleanSets},
 }
+
+func (r Report) knowsClean() bool   { return r.Clean != nil }
+func (r Report) cooled() bool       { return r.Uncalibrated != nil }
+func (r Report) hasSets() bool      { return r.Conformal != nil }
+func (r Report) hasCleanSets() bool { return r.hasSets() && r.Conformal.Clean != nil }
+
+// atOne is the calibration at temperature 1.
+func (r Report) atOne() Calibration {
+	if !r.cooled() {
+		return r.Calibration
+	}
+	return *r.Uncalibrated
+}
+
+func (c Calibration) loss() string  { return figureText(4, &c.Loss, c.LossInterval) }
+func (c Calibration) brier() string { return figureText(3, &c.Brier, c.BrierInterval) }
+func (c Calibration) error() string { return figureText(3, &c.ECE, c.ECEInterval) }
+
+// sets and cleanSets are of no rows where there are none.
+func (r Report) sets() (c Coverage) {
+	if r.hasSets() {
+		c = r.Conformal.Coverage
+	}
+	return c
+}
+
+func (r Report) cleanSets() (c Coverage) {
+	if r.hasCleanSets() {
+		c = *r.Conformal.Clean
+	}
+	return c
+}
+
+func (c Coverage) share() string { return Share(c.Covered, c.Total) }
+func (c Coverage) size() string  { return figureText(2, c.MeanSize, c.SizeInterval) }
 
 // figureText is "0.667 (0.612–0.721)", "n/a" where it is not defined; reports of
 // earlier versions have no intervals.
@@ -125,9 +168,8 @@ func WriteTable(w io.Writer, reports ...Report) error {
 		}
 		row(c.Name+":", func(r Report) string { return Share(r.Classes[i].Correct, r.Classes[i].Total) })
 	}
-	known := slices.ContainsFunc(reports, func(r Report) bool { return r.Clean != nil })
 	for _, f := range figures {
-		if known || !f.clean {
+		if f.of == nil || slices.ContainsFunc(reports, f.of) {
 			row(f.name, f.text)
 		}
 	}

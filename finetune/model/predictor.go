@@ -28,8 +28,9 @@ type Options struct {
 // it would get alone.
 type Predictor struct {
 	classifier
-	labels []string
-	notes  []string
+	labels      []string
+	notes       []string
+	temperature float64
 }
 
 // classifier turns images into rows of logits.
@@ -65,7 +66,7 @@ const nativeBatch = 8
 
 // OpenRun is a run as a Predictor that takes batches of a size, 0: of what suits it.
 func OpenRun(ctx context.Context, r *run.Run, o Options, batch int) (p *Predictor, err error) {
-	p = &Predictor{labels: r.Config.Classes, notes: r.Config.Notes}
+	p = &Predictor{labels: r.Config.Classes, notes: r.Config.Notes, temperature: r.Config.SoftmaxTemperature()}
 	if r.Config.Kind == nets.KindHead {
 		p.classifier, err = openHead(ctx, r, o, batch)
 	} else {
@@ -84,13 +85,16 @@ func (p *Predictor) Labels() []string { return slices.Clone(p.labels) }
 // pretrained weights were used.
 func (p *Predictor) Notes() []string { return slices.Clone(p.notes) }
 
+// Temperature is what probabilities divide the logits by.
+func (p *Predictor) Temperature() float64 { return p.temperature }
+
 // Image returns the probability of every class, in the order of Labels.
 func (p *Predictor) Image(ctx context.Context, im preprocess.Image) ([]float32, error) {
 	logits := make([]float32, len(p.labels))
 	if err := p.Classify(ctx, []preprocess.Image{p.Prepare(im)}, logits); err != nil {
 		return nil, err
 	}
-	return fit.Probabilities(logits, len(logits)), nil
+	return fit.Probabilities(fit.Cool(logits, p.temperature), len(logits)), nil
 }
 
 // Score is one class's probability.

@@ -55,7 +55,7 @@ func TestFilesGoesOnAfterAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := filepath.Join(dir, "missing.png")
-	p := &Predictor{labels: []string{"a", "b", "c"}, classifier: fixed{0, float32(math.Ln2), 0}}
+	p := &Predictor{labels: []string{"a", "b", "c"}, temperature: 1, classifier: fixed{0, float32(math.Ln2), 0}}
 	told := 0
 	list, err := p.Files(context.Background(), []string{good, dir, text, missing, last}, 2, func(Prediction) { told++ })
 	runtest.WantError(t, err, "3 of 5 files")
@@ -74,10 +74,18 @@ func TestFilesGoesOnAfterAFailure(t *testing.T) {
 	}
 }
 
+func TestTemperatureOfPredictor(t *testing.T) {
+	p := &Predictor{labels: []string{"a", "b"}, temperature: 2, classifier: fixed{0, float32(2 * math.Log(3))}}
+	one, err := p.File(t.Context(), writePNG(t, t.TempDir(), "a.png"))
+	if err != nil || math.Abs(float64(one.Scores[0].Probability)-0.75) > 1e-6 {
+		t.Errorf("%+v (%v), want b with 0.75", one, err)
+	}
+}
+
 func TestFilesStopsWhenInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	p := &Predictor{labels: []string{"a", "b"}, classifier: fixed{0.5, 0.5}}
+	p := &Predictor{labels: []string{"a", "b"}, temperature: 1, classifier: fixed{0.5, 0.5}}
 	list, err := p.Files(ctx, []string{writePNG(t, t.TempDir(), "a.png")}, 0, func(Prediction) {})
 	if list != nil || err != context.Canceled {
 		t.Errorf("got %v, %v, want no list and context.Canceled", list, err)

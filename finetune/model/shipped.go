@@ -33,7 +33,7 @@ func OpenFile(ctx context.Context, path string, o Options, batch int) (*Predicto
 	if f.Meta.Labels == nil {
 		return nil, fmt.Errorf("%s: no metadata graft.labels, the list of classes; graft export writes such files from a run", path)
 	}
-	p := &Predictor{labels: f.Meta.Labels, notes: f.Meta.Notes}
+	p := &Predictor{labels: f.Meta.Labels, notes: f.Meta.Notes, temperature: cmp.Or(f.Meta.Temperature, 1)}
 	if p.classifier, err = openShippedModel(ctx, f, batch, o.Runtime); err != nil {
 		return nil, err
 	}

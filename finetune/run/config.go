@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"graft/finetune/fit"
 	"graft/finetune/nets"
 	"graft/internal/atomicfile"
 	"graft/internal/schema"
@@ -111,6 +112,8 @@ func (c *Config) check(options []byte) (err error) {
 		return fmt.Errorf("format %q, this program reads %q", c.Format, runFormat)
 	case !slices.Contains(kinds, c.Kind):
 		return fmt.Errorf("a run of kind %q, this program knows %s", c.Kind, strings.Join(kinds, ", "))
+	case !(c.Temperature == 0 || c.Temperature >= fit.MinTemperature && c.Temperature <= fit.MaxTemperature):
+		return fmt.Errorf("temperature %g, want %g to %g", c.Temperature, fit.MinTemperature, fit.MaxTemperature)
 	case len(c.Classes) < 2 || len(c.Classes) > maxFeatures:
 		return fmt.Errorf("%d classes, want 2 to %d", len(c.Classes), maxFeatures)
 	}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -31,7 +32,21 @@ type Config struct {
 	Embeddings EmbeddingsRecord `json:"embeddings,omitzero"` //
 	Backbone   BackboneRecord   `json:"backbone,omitzero"`   //
 	Dataset    DatasetRecord    `json:"dataset,omitzero"`
+
+	// Temperature is what logits are divided by before the softmax; 0, of runs that do not say, is 1. See SoftmaxTemperature.
+	Temperature float64            `json:"temperature,omitempty"`
+	Calibration *CalibrationRecord `json:"calibration,omitempty"` // what it was fitted on; nil: nothing was held out
 }
+
+// CalibrationRecord is how a temperature came about.
+type CalibrationRecord struct {
+	Rows         int     `json:"rows"` // of train, held out
+	Loss         float64 `json:"loss"` // of their cross-entropy in nats
+	Uncalibrated float64 `json:"uncalibrated_loss"`
+}
+
+// SoftmaxTemperature is what logits are divided by before the softmax.
+func (c Config) SoftmaxTemperature() float64 { return cmp.Or(c.Temperature, 1) }
 
 // TrainingRecord is how a network was trained.
 type TrainingRecord struct {

@@ -6,6 +6,7 @@
 //	history.csv              epoch, train loss, validation loss and accuracy, seconds
 //	metrics.json             one report for each split that was not trained on
 //	predictions-<split>.csv  index, id, label, predicted class, probability of each class, group, clean
+//	predictions-holdout.csv  the same of the rows of train that were held out, if any
 //	seen.parquet             key, print, group of every image that it was trained or chosen on (package duplicate)
 //	checkpoint.safetensors   only while a training by gradient descent is under way: it goes on from there
 package run

@@ -16,7 +16,7 @@ import (
 
 // classifier makes an ONNX model of a network on images with its weights: from `pixels`, uint8 [N,C,side,side] divided by
 // 255 and brought to the network's size, to `logits` and `probabilities`, float32 [N,K].
-func classifier(net nets.Net, weights map[string][]float32, p run.PixelsRecord) (*onnx.Model, error) {
+func classifier(net nets.Net, weights map[string][]float32, p run.PixelsRecord, temperature float64) (*onnx.Model, error) {
 	m := &onnx.Model{Name: net.Kind(), Opset: lower.Opset, Producer: "graft", Metadata: map[string]string{}}
 	b := onnx.NewBuilder(m)
 	shape, side := net.InputShape(), int64(p.Side)
@@ -35,7 +35,7 @@ func classifier(net nets.Net, weights map[string][]float32, p run.PixelsRecord) 
 	if p.Mirror {
 		logits = meanOfSides(b, logits, net.Classes())
 	}
-	addOutputs(b, logits, onnx.Dim{Name: "N"}, net.Classes())
+	addOutputs(b, logits, onnx.Dim{Name: "N"}, net.Classes(), temperature)
 	return m, nil
 }
 
@@ -45,10 +45,14 @@ func meanOfSides(b *onnx.Builder, logits string, classes int) string {
 	return reduceMean(b, model.OutLogits, logits, []int64{0})
 }
 
-// addOutputs declares the logits and their softmax as the model's outputs, [n,classes].
-func addOutputs(b *onnx.Builder, logits string, n onnx.Dim, classes int) {
+// addOutputs declares the logits, and the softmax of them divided by a temperature, as the model's outputs, [n,classes].
+func addOutputs(b *onnx.Builder, logits string, n onnx.Dim, classes int, temperature float64) {
 	dims := []onnx.Dim{n, {Value: int64(classes)}}
-	probabilities := b.Op("Softmax", model.OutProbabilities, []string{logits}, onnx.Attr{Name: "axis", Value: int64(1)})
+	cooled := logits
+	if temperature != 1 {
+		cooled = b.Op("Div", "cooled_logits", []string{logits, b.Float32s("temperature", []float32{float32(temperature)})})
+	}
+	probabilities := b.Op("Softmax", model.OutProbabilities, []string{cooled}, onnx.Attr{Name: "axis", Value: int64(1)})
 	b.Output(model.OutLogits, logits, onnx.Float32, dims...)
 	b.Output(model.OutProbabilities, probabilities, onnx.Float32, dims...)
 }

@@ -161,7 +161,7 @@ func TestClassifier(t *testing.T) {
 			run.PixelsRecord{Side: 20, Fit: run.FitResize}},
 	} {
 		weights := perturbed(c.net)
-		m, err := classifier(c.net, weights, c.p)
+		m, err := classifier(c.net, weights, c.p, 1)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -215,7 +215,7 @@ func TestMirror(t *testing.T) {
 	orttest.Require(t)
 	net, p := nets.StudyCNN(7), run.PixelsRecord{Side: 48, Fit: run.FitResize, Mirror: true}
 	weights := nets.Init(net, 1)
-	m, err := classifier(net, weights, p)
+	m, err := classifier(net, weights, p, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,11 +238,11 @@ func TestClassifierRefuses(t *testing.T) {
 		"want 1 to 4096":           {Side: 0, Fit: run.FitResize},
 		"smaller than the network": {Side: 30, Fit: run.FitCrop},
 	} {
-		if _, err := classifier(net, nets.Init(net, 1), p); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := classifier(net, nets.Init(net, 1), p, 1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
-	if _, err := classifier(net, map[string][]float32{}, run.PixelsRecord{Side: 32}); err == nil || !strings.Contains(err.Error(), `"conv1.weight" is missing`) {
+	if _, err := classifier(net, map[string][]float32{}, run.PixelsRecord{Side: 32}, 1); err == nil || !strings.Contains(err.Error(), `"conv1.weight" is missing`) {
 		t.Errorf("error %v, want one that names the missing weight", err)
 	}
 }

@@ -35,7 +35,8 @@ type Exported struct {
 }
 
 // Export writes one ONNX file from pixels to `probabilities` and `logits`, both
-// [N,K] float32. For a head: backbone, taps, standardisation, head and softmax,
+// [N,K] float32; probabilities are the softmax of the logits divided by the run's
+// temperature. For a head: backbone, taps, standardisation, head and softmax,
 // and the mirrored image's pass where the run averages it; what the head does
 // not need of the backbone is left out. For a cnn or vit: its own resizing or
 // cropping and the network, from uint8 [N,C,side,side]. Labels lie in the
@@ -56,7 +57,7 @@ func exportNetwork(r *run.Run, c Config) (Exported, error) {
 	if c.Model != "" || c.Foreign != nil {
 		return Exported{}, fmt.Errorf("run %s is a %s and has no backbone; leave out the settings for one", r.Dir, r.Config.Kind)
 	}
-	m, err := classifier(r.Config.Net, r.Weights, *r.Config.Pixels)
+	m, err := classifier(r.Config.Net, r.Weights, *r.Config.Pixels, r.Config.SoftmaxTemperature())
 	if err == nil {
 		err = addMetadata(r, m, nil, c.Version)
 	}
@@ -134,7 +135,7 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) e
 		return err
 	}
 	m.Outputs = nil
-	addOutputs(b, logits, input.Dims[0], len(r.Config.Classes))
+	addOutputs(b, logits, input.Dims[0], len(r.Config.Classes), r.Config.SoftmaxTemperature())
 	if err := addMetadata(r, m, foreign, version); err != nil {
 		return err
 	}
@@ -242,6 +243,7 @@ func addMetadata(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version st
 		return err
 	}
 	about.Version, about.Labels, about.Notes, about.Foreign = version, r.Config.Classes, r.Config.Notes, foreign
+	about.Temperature = r.Config.Temperature
 	if h := r.Config.Head; r.Config.Kind == nets.KindHead {
 		about.BackboneSHA256, about.Taps, about.Recipe, about.Flip = r.Config.Backbone.SHA256, h.Taps, h.Recipe, h.UseFlip
 	} else {

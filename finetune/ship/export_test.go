@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
+	"graft/finetune/fit"
 	"graft/finetune/internal/runtest"
 	"graft/finetune/model"
 	"graft/finetune/nets"
@@ -142,13 +144,53 @@ func TestExportMatchesThePipeline(t *testing.T) {
 				t.Errorf("inputs %v, outputs %v", e.Inputs, e.Outputs)
 			}
 			comparePredictors(t, dir, out)
-			checkBatch(t, out)
+			checkBatch(t, out, 1)
 		})
 	}
 }
 
-// checkBatch checks that images classified together get what they get alone.
-func checkBatch(t *testing.T, path string) {
+// A run's temperature is in the file: its probabilities, by ONNX Runtime, are what the
+// run's predictor says, and its logits are as they were.
+func TestExportedTemperature(t *testing.T) {
+	orttest.Require(t)
+	const temperature = 1.7
+	backbone := vittest.WriteTiny(t, t.TempDir())
+	for _, flip := range []bool{false, true} {
+		dir := makeRun(t, backbone, nil, []string{"cls", "mean"}, flip)
+		plain, out := filepath.Join(t.TempDir(), "plain.onnx"), filepath.Join(t.TempDir(), "whole.onnx")
+		if _, err := Export(t.Context(), Config{Run: dir, Out: plain}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := run.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Config.Temperature = temperature
+		if err := r.SaveModel(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Export(t.Context(), Config{Run: dir, Out: out}); err != nil {
+			t.Fatal(err)
+		}
+		comparePredictors(t, dir, out)
+		if got, want := checkBatch(t, out, temperature), checkBatch(t, plain, 1); !slices.Equal(got, want) {
+			t.Errorf("logits %v, without a temperature %v", got, want)
+		}
+	}
+	net := nets.StudyCNN(4)
+	m, err := classifier(net, nets.Init(net, 1), run.PixelsRecord{Side: 32, Fit: run.FitResize}, temperature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels := bytes(32 * 32)
+	logits := runtime(t, m, pixels, 1, 4)
+	m.Outputs = m.Outputs[1:]
+	near(t, "a network's probabilities", runtime(t, m, pixels, 1, 4), fit.Probabilities(fit.Cool(logits, temperature), 4), maxDifference)
+}
+
+// checkBatch checks that images classified together get what they get alone, and that
+// probabilities are the softmax of logits by the temperature; it returns the logits.
+func checkBatch(t *testing.T, path string, temperature float64) []float32 {
 	t.Helper()
 	s, err := ort.Open(path, session.Options{Provider: session.CPU})
 	if err != nil {
@@ -176,18 +218,19 @@ func checkBatch(t *testing.T, path string) {
 		alone, _ := run(1, pixels[i*size:(i+1)*size])
 		sum := 0.0
 		for c := range k {
-			sum += math.Exp(float64(logits[i*k+c]))
+			sum += math.Exp(float64(logits[i*k+c]) / temperature)
 		}
 		for c := range k {
 			if d := math.Abs(float64(alone[c] - together[i*k+c])); !(d <= maxDifference) {
 				t.Errorf("image %d, class %d: %g together, %g alone", i, c, together[i*k+c], alone[c])
 			}
-			soft := math.Exp(float64(logits[i*k+c])) / sum
+			soft := math.Exp(float64(logits[i*k+c])/temperature) / sum
 			if !(math.Abs(soft-float64(together[i*k+c])) <= maxDifference) {
 				t.Errorf("image %d, class %d: softmax of the logits is %g, probability %g", i, c, soft, together[i*k+c])
 			}
 		}
 	}
+	return logits
 }
 
 func TestExportLeavesOutWhatIsNotNeeded(t *testing.T) {

@@ -91,7 +91,14 @@ func (t task) learn(ctx context.Context, o Observer) (out fitted, err error) {
 	}
 	record := t.record
 	record.Holdout = t.Holdout
-	job, err := t.job(ctx, &record)
+	rows, held := all(len(t.labels)), []int(nil)
+	if t.Holdout > 0 {
+		rows, held, err = head.HoldOut(t.labels, t.net.Classes(), t.groups, t.Holdout, t.Fit.Seed)
+	}
+	if err != nil {
+		return out, err
+	}
+	job, err := t.job(ctx, rows, held, &record)
 	if err != nil {
 		return out, err
 	}
@@ -115,15 +122,18 @@ func (t task) learn(ctx context.Context, o Observer) (out fitted, err error) {
 	if job.Validation == nil {
 		out.notes = append(out.notes, "The dataset has no split to validate on; history.csv tells the training loss only.")
 	}
-	return out, nil
+	if held != nil {
+		out.held.rows = held
+		err = out.held.ask(ctx, t.net, r.Weights, job.Validation.Examples, t.Fit.Threads)
+	}
+	return out, err
 }
 
 // job is all that the training works with. What is computed from samples comes
-// from those trained on, never from those held out.
-func (t task) job(ctx context.Context, record *run.TrainingRecord) (j fit.Job, err error) {
+// from rows, those trained on, never from those held out.
+func (t task) job(ctx context.Context, rows, held []int, record *run.TrainingRecord) (j fit.Job, err error) {
 	j = fit.Job{Net: t.net, Config: t.Fit, Checkpoint: filepath.Join(t.folder, run.CheckpointFile), Identity: t.identity}
-	rows := all(len(t.labels))
-	if j.Validation, rows, err = t.watch(ctx, rows, record); err != nil {
+	if j.Validation, err = t.watch(ctx, held, record); err != nil {
 		return j, err
 	}
 	if j.Train, err = t.data(rows); err != nil {
@@ -138,23 +148,18 @@ func (t task) job(ctx context.Context, record *run.TrainingRecord) (j fit.Job, e
 	return j, err
 }
 
-// watch sets up what is validated after each epoch and returns the rows that
-// are left to train on.
-func (t task) watch(ctx context.Context, rows []int, record *run.TrainingRecord) (*fit.Validation, []int, error) {
-	if t.Holdout == 0 {
-		if record.Validation = t.watched.Splits().Validation(); record.Validation == "" {
-			return nil, rows, nil
-		}
-		samples, f, err := t.watched.Load(ctx, record.Validation)
-		return &fit.Validation{Examples: samples, Labels: f.Labels}, rows, err
+// watch sets up what is validated after each epoch: what is held out, or else a split.
+func (t task) watch(ctx context.Context, held []int, record *run.TrainingRecord) (*fit.Validation, error) {
+	if held != nil {
+		record.Validation = "hold-out of train"
+		samples, err := t.samples(held)
+		return &fit.Validation{Examples: samples, Labels: pick(t.labels, held)}, err
 	}
-	record.Validation = "hold-out of train"
-	rows, held, err := head.HoldOut(t.labels, t.net.Classes(), t.groups, t.Holdout, t.Fit.Seed)
-	if err != nil {
-		return nil, nil, err
+	if record.Validation = t.watched.Splits().Validation(); record.Validation == "" {
+		return nil, nil
 	}
-	samples, err := t.samples(held)
-	return &fit.Validation{Examples: samples, Labels: pick(t.labels, held)}, rows, err
+	samples, f, err := t.watched.Load(ctx, record.Validation)
+	return &fit.Validation{Examples: samples, Labels: f.Labels}, err
 }
 
 // epochLine is an epoch for people.

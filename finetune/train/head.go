@@ -200,7 +200,7 @@ func (h heads) train(ctx context.Context, p part, o Observer) (Result, error) {
 	r := &run.Run{Dir: p.folder, Config: s.describe(c.Version, p.seed, out.record(how), f.AbsentClasses(classes))}
 	r.Config.Fold = p.fold
 	_, rows := f.Examples()
-	return finish(ctx, r, out, rows, judged, c.Threads)
+	return finish(ctx, r, out, rows, judged, c.Threads, o)
 }
 
 // descend trains by gradient descent on features that are all of train or what a fold

@@ -54,6 +54,9 @@ func fitLBFGS(ctx context.Context, f load.Features, groups []int, classes int, r
 		for _, t := range sel.Candidates {
 			s.Tried = append(s.Tried, run.Strength{Lambda: t.Lambda, Loss: t.Loss, Accuracy: t.Accuracy})
 		}
+		if err == nil {
+			err = out.held.askChosen(ctx, sel, f, r.threads)
+		}
 	}
 	if err != nil {
 		return out, err

@@ -184,7 +184,7 @@ func (n networks) train(ctx context.Context, p part, o Observer) (Result, error)
 	r.Config.Fold, r.Config.Pixels = p.fold, new(c.Pixels)
 	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: n.fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
 	r.Config.Notes = rows.AbsentClasses(d.Classes)
-	return finish(ctx, r, learned, rows, judged, c.Fit.Threads)
+	return finish(ctx, r, learned, rows, judged, c.Fit.Threads, o)
 }
 
 // task is the part with the rows of train that it learns from, and what it is judged on.

@@ -118,6 +118,7 @@ type fitted struct {
 	strength run.HeadRecord       // of L-BFGS: the penalty and its numbers, nothing else
 	training *run.TrainingRecord  // of gradient descent
 	history  []fit.Epoch
+	held     heldOut // rows that the weights, or those of the chosen penalty, were not trained on
 	notes    []string
 }
 
@@ -135,13 +136,16 @@ type Result struct {
 	Reports []metrics.Report // of every split that was not trained on
 }
 
-// finish completes a run with what was learned, judges it on all splits of s
+// finish completes a run with what was learned, calibrates it, judges it on all splits of s
 // that were not trained on, and writes its folder. trained are the rows that it was
 // trained or chosen on.
-func finish(ctx context.Context, r *run.Run, f fitted, trained run.Rows, s load.Source, threads int) (Result, error) {
+func finish(ctx context.Context, r *run.Run, f fitted, trained run.Rows, s load.Source, threads int, o Observer) (Result, error) {
 	r.Config.Net, r.Weights = f.net, f.weights
 	r.Config.Notes = append(r.Config.Notes, f.notes...)
 	r.Config.Training = f.training
+	if err := f.held.calibrate(r, trained, o); err != nil {
+		return Result{}, err
+	}
 	reports, err := judge.Splits(ctx, r, s, trained.Contents, s.Splits().HeldOut(), threads)
 	if err != nil {
 		return Result{}, err

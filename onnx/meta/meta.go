@@ -39,7 +39,8 @@ type Meta struct {
 	BackboneSHA256 string   // of the ONNX file that was joined
 	Taps           []string // that the head reads, side by side
 	Recipe         string
-	Flip           bool // logits are averaged with the mirrored image's
+	Temperature    float64 // that probabilities divide the logits by; 0, of files that do not say, is 1
+	Flip           bool    // logits are averaged with the mirrored image's
 }
 
 // keys are the metadata's keys, each with the field that it is of.
@@ -58,6 +59,7 @@ func (m *Meta) keys(schema *int) []key {
 		text("kind", &m.Kind), list("notes", &m.Notes, "\n"),
 		object("labels", &m.Labels, "a list of two classes or more as JSON", func() bool { return len(m.Labels) >= 2 }),
 		text("backbone_sha256", &m.BackboneSHA256), list("head.taps", &m.Taps, ","), text("head.recipe", &m.Recipe), flip(m),
+		number("temperature", &m.Temperature, 0.01, 100),
 	}
 }
 
