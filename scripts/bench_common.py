@@ -56,9 +56,19 @@ def arguments(description, **defaults):
     return parser
 
 
+def title(arch):
+    """vit_b_16 → ViT-B/16"""
+    _, size, patch = arch.split("_")
+    return f"ViT-{size.capitalize()}/{patch}"
+
+
 def numbers(text):
     """1,2 → [1, 2]"""
     return [int(word) for word in text.split(",")]
+
+
+def listed(words):
+    return " and ".join(map(str, words))
 
 
 def run(command, threads=None, **settings):
@@ -191,7 +201,7 @@ def check():
     assert refused(need, "no-such-package-of-graft") and refused(run, [sys.executable, "-c", "import sys; sys.exit(3)"])
     assert run([sys.executable, "-c", "import os; print(os.environ['GOMAXPROCS'], os.environ['A'])"], 3, A=1) == "3 1\n"
     assert table([{"what": "a", "against": "b", "ratio": "1"}]).splitlines()[2] == "| a | b | 1 |"
-    assert numbers("1,2") == [1, 2] and machine() and load()
+    assert title("vit_ti_16") == "ViT-Ti/16" and numbers("1,2") == [1, 2] and listed([1, 2]) == "1 and 2" and machine() and load()
     print("bench_common: all checks passed")
 
 

@@ -41,7 +41,6 @@ from export_torchvision import Backbone, export
 
 SIDE, LIMIT = 48, 1e-5
 OTHERS = "torch", "onnxruntime", "openvino"
-OURS = "graft"
 
 
 class Features(Backbone):
@@ -136,15 +135,13 @@ def measure(binary, model, others, batches, args):
 
 def rows(args, threads, tables):
     """A row for each of the others, all numbers of threads in it."""
-    def listed(words):
-        return " and ".join(words)
-
-    what = (f"`graft extract`, {args.arch}, `cls`, batches of {args.batches.replace(',', ' or ')}, from 48×48 bytes to a store, "
-            f"{listed(map(str, threads))} threads ({listed(f'{common.median(t, OURS):.2f}' for t in tables)} images/s)")
+    ours = common.listed(f"{common.median(t, 'graft'):.2f}" for t in tables)
+    what = (f"`graft extract`, {common.title(args.arch)}, `cls`, batches of {args.batches.replace(',', ' or ')}, from 48×48 bytes to a store, "
+            f"{common.listed(threads)} threads ({ours} images/s)")
     described = {"torch": f"{common.versions('torch')} eager", "onnxruntime": f"Python's {common.versions('onnxruntime')} on torchvision's export",
                  "openvino": f"{common.versions('openvino')} on the same file, one stream a thread"}
-    return [common.row(what, f"{against} ({listed(f'{common.median(t, name):.2f}' for t in tables)} images/s): `scripts/bench_extract_torch.py`",
-                       f"{listed(common.ratio(t, name) for t in tables)} times as fast") for name, against in described.items()]
+    return [common.row(what, f"{against} ({common.listed(f'{common.median(t, name):.2f}' for t in tables)} images/s): `scripts/bench_extract_torch.py`",
+                       f"{common.listed(common.ratio(t, name) for t in tables)} times as fast") for name, against in described.items()]
 
 
 def main():
