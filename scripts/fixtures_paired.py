@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes finetune/metrics/testdata/paired.json: which rows three models have right, and what statsmodels 0.15 (exact
-McNemar, Holm), scipy 1.17 (binomial test) and a plain numpy bootstrap of groups say of each pair.
+McNemar, Holm), scipy 1.17 (binomial test) and a plain numpy bootstrap of groups say of each pair; and samples of
+accuracies with scipy's Welch test.
 
 Run by hand: python scripts/fixtures_paired.py
 """
@@ -10,7 +11,7 @@ import json
 import pathlib
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_ind
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -38,6 +39,13 @@ def pair(this, other, counted, groups, rng):
             "accuracy_difference_ci95": interval(this.astype(float) - other, counted, groups, rng)}
 
 
+def welch(this, other):
+    test = ttest_ind(this, other, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    return {"this": this.tolist(), "other": other.tolist(), "accuracy_difference": float(this.mean() - other.mean()),
+            "accuracy_difference_ci95": [float(interval.low), float(interval.high)], "p": float(test.pvalue)}
+
+
 def main():
     rng = np.random.default_rng(7)
     n = 400
@@ -53,6 +61,10 @@ def main():
         for one, p in zip(pairs, multipletests([q["p"] for q in pairs], method="holm")[1]):
             one["p_holm"] = float(p)
         out[name] = pairs
+    out["welch"] = [welch(0.6 + 0.01 * rng.normal(size=n), 0.6 + gap + 0.02 * rng.normal(size=m))
+                    for n, m, gap in [(5, 5, 0.0), (2, 3, 0.05), (12, 4, 0.03), (3, 10, -0.1)]]
+    for one, p in zip(out["welch"], multipletests([q["p"] for q in out["welch"]], method="holm")[1]):
+        one["p_holm"] = float(p)
     path = pathlib.Path(__file__).parent.parent / "finetune/metrics/testdata/paired.json"
     path.write_text(json.dumps(out, separators=(",", ":")).replace("true", "1").replace("false", "0") + "\n")
 

@@ -19,7 +19,8 @@ func compareCommand() *cli.Command {
 			"   graft compare runs/cnn runs/vit runs/head\n" +
 			"   graft compare runs/* --markdown table.md --json table.json\n\n" +
 			"Each two runs that judged the same rows of a split are tested: exact McNemar, the difference with a 95% interval,\n" +
-			"and where there are several pairs Holm's correction.",
+			"and where there are several pairs Holm's correction. A folder of several runs (train --seeds, --folds) is one entry,\n" +
+			"mean ± standard deviation; two of several seeds are told apart by Welch's test.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "markdown", Usage: "also write the tables as Markdown to `FILE`"},
 			jsonFlag(),

@@ -8,13 +8,16 @@ import (
 	"graft/finetune/run"
 )
 
-// Test is a run beside another on the rows of a split that both judged.
+// Test is a run, or several of one setting, beside others on the rows of a split that
+// both judged.
 type Test struct {
-	Against         string `json:"against"` // the other run
-	Split           string `json:"split"`
-	Rows            string `json:"rows"`                 // RowsAll or RowsClean
-	NotTested       string `json:"not_tested,omitempty"` // why not, and then there is no more
-	*metrics.Paired        // of this run beside the other
+	Against   string `json:"against"` // the other's folder
+	Split     string `json:"split"`
+	Rows      string `json:"rows"`                 // RowsAll or RowsClean
+	NotTested string `json:"not_tested,omitempty"` // why not, and then there is no more
+	Runs      []int  `json:"runs,omitempty"`       // of Welch's test: how many runs, and of the other's
+	*metrics.Discordant
+	*metrics.Contrast
 }
 
 // Which rows of a split a test counts.
@@ -33,6 +36,9 @@ type answers struct {
 	classes   []string
 	data      run.DatasetRecord
 	notUsable string // why these cannot be compared with others
+	// samples are the accuracies of several runs by what rows they count, RowsAll or RowsClean;
+	// the predictions are then the first one's. Nil of a single run.
+	samples map[string][]float64
 }
 
 // readAnswers reads the predictions of the splits that a run has figures of.
@@ -106,17 +112,46 @@ func addTests(list []Comparison) {
 				testFamily(list, f, split)
 			}
 			for _, g := range families[i+1:] {
-				leaveUntested(list, f, g, split)
+				leaveUntested(list, f, g, split, answers.unlike)
 			}
 		}
 	}
 }
 
-// testFamily tests the pairs of runs that judged the same rows, first on all of them
-// and then on those that are clean for both.
+// testFamily tests the pairs of entries that judged the same rows, on all of them and on
+// those that are clean for both: single runs by McNemar's test, several by Welch's.
 func testFamily(list []Comparison, family []int, split string) {
-	groups := metrics.Alone(len(list[family[0]].answers[split].right)) // unless a run knows better
+	var single, several []int
 	for _, i := range family {
+		if list[i].answers[split].samples == nil {
+			single = append(single, i)
+		} else {
+			several = append(several, i)
+		}
+	}
+	testRows(list, single, split)
+	testSeeds(list, several, split)
+	leaveUntested(list, single, several, split, func(a, b answers) string {
+		return "one run and several; name one of those"
+	})
+}
+
+// pairsOf are the pairs of entries.
+func pairsOf(entries []int) (out [][2]int) {
+	for at, i := range entries {
+		for _, j := range entries[at+1:] {
+			out = append(out, [2]int{i, j})
+		}
+	}
+	return out
+}
+
+func testRows(list []Comparison, runs []int, split string) {
+	if len(runs) < 2 {
+		return
+	}
+	groups := metrics.Alone(len(list[runs[0]].answers[split].right)) // unless a run knows better
+	for _, i := range runs {
 		if a := list[i].answers[split]; a.Groups != nil {
 			groups = a.Groups
 			break
@@ -124,30 +159,44 @@ func testFamily(list []Comparison, family []int, split string) {
 	}
 	for _, rows := range []string{RowsAll, RowsClean} {
 		var pairs []metrics.Pair
-		var runs [][2]int
-		for at, i := range family {
-			for _, j := range family[at+1:] {
-				a, b := list[i].answers[split], list[j].answers[split]
-				p := metrics.Pair{This: a.right, Other: b.right}
-				if rows == RowsClean {
-					if p.Counted = both(a.Clean, b.Clean); count(p.Counted) == 0 {
-						continue // not known, or none
-					}
+		var tested [][2]int
+		for _, pair := range pairsOf(runs) {
+			a, b := list[pair[0]].answers[split], list[pair[1]].answers[split]
+			p := metrics.Pair{This: a.right, Other: b.right}
+			if rows == RowsClean {
+				if p.Counted = both(a.Clean, b.Clean); count(p.Counted) == 0 {
+					continue // not known, or none
 				}
-				pairs, runs = append(pairs, p), append(runs, [2]int{i, j})
 			}
+			pairs, tested = append(pairs, p), append(tested, pair)
 		}
 		for at, p := range metrics.ComparePairs(pairs, groups, bootstrapSeed) {
-			keep(list, runs[at], Test{Split: split, Rows: rows, Paired: &p})
+			keep(list, tested[at], Test{Split: split, Rows: rows, Discordant: &p.Discordant, Contrast: &p.Contrast})
 		}
 	}
 }
 
-// leaveUntested says of each pair of two families why it is none.
-func leaveUntested(list []Comparison, f, g []int, split string) {
+func testSeeds(list []Comparison, several []int, split string) {
+	for _, rows := range []string{RowsAll, RowsClean} {
+		var pairs []metrics.Samples
+		var tested [][2]int
+		for _, pair := range pairsOf(several) {
+			p := metrics.Samples{This: list[pair[0]].answers[split].samples[rows], Other: list[pair[1]].answers[split].samples[rows]}
+			if len(p.This) > 1 && len(p.Other) > 1 {
+				pairs, tested = append(pairs, p), append(tested, pair)
+			}
+		}
+		for at, c := range metrics.CompareSamples(pairs) {
+			keep(list, tested[at], Test{Split: split, Rows: rows, Runs: []int{len(pairs[at].This), len(pairs[at].Other)}, Contrast: &c})
+		}
+	}
+}
+
+// leaveUntested says of each pair of entries of two kinds why it is none.
+func leaveUntested(list []Comparison, f, g []int, split string, why func(a, b answers) string) {
 	for _, i := range f {
 		for _, j := range g {
-			keep(list, [2]int{i, j}, Test{Split: split, Rows: RowsAll, NotTested: list[i].answers[split].unlike(list[j].answers[split])})
+			keep(list, [2]int{i, j}, Test{Split: split, Rows: RowsAll, NotTested: why(list[i].answers[split], list[j].answers[split])})
 		}
 	}
 }
@@ -157,8 +206,15 @@ func keep(list []Comparison, pair [2]int, t Test) {
 	a, b := &list[pair[0]], &list[pair[1]]
 	t.Against = b.Run
 	a.Tests = append(a.Tests, t)
-	if t.Against = a.Run; t.Paired != nil {
-		t.Paired = new(t.Turned())
+	t.Against = a.Run
+	if t.Discordant != nil {
+		t.Discordant = new(t.Discordant.Turned())
+	}
+	if t.Contrast != nil {
+		t.Contrast = new(t.Contrast.Turned())
+	}
+	if t.Runs != nil {
+		t.Runs = []int{t.Runs[1], t.Runs[0]}
 	}
 	b.Tests = append(b.Tests, t)
 }

@@ -114,7 +114,7 @@ func TestPairsThatCannotBeTested(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range list {
-			if len(c.Tests) != 1 || !strings.Contains(c.Tests[0].NotTested, want) || c.Tests[0].Paired != nil {
+			if len(c.Tests) != 1 || !strings.Contains(c.Tests[0].NotTested, want) || c.Tests[0].Contrast != nil {
 				t.Errorf("%s: tests %+v, want none because %q", c.Run, c.Tests, want)
 			}
 		}

@@ -45,16 +45,25 @@ func compareSeveral(dir string, s *run.Summary) (c Comparison, err error) {
 	return c, nil
 }
 
-// severalAnswers are the predictions of a cross-validation, which has one for each
-// row of train; with as many for a row as there are runs nothing is tested.
+// severalAnswers are, of a cross-validation, the predictions of each row of train by the
+// run that did not learn from it; of several seeds the accuracies of all.
 func severalAnswers(name string, all []Comparison, s *run.Summary) map[string]answers {
 	out := map[string]answers{}
 	for _, one := range all {
-		for split, a := range one.answers {
-			if kept := s.Split(split); kept == run.ByFold {
-				out[kept] = out[kept].with(a)
-			} else {
-				out[kept] = answers{notUsable: name + " is several runs; name one of them for that"}
+		for _, r := range one.Reports {
+			a, kept := one.answers[r.Split], s.Split(r.Split)
+			had, known := out[kept]
+			switch {
+			case kept == run.ByFold:
+				out[kept] = had.with(a)
+			case s.By == run.ByFold:
+				out[kept] = answers{notUsable: name + " is one model for each fold; name one of them for that"}
+			case !known:
+				out[kept] = a.sampled(r)
+			case had.unlike(a) != "":
+				out[kept] = answers{notUsable: fmt.Sprintf("%s: %s", name, had.unlike(a))}
+			default:
+				out[kept] = had.sampled(r)
 			}
 		}
 	}
@@ -62,6 +71,18 @@ func severalAnswers(name string, all []Comparison, s *run.Summary) map[string]an
 		out[run.ByFold] = pooled.sorted()
 	}
 	return out
+}
+
+// sampled has one run's accuracies more.
+func (a answers) sampled(r metrics.Report) answers {
+	if a.samples == nil {
+		a.samples = map[string][]float64{}
+	}
+	a.samples[RowsAll] = append(a.samples[RowsAll], r.Accuracy)
+	if r.Clean != nil && r.Clean.Accuracy != nil {
+		a.samples[RowsClean] = append(a.samples[RowsClean], *r.Clean.Accuracy)
+	}
+	return a
 }
 
 // with are the answers of both, of other rows each.

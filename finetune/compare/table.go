@@ -163,8 +163,8 @@ func accuracyTable(list []Comparison, split string) table {
 
 // pairTable has a line for each pair and each choice of rows.
 func pairTable(list []Comparison, split string) table {
-	s := table{title: "Differences on " + split + " (points of accuracy; exact McNemar test, p corrected by Holm; better: below 0.05)",
-		head: append([]string{"", "rows"}, metrics.PairedColumns...)}
+	s := table{title: "Differences on " + split + " (points of accuracy; p of McNemar's exact test, between several runs of Welch's, corrected by Holm; better: below 0.05)",
+		head: append([]string{"", "rows"}, metrics.ContrastColumns...)}
 	called := names(list)[1:]
 	for i, c := range list {
 		for j, other := range list[i+1:] {
@@ -181,10 +181,16 @@ func pairTable(list []Comparison, split string) table {
 
 // cells are a test's after the pair's name.
 func (t Test) cells(this, other string) []string {
-	if t.Paired == nil {
+	if t.Contrast == nil {
 		return []string{"", "", "", "", "", "not tested: " + t.NotTested}
 	}
-	return append([]string{fmt.Sprintf("%s %d", t.Rows, t.Total)}, t.Paired.Cells(this, other)...)
+	counted := t.Rows
+	if t.Discordant != nil {
+		counted += fmt.Sprintf(" %d", t.Total)
+	} else {
+		counted += fmt.Sprintf(", %d and %d runs", t.Runs[0], t.Runs[1])
+	}
+	return append([]string{counted}, t.Cells(this, other)...)
 }
 
 func comparedClasses(list []Comparison, split string) []string {

@@ -3,9 +3,12 @@ package metrics
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/mathext"
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Pair is which rows two models that judged the same rows have right.
@@ -16,14 +19,25 @@ type Pair struct {
 
 // Paired is what a Pair tells of the difference between the models.
 type Paired struct {
-	Total      int        `json:"total"`                    // rows that count
-	OnlyThis   int        `json:"only_this"`                // of them, right by this model alone
-	OnlyOther  int        `json:"only_other"`               // right by the other alone
-	Difference float64    `json:"accuracy_difference"`      // this model's accuracy minus the other's
-	Interval   [2]float64 `json:"accuracy_difference_ci95"` // by Bootstrap, which draws groups
-	P          float64    `json:"p"`                        // see McNemar
-	Corrected  float64    `json:"p_holm"`                   // see Holm
-	Verdict    string     `json:"verdict"`                  // of this model: Better, Worse or Equal
+	Discordant
+	Contrast
+}
+
+// Discordant counts the rows that one model alone has right.
+type Discordant struct {
+	Total     int `json:"total"` // rows that count
+	OnlyThis  int `json:"only_this"`
+	OnlyOther int `json:"only_other"`
+}
+
+// Contrast is the difference in accuracy between this model and another, and how
+// surely there is one.
+type Contrast struct {
+	Difference float64    `json:"accuracy_difference"` // this model's minus the other's
+	Interval   [2]float64 `json:"accuracy_difference_ci95"`
+	P          float64    `json:"p"`
+	Corrected  float64    `json:"p_holm"`  // see holm
+	Verdict    string     `json:"verdict"` // of this model: Better, Worse or Equal
 }
 
 // What a corrected p below 0.05 says of a model, and what any other says.
@@ -33,10 +47,10 @@ const (
 	Equal  = "cannot be told apart"
 )
 
-// ComparePairs tests pairs of one family: all that judged the same rows and
-// are looked at together, whose chances of a false alarm add up. groups numbers
-// the rows that belong together, for the intervals; a pair must have a row that
-// counts.
+// ComparePairs tests pairs of one family, all that judged the same rows and are looked
+// at together, whose chances of a false alarm add up: by McNemar, with the difference's
+// interval by Bootstrap. groups numbers the rows that belong together, for the
+// intervals; a pair must have a row that counts.
 func ComparePairs(pairs []Pair, groups []int, seed uint64) []Paired {
 	out := make([]Paired, len(pairs))
 	gains := make([][]gain, len(pairs))
@@ -55,7 +69,7 @@ func ComparePairs(pairs []Pair, groups []int, seed uint64) []Paired {
 				gains[i] = append(gains[i], gain{row, -1})
 			}
 		}
-		out[i].P = McNemar(out[i].OnlyThis, out[i].OnlyOther)
+		out[i].P = mcNemar(out[i].OnlyThis, out[i].OnlyOther)
 		out[i].Difference = float64(out[i].OnlyThis-out[i].OnlyOther) / float64(out[i].Total)
 	}
 	if len(pairs) == 0 {
@@ -68,11 +82,11 @@ func ComparePairs(pairs []Pair, groups []int, seed uint64) []Paired {
 		}
 		return differences
 	})
-	corrected := Holm(out)
+	contrasts := make([]*Contrast, len(out))
 	for i := range out {
-		out[i].Interval, out[i].Corrected = intervals[i], corrected[i]
-		out[i].Verdict = out[i].verdict()
+		out[i].Interval, contrasts[i] = intervals[i], &out[i].Contrast
 	}
+	conclude(contrasts)
 	return out
 }
 
@@ -98,46 +112,62 @@ func counted(rows []bool, weights []float64) (sum float64) {
 	return sum
 }
 
-func (p Paired) verdict() string {
-	switch {
-	case !(p.Corrected < 0.05):
-		return Equal
-	case p.Difference > 0:
-		return Better
+// conclude corrects a family's p and says what they mean.
+func conclude(family []*Contrast) {
+	p := make([]float64, len(family))
+	for i, c := range family {
+		p[i] = c.P
 	}
-	return Worse
+	for i, corrected := range holm(p) {
+		c := family[i]
+		c.Corrected = corrected
+		switch {
+		case !(corrected < 0.05):
+			c.Verdict = Equal
+		case c.Difference > 0:
+			c.Verdict = Better
+		default:
+			c.Verdict = Worse
+		}
+	}
 }
 
 // Turned is the same with the models' parts exchanged.
-func (p Paired) Turned() Paired {
-	p.OnlyThis, p.OnlyOther = p.OnlyOther, p.OnlyThis
-	p.Difference = float64(p.OnlyThis-p.OnlyOther) / float64(p.Total) // never −0
-	p.Interval = [2]float64{0 - p.Interval[1], 0 - p.Interval[0]}     // nor here
-	p.Verdict = p.verdict()
-	return p
+func (d Discordant) Turned() Discordant { return Discordant{d.Total, d.OnlyOther, d.OnlyThis} }
+
+// Turned is the same with the models' parts exchanged.
+func (c Contrast) Turned() Contrast {
+	c.Difference, c.Interval = 0-c.Difference, [2]float64{0 - c.Interval[1], 0 - c.Interval[0]} // never −0
+	switch c.Verdict {
+	case Better:
+		c.Verdict = Worse
+	case Worse:
+		c.Verdict = Better
+	}
+	return c
 }
 
-// PairedColumns head the cells of a Paired.
-var PairedColumns = []string{"difference", "95% interval", "p", "corrected", ""}
+// ContrastColumns head the cells of a Contrast.
+var ContrastColumns = []string{"difference", "95% interval", "p", "corrected", ""}
 
 // Cells are for a table, in points of accuracy, with the models' names in the verdict.
-func (p Paired) Cells(this, other string) []string {
-	verdict := p.Verdict
+func (c Contrast) Cells(this, other string) []string {
+	verdict := c.Verdict
 	switch verdict {
 	case Better:
 		verdict = this + " is better"
 	case Worse:
 		verdict = other + " is better"
 	}
-	return []string{fmt.Sprintf("%+.1f", 100*p.Difference), fmt.Sprintf("%+.1f to %+.1f", 100*p.Interval[0], 100*p.Interval[1]),
-		fmt.Sprintf("%.2g", p.P), fmt.Sprintf("%.2g", p.Corrected), verdict}
+	return []string{fmt.Sprintf("%+.1f", 100*c.Difference), fmt.Sprintf("%+.1f to %+.1f", 100*c.Interval[0], 100*c.Interval[1]),
+		fmt.Sprintf("%.2g", c.P), fmt.Sprintf("%.2g", c.Corrected), verdict}
 }
 
-// McNemar is the two-sided p of McNemar's exact test (Psychometrika 12, 1947) of
+// mcNemar is the two-sided p of McNemar's exact test (Psychometrika 12, 1947) of
 // models of which each has so many rows right that the other has wrong: the
 // chance that as uneven a split, or a more uneven one, comes of fair coins.
 // It is the binomial test's, not its mid-p; without such rows it is 1.
-func McNemar(onlyThis, onlyOther int) float64 {
+func mcNemar(onlyThis, onlyOther int) float64 {
 	n, k := onlyThis+onlyOther, min(onlyThis, onlyOther)
 	if n == 2*k {
 		return 1
@@ -145,19 +175,57 @@ func McNemar(onlyThis, onlyOther int) float64 {
 	return min(1, 2*mathext.RegIncBeta(float64(n-k), float64(k+1), 0.5)) // P(X ≤ k) of X from Binomial(n, ½)
 }
 
-// Holm corrects the P of a family of tests so that the chance of a single false
+// Samples are the accuracies of a setting's runs with several seeds, and of another's,
+// two or more of each.
+type Samples struct{ This, Other []float64 }
+
+// CompareSamples tests pairs of one family for equal means by Welch's test (Biometrika
+// 34, 1947), two-sided, with its interval. It tells luck in training apart from a
+// difference between settings on these rows; that other rows would give other
+// accuracies it does not count.
+func CompareSamples(pairs []Samples) []Contrast {
+	out, family := make([]Contrast, len(pairs)), make([]*Contrast, len(pairs))
+	for i, p := range pairs {
+		out[i] = welch(p)
+		family[i] = &out[i]
+	}
+	conclude(family)
+	return out
+}
+
+func welch(p Samples) (c Contrast) {
+	mean, v := stat.MeanVariance(p.This, nil)
+	other, w := stat.MeanVariance(p.Other, nil)
+	n, m := float64(len(p.This)), float64(len(p.Other))
+	v, w = v/n, w/m // of the means
+	c.Difference, c.P = mean-other, 1
+	c.Interval = [2]float64{c.Difference, c.Difference}
+	if v+w == 0 { // runs all alike
+		if c.Difference != 0 {
+			c.P = 0
+		}
+		return c
+	}
+	t := distuv.StudentsT{Sigma: math.Sqrt(v + w), Nu: (v + w) * (v + w) / (v*v/(n-1) + w*w/(m-1))}
+	half := t.Quantile(0.975)
+	c.Interval = [2]float64{c.Difference - half, c.Difference + half}
+	c.P = 2 * t.CDF(-math.Abs(c.Difference))
+	return c
+}
+
+// holm corrects the p of a family of tests so that the chance of a single false
 // alarm among all stays below the level (Holm, Scandinavian Journal of Statistics
 // 6, 1979): the smallest counts times the number of tests, the next times one
 // less, and none less than a smaller one.
-func Holm(tests []Paired) []float64 {
-	order := make([]int, len(tests))
+func holm(p []float64) []float64 {
+	order := make([]int, len(p))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(tests[i].P, tests[j].P) })
-	out, least := make([]float64, len(tests)), 0.0
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(p[i], p[j]) })
+	out, least := make([]float64, len(p)), 0.0
 	for rank, i := range order {
-		least = max(least, min(1, float64(len(tests)-rank)*tests[i].P))
+		least = max(least, min(1, float64(len(p)-rank)*p[i]))
 		out[i] = least
 	}
 	return out

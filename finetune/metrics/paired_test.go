@@ -14,6 +14,10 @@ type pairedFixture struct {
 	Right           [][]int
 	McNemar         [][3]float64
 	All, Some       []Paired
+	Welch           []struct {
+		This, Other []float64
+		Contrast
+	}
 }
 
 func bools(list []int) []bool {
@@ -24,17 +28,22 @@ func bools(list []int) []bool {
 	return out
 }
 
-func TestPairedAgainstStatsmodels(t *testing.T) {
+func readPaired(t *testing.T) (f pairedFixture) {
+	t.Helper()
 	data, err := os.ReadFile("testdata/paired.json")
-	var f pairedFixture
 	if err == nil {
 		err = json.Unmarshal(data, &f)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	return f
+}
+
+func TestPairedAgainstStatsmodels(t *testing.T) {
+	f := readPaired(t)
 	for _, c := range f.McNemar {
-		if got := McNemar(int(c[0]), int(c[1])); !(math.Abs(got-c[2]) <= 1e-9*c[2]) {
+		if got := mcNemar(int(c[0]), int(c[1])); !(math.Abs(got-c[2]) <= 1e-9*c[2]) {
 			t.Errorf("McNemar of %g and %g: %g, want %g", c[0], c[1], got, c[2])
 		}
 	}
@@ -51,8 +60,35 @@ func TestPairedAgainstStatsmodels(t *testing.T) {
 		}
 		for i, got := range ComparePairs(pairs, f.Groups, 1) {
 			checkPaired(t, c.name, i, got, c.want[i])
-			checkPaired(t, c.name+", turned", i, got.Turned(), c.want[i].Turned())
+			checkPaired(t, c.name+", turned", i, turned(got), turned(c.want[i]))
 		}
+	}
+}
+
+func turned(p Paired) Paired { return Paired{p.Discordant.Turned(), p.Contrast.Turned()} }
+
+func TestWelchAgainstScipy(t *testing.T) {
+	var pairs []Samples
+	for _, one := range readPaired(t).Welch {
+		pairs = append(pairs, Samples{one.This, one.Other})
+	}
+	for i, got := range CompareSamples(pairs) {
+		want := readPaired(t).Welch[i]
+		for _, v := range [][2]float64{{got.Difference, want.Difference}, {got.Interval[0], want.Interval[0]}, {got.Interval[1], want.Interval[1]},
+			{got.P, want.P}, {got.Corrected, want.Corrected}} {
+			if !(math.Abs(v[0]-v[1]) <= 1e-9) {
+				t.Errorf("samples %d: %+v, want %+v", i, got, want.Contrast)
+				break
+			}
+		}
+		if (got.Verdict == Equal) != (want.Corrected >= 0.05) {
+			t.Errorf("samples %d: %q at p %g", i, got.Verdict, want.Corrected)
+		}
+	}
+	alike := []float64{0.5, 0.5}
+	got := CompareSamples([]Samples{{alike, alike}, {alike, []float64{0.25, 0.25, 0.25}}})
+	if got[0] != (Contrast{P: 1, Corrected: 1, Verdict: Equal}) || got[1] != (Contrast{0.25, [2]float64{0.25, 0.25}, 0, 0, Better}) {
+		t.Errorf("runs all alike: %+v", got)
 	}
 }
 
@@ -78,7 +114,7 @@ func checkPaired(t *testing.T, name string, i int, got, want Paired) {
 func TestEqualAnswersCannotBeToldApart(t *testing.T) {
 	right := []bool{true, false, true}
 	got := ComparePairs([]Pair{{This: right, Other: right}}, Alone(3), 1)[0]
-	if want := (Paired{Total: 3, P: 1, Corrected: 1, Verdict: Equal}); got != want || got.Turned() != want {
-		t.Errorf("%+v and turned %+v, want %+v", got, got.Turned(), want)
+	if want := (Paired{Discordant{Total: 3}, Contrast{P: 1, Corrected: 1, Verdict: Equal}}); got != want || turned(got) != want {
+		t.Errorf("%+v and turned %+v, want %+v", got, turned(got), want)
 	}
 }

@@ -46,7 +46,7 @@ func (r Report) writeTests(w io.Writer) error {
 	}
 	fmt.Fprintln(w, "probes of the best taps on the same images, points of accuracy; exact McNemar test, p corrected by Holm")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "\t%s\n", strings.Join(metrics.PairedColumns, "\t"))
+	fmt.Fprintf(t, "\t%s\n", strings.Join(metrics.ContrastColumns, "\t"))
 	for _, p := range r.Tests {
 		fmt.Fprintf(t, "%s − %s\t%s\n", p.Backbone, p.Against, strings.Join(p.Cells(p.Backbone, p.Against), "\t"))
 	}
