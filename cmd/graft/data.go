@@ -68,9 +68,15 @@ func datasetFlags() []cli.Flag {
 	}
 }
 
+func groupByFlag() cli.Flag {
+	return &cli.StringFlag{Name: "group-by", Usage: "images of one `GROUP` (person, film, patient) never stand on both sides of a split: a list's column, " +
+		"or a pattern of the images' names with the group in parentheses, as '^([^_]+)_'"}
+}
+
 // dataRef is the data set that the flags name.
 func dataRef(c *cli.Context) dataset.Ref {
-	return dataset.Ref{Path: c.String("data"), FERPlus: c.String("ferplus"), SkipBad: c.Bool("skip-bad"), Seed: c.Uint64("seed"), PerClass: c.Int("per-class")}
+	return dataset.Ref{Path: c.String("data"), FERPlus: c.String("ferplus"), SkipBad: c.Bool("skip-bad"), Seed: c.Uint64("seed"), PerClass: c.Int("per-class"),
+		GroupBy: c.String("group-by")}
 }
 
 // openDataset opens what the flags of datasetFlags say. Warnings and a summary

@@ -16,7 +16,7 @@ func dataAuditCommand() *cli.Command {
 			"value, tiny, cut short or not to be read; and how often each class is in each split.\n\n" +
 			"Example:\n   graft data audit --data fer2013.tar.gz --out audit\n\n" +
 			"--out gets audit.json, and a CSV and a Parquet file of the rows of each finding.",
-		Flags: []cli.Flag{dataFlag(), perClassFlag(), seedFlag(), jsonFlag(), outFlag("`FOLDER` for the findings"),
+		Flags: []cli.Flag{dataFlag(), groupByFlag(), perClassFlag(), seedFlag(), jsonFlag(), outFlag("`FOLDER` for the findings"),
 			atLeast(0, &cli.IntFlag{Name: "tiny", Value: audit.DefaultTiny, Usage: "images with a side below so many `PIXELS` are tiny"}),
 		},
 		Action: dataAudit,

@@ -40,7 +40,7 @@ func evalCommand() *cli.Command {
 			&cli.BoolFlag{Name: "use-flip", Usage: "with --knn: mirrored images are neighbours too, and the votes of both views of an image are averaged"},
 			&cli.StringFlag{Name: "data", Usage: "`DATASET` other than the one that a cnn or vit was trained on; the images for a head or an exported file"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the synthetic set"},
-			perClassFlag(), skipBadFlag(),
+			perClassFlag(), skipBadFlag(), groupByFlag(),
 			&cli.StringFlag{Name: "model", Usage: "with --data, of a head: the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
 			atLeast(1, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"}),
 			&cli.Float64Flag{Name: "conformal", Usage: "of a run: sets of classes that hold the right one with this `COVERAGE`, such as 0.9, fitted on what its training held out; judged by coverage and size",

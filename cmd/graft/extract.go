@@ -45,7 +45,7 @@ func extractCommand() *cli.Command {
 			&cli.StringFlag{Name: "shard", Usage: "make only part `I/N` of the store's shards, I from 0 to N-1 (default: all)"},
 			&cli.BoolFlag{Name: "strict", Usage: "stop at a bad image file instead of leaving it out"},
 			atLeast(0, &cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"}),
-			seedFlag(), jsonFlag()),
+			groupByFlag(), seedFlag(), jsonFlag()),
 		Action: resumes(extractAction),
 	}
 }

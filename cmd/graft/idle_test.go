@@ -23,7 +23,7 @@ import (
 var alwaysLive = map[string]string{
 	"setup":             "gpu from json",
 	"doctor":            "json",
-	"data audit":        "data json out tiny",
+	"data audit":        "group-by data json out tiny",
 	"data info":         "data ferplus skip-bad json fingerprint",
 	"data convert":      "data skip-bad out",
 	"data synth":        "per-class seed out",
@@ -32,15 +32,15 @@ var alwaysLive = map[string]string{
 	"model export":      "weights out precision json",
 	"model info":        "json",
 	"model check":       "seed json",
-	"rank":              "data skip-bad provider threads sample split taps batch seed json",
-	"extract":           "data skip-bad provider threads model out taps split flip batch dtype shard-rows shard strict limit json",
+	"rank":              "group-by data skip-bad provider threads sample split taps batch seed json",
+	"extract":           "group-by data skip-bad provider threads model out taps split flip batch dtype shard-rows shard strict limit json",
 	"embeddings info":   "verify json",
 	"embeddings verify": "json",
 	"embeddings export": "out taps split flip",
-	"train head":        "embeddings out taps recipe class-weights use-flip model force threads json folds",
-	"train cnn": "data out seeds folds recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
+	"train head":        "group-by embeddings out taps recipe class-weights use-flip model force threads json folds",
+	"train cnn": "group-by data out seeds folds recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads arch side channels",
-	"train vit": "data out seeds folds recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
+	"train vit": "group-by data out seeds folds recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads side channels patch width depth heads mlp tied projection spare-token " +
 		"norm pool init stem dropout standardize",
 	"import":     "model weights key out classes data image-side mirror force side channels",
@@ -111,12 +111,12 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y", "--standardize"},
 	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y", "--stem 3"},
 	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y --image-side 32", "--fit crop"},
-	{"eval", "--knn 3 --embeddings FOLDER", "--conformal 0.9 --data CSV --seed 2 --per-class 3 --skip-bad --model x --batch 3 --provider cpu --device 1 --allow-fallback"},
-	{"eval", "HEAD", "--vote equal --taps cls --center --use-flip --seed 2 --per-class 3 --skip-bad --model x --batch 3 --provider cpu --device 1 --allow-fallback"},
+	{"eval", "--knn 3 --embeddings FOLDER", "--conformal 0.9 --data CSV --seed 2 --per-class 3 --group-by x --skip-bad --model x --batch 3 --provider cpu --device 1 --allow-fallback"},
+	{"eval", "HEAD", "--vote equal --taps cls --center --use-flip --seed 2 --per-class 3 --group-by x --skip-bad --model x --batch 3 --provider cpu --device 1 --allow-fallback"},
 	{"eval", "HEAD --data CSV", "--embeddings FOLDER --seed 2 --per-class 3"},
 	{"eval", "HEAD --data CSV --provider cpu", "--device 1 --allow-fallback"},
 	{"eval", "CNN", "--embeddings FOLDER --knn 3 --batch 3 --provider cpu --model x"},
-	{"eval", "CNN", "--seed 2 --per-class 3 --skip-bad"},
+	{"eval", "CNN", "--seed 2 --per-class 3 --group-by x --skip-bad"},
 	{"eval", "FILE --data CSV", "--conformal 0.9 --model x --embeddings FOLDER"},
 	{"predict", "CNN CSV", "--model x --provider cpu --device 1 --allow-fallback --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls"},
 	{"predict", "FILE CSV", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls"},

@@ -15,7 +15,7 @@ import (
 // networkFlags are those of graft train cnn and vit.
 func networkFlags(net nets.Net) []cli.Flag {
 	return slices.Concat([]cli.Flag{
-		dataFlag(),
+		dataFlag(), groupByFlag(),
 		&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
 		&cli.StringFlag{Name: "recipe", Value: run.RecipeStudy, Usage: "`RECIPE`: study or strong"},
 		&cli.StringFlag{Name: "augment", DefaultText: recipes, Usage: "changes to training images: `TEXT` such as hflip,shift=0.1,rotate=10, or none"},

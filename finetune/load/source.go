@@ -191,8 +191,11 @@ func openStore(r *run.Run, path string) (*store.Store, error) {
 	if err != nil && own && !exists(path) {
 		return nil, fmt.Errorf("the embeddings that run %s was trained on are not at %s any more; name a store with --embeddings", r.Dir, path)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = checkStore(r, s)
 	}
-	return s, checkStore(r, s)
+	if by := r.Config.Head.GroupBy; err == nil && by != "" && s.Grouped() {
+		err = s.GroupBy(by)
+	}
+	return s, err
 }

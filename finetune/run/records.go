@@ -89,6 +89,7 @@ type HeadRecord struct {
 	Dim          int                `json:"dim"`  // of the concatenated features
 	Standardize  bool               `json:"standardize"`
 	UseFlip      bool               `json:"use_flip"`
+	GroupBy      string             `json:"group_by,omitempty"` // a pattern, see Store.GroupBy
 	ClassWeights string             `json:"class_weights"`
 	Settings     map[string]float64 `json:"settings,omitempty"` // the recipe's own numbers
 	Lambda       *float64           `json:"lambda,omitempty"`

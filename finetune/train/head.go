@@ -28,6 +28,7 @@ type HeadConfig struct {
 	Recipe       string   // run.RecipeLBFGS (also ""), run.RecipeStudy or run.RecipeStrong
 	Lambda       *float64 // strength of run.RecipeLBFGS, above 0: the penalty is λ/2·‖W‖² beside the mean loss; nil: chosen
 	ClassWeights string   // WeightsNone (also "") or WeightsBalanced
+	GroupBy      string   // a pattern of the user's own groups in the rows' IDs, see Store.GroupBy; may be empty
 	UseFlip      bool     // train on mirrored images too, and average both's logits at test
 	// Descent is how the other recipes train; nil for their defaults. Its class weights are ClassWeights, its seed is
 	// Seed and its threads are Threads.
@@ -145,7 +146,10 @@ type heads struct {
 
 func (t HeadTraining) read(ctx context.Context) (h heads, err error) {
 	h = heads{c: t.c, measured: &head.Measured{}}
-	if h.store, err = openStore(ctx, t.c.Embeddings, t.c.Taps, t.c.Model); err == nil {
+	if h.store, err = openStore(ctx, t.c.Embeddings, t.c.Taps, t.c.Model); err == nil && t.c.GroupBy != "" {
+		err = h.store.GroupBy(t.c.GroupBy)
+	}
+	if err == nil {
 		h.features, err = load.ReadFeatures(h.store.Store, h.store.taps, dataset.Train, t.c.UseFlip)
 	}
 	return h, err
@@ -159,6 +163,9 @@ func (h heads) images() (run.Rows, int) {
 func (h heads) settings() (map[string]string, error) {
 	s := map[string]string{"embeddings": h.store.manifest, "taps": strings.Join(h.store.taps, ","), "use flip": strconv.FormatBool(h.c.UseFlip),
 		"recipe": h.c.Recipe, "class weights": h.c.ClassWeights}
+	if h.c.GroupBy != "" {
+		s["group by"] = h.c.GroupBy
+	}
 	if h.c.Lambda != nil {
 		s["lambda"] = fmt.Sprint(*h.c.Lambda)
 	}
@@ -170,7 +177,7 @@ func (h heads) settings() (map[string]string, error) {
 
 func (h heads) train(ctx context.Context, p part, o Observer) (Result, error) {
 	c, s, classes := h.c, h.store, h.store.Classes()
-	how := run.HeadRecord{Recipe: c.Recipe, Taps: s.taps, UseFlip: c.UseFlip, ClassWeights: c.ClassWeights}
+	how := run.HeadRecord{Recipe: c.Recipe, Taps: s.taps, UseFlip: c.UseFlip, GroupBy: c.GroupBy, ClassWeights: c.ClassWeights}
 	source := load.Source(load.Store{Store: s.Store, Head: how})
 	judged, f, measured := source, h.features, h.measured
 	if p.fold != "" {
@@ -213,8 +220,10 @@ func (h heads) descend(ctx context.Context, f load.Features, watched load.Source
 	l.record.Recipe, l.watched, l.place = h.c.Recipe, watched, p.place
 	l.identity = map[string]string{"embeddings": s.manifest, "taps": strings.Join(s.taps, ","),
 		"use flip": strconv.FormatBool(h.c.UseFlip), "holdout": fmt.Sprint(d.Holdout)}
-	if p.fold != "" {
-		l.identity["fold"] = p.fold
+	for what, is := range map[string]string{"fold": p.fold, "group by": h.c.GroupBy} {
+		if is != "" {
+			l.identity[what] = is
+		}
 	}
 	o.training(len(l.labels), x.Dim, len(s.Classes()), h.c.Recipe)
 	return l.learn(ctx, o)

@@ -34,7 +34,6 @@ type Sample struct {
 	ID    string  // Training_00042 (zero-based row) for CSV files, the member's path for folders, both unique; for lists the path as listed, which may come again
 	Split string  // one of Dataset.Splits
 	Label int     // index into Dataset.Classes
-	Group string  // Ref.GroupBy's name for what the image belongs to (person, film …), "" without
 	Votes []uint8 // FER+: votes for neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face; nil without FER+
 }
 
@@ -52,15 +51,17 @@ type Dataset struct {
 	Splits   []string
 	Samples  []Sample
 	Bad      []Bad    // left out; empty unless Ref.SkipBad
+	GroupBy  string   // Ref.GroupBy
 	Warnings []string // what is odd but usable, such as FER2013 with other counts than published
 
 	form      form
 	src       source
 	skipBad   bool
-	again     bool  // IDs may come again
-	published []int // sizes of Splits that differ from what is there are told; nil for most sets
-	rows      []int // zero-based row of the CSV by sample; nil where unknown
-	total     int   // rows of the CSV, good and bad
+	groups    []string // what Ref.GroupBy finds by sample, "" for none; nil without it
+	again     bool     // IDs may come again
+	published []int    // sizes of Splits that differ from what is there are told; nil for most sets
+	rows      []int    // zero-based row of the CSV by sample; nil where unknown
+	total     int      // rows of the CSV, good and bad
 }
 
 // Name is Ref.Name of its Path.
@@ -103,7 +104,9 @@ func (d *Dataset) Image(ctx context.Context, i int) (preprocess.Image, error) {
 // Content tells sample i, whose image is im, from other images.
 func (d *Dataset) Content(i int, im preprocess.Image) duplicate.Content {
 	c := duplicate.Of(im)
-	c.Group = d.Samples[i].Group
+	if d.groups != nil {
+		c.Group = d.groups[i]
+	}
 	return c
 }
 

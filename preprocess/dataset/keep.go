@@ -23,6 +23,9 @@ func (d *Dataset) keep(kept []int) {
 	if d.rows != nil {
 		d.rows = pick(d.rows, kept)
 	}
+	if d.groups != nil {
+		d.groups = pick(d.groups, kept)
+	}
 	d.src.keep(kept)
 }
 

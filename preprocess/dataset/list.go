@@ -22,7 +22,7 @@ import (
 // ListPrefix opens a list: "list:" and the path of a text file, plain or in
 // gzip, with one image a line, path[,label[,split]]. Fields follow CSV's rules of
 // quotes; empty lines and those that start with # do not count. The first line
-// may be a header of these names in any order.
+// may be a header of these names in any order, and of the column of Ref.GroupBy.
 //
 // Relative paths start at the list's folder. The order is the list's, and a path
 // may come again. Lists without labels have the one class "unlabelled", lists
@@ -88,7 +88,12 @@ func (listForm) open(ctx context.Context, d *Dataset, in *input) error {
 		return fmt.Errorf("%s: list has more than %d lines", d.Path, maxMembers)
 	}
 	d.Samples = make([]Sample, 0, lines)
-	l := &listReader{d: d, labels: map[string]int{}, splits: map[string]string{}}
+	l := &listReader{d: d, labels: map[string]int{}, splits: map[string]string{}, groups: map[string]string{}}
+	if group, err := Grouper(in.GroupBy); err != nil {
+		return err
+	} else if group == nil {
+		l.groupBy = strings.ToLower(in.GroupBy)
+	}
 	if err := readList(ctx, path, in.progress, l.line); err != nil {
 		return fmt.Errorf("%s: %w", d.Path, err)
 	}
@@ -154,12 +159,14 @@ func unpacked(r *bufio.Reader) (io.Reader, error) {
 // listReader makes samples of lines. What samples share is stored once.
 type listReader struct {
 	d       *Dataset
-	columns []int // of path, label and split, -1 for none; nil before the first line
+	columns []int  // of path, label, split and group, -1 for none; nil before the first line
+	groupBy string // the name of the last
 	fields  [][]byte
 	ids     arena
 	labels  map[string]int // in the order of their coming
 	names   []string
 	splits  map[string]string // as written → as called here
+	groups  map[string]string // each once
 }
 
 // arena keeps many short strings in few blocks.

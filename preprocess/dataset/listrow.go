@@ -46,13 +46,17 @@ func (l *listReader) start() (header bool, err error) {
 	if !header {
 		names = listColumns[:min(len(l.fields), len(listColumns))]
 	}
-	l.columns = []int{-1, -1, -1}
+	wanted := append(slices.Clone(listColumns), l.groupBy)
+	l.columns = []int{-1, -1, -1, -1}
 	for i, name := range names {
-		c := slices.Index(listColumns, name)
-		if c < 0 || l.columns[c] >= 0 {
-			return header, fmt.Errorf("header %q: want path, label and split, each once", name)
+		c := slices.Index(wanted, name)
+		if c < 0 || name == "" || l.columns[c] >= 0 {
+			return header, fmt.Errorf("header %q: want %s, each once", name, strings.Join(slices.DeleteFunc(wanted, func(s string) bool { return s == "" }), ", "))
 		}
 		l.columns[c] = i
+	}
+	if l.groupBy != "" && l.columns[3] < 0 {
+		return header, fmt.Errorf("no column %q to group by; a list's columns are named by its first line, here %s", l.groupBy, strings.Join(names, ", "))
 	}
 	return header, nil
 }
@@ -82,7 +86,20 @@ func (l *listReader) add() error {
 		return err
 	}
 	l.d.Samples = append(l.d.Samples, Sample{ID: l.ids.keep(path), Split: split, Label: label})
+	if l.columns[3] >= 0 {
+		l.d.groups = append(l.d.groups, l.group())
+	}
 	return nil
+}
+
+// group is the name in the column to group by.
+func (l *listReader) group() string {
+	name := l.column(3, "")
+	if g, known := l.groups[string(name)]; known {
+		return g
+	}
+	l.groups[string(name)] = string(name)
+	return l.groups[string(name)]
 }
 
 // column is field c, or what stands for it in a list without that column.

@@ -17,7 +17,11 @@ type Ref struct {
 	Seed     uint64 `json:"seed,omitempty"`      // of the synthetic set
 	PerClass int    `json:"per_class,omitempty"` // synthetic training images a class; 0 means DefaultPerClass
 	SkipBad  bool   `json:"skip_bad,omitempty"`  // list bad rows and images in Bad and leave them out instead of failing
-	Verify   bool   `json:"-"`                   // decode every image file at Open; CSV files are always checked whole
+	// GroupBy names the user's own groups, such as persons or films: a column of a list
+	// with a header, or a regular expression with one group in parentheses, which is
+	// looked for in the images' IDs.
+	GroupBy string `json:"group_by,omitempty"`
+	Verify  bool   `json:"-"` // decode every image file at Open; CSV files are always checked whole
 }
 
 // cut splits Path into the word before it, which decides the form, and the file or

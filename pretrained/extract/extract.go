@@ -167,7 +167,7 @@ func (c *Config) plan(ctx context.Context) ([]int, store.Manifest, error) {
 		},
 		Dataset: store.Dataset{
 			Name: c.Data.Name(), Fingerprint: fingerprint,
-			Classes: c.Data.Classes, Splits: c.splits(), Limit: c.Limit,
+			Classes: c.Data.Classes, Splits: c.splits(), Limit: c.Limit, GroupBy: c.Data.GroupBy,
 		},
 		Flip: c.Flip, DType: store.DType(c.DType), Batch: c.Batch, ShardRows: c.ShardRows, Samples: len(indices),
 	}

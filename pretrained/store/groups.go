@@ -3,11 +3,13 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
 	"graft/internal/parallel"
 	"graft/internal/parquetfile"
+	"graft/preprocess/dataset"
 	"graft/preprocess/duplicate"
 )
 
@@ -48,6 +50,28 @@ func (s *Store) readGroups() error {
 				groupsPath, i, r.Index, r.Group, s.rows[i].Index, i)
 		}
 		s.rows[i].Content, s.rows[i].Group = r.Content(), int(r.Group)
+	}
+	return nil
+}
+
+// GroupBy joins the rows in whose IDs a pattern finds one group, see dataset.Grouper,
+// beside those that are the same. Nothing is written.
+func (s *Store) GroupBy(pattern string) error {
+	group, err := dataset.Grouper(pattern)
+	if err == nil && group == nil {
+		err = fmt.Errorf("group by %q: want a pattern with the group in parentheses, such as '^([^_]+)_'; columns are read by extract", pattern)
+	}
+	if err == nil && !s.Grouped() {
+		err = errors.New("it is not known which rows are the same; the same graft extract again adds that")
+	}
+	for i := 0; err == nil && i < len(s.rows); i++ {
+		s.rows[i].Content.Group, err = group(s.rows[i].ID)
+	}
+	if err != nil {
+		return fmt.Errorf("store %s: %w", s.dir, err)
+	}
+	for i, g := range s.groupRows() {
+		s.rows[i].Group = int(g.Group)
 	}
 	return nil
 }

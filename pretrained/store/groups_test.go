@@ -100,3 +100,30 @@ func TestGroupsOfAnOldStore(t *testing.T) {
 	}
 	checkGroups(t, dir)
 }
+
+// A pattern of the user's joins rows beside those that are the same.
+func TestGroupBy(t *testing.T) {
+	f := newFixture(10, store.Float32, false)
+	for i := range f.rows {
+		f.rows[i].Content = contentOf(f.rows[i].Index)
+	}
+	dir := t.TempDir()
+	f.write(t, dir)
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.GroupBy(`^face-(0)`); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range s.Rows() {
+		if r.Group != 0 {
+			t.Errorf("row %d is in group %d, want one of all", i, r.Group)
+		}
+	}
+	for _, bad := range []string{"person", "^(dog)", "(a)(b)"} {
+		if err := s.GroupBy(bad); err == nil || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
