@@ -1,7 +1,6 @@
 package graph_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -376,11 +375,7 @@ func checkONNX(t *testing.T, o *operation) {
 func runONNX(t *testing.T, m *onnx.Model, elements int) []float64 {
 	t.Helper()
 	orttest.Require(t)
-	var file bytes.Buffer
-	if _, err := m.WriteTo(&file); err != nil {
-		t.Fatal(err)
-	}
-	s, err := ort.OpenBytes(file.Bytes(), session.Options{Provider: "cpu", Threads: 1})
+	s, err := ort.OpenModel(m, session.Options{Provider: "cpu", Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

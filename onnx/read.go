@@ -51,17 +51,6 @@ func openWith(path string, headerOnly bool) (*Model, error) {
 	return m, nil
 }
 
-// Read reads a model of size bytes from r, as Open does, but for external data. r must stay readable
-// while weights are needed.
-func Read(r io.ReaderAt, size int64) (*Model, error) {
-	return (&reader{r: r, size: size}).read()
-}
-
-// ReadHeader reads from r what OpenHeader reads.
-func ReadHeader(r io.ReaderAt, size int64) (*Model, error) {
-	return (&reader{r: r, size: size, headerOnly: true}).read()
-}
-
 // reader splits a file into its structure, which it holds, and its weights,
 // which it does not.
 type reader struct {

@@ -20,7 +20,9 @@ func Available() error { return ort.Available() }
 func OpenModel(m *onnx.Model, o session.Options) (session.Session, error) { return ort.OpenModel(m, o) }
 
 // openFile starts a session on the file as it is.
-func openFile(path string, o session.Options) (session.Session, error) { return ort.Open(path, o) }
+func openFile(f *File, o session.Options) (session.Session, error) {
+	return ort.Open(f.Path, f.Header, o)
+}
 
 // Try starts a session on the CPU on a file that was written, and ends it: what a
 // runtime refuses is better known before the file takes its name. Where nothing here

@@ -32,7 +32,7 @@ func (f *File) OpenSession(o session.Options) (session.Session, error) {
 	if f.Own() {
 		open = openTuned
 	}
-	s, err := open(f.Path, o)
+	s, err := open(f, o)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +42,8 @@ func (f *File) OpenSession(o session.Options) (session.Session, error) {
 	return s, nil
 }
 
-func openTuned(path string, o session.Options) (s session.Session, err error) {
-	m, err := onnx.Open(path)
+func openTuned(f *File, o session.Options) (s session.Session, err error) {
+	m, err := onnx.Open(f.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func openTuned(path string, o session.Options) (s session.Session, err error) {
 		s, err = OpenModel(m, o)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
 	return s, nil
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"graft/onnx"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/precision"
 	"graft/onnx/session"
@@ -48,7 +47,7 @@ func TestTunedGivesTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		want := runWith(t, path, "", ort.Open)
+		want := runWith(t, path, "", orttest.Open)
 		for _, outs := range strings.Fields(tc.outs) {
 			for name, got := range runWith(t, path, outs, OpenSession) {
 				if d := distance(got, want[name]); !(d <= 2e-6) {
@@ -126,6 +125,16 @@ func TestForeignSessionIsLeftAlone(t *testing.T) {
 	defer s.Close()
 	if len(s.Outputs()) != len(m.Outputs) {
 		t.Errorf("%d outputs, want all %d", len(s.Outputs()), len(m.Outputs))
+	}
+	f, err := OpenFile(foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Header.Outputs = f.Header.Outputs[:1] // to see that the header is not read a second time
+	if again, err := f.OpenSession(session.Options{Provider: session.CPU}); err != nil || len(again.Outputs()) != 1 {
+		t.Errorf("the file's header was read again (%v)", err)
+	} else if err := again.Close(); err != nil {
+		t.Error(err)
 	}
 	if _, err := OpenSession(path, session.Options{Provider: session.CPU, Outputs: []string{"nothing"}}); err == nil || !strings.Contains(err.Error(), "nothing") {
 		t.Errorf("an output that is not there: %v", err)

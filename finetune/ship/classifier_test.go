@@ -13,7 +13,6 @@ import (
 	"graft/finetune/run"
 	"graft/graph/lower"
 	"graft/onnx"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
 	"graft/preprocess"
@@ -61,7 +60,7 @@ func runtime(t *testing.T, m *onnx.Model, x any, n, outputs int) []float32 {
 	if err := m.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.Open(path, session.Options{Provider: session.CPU, Threads: 1})
+	s, err := orttest.Open(path, session.Options{Provider: session.CPU, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,6 @@ import (
 	"graft/onnx"
 	"graft/onnx/meta"
 	"graft/onnx/onnxpb"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
 	"graft/preprocess"
@@ -192,7 +191,7 @@ func TestExportedTemperature(t *testing.T) {
 // probabilities are the softmax of logits by the temperature; it returns the logits.
 func checkBatch(t *testing.T, path string, temperature float64) []float32 {
 	t.Helper()
-	s, err := ort.Open(path, session.Options{Provider: session.CPU})
+	s, err := orttest.Open(path, session.Options{Provider: session.CPU})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"graft/graph"
 	"graft/graph/engine"
 	"graft/onnx"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
 )
@@ -129,7 +128,7 @@ func runtime(t *testing.T, m *onnx.Model, x any, n int, size int) []float32 {
 	if err := m.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.Open(path, session.Options{Provider: "cpu", Threads: 1})
+	s, err := orttest.Open(path, session.Options{Provider: "cpu", Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

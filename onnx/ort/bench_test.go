@@ -16,13 +16,14 @@ func BenchmarkRun(b *testing.B) {
 	if err := Available(); err != nil {
 		b.Skipf("SKIPPED, ONNX Runtime is needed: %v", err)
 	}
-	data, _, err := tinyModel().Link()
+	m := tinyModel()
+	data, _, err := m.Link()
 	if err != nil {
 		b.Fatal(err)
 	}
 	x, y := []float32{1, 10}, make([]float32, 3)
 	b.Run("graft", func(b *testing.B) {
-		s, err := OpenBytes(data, session.Options{Provider: session.CPU, Threads: 1})
+		s, err := OpenModel(m, session.Options{Provider: session.CPU, Threads: 1})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package ort_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -10,18 +9,14 @@ import (
 	"graft/onnx/session"
 )
 
-// Runs a model on the CPU. Without the library, Open says how to install it.
+// Runs a model on the CPU. Without the library, OpenModel says how to install it.
 func Example() {
 	m := &onnx.Model{Name: "double", Opset: 17}
 	b := onnx.NewBuilder(m)
 	x := b.Input("x", onnx.Float32, onnx.Dim{Name: "N"})
 	b.Output("y", b.Op("Mul", "y", []string{x, b.Float32s("two", []float32{2})}), onnx.Float32, onnx.Dim{Name: "N"})
-	var file bytes.Buffer
-	if _, err := m.WriteTo(&file); err != nil {
-		fmt.Println(err)
-	}
 
-	s, err := ort.OpenBytes(file.Bytes(), session.Options{Provider: session.CPU})
+	s, err := ort.OpenModel(m, session.Options{Provider: session.CPU})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"graft/onnx"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
 )
@@ -42,7 +41,7 @@ func TestJoinedModelRuns(t *testing.T) {
 	if err := m.WriteFile(joined); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.Open(joined, session.Options{Provider: session.CPU})
+	s, err := orttest.Open(joined, session.Options{Provider: session.CPU})
 	if err != nil {
 		t.Fatal(err)
 	}

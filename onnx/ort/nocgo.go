@@ -17,10 +17,7 @@ func loaded() (Library, error) { return Library{}, errNoCgo }
 func Available() error { return errNoCgo }
 
 // Open is the error of Available.
-func Open(string, session.Options) (session.Session, error) { return nil, errNoCgo }
-
-// OpenBytes is the error of Available.
-func OpenBytes([]byte, session.Options) (session.Session, error) { return nil, errNoCgo }
+func Open(string, *onnx.Model, session.Options) (session.Session, error) { return nil, errNoCgo }
 
 // OpenModel is the error of Available.
 func OpenModel(*onnx.Model, session.Options) (session.Session, error) { return nil, errNoCgo }

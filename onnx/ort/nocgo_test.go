@@ -16,8 +16,7 @@ import (
 func TestWithoutCgo(t *testing.T) {
 	calls := map[string]func() error{
 		"Available": Available,
-		"Open":      func() error { _, err := Open("m.onnx", session.Options{}); return err },
-		"OpenBytes": func() error { _, err := OpenBytes([]byte{1}, session.Options{}); return err },
+		"Open":      func() error { _, err := Open("m.onnx", nil, session.Options{}); return err },
 		"OpenModel": func() error { _, err := OpenModel(&onnx.Model{}, session.Options{}); return err },
 		"Install":   func() error { _, err := Install(context.Background(), InstallOptions{}); return err },
 	}

@@ -3,7 +3,6 @@
 package ort
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -22,8 +21,7 @@ type ortSession struct {
 	controls        chan *native.RunOptions // one for each call that may run
 	inputs, outputs []onnx.Value
 	all             []onnx.Value // outputs of the model, also those not opened
-	metadata        map[string]string
-	version         string // of the library
+	version         string       // of the library
 	provider        session.Provider
 	passed          []error
 	warm            bool // has run once, of accelerators
@@ -34,31 +32,20 @@ type model struct {
 	path   string
 	data   []byte
 	folder string // of weights that data leaves in another file
-	header func() (*onnx.Model, error)
+	header *onnx.Model
 }
 
-// Open loads the model at path. A named provider that cannot run all of the
-// model is an error that says what is missing.
-func Open(path string, o session.Options) (session.Session, error) {
+// Open loads the model at path, whose header onnx.OpenHeader read. A named provider
+// that cannot run all of the model is an error that says what is missing.
+func Open(path string, header *onnx.Model, o session.Options) (session.Session, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	s, err := open(model{path: path, header: func() (*onnx.Model, error) { return onnx.OpenHeader(path) }}, o)
+	s, err := open(model{path: path, header: header}, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
-}
-
-// OpenBytes loads a model that lies in memory. The bytes are not needed after
-// it returns.
-func OpenBytes(data []byte, o session.Options) (session.Session, error) {
-	if len(data) == 0 {
-		return nil, errors.New("model: no bytes")
-	}
-	return open(model{data: data, header: func() (*onnx.Model, error) {
-		return onnx.ReadHeader(bytes.NewReader(data), int64(len(data)))
-	}}, o)
 }
 
 // OpenModel loads a model that onnx.Open read and that may have been changed
@@ -69,7 +56,7 @@ func OpenModel(m *onnx.Model, o session.Options) (session.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(model{data: data, folder: folder, header: func() (*onnx.Model, error) { return m, nil }}, o)
+	return open(model{data: data, folder: folder, header: m}, o)
 }
 
 func open(m model, o session.Options) (session.Session, error) {
@@ -81,12 +68,8 @@ func open(m model, o session.Options) (session.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	header, err := m.header()
-	if err != nil {
-		return nil, err
-	}
-	s := &ortSession{inputs: header.Inputs, all: header.Outputs, metadata: header.Metadata, version: lib.Version}
-	if s.outputs, err = session.SelectOutputs(header.Outputs, o.Outputs); err != nil {
+	s := &ortSession{inputs: m.header.Inputs, all: m.header.Outputs, version: lib.Version}
+	if s.outputs, err = session.SelectOutputs(s.all, o.Outputs); err != nil {
 		return nil, err
 	}
 	if len(s.inputs) == 0 || len(s.outputs) == 0 {
@@ -163,13 +146,12 @@ func (m model) load(in, out []string, so *native.SessionOptions) (*native.Dynami
 	return native.NewDynamicAdvancedSessionWithONNXData(m.data, in, out, so)
 }
 
-func (s *ortSession) Inputs() []onnx.Value        { return slices.Clone(s.inputs) }
-func (s *ortSession) Outputs() []onnx.Value       { return slices.Clone(s.all) }
-func (s *ortSession) Metadata() map[string]string { return s.metadata }
-func (s *ortSession) Provider() session.Provider  { return s.provider }
-func (s *ortSession) PassedOver() []error         { return s.passed }
-func (s *ortSession) RuntimeVersion() string      { return s.version }
-func (s *ortSession) Streams() int                { return cap(s.controls) }
+func (s *ortSession) Inputs() []onnx.Value       { return slices.Clone(s.inputs) }
+func (s *ortSession) Outputs() []onnx.Value      { return slices.Clone(s.all) }
+func (s *ortSession) Provider() session.Provider { return s.provider }
+func (s *ortSession) PassedOver() []error        { return s.passed }
+func (s *ortSession) RuntimeVersion() string     { return s.version }
+func (s *ortSession) Streams() int               { return cap(s.controls) }
 
 // Close must not be called while Run is at work.
 func (s *ortSession) Close() error {

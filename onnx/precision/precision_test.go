@@ -11,7 +11,6 @@ import (
 
 	"graft/onnx"
 	"graft/onnx/onnxpb"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
 )
@@ -71,7 +70,7 @@ func run(t *testing.T, m *onnx.Model) []float32 {
 	if err := m.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.Open(path, session.Options{Provider: session.CPU, Threads: 1})
+	s, err := orttest.Open(path, session.Options{Provider: session.CPU, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,6 @@ type Session interface {
 	Inputs() []onnx.Value
 	// Outputs are the model's outputs, all of them, whatever Options.Outputs says.
 	Outputs() []onnx.Value
-	// Metadata holds the model's metadata_props.
-	Metadata() map[string]string
 	// Provider is the provider that runs the model, never Auto. With AllowFallback
 	// parts of the model may run on the CPU beside it.
 	Provider() Provider

@@ -78,7 +78,7 @@ func (n *network) tuned(t *testing.T) (m *onnx.Model, want, got []float32) {
 		t.Fatal(err)
 	}
 	o := session.Options{Provider: session.CPU, Threads: 1}
-	plain, err := ort.Open(path, o)
+	plain, err := orttest.Open(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"graft/onnx"
-	"graft/onnx/ort"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
 	"graft/preprocess"
@@ -230,7 +229,7 @@ func openExport(t *testing.T, m *Model) session.Session {
 
 func openSession(t *testing.T, path string) session.Session {
 	t.Helper()
-	s, err := ort.Open(path, session.Options{Provider: session.CPU, Threads: 1})
+	s, err := orttest.Open(path, session.Options{Provider: session.CPU, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,9 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"graft/onnx"
 	"graft/onnx/ort"
+	"graft/onnx/session"
 )
 
 // Require skips the test, loudly, when ONNX Runtime's library is not installed,
@@ -23,6 +25,15 @@ func Require(t testing.TB) {
 	default:
 		t.Skipf("SKIPPED, ONNX Runtime is needed: %v", err)
 	}
+}
+
+// Open is ort.Open, which reads the header too.
+func Open(path string, o session.Options) (session.Session, error) {
+	header, err := onnx.OpenHeader(path)
+	if err != nil {
+		return nil, err
+	}
+	return ort.Open(path, header, o)
 }
 
 // Int8Saturates tells processors whose sums of 8-bit products may saturate (see
