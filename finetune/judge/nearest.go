@@ -60,7 +60,7 @@ func EvaluateNearest(ctx context.Context, c NearestConfig) (e Evaluation, err er
 	if c.Center {
 		name += ", centred"
 	}
-	m := memory{n.train.Contents, "the images whose labels the neighbours have"}
+	m := memory{n.train.Contents, "train, whose labels the neighbours have"}
 	if n.train.Contents == nil {
 		m = memory{}
 	}

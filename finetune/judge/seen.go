@@ -20,7 +20,7 @@ type memory struct {
 // where these are not known (nil), of the train split of what it is judged on.
 func recall(ctx context.Context, seen []duplicate.Content, s load.Source) (memory, error) {
 	if seen != nil {
-		return memory{seen, "the images that the model was trained on"}, nil
+		return memory{seen, "what the model was trained on"}, nil
 	}
 	if s.Splits().Rows[dataset.Train] == 0 {
 		return memory{}, nil
@@ -29,7 +29,7 @@ func recall(ctx context.Context, seen []duplicate.Content, s load.Source) (memor
 	if err != nil || seen == nil {
 		return memory{}, err
 	}
-	return memory{seen, "the split train of what is judged, since it is not known what the model was trained on"}, nil
+	return memory{seen, "train of what is judged, since it is not known what the model was trained on"}, nil
 }
 
 // mark tells of each row which group it is of, and whether the model has seen one of

@@ -83,7 +83,7 @@ func TestCleanAccuracyWhereLittleIsKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantClean(t, e.Reports, 53, "split train of what is judged")
+	wantClean(t, e.Reports, 53, "train of what is judged")
 	spec.Old = true
 	old := runtest.Store(t, t.TempDir(), spec)
 	if e, err = judge.Evaluate(t.Context(), judge.Config{Run: out, Embeddings: old}); err != nil {
@@ -162,5 +162,5 @@ func TestCleanAccuracyOfANetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantClean(t, e.Reports, 7, "split train of what is judged")
+	wantClean(t, e.Reports, 7, "train of what is judged")
 }

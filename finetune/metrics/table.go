@@ -173,5 +173,15 @@ func WriteTable(w io.Writer, reports ...Report) error {
 			row(f.name, f.text)
 		}
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	told := ""
+	for _, r := range reports {
+		if r.Clean != nil && r.Clean.Basis != told {
+			told = r.Clean.Basis
+			fmt.Fprintf(w, "clean: without the rows whose image, or a near duplicate of it, is in %s\n", told)
+		}
+	}
+	return nil
 }
