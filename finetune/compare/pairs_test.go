@@ -3,6 +3,7 @@ package compare_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -127,5 +128,59 @@ func TestPairsThatCannotBeTested(t *testing.T) {
 	}
 	if _, err := compare.Read(context.Background(), []string{usual}); err == nil || !strings.Contains(err.Error(), "predictions-test.csv") {
 		t.Errorf("error %v, want one on the file", err)
+	}
+}
+
+// foldRun is a folder of two folds whose images come in fours: of each four all are
+// right or none is, as the bits of right say.
+func foldRun(t *testing.T, dir string, right ...bool) string {
+	t.Helper()
+	var rows [2][]string
+	for i := range 4 * len(right) {
+		group := i / 4
+		answer := map[bool]string{true: "a", false: "b"}[right[group]]
+		rows[group%2] = append(rows[group%2], fmt.Sprintf("%d,i%d,a,%s,%d,1", i, i, answer, group/2)) // numbered anew in each fold
+	}
+	s := run.Summary{By: run.ByFold}
+	for k, list := range rows {
+		name := s.Name(uint64(k) + 1)
+		judgedRun(t, filepath.Join(dir, name), "x", list...)
+		if err := os.Rename(filepath.Join(dir, name, "predictions-test.csv"), filepath.Join(dir, name, "predictions-"+name+".csv")); err != nil {
+			t.Fatal(err)
+		}
+		reports, err := run.ReadMetrics(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports[0].Split = name
+		if err := os.Remove(filepath.Join(dir, name, "metrics.json")); err != nil {
+			t.Fatal(err)
+		}
+		if err := run.KeepReports(filepath.Join(dir, name), reports); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Add(dir, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// A cross-validation's interval draws groups whole: with all rows in fours it is as
+// wide as that of a quarter of the rows.
+func TestFoldsKeepTheirGroups(t *testing.T) {
+	dir := t.TempDir()
+	var right, other []bool
+	for i := range 60 {
+		right, other = append(right, i%3 > 0), append(other, i%5 > 1)
+	}
+	list, err := compare.Read(t.Context(), []string{foldRun(t, dir+"/a", right...), foldRun(t, dir+"/b", other...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := metrics.ComparePairs([]metrics.Pair{{This: right, Other: other}}, metrics.Alone(60), 1)[0]
+	got := list[0].Tests[0]
+	if got.Total != 240 || got.Difference != want.Difference || math.Abs(got.Interval[0]-want.Interval[0]) > 0.02 || math.Abs(got.Interval[1]-want.Interval[1]) > 0.02 {
+		t.Errorf("%+v %+v, want the interval %v of 60 rows", got.Discordant, got.Contrast, want.Interval)
 	}
 }

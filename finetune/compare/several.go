@@ -96,9 +96,21 @@ func (a answers) with(b answers) answers {
 	p, q := *a.Predictions, b.Predictions
 	p.Indices, p.IDs = slices.Concat(p.Indices, q.Indices), slices.Concat(p.IDs, q.IDs)
 	p.Labels, p.Predicted = slices.Concat(p.Labels, q.Labels), slices.Concat(p.Predicted, q.Predicted)
-	p.Groups, p.Clean = nil, nil // numbered by each run for itself, and all clean
+	p.Groups, p.Clean = joinGroups(p.Groups, q.Groups), nil // all clean
 	a.Predictions, a.right = &p, slices.Concat(a.right, b.right)
 	return a
+}
+
+// joinGroups numbers the groups of two folds, which share none, as one list.
+func joinGroups(a, b []int) []int {
+	if len(a) == 0 || len(b) == 0 {
+		return nil
+	}
+	out, first := slices.Clone(a), slices.Max(a)+1-slices.Min(b)
+	for _, g := range b {
+		out = append(out, first+g)
+	}
+	return out
 }
 
 // sorted are the answers in the dataset's order.
@@ -112,6 +124,9 @@ func (a answers) sorted() answers {
 	for to, i := range order {
 		p.Indices, p.IDs = append(p.Indices, a.Indices[i]), append(p.IDs, a.IDs[i])
 		p.Labels, p.Predicted = append(p.Labels, a.Labels[i]), append(p.Predicted, a.Predicted[i])
+		if a.Groups != nil {
+			p.Groups = append(p.Groups, a.Groups[i])
+		}
 		right[to] = a.right[i]
 	}
 	a.Predictions, a.right = p, right
