@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -50,6 +53,21 @@ func TestModelPrecisionAndCheck(t *testing.T) {
 	} {
 		if code, _ := graft(t, ctx, args...); code != want {
 			t.Errorf("%v: status %d, want %d", args, code, want)
+		}
+	}
+	// Whatever its name, the file that is read is not written.
+	hard, soft := filepath.Join(dir, "hard.onnx"), filepath.Join(dir, "soft.onnx")
+	if err := errors.Join(os.Link(float, hard), os.Symlink(float, soft)); err != nil {
+		t.Logf("no links here: %v", err)
+	}
+	for _, out := range []string{float, hard, soft} {
+		before, err := os.ReadFile(out)
+		if err != nil {
+			continue
+		}
+		code, _ := graft(t, ctx, "model", "export", "--weights", float, "--precision", "int8", "--out", out)
+		if after, err := os.ReadFile(out); code != 1 || err != nil || !bytes.Equal(before, after) {
+			t.Errorf("onto %s: status %d, %v; want 1 and the file as it was", out, code, err)
 		}
 	}
 	for _, args := range [][]string{

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"graft/internal/atomicfile"
 	"graft/onnx/precision"
 	"graft/preprocess"
 	"graft/pretrained"
@@ -143,6 +144,9 @@ func modelRewrite(c *cli.Context, kind precision.Kind) error {
 	}
 	if kind == precision.Float32 {
 		return usageErrorf("%s is an ONNX file already: say --precision int8 or fp16", c.String("weights"))
+	}
+	if atomicfile.Same(c.String("weights"), c.String("out")) {
+		return fmt.Errorf("%s is the weights file: name another --out", c.String("out"))
 	}
 	start := time.Now()
 	r := rewriteReport{Out: c.String("out"), Precision: kind}

@@ -23,34 +23,28 @@ func trainCommand() *cli.Command {
 	}
 }
 
-// trainCNNCommand trains a convolutional network on images.
-func trainCNNCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "cnn",
-		Usage: "train a convolutional network on images",
-		Description: "Recipe study is the study's network and setting, recipe strong is ours: a residual network, augmentation, an hour\n" +
-			"on two cores. An interrupted training goes on when the same command is started again:\n\n" +
-			"   graft train cnn --data fer2013.csv --out runs/cnn\n" +
-			"   graft train cnn --data fer2013.csv --out runs/strong --recipe strong\n" +
-			"   graft train cnn --data fer2013.csv --out runs/flipped --augment hflip,vflip\n\n" + repeatText,
-		Flags:  networkFlags(nets.CNN{}),
-		Action: resumes(trainNetwork(nets.KindCNN)),
-	}
+// trainNetworkCommand trains a network of a kind on images; about is its description
+// but for what all have.
+func trainNetworkCommand(kind, usage, about string, net nets.Net) *cli.Command {
+	return &cli.Command{Name: kind, Usage: usage, Description: about + repeatText, Flags: networkFlags(net), Action: resumes(trainNetwork(kind))}
 }
 
-// trainViTCommand trains a vision transformer on images.
+func trainCNNCommand() *cli.Command {
+	return trainNetworkCommand(nets.KindCNN, "train a convolutional network on images",
+		"Recipe study is the study's network and setting, recipe strong is ours: a residual network, augmentation, an hour\n"+
+			"on two cores. An interrupted training goes on when the same command is started again:\n\n"+
+			"   graft train cnn --data fer2013.csv --out runs/cnn\n"+
+			"   graft train cnn --data fer2013.csv --out runs/strong --recipe strong\n"+
+			"   graft train cnn --data fer2013.csv --out runs/flipped --augment hflip,vflip\n\n", nets.CNN{})
+}
+
 func trainViTCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "vit",
-		Usage: "train a shallow vision transformer on images",
-		Description: "Recipe study is the study's transformer and setting, its first weights included (--init sane has better ones);\n" +
-			"recipe strong is ours. An interrupted training goes on when the same command is started again:\n\n" +
-			"   graft train vit --data fer2013.csv --out runs/vit\n" +
-			"   graft train vit --data fer2013.csv --out runs/sane --init sane --depth 4\n" +
-			"   graft train vit --data fer2013.csv --out runs/strong --recipe strong\n\n" + repeatText,
-		Flags:  networkFlags(nets.ViT{}),
-		Action: resumes(trainNetwork(nets.KindViT)),
-	}
+	return trainNetworkCommand(nets.KindViT, "train a shallow vision transformer on images",
+		"Recipe study is the study's transformer and setting, its first weights included (--init sane has better ones);\n"+
+			"recipe strong is ours. An interrupted training goes on when the same command is started again:\n\n"+
+			"   graft train vit --data fer2013.csv --out runs/vit\n"+
+			"   graft train vit --data fer2013.csv --out runs/sane --init sane --depth 4\n"+
+			"   graft train vit --data fer2013.csv --out runs/strong --recipe strong\n\n", nets.ViT{})
 }
 
 const repeatText = "With --seeds 5 there are five runs below --out, seed-1 to seed-5; with --folds 5 there are fold-1 to fold-5: train\n" +

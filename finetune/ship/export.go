@@ -10,6 +10,7 @@ import (
 	"graft/finetune/model"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/atomicfile"
 	"graft/onnx"
 	"graft/onnx/meta"
 	"graft/preprocess"
@@ -74,7 +75,7 @@ func exportHead(ctx context.Context, r *run.Run, c Config) (Exported, error) {
 		return Exported{}, err
 	}
 	path := file.Path
-	if run.Absolute(path) == run.Absolute(c.Out) {
+	if atomicfile.Same(path, c.Out) {
 		return Exported{}, fmt.Errorf("%s is the backbone itself; write the joined model to another file", c.Out)
 	}
 	m, err := onnx.Open(path)

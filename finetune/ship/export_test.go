@@ -393,6 +393,10 @@ func TestExportRefuses(t *testing.T) {
 	dir := makeRun(t, backbone, nil, []string{"cls"}, false)
 	_, err := Export(t.Context(), Config{Run: dir, Out: backbone})
 	runtest.WantError(t, err, "backbone itself")
+	if link := filepath.Join(t.TempDir(), "link.onnx"); os.Symlink(backbone, link) == nil {
+		_, err = Export(t.Context(), Config{Run: dir, Out: link})
+		runtest.WantError(t, err, "backbone itself")
+	}
 	other := vittest.Write(t, t.TempDir(), vittest.Config, 2)
 	_, err = Export(t.Context(), Config{Run: dir, Model: other, Out: filepath.Join(folder, "x.onnx")})
 	runtest.WantError(t, err, other, "SHA-256")

@@ -31,7 +31,7 @@ import (
 // one that d is read from; a folder must be absent or empty.
 func Convert(ctx context.Context, d *Dataset, out string, progress func(done, total int64)) error {
 	if lower := strings.ToLower(out); strings.HasSuffix(lower, ".csv") || strings.HasSuffix(lower, ".csv.gz") {
-		if sameFile(d.Path, out) {
+		if atomicfile.Same(d.Path, out) {
 			return fmt.Errorf("%s is what the set is read from; give --out another name", out)
 		}
 		return d.writeCSV(ctx, out, progress)
@@ -40,12 +40,6 @@ func Convert(ctx context.Context, d *Dataset, out string, progress func(done, to
 		return fmt.Errorf("cannot write %s files; end the name of --out in .csv or .csv.gz, or name a folder", ext)
 	}
 	return d.writeFolder(ctx, out, progress)
-}
-
-func sameFile(a, b string) bool {
-	x, errX := os.Stat(a)
-	y, errY := os.Stat(b)
-	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // isFER tells sets with FER2013's classes and splits.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"graft/internal/atomicfile"
 	"graft/models"
 	"graft/onnx/precision"
 	"graft/preprocess"
@@ -72,9 +73,7 @@ func (o ConvertOptions) Validate() error {
 
 // checkOut refuses to write over the checkpoint.
 func (o ConvertOptions) checkOut() error {
-	in, err1 := os.Stat(o.Weights)
-	out, err2 := os.Stat(o.Out)
-	if err1 == nil && err2 == nil && os.SameFile(in, out) {
+	if atomicfile.Same(o.Weights, o.Out) {
 		return fmt.Errorf("%s is the weights file: name another --out", o.Out)
 	}
 	return nil
