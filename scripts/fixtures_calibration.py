@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes the fixtures of calibration: the temperatures that scipy finds for some
-logits (finetune/fit/testdata/temperature.json), and conformal sets by numpy
-(finetune/metrics/testdata/conformal.json).
+logits (finetune/fit/testdata/temperature.json), conformal sets by numpy
+(finetune/metrics/testdata/conformal.json), and what scipy minimises the
+logit-adjusted loss of a linear head to (finetune/train/testdata/logit_adjust.json).
 
 Run by hand: python scripts/fixtures_calibration.py
 """
@@ -10,7 +11,7 @@ import json
 import pathlib
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -59,9 +60,37 @@ def conformal():
     return cases
 
 
+def logit_adjusted():
+    """Menon et al. 2021, equation 10, on standardised features; what is judged are
+    the logits without the adjustment."""
+    rng, n, d, k, tau, strength = np.random.default_rng(7), 90, 4, 3, 1.3, 0.02
+    labels = rng.choice(k, n, p=[0.7, 0.2, 0.1])
+    x = (rng.normal(size=(n, d)) + 0.8 * rng.normal(size=(k, d))[labels]).astype(np.float32)
+    z = x.astype(np.float64)
+    z = (z - z.mean(axis=0)) / z.std(axis=0)
+    offsets = tau * np.log(np.bincount(labels, minlength=k) / n)
+
+    def split(theta):
+        return theta[:k * d].reshape(k, d), theta[k * d:]
+
+    def loss(theta):
+        w, b = split(theta)
+        p = log_softmax(z @ w.T + b + offsets, axis=1)
+        error = (np.exp(p) - np.eye(k)[labels]) / n
+        gradient = np.concatenate([(error.T @ z + strength * w).ravel(), error.sum(axis=0)])
+        return -p[np.arange(n), labels].mean() + strength / 2 * (w * w).sum(), gradient
+
+    best = minimize(loss, np.zeros(k * d + k), jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-16, "gtol": 1e-10})
+    w, b = split(best.x)
+    logits = z @ w.T + b - b.mean()  # a constant on all biases changes nothing
+    return {"dim": d, "classes": k, "tau": tau, "lambda": strength, "features": [float(v) for v in x.ravel()],
+            "labels": labels.tolist(), "logits": logits.ravel().tolist()}
+
+
 def main():
     for name, cases in [("finetune/fit/testdata/temperature.json", temperatures()),
-                        ("finetune/metrics/testdata/conformal.json", conformal())]:
+                        ("finetune/metrics/testdata/conformal.json", conformal()),
+                        ("finetune/train/testdata/logit_adjust.json", logit_adjusted())]:
         path = ROOT / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(cases, separators=(",", ":")) + "\n")

@@ -37,10 +37,10 @@ var alwaysLive = map[string]string{
 	"embeddings info":   "verify json",
 	"embeddings verify": "json",
 	"embeddings export": "out taps split flip",
-	"train head":        "group-by embeddings out taps recipe class-weights use-flip model force threads json folds",
-	"train cnn": "group-by data out seeds folds recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
+	"train head":        "group-by embeddings out taps recipe class-weights logit-adjust use-flip model force threads json folds",
+	"train cnn": "group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads arch side channels",
-	"train vit": "group-by data out seeds folds recipe augment class-weights soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
+	"train vit": "group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads side channels patch width depth heads mlp tied projection spare-token " +
 		"norm pool init stem dropout standardize",
 	"import":     "model weights key out classes data image-side mirror force side channels",

@@ -30,13 +30,12 @@ func trainHeadCommand() *cli.Command {
 			&cli.StringFlag{Name: "taps", Usage: "features to train on, side by side: `TAPS` such as cls,mean,cls_9, or all (default: all of the store)"},
 			&cli.StringFlag{Name: "recipe", Value: run.RecipeLBFGS, Usage: "`RECIPE`: lbfgs, study or strong"},
 			&cli.Float64Flag{Name: "lambda", Usage: "`STRENGTH` λ of the penalty λ/2·‖W‖² beside the mean loss (default: chosen on a tenth of train)"},
-			&cli.StringFlag{Name: "class-weights", Value: train.WeightsNone, Usage: "`WEIGHTS` of the classes: none, or balanced for equal ones"},
 			groupByFlag(),
 			&cli.BoolFlag{Name: "use-flip", Usage: "train on mirrored images too, and average the logits of both at test (needs a store made with --flip)"},
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, to be recorded for predict and export (default: looked for beside the store)"},
 			&cli.BoolFlag{Name: "force", Usage: "replace an existing run"},
 			seedFlag(), threadsFlag(), jsonFlag(),
-		}, repeatFlags(), descentFlags(), optionFlags(nets.Head{})),
+		}, imbalanceFlags(), repeatFlags(), descentFlags(), optionFlags(nets.Head{})),
 		Action: func(c *cli.Context) error {
 			if r := repeats(c); c.String("recipe") == run.RecipeLBFGS && r == (train.Repeats{}) {
 				return trainHead(c) // which takes seconds, and starts over
@@ -49,7 +48,7 @@ func trainHeadCommand() *cli.Command {
 func trainHead(c *cli.Context) error {
 	config := train.HeadConfig{
 		Embeddings: c.String("embeddings"), Out: c.String("out"), Taps: splitWords(c.String("taps")), Model: c.String("model"),
-		Recipe: c.String("recipe"), ClassWeights: c.String("class-weights"), UseFlip: c.Bool("use-flip"), GroupBy: c.String("group-by"),
+		Recipe: c.String("recipe"), Imbalance: imbalance(c), UseFlip: c.Bool("use-flip"), GroupBy: c.String("group-by"),
 		Seed: c.Uint64("seed"), Threads: c.Int("threads"), Force: c.Bool("force"), Version: version(),
 	}
 	if c.IsSet("lambda") {

@@ -19,7 +19,6 @@ func networkFlags(net nets.Net) []cli.Flag {
 		&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
 		&cli.StringFlag{Name: "recipe", Value: run.RecipeStudy, Usage: "`RECIPE`: study or strong"},
 		&cli.StringFlag{Name: "augment", DefaultText: recipes, Usage: "changes to training images: `TEXT` such as hflip,shift=0.1,rotate=10, or none"},
-		&cli.StringFlag{Name: "class-weights", Value: train.WeightsNone, Usage: "`WEIGHTS` of the classes: none, or balanced for equal ones"},
 		&cli.StringFlag{Name: "ferplus", Usage: "`FILE` of FER+'s votes, fer2013new.csv"},
 		&cli.Float64Flag{Name: "soft-labels", Usage: "`SHARE` of FER+'s votes in the labels trained on, 0 to 1"},
 		&cli.IntFlag{Name: "image-side", DefaultText: recipes, Usage: "images are made `PIXELS`×PIXELS first"},
@@ -29,7 +28,27 @@ func networkFlags(net nets.Net) []cli.Flag {
 		perClassFlag(),
 		&cli.BoolFlag{Name: "force", Usage: "replace an existing run, finished or not"},
 		skipBadFlag(), seedFlag(), threadsFlag(), jsonFlag(),
-	}, repeatFlags(), descentFlags(), optionFlags(net))
+	}, imbalanceFlags(), repeatFlags(), descentFlags(), optionFlags(net))
+}
+
+// imbalanceFlags are what is made of classes with unequal numbers of samples.
+func imbalanceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "class-weights", Value: train.WeightsNone,
+			Usage: "`WEIGHTS` of the classes: none, balanced for equal ones, a number for each class (1,5,1), or of some (disgust=5)"},
+		&cli.Float64Flag{Name: "logit-adjust", DefaultText: "none",
+			Usage: "add `TAU`·log(share of the class) to the logits in the training loss, so that 1 aims at the classes' mean recall",
+			Action: func(_ *cli.Context, tau float64) error {
+				if !(tau > 0) {
+					return usageErrorf("--logit-adjust %g, want above 0", tau)
+				}
+				return nil
+			}},
+	}
+}
+
+func imbalance(c *cli.Context) train.Imbalance {
+	return train.Imbalance{ClassWeights: c.String("class-weights"), LogitAdjust: c.Float64("logit-adjust")}
 }
 
 // trainNetwork is the action of graft train cnn and vit.
@@ -54,7 +73,7 @@ func networkConfig(c *cli.Context, kind string) (train.NetConfig, error) {
 	}
 	config.Data = dataRef(c)
 	config.Out, config.Limit, config.Force, config.Version = c.String("out"), c.Int("limit"), c.Bool("force"), version()
-	config.ClassWeights, config.SoftLabels = c.String("class-weights"), c.Float64("soft-labels")
+	config.Imbalance, config.SoftLabels = imbalance(c), c.Float64("soft-labels")
 	if config.Net, err = withOptions(c, config.Net); err != nil {
 		return config, err
 	}

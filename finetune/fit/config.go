@@ -46,7 +46,8 @@ type Config struct {
 	StepFactor   float64   `json:"step_factor" usage:"of the step schedule: <FACTOR> of each step"` // above 0 and at most 1
 	Clip         float64   `json:"clip" usage:"limit <L> of the gradients' norm (0: none)"`         // of all gradients together
 	Smoothing    float64   `json:"label_smoothing" usage:"<S>, 0 to below 1"`
-	ClassWeights []float64 `json:"class_weights"` // one for each class, or nil for ones
+	ClassWeights []float64 `json:"class_weights"`           // one for each class, or nil for ones
+	LogitOffsets []float64 `json:"logit_offsets,omitempty"` // added to each class's logit in the loss alone, or nil
 	// EMA, if above 0, judges and keeps a running mean of the weights: e ← d·e + (1-d)·w after each step, with d the
 	// smaller of EMA and (1+t)/(10+t) after t steps, so that the first weights are soon forgotten.
 	EMA float64 `json:"ema" usage:"keep a running mean of the weights that forgets with <D> a step (0: none)"`

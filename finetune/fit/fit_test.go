@@ -78,6 +78,43 @@ func run(t testing.TB, j Job) *Result {
 	return r
 }
 
+// Offsets in the loss are what a bias would learn to take back: training with them, from
+// biases of 0, is training without them from biases that are the offsets.
+func TestLogitOffsets(t *testing.T) {
+	job := usualJob(t, smallCNN, augment.Pipeline{Crop: 16})
+	job.Config = Config{Epochs: 2, Batch: 16, Optimizer: Adam, LearningRate: 1e-3, Schedule: Constant, Seed: 3, Threads: 1}
+	offsets := []float64{-0.4, -1.1}
+	const bias = "fc.bias"
+	start := nets.Init(smallCNN, 3)
+	start[bias] = []float32{0, 0}
+	job.Start = start
+	plain := run(t, job).Weights[bias]
+	job.Config.LogitOffsets = offsets
+	adjusted := run(t, job)
+	job.Config.LogitOffsets = nil
+	job.Start = maps.Clone(start)
+	job.Start[bias] = []float32{-0.4, -1.1}
+	shifted := run(t, job)
+	for name, want := range shifted.Weights {
+		for i, got := range adjusted.Weights[name] {
+			w := float64(want[i])
+			if name == bias {
+				w -= offsets[i]
+			}
+			if !(math.Abs(float64(got)-w) <= 1e-4) {
+				t.Fatalf("%s[%d]: %g with offsets, want %g", name, i, got, w)
+			}
+		}
+	}
+	if got := adjusted.Weights[bias]; math.Abs(float64(got[0]-plain[0])) < 1e-3 {
+		t.Errorf("bias %v with offsets and %v without: they did nothing", got, plain)
+	}
+	job.Config.LogitOffsets = offsets[:1]
+	if _, err := Train(t.Context(), job); err == nil || !strings.Contains(err.Error(), "1 logit offsets for 2 classes") {
+		t.Errorf("too few offsets: %v", err)
+	}
+}
+
 func TestTrainLearns(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"adamw":         func(*Config) {},

@@ -80,6 +80,8 @@ func checkJob(j Job) error {
 		return errors.New("keeping the best weights and stopping early need validation")
 	case j.Config.ClassWeights != nil && len(j.Config.ClassWeights) != j.Net.Classes():
 		return fmt.Errorf("%d class weights for %d classes", len(j.Config.ClassWeights), j.Net.Classes())
+	case j.Config.LogitOffsets != nil && len(j.Config.LogitOffsets) != j.Net.Classes():
+		return fmt.Errorf("%d logit offsets for %d classes", len(j.Config.LogitOffsets), j.Net.Classes())
 	case j.Config.Epochs*((j.Train.Len()+j.Config.Batch-1)/j.Config.Batch) > maxSteps:
 		return fmt.Errorf("%d epochs of %d examples in batches of %d are more than %d steps", j.Config.Epochs, j.Train.Len(), j.Config.Batch, maxSteps)
 	}
@@ -104,6 +106,9 @@ func (t *trainer) build() error {
 	o := graph.CrossEntropyOptions{Smoothing: j.Config.Smoothing}
 	if j.Config.ClassWeights != nil {
 		o.ClassWeights = g.Constant(j.Config.ClassWeights, j.Net.Classes())
+	}
+	if j.Config.LogitOffsets != nil {
+		logits = g.Add(logits, g.Constant(j.Config.LogitOffsets, j.Net.Classes()))
 	}
 	t.loss = nets.Loss(g, logits, targets, o)
 	parameters := g.Parameters(false)

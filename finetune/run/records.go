@@ -52,12 +52,13 @@ func (c Config) SoftmaxTemperature() float64 { return cmp.Or(c.Temperature, 1) }
 type TrainingRecord struct {
 	Recipe string `json:"recipe"`
 	fit.Config
-	Augment    augment.Pipeline `json:"augment"`
-	SoftLabels float64          `json:"soft_labels"` // share of FER+'s votes in the targets
-	Holdout    float64          `json:"holdout"`     // share of train held out
-	Validation string           `json:"validation"`  // split that was watched, or what else
-	Samples    int              `json:"train_samples"`
-	Epoch      int              `json:"epoch"` // that the weights are of
+	Augment     augment.Pipeline `json:"augment"`
+	LogitAdjust float64          `json:"logit_adjust,omitempty"` // τ of the logit-adjusted loss
+	SoftLabels  float64          `json:"soft_labels"`            // share of FER+'s votes in the targets
+	Holdout     float64          `json:"holdout"`                // share of train held out
+	Validation  string           `json:"validation"`             // split that was watched, or what else
+	Samples     int              `json:"train_samples"`
+	Epoch       int              `json:"epoch"` // that the weights are of
 }
 
 // ImportRecord is where imported weights came from.
@@ -91,7 +92,8 @@ type HeadRecord struct {
 	UseFlip      bool               `json:"use_flip"`
 	GroupBy      string             `json:"group_by,omitempty"` // a pattern, see Store.GroupBy
 	ClassWeights string             `json:"class_weights"`
-	Settings     map[string]float64 `json:"settings,omitempty"` // the recipe's own numbers
+	LogitAdjust  float64            `json:"logit_adjust,omitempty"` // τ of the logit-adjusted loss
+	Settings     map[string]float64 `json:"settings,omitempty"`     // the recipe's own numbers
 	Lambda       *float64           `json:"lambda,omitempty"`
 	LambdaFrom   string             `json:"lambda_from,omitempty"` // given, or holdout
 	Tried        []Strength         `json:"lambda_tried,omitempty"`

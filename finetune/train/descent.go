@@ -32,9 +32,9 @@ func (o Observer) log(format string, args ...any) {
 
 // Descent is how to train by gradient descent, whatever the network.
 type Descent struct {
-	Fit          fit.Config
-	ClassWeights string  // WeightsNone (also "") or WeightsBalanced
-	Holdout      float64 // share of train that is held out and watched instead of a split of its own; 0 for none
+	Fit fit.Config
+	Imbalance
+	Holdout float64 // share of train that is held out and watched instead of a split of its own; 0 for none
 }
 
 // check refuses what contradicts itself.
@@ -45,7 +45,7 @@ func (d Descent) check() error {
 	case d.Holdout == 0 && (d.Fit.KeepBest || d.Fit.Patience > 0):
 		return errors.New("keep-best and patience choose by a hold-out of train; give its share")
 	}
-	return errors.Join(checkClassWeights(d.ClassWeights), d.Fit.Check())
+	return errors.Join(d.Imbalance.check(), d.Fit.Check())
 }
 
 // task is a network with what it learns from.
@@ -53,8 +53,9 @@ type task struct {
 	Descent
 	net     nets.Net
 	start   func(rows []int) (map[string][]float32, error) // the first weights, from the rows trained on; nil: drawn by the seed
-	labels  []int                                          // of all of train
-	groups  []int                                          // of all of train: equal ones stay on one side of a hold-out; nil: each row by itself
+	classes []string
+	labels  []int // of all of train
+	groups  []int // of all of train: equal ones stay on one side of a hold-out; nil: each row by itself
 	data    func(rows []int) (fit.Data, error)
 	samples func(rows []int) (fit.Examples, error) // the same rows as they are judged
 	watched load.Source                            // its split for validation, where nothing is held out
@@ -90,7 +91,7 @@ func (t task) learn(ctx context.Context, o Observer) (out fitted, err error) {
 		t.Fit.Threads = runtime.GOMAXPROCS(0)
 	}
 	record := t.record
-	record.Holdout = t.Holdout
+	record.Holdout, record.LogitAdjust = t.Holdout, t.LogitAdjust
 	rows, held := all(len(t.labels)), []int(nil)
 	if t.Holdout > 0 {
 		rows, held, err = head.HoldOut(t.labels, t.net.Classes(), t.groups, t.Holdout, t.Fit.Seed)
@@ -139,8 +140,12 @@ func (t task) job(ctx context.Context, rows, held []int, record *run.TrainingRec
 	if j.Train, err = t.data(rows); err != nil {
 		return j, err
 	}
-	if t.ClassWeights == WeightsBalanced {
-		j.Config.ClassWeights = head.Balanced(pick(t.labels, rows), t.net.Classes())
+	labels := pick(t.labels, rows)
+	if j.Config.ClassWeights, err = t.weights(labels, t.classes); err != nil {
+		return j, err
+	}
+	if j.Config.LogitOffsets, err = t.offsets(labels, t.classes); err != nil {
+		return j, err
 	}
 	if t.start != nil {
 		j.Start, err = t.start(rows)

@@ -21,16 +21,16 @@ import (
 
 // HeadConfig says how to train a head. Only Embeddings and Out are needed.
 type HeadConfig struct {
-	Embeddings   string   // the store's folder
-	Out          string   // the run's folder, to be made
-	Taps         []string // words as taps.Resolve takes them; none: all that the store holds
-	Model        string   // the backbone's ONNX file; empty: looked for beside the store
-	Recipe       string   // run.RecipeLBFGS (also ""), run.RecipeStudy or run.RecipeStrong
-	Lambda       *float64 // strength of run.RecipeLBFGS, above 0: the penalty is λ/2·‖W‖² beside the mean loss; nil: chosen
-	ClassWeights string   // WeightsNone (also "") or WeightsBalanced
-	GroupBy      string   // a pattern of the user's own groups in the rows' IDs, see Store.GroupBy; may be empty
-	UseFlip      bool     // train on mirrored images too, and average both's logits at test
-	// Descent is how the other recipes train; nil for their defaults. Its class weights are ClassWeights, its seed is
+	Embeddings string   // the store's folder
+	Out        string   // the run's folder, to be made
+	Taps       []string // words as taps.Resolve takes them; none: all that the store holds
+	Model      string   // the backbone's ONNX file; empty: looked for beside the store
+	Recipe     string   // run.RecipeLBFGS (also ""), run.RecipeStudy or run.RecipeStrong
+	Lambda     *float64 // strength of run.RecipeLBFGS, above 0: the penalty is λ/2·‖W‖² beside the mean loss; nil: chosen
+	Imbalance
+	GroupBy string // a pattern of the user's own groups in the rows' IDs, see Store.GroupBy; may be empty
+	UseFlip bool   // train on mirrored images too, and average both's logits at test
+	// Descent is how the other recipes train; nil for their defaults. Its Imbalance is the head's, its seed is
 	// Seed and its threads are Threads.
 	Descent *HeadDescent
 	Seed    uint64
@@ -72,7 +72,7 @@ func (c HeadConfig) Check() (HeadTraining, error) {
 	case c.Recipe == run.RecipeLBFGS && c.Descent != nil:
 		return HeadTraining{}, fmt.Errorf("recipe %s has no settings of gradient descent", run.RecipeLBFGS)
 	case c.Recipe == run.RecipeLBFGS:
-		return HeadTraining{c}, checkClassWeights(c.ClassWeights)
+		return HeadTraining{c}, c.Imbalance.check()
 	case c.Lambda != nil:
 		return HeadTraining{}, fmt.Errorf("lambda %g: recipe %s has no strength", *c.Lambda, c.Recipe)
 	}
@@ -83,7 +83,7 @@ func (c HeadConfig) Check() (HeadTraining, error) {
 	if c.Descent != nil {
 		*d = *c.Descent
 	}
-	d.ClassWeights, d.Fit.Seed, d.Fit.Threads = c.ClassWeights, c.Seed, c.Threads
+	d.Imbalance, d.Fit.Seed, d.Fit.Threads = c.Imbalance, c.Seed, c.Threads
 	net := d.Net
 	net.Features, net.Outputs = 1, 2 // as few as there may be, before the data is known
 	c.Descent = d
@@ -162,7 +162,7 @@ func (h heads) images() (run.Rows, int) {
 
 func (h heads) settings() (map[string]string, error) {
 	s := map[string]string{"embeddings": h.store.manifest, "taps": strings.Join(h.store.taps, ","), "use flip": strconv.FormatBool(h.c.UseFlip),
-		"recipe": h.c.Recipe, "class weights": h.c.ClassWeights}
+		"recipe": h.c.Recipe, "class weights": h.c.ClassWeights, "logit adjustment": fmt.Sprint(h.c.LogitAdjust)}
 	if h.c.GroupBy != "" {
 		s["group by"] = h.c.GroupBy
 	}
@@ -177,7 +177,7 @@ func (h heads) settings() (map[string]string, error) {
 
 func (h heads) train(ctx context.Context, p part, o Observer) (Result, error) {
 	c, s, classes := h.c, h.store, h.store.Classes()
-	how := run.HeadRecord{Recipe: c.Recipe, Taps: s.taps, UseFlip: c.UseFlip, GroupBy: c.GroupBy, ClassWeights: c.ClassWeights}
+	how := run.HeadRecord{Recipe: c.Recipe, Taps: s.taps, UseFlip: c.UseFlip, GroupBy: c.GroupBy, ClassWeights: c.ClassWeights, LogitAdjust: c.LogitAdjust}
 	source := load.Source(load.Store{Store: s.Store, Head: how})
 	judged, f, measured := source, h.features, h.measured
 	if p.fold != "" {
@@ -191,7 +191,7 @@ func (h heads) train(ctx context.Context, p part, o Observer) (Result, error) {
 	var out fitted
 	var err error
 	if c.Descent == nil {
-		out, err = fitLBFGS(ctx, f, f.Apart(), len(classes), lbfgs{c.Lambda, c.ClassWeights, p.seed, c.Threads, measured}, o)
+		out, err = fitLBFGS(ctx, f, f.Apart(), classes, lbfgs{c.Lambda, c.Imbalance, p.seed, c.Threads, measured}, o)
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -216,7 +216,7 @@ func (h heads) descend(ctx context.Context, f load.Features, watched load.Source
 	x, rows := f.Examples()
 	d, s := *h.c.Descent, h.store
 	d.Fit.Seed = p.seed
-	l := headTask(d, x, rows.Labels, rows.Apart(), len(s.Classes()))
+	l := headTask(d, x, rows.Labels, rows.Apart(), s.Classes())
 	l.record.Recipe, l.watched, l.place = h.c.Recipe, watched, p.place
 	l.identity = map[string]string{"embeddings": s.manifest, "taps": strings.Join(s.taps, ","),
 		"use flip": strconv.FormatBool(h.c.UseFlip), "holdout": fmt.Sprint(d.Holdout)}
@@ -231,10 +231,10 @@ func (h heads) descend(ctx context.Context, f load.Features, watched load.Source
 
 // headTask is a head with the features [n,D] and labels [n] that it learns from, whatever
 // store they are of; rows whose groups [n] are equal stay together, nil takes each by itself.
-func headTask(d HeadDescent, x fit.Features, labels, groups []int, classes int) task {
+func headTask(d HeadDescent, x fit.Features, labels, groups []int, classes []string) task {
 	net := d.Net
-	net.Features, net.Outputs = x.Dim, classes
-	l := task{Descent: d.Descent, net: net, labels: labels, groups: groups}
+	net.Features, net.Outputs = x.Dim, len(classes)
+	l := task{Descent: d.Descent, net: net, classes: classes, labels: labels, groups: groups}
 	if net.Standardize {
 		l.start = func(rows []int) (start map[string][]float32, err error) {
 			start = nets.Init(net, d.Fit.Seed)
@@ -243,7 +243,7 @@ func headTask(d HeadDescent, x fit.Features, labels, groups []int, classes int) 
 		}
 	}
 	l.data = func(rows []int) (fit.Data, error) {
-		return fit.NewFeatures(x, rows, fit.OneHot(labels, classes), classes, d.Fit.Seed)
+		return fit.NewFeatures(x, rows, fit.OneHot(labels, len(classes)), len(classes), d.Fit.Seed)
 	}
 	l.samples = func(rows []int) (fit.Examples, error) { return x.Rows(rows), nil }
 	return l

@@ -32,7 +32,7 @@ func TestTrainHeadLearns(t *testing.T) {
 	}{
 		{"default", HeadConfig{}, 0.75},
 		{"lambda given", HeadConfig{Lambda: &lambda}, 0.75},
-		{"balanced", HeadConfig{ClassWeights: WeightsBalanced}, 0.75},
+		{"balanced", HeadConfig{Imbalance: Imbalance{ClassWeights: WeightsBalanced}}, 0.75},
 		{"one tap", HeadConfig{Taps: []string{"mean"}}, 0.45},
 		{"mirrored", HeadConfig{UseFlip: true}, 0.8},
 		{"study", HeadConfig{Recipe: run.RecipeStudy}, 0.34}, // 80 small steps from random weights: little more than chance
@@ -281,7 +281,7 @@ func TestTrainHeadRefuses(t *testing.T) {
 		{"no store", HeadConfig{Out: filepath.Join(dir, "x")}, "no embedding store"},
 		{"no out", HeadConfig{Embeddings: store}, "no folder for the run"},
 		{"recipe", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Recipe: "magic"}, `recipe "magic" of a head; known are lbfgs, strong, study`},
-		{"weights", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), ClassWeights: "odd"}, `class weights "odd"`},
+		{"weights", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Imbalance: Imbalance{ClassWeights: "odd"}}, `class weights "odd"`},
 		{"lambda", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Lambda: &minus}, "lambda -1"},
 		{"study with a strength", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Recipe: run.RecipeStudy, Lambda: &one}, "recipe study has no strength"},
 		{"lbfgs with epochs", HeadConfig{Embeddings: store, Out: filepath.Join(dir, "x"), Descent: &HeadDescent{}}, "no settings of gradient descent"},

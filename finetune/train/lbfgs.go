@@ -19,48 +19,53 @@ const (
 
 // lbfgs is the settings of run.RecipeLBFGS.
 type lbfgs struct {
-	lambda       *float64 // nil: chosen on a hold-out
-	classWeights string
-	seed         uint64
-	threads      int
-	measured     *head.Measured // of the features; nil: not shared
+	lambda *float64 // nil: chosen on a hold-out
+	Imbalance
+	seed     uint64
+	threads  int
+	measured *head.Measured // of the features; nil: not shared
 }
 
 // fitLBFGS fits a head to features, by r, and tells what was chosen. Rows whose groups [n] are equal
 // stay on one side of the hold-out.
-func fitLBFGS(ctx context.Context, f load.Features, groups []int, classes int, r lbfgs, o Observer) (fitted, error) {
+func fitLBFGS(ctx context.Context, f load.Features, groups []int, classes []string, r lbfgs, o Observer) (out fitted, err error) {
 	n := len(f.Labels)
-	o.training(n, f.Dim, classes, run.RecipeLBFGS)
+	o.training(n, f.Dim, len(classes), run.RecipeLBFGS)
 	settings := head.LBFGSOptions{MaxIterations: maxIterations, Tolerance: tolerance, Threads: r.threads, Measured: r.measured}
-	if r.classWeights == WeightsBalanced {
-		settings.ClassWeights = head.Balanced(f.Labels, classes)
+	if settings.ClassWeights, err = r.weights(f.Labels, classes); err != nil {
+		return out, err
 	}
-	out := fitted{samples: n}
+	offsets, err := r.offsets(f.Labels, classes)
+	if err != nil {
+		return out, err
+	}
+	out.samples = n
 	s := &out.strength
 	s.Settings = map[string]float64{"max_iterations": maxIterations, "tolerance": tolerance}
 	var l *head.Linear
 	var trace head.Trace
-	var err error
 	if r.lambda != nil {
 		settings.Lambda = *r.lambda
-		l, trace, err = head.FitLBFGS(ctx, f.X, n, f.Dim, f.Labels, classes, settings)
+		l, trace, err = head.FitLBFGS(ctx, f.X, n, f.Dim, f.Labels, len(classes), settings)
 		s.Lambda, s.LambdaFrom = r.lambda, "given"
 	} else {
 		var sel head.Selection
 		cv := head.CVOptions{LBFGS: settings, Seed: r.seed, Groups: groups}
-		l, trace, sel, err = head.FitCV(ctx, f.X, n, f.Dim, f.Labels, classes, cv)
+		l, trace, sel, err = head.FitCV(ctx, f.X, n, f.Dim, f.Labels, len(classes), cv)
 		s.Lambda, s.LambdaFrom = &sel.Lambda, "holdout"
 		out.notes = append(out.notes, atTheEdge(sel)...)
 		for _, t := range sel.Candidates {
 			s.Tried = append(s.Tried, run.Strength{Lambda: t.Lambda, Loss: t.Loss, Accuracy: t.Accuracy})
 		}
 		if err == nil {
+			adjust(sel.Head, offsets)
 			err = out.held.askChosen(ctx, sel, f, r.threads)
 		}
 	}
 	if err != nil {
 		return out, err
 	}
+	adjust(l, offsets)
 	out.net, out.weights = linearNet(l)
 	if !trace.Converged {
 		out.notes = append(out.notes, fmt.Sprintf("L-BFGS stopped after %d iterations, before it had converged.", trace.Last().Iteration))
@@ -75,6 +80,15 @@ func fitLBFGS(ctx context.Context, f load.Features, groups []int, classes int, r
 	}
 	o.log("λ %g (%s): loss %.4f on all of train, penalty included", *s.Lambda, s.LambdaFrom, out.history[len(out.history)-1].TrainLoss)
 	return out, nil
+}
+
+// adjust makes of a head that the usual loss fitted the one of the logit-adjusted loss, for which
+// offsets are added to the logits in training: they shift the biases, on which there is no penalty, and
+// nothing else.
+func adjust(l *head.Linear, offsets []float64) {
+	for k, o := range offsets {
+		l.B[k] -= float32(o)
+	}
 }
 
 // atTheEdge notes where the strongest penalty tried was the best: a stronger one may

@@ -25,7 +25,7 @@ func TestMirroredTwinsStayOnOneSide(t *testing.T) {
 		f.Labels, f.Indices = append(f.Labels, rng.IntN(2)), append(f.Indices, i)
 	}
 	f.X, f.Labels, f.Indices = slices.Repeat(f.X, 2), slices.Repeat(f.Labels, 2), slices.Repeat(f.Indices, 2) // as load.ReadFeatures
-	out, err := fitLBFGS(context.Background(), f, f.Indices, 2, lbfgs{seed: 1}, Observer{})
+	out, err := fitLBFGS(context.Background(), f, f.Indices, []string{"a", "b"}, lbfgs{seed: 1}, Observer{})
 	if err != nil {
 		t.Fatal(err)
 	}

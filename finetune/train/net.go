@@ -191,7 +191,7 @@ func (n networks) train(ctx context.Context, p part, o Observer) (Result, error)
 func (n networks) task(p part) (l task, rows run.Rows, judged load.Source, err error) {
 	c, classes, side := n.c, n.net.Classes(), n.net.InputShape()[1]
 	c.Fit.Seed = p.seed
-	l = task{Descent: c.Descent, net: n.net, labels: n.rows.Labels, groups: n.rows.Apart(), watched: n.source, place: p.place,
+	l = task{Descent: c.Descent, net: n.net, classes: n.source.Classes, labels: n.rows.Labels, groups: n.rows.Apart(), watched: n.source, place: p.place,
 		record: run.TrainingRecord{Recipe: c.Recipe, Augment: c.Augment, SoftLabels: c.SoftLabels}}
 	l.identity = c.identity(n.fingerprint)
 	l.data = func(rows []int) (fit.Data, error) {

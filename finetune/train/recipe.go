@@ -16,19 +16,6 @@ import (
 	"graft/preprocess/augment"
 )
 
-// Class weightings.
-const (
-	WeightsNone     = "none"
-	WeightsBalanced = "balanced" // n/(K·n_c): every class weighs as much as another
-)
-
-func checkClassWeights(word string) error {
-	if word != "" && word != WeightsNone && word != WeightsBalanced {
-		return fmt.Errorf("class weights %q; known are %s and %s", word, WeightsNone, WeightsBalanced)
-	}
-	return nil
-}
-
 // checkIdle names an option of a network that would have no effect. Runs that
 // have one from earlier open nevertheless.
 func checkIdle(net nets.Net) error {

@@ -133,7 +133,7 @@ func (p part) trainUnlessDone(ctx context.Context, m material, o Observer) (err 
 // settings adds how to train to settings, without what runs of one setting may differ in.
 func (d Descent) settings(settings map[string]string) error {
 	d.Fit.Seed, d.Fit.Threads = 0, 0
-	settings["class weights"], settings["holdout"] = d.ClassWeights, fmt.Sprint(d.Holdout)
+	settings["class weights"], settings["logit adjustment"], settings["holdout"] = d.ClassWeights, fmt.Sprint(d.LogitAdjust), fmt.Sprint(d.Holdout)
 	return flatten(settings, d.Fit)
 }
 
