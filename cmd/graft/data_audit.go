@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/audit"
+	"graft/pretrained/store"
 )
 
 func dataAuditCommand() *cli.Command {
@@ -17,6 +18,9 @@ func dataAuditCommand() *cli.Command {
 			"Example:\n   graft data audit --data fer2013.tar.gz --out audit\n\n" +
 			"--out gets audit.json, and a CSV and a Parquet file of the rows of each finding.",
 		Flags: []cli.Flag{dataFlag(), groupByFlag(), perClassFlag(), seedFlag(), jsonFlag(), outFlag("`FOLDER` for the findings"),
+			&cli.StringFlag{Name: "embeddings", Usage: "`FOLDER` of an embedding store of the same data set: labels, outliers and confused classes are judged too"},
+			&cli.StringFlag{Name: "taps", Usage: "with --embeddings: `TAPS` to go by, such as cls,mean, or all (default: cls, mean and pool, as far as there are such)"},
+			atLeast(0, &cli.IntFlag{Name: "threads", Usage: "CPU `THREADS` (0: all cores)"}),
 			atLeast(0, &cli.IntFlag{Name: "tiny", Value: audit.DefaultTiny, Usage: "images with a side below so many `PIXELS` are tiny"}),
 		},
 		Action: dataAudit,
@@ -24,7 +28,12 @@ func dataAuditCommand() *cli.Command {
 }
 
 func dataAudit(c *cli.Context) (err error) {
-	if err := refuseDrawn(c, "seed"); err != nil {
+	config := audit.Config{Out: c.String("out"), Tiny: c.Int("tiny"), Taps: splitWords(c.String("taps")), Seed: c.Uint64("seed"), Threads: c.Int("threads"), Progress: observer(c).Progress}
+	if path := c.String("embeddings"); path != "" {
+		if config.Store, err = store.Open(path); err != nil {
+			return err
+		}
+	} else if err := cmp.Or(refuseDrawn(c, "seed"), refuse(c, "there are no --embeddings", "taps")); err != nil {
 		return err
 	}
 	d, err := openVerified(c, false, true)
@@ -32,7 +41,8 @@ func dataAudit(c *cli.Context) (err error) {
 		return err
 	}
 	defer closeInto(&err, d)
-	r, err := audit.Run(c.Context, audit.Config{Data: d, Out: c.String("out"), Tiny: c.Int("tiny"), Progress: observer(c).Progress})
+	config.Data = d
+	r, err := audit.Run(c.Context, config)
 	if err != nil {
 		return err
 	}

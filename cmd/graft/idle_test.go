@@ -23,7 +23,7 @@ import (
 var alwaysLive = map[string]string{
 	"setup":             "gpu from json",
 	"doctor":            "json",
-	"data audit":        "group-by data json out tiny",
+	"data audit":        "group-by data embeddings json out threads tiny",
 	"data info":         "data ferplus skip-bad json fingerprint",
 	"data convert":      "data skip-bad out",
 	"data synth":        "per-class seed out",
@@ -64,7 +64,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"data info", "--data CSV", "--seed 2"},
 	{"data info", "--data CSV", "--no-verify"},
 	{"data audit", "--data CSV --out FOLDER/x", "--per-class 3"},
-	{"data audit", "--data CSV --out FOLDER/x", "--seed 2"},
+	{"data audit", "--data CSV --out FOLDER/x", "--seed 2 --taps cls"},
 	{"data convert", "--data CSV --out FOLDER/x", "--per-class 3"},
 	{"data convert", "--data CSV --out FOLDER/x", "--seed 2"},
 	{"data convert", "--data CSV --out FOLDER/x", "--ferplus CSV"},

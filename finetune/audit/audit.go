@@ -19,6 +19,7 @@ import (
 	"graft/internal/schema"
 	"graft/preprocess/dataset"
 	"graft/preprocess/duplicate"
+	"graft/pretrained/store"
 )
 
 // DefaultTiny is the side in pixels below which an image counts as tiny.
@@ -26,9 +27,15 @@ const DefaultTiny = 32
 
 // Config says what is audited.
 type Config struct {
-	Data     *dataset.Dataset                           // opened with SkipBad; images are decoded here
-	Out      string                                     // folder of the findings, made where it is missing
-	Tiny     int                                        // images with a side shorter than that are tiny
+	Data *dataset.Dataset // opened with SkipBad; images are decoded here
+	Out  string           // folder of the findings, made where it is missing
+	Tiny int              // images with a side shorter than that are tiny
+	// Store holds the features of Data, and Taps which of them count, in the words of
+	// package taps (none: End's choice). Without a store nothing is judged by features.
+	Store    *store.Store
+	Taps     []string
+	Seed     uint64                                     // of the draw of folds and references
+	Threads  int                                        // of what is done with features, 0 for all cores
 	Progress func(label string) func(done, total int64) // may be nil
 }
 
@@ -52,6 +59,11 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if a.Progress == nil {
 		a.Progress = func(string) func(int64, int64) { return nil }
 	}
+	if a.Store != nil {
+		if err := a.checkStore(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := a.look(ctx); err != nil {
 		return nil, err
 	}
@@ -62,6 +74,11 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 			return nil, err
 		}
 		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	if a.Store != nil {
+		if err := a.findByFeatures(ctx, r); err != nil {
 			return nil, err
 		}
 	}

@@ -21,12 +21,16 @@ type Report struct {
 	Splits      map[string]Split `json:"splits"`
 	Leaks       []Leak           `json:"leaks"` // of each two splits
 	Conflicts   Conflicts        `json:"conflicts"`
-	Constant    int              `json:"constant"`    // images of one value
-	TinyBelow   int              `json:"tiny_below"`  // pixels, of the shorter side
-	Tiny        int              `json:"tiny"`        // images
-	Cut         int              `json:"cut"`         // files that end early
-	Undecodable int              `json:"undecodable"` // other images, and rows of a CSV or list, that cannot be read
-	Findings    []Finding        `json:"findings"`    // tables
+	Constant    int              `json:"constant"`           // images of one value
+	TinyBelow   int              `json:"tiny_below"`         // pixels, of the shorter side
+	Tiny        int              `json:"tiny"`               // images
+	Cut         int              `json:"cut"`                // files that end early
+	Undecodable int              `json:"undecodable"`        // other images, and rows of a CSV or list, that cannot be read
+	Features    *Features        `json:"features,omitempty"` // what follows goes by, where there is an embedding store
+	Labels      *Doubts          `json:"labels,omitempty"`
+	Outliers    *Outliers        `json:"outliers,omitempty"`
+	Notes       []string         `json:"notes"`
+	Findings    []Finding        `json:"findings"` // tables
 
 	base string // of Findings, as it was given
 }
@@ -70,7 +74,7 @@ type Finding struct {
 func (a *auditor) newReport() *Report {
 	info := a.Data.Info()
 	r := &Report{Data: info.Path, Kind: info.Kind, Classes: info.Classes, SplitNames: info.SplitNames, Images: len(a.Data.Samples),
-		NearCosine: duplicate.Near / 1000.0, Splits: map[string]Split{}, Leaks: []Leak{}, TinyBelow: a.Tiny, base: a.Out}
+		NearCosine: duplicate.Near / 1000.0, Splits: map[string]Split{}, Leaks: []Leak{}, Notes: []string{}, TinyBelow: a.Tiny, base: a.Out}
 	for name, s := range info.Splits {
 		r.Splits[name] = Split{Total: s.Total, Classes: s.Classes}
 	}
@@ -92,10 +96,16 @@ func (a *auditor) row(i int) row {
 
 // write writes a finding's table, notes it in the report, and counts its rows.
 func write[T any](a *auditor, r *Report, name string, count *int, rows iter.Seq[T]) error {
-	n, err := table.Write(filepath.Join(a.Out, name), nil, rows)
+	err := writeLists(a, r, name, nil, rows)
 	if count != nil {
-		*count = n
+		*count = r.Findings[len(r.Findings)-1].Rows
 	}
+	return err
+}
+
+// writeLists is write of rows with a list, whose columns in the CSV have these names.
+func writeLists[T any](a *auditor, r *Report, name string, lists []string, rows iter.Seq[T]) error {
+	n, err := table.Write(filepath.Join(a.Out, name), lists, rows)
 	r.Findings = append(r.Findings, Finding{name, n})
 	return err
 }

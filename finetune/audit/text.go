@@ -23,10 +23,44 @@ func (r *Report) WriteText(w io.Writer) error {
 	fmt.Fprintf(t, "a side below %d pixels\t%s\n", r.TinyBelow, count(r.Tiny, "image"))
 	fmt.Fprintf(t, "cut short\t%s\n", count(r.Cut, "file"))
 	fmt.Fprintf(t, "not to be read\t%s\n", count(r.Undecodable, "image"))
+	r.writeFeatures(t)
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	return r.writeFiles(w)
+}
+
+// writeFeatures prints what the features told.
+func (r *Report) writeFeatures(t io.Writer) {
+	if f := r.Features; f != nil {
+		fmt.Fprintf(t, "\nby %s of %s:\n", strings.Join(f.Taps, ", "), f.Store)
+	}
+	if d := r.Labels; d != nil {
+		fmt.Fprintf(t, "labels probably wrong\t%s\n", r.bySplit(d.Suspected))
+		var pairs []string
+		for _, c := range d.Confused[:min(3, len(d.Confused))] {
+			pairs = append(pairs, fmt.Sprintf("%s and %s (%.1f%%)", c.Class, c.Other, 100*c.Share))
+		}
+		fmt.Fprintf(t, "classes most confused\t%s\n", strings.Join(pairs, ", "))
+		fmt.Fprintf(t, "\t(out of fold %.1f%% of train's labels are predicted: the fewer, the more are suspected wrongly)\n", 100*d.Accuracy)
+	}
+	if o := r.Outliers; o != nil {
+		fmt.Fprintf(t, "far from all others\t%s\n", r.bySplit(o.Count))
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(t, "%s\n", note)
+	}
+}
+
+// bySplit lists counts of rows.
+func (r *Report) bySplit(counts map[string]int) string {
+	var words []string
+	for _, s := range r.SplitNames {
+		if r.Splits[s].Total > 0 {
+			words = append(words, fmt.Sprintf("%d of %s", counts[s], s))
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 // mostClasses is how many classes are listed on a terminal.

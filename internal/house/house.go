@@ -39,7 +39,7 @@ var rooms = map[string][]string{
 	"ship":    {"model", "load", "run", "nets"},
 	"compare": {"run", "fit", "nets", "metrics"},
 	"check":   {"head", "metrics"},
-	"audit":   {"head", "knn", "metrics"},
+	"audit":   {"fit", "head", "knn", "metrics"},
 	"rank":    {"head", "knn", "metrics"},
 	"bench":   {"train", "run", "fit", "nets", "head"},
 	"demo":    {"run", "train", "model", "ship", "metrics"},

@@ -24,10 +24,11 @@ func Example() {
 	if _, err := table.Write(base, nil, slices.Values([]face{{"a.png", 0.5}, {"b.png", 0.25}})); err != nil {
 		log.Fatal(err)
 	}
-	for f, err := range table.Read[face](base + table.Parquet) {
-		fmt.Println(f.ID, f.Score, err)
-	}
+	text, err := os.ReadFile(base + table.CSV)
+	fmt.Print(string(text), err)
 	// Output:
-	// a.png 0.5 <nil>
-	// b.png 0.25 <nil>
+	// id,score
+	// a.png,0.5
+	// b.png,0.25
+	// <nil>
 }

@@ -1,5 +1,5 @@
 // Package table writes rows of a struct twice, as CSV for people and as Parquet for
-// programs, and reads the Parquet file back.
+// programs, which package parquetfile reads.
 //
 // Columns are the struct's fields, those of embedded structs included, named by their
 // parquet tags. A field of numbers in a list is one list column of the Parquet file and
@@ -13,15 +13,14 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"reflect"
 	"strconv"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/snappy"
 
 	"graft/internal/atomicfile"
+	"graft/internal/parquetfile"
 )
 
 // Extensions of the two files of a table.
@@ -62,8 +61,7 @@ func Write[T any](base string, lists []string, rows iter.Seq[T]) (n int, err err
 
 func write[T any](text, data io.Writer, lists []string, rows iter.Seq[T]) (n int, err error) {
 	buffered := bufio.NewWriterSize(data, 1<<16)
-	p := parquet.NewGenericWriter[T](buffered, parquet.CreatedBy("graft", "1", "0"),
-		parquet.Compression(&snappy.Codec{}), parquet.MaxRowsPerRowGroup(groupRows))
+	p := parquet.NewGenericWriter[T](buffered, append(parquetfile.Options(), parquet.MaxRowsPerRowGroup(groupRows))...)
 	c := newCSV(text, reflect.TypeFor[T]())
 	if err := c.w.Write(c.header(lists)); err != nil {
 		return 0, err
@@ -142,65 +140,4 @@ func cell(v reflect.Value) string {
 		return strconv.FormatFloat(v.Float(), 'g', -1, v.Type().Bits())
 	}
 	return v.String()
-}
-
-// Read gives the rows of a Parquet file that Write wrote, one after the other. An error
-// ends them.
-func Read[T any](path string) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		if err := read(path, func(r T) bool { return yield(r, nil) }); err != nil {
-			yield(*new(T), fmt.Errorf("%s: %w", path, err))
-		}
-	}
-}
-
-func read[T any](path string, yield func(T) bool) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	var file *parquet.File
-	err = guard(func() (err error) {
-		file, err = parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("malformed parquet file: %w", err)
-	}
-	if want := parquet.SchemaOf(*new(T)); !parquet.EqualNodes(file.Schema(), want) {
-		return fmt.Errorf("columns are %v; wanted %v", file.Schema(), want)
-	}
-	r := parquet.NewGenericReader[T](file)
-	defer r.Close()
-	some := make([]T, batch)
-	for {
-		n := 0
-		err := guard(func() (err error) { n, err = r.Read(some); return err })
-		for _, row := range some[:n] {
-			if !yield(row) {
-				return nil
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// guard turns a panic of the parquet library on damaged bytes into an error.
-func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("malformed parquet file: %v", p)
-		}
-	}()
-	return f()
 }
