@@ -14,8 +14,10 @@ func dataAuditCommand() *cli.Command {
 		Name: "audit", Usage: "leaks between splits, duplicates, contradicting labels, broken images",
 		Description: "Looks through a data set for what flatters or spoils results, and changes nothing: images that are in two splits,\n" +
 			"by equal pixels or as near duplicates; rows that repeat others; equal images with several labels; images of one\n" +
-			"value, tiny, cut short or not to be read; and how often each class is in each split.\n\n" +
-			"Example:\n   graft data audit --data fer2013.tar.gz --out audit\n\n" +
+			"value, tiny, cut short or not to be read; and how often each class is in each split. With --embeddings also labels\n" +
+			"that are probably wrong, images far from all others, and classes that are taken for each other.\n\n" +
+			"Example:\n   graft data audit --data fer2013.tar.gz --out audit\n" +
+			"   graft data audit --data fer2013.tar.gz --embeddings embeddings --out audit\n\n" +
 			"--out gets audit.json, and a CSV and a Parquet file of the rows of each finding.",
 		Flags: []cli.Flag{dataFlag(), groupByFlag(), perClassFlag(), seedFlag(), jsonFlag(), outFlag("`FOLDER` for the findings"),
 			&cli.StringFlag{Name: "embeddings", Usage: "`FOLDER` of an embedding store of the same data set: labels, outliers and confused classes are judged too"},

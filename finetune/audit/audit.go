@@ -67,7 +67,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if err := a.look(ctx); err != nil {
 		return nil, err
 	}
-	a.equal, a.group = equals(a.contents), duplicate.Groups(a.contents)
+	a.compare()
 	r := a.newReport()
 	for _, find := range []func(*Report) error{a.findImages, a.findGroups, a.findLeaks, a.findRedundant, a.findConflicts, a.findClasses} {
 		if err := find(r); err != nil {
@@ -95,10 +95,28 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 // auditor is an audit under way.
 type auditor struct {
 	Config
-	contents []duplicate.Content // by sample; the zero Content of what cannot be decoded
+	contents []duplicate.Content // by sample, without names; the zero Content of what cannot be decoded
 	looks    []look
-	equal    []int // by sample, the first of equal pixels
-	group    []int // by sample, the first of its group
+	equal    []int    // by sample, the first of equal pixels
+	group    []int    // by sample, the first of its group of copies
+	names    []string // by sample, the user's own groups; nil without
+	kin      []int    // by sample, the first of its group, the user's own ones joined too
+}
+
+// compare finds which images are the same. The user's own groups are no copies: they
+// count for leaks and for what is learnt, and are kept apart.
+func (a *auditor) compare() {
+	if a.Data.GroupBy != "" {
+		a.kin = duplicate.Groups(a.contents)
+		a.names = make([]string, len(a.contents))
+		for i := range a.contents {
+			a.names[i], a.contents[i].Group = a.contents[i].Group, ""
+		}
+	}
+	a.equal, a.group = equals(a.contents), duplicate.Groups(a.contents)
+	if a.names == nil {
+		a.kin = a.group
+	}
 }
 
 // equals gives each image the number of the first of equal pixels.

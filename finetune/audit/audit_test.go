@@ -144,7 +144,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	if r.Images != 36 || r.Distinct != 29 || r.Groups != 26 || r.Conflicts != (Conflicts{2, 1, 6}) || r.Splits["train"].Redundant != (Redundant{2, 2}) {
 		t.Errorf("report %+v", r)
 	}
-	if want := []Leak{{"val", "train", 7, 0, 0, 0}, {"test", "train", 9, 2, 1, 3}, {"test", "val", 9, 1, 0, 1}}; !slices.Equal(r.Leaks, want) {
+	if want := []Leak{{"val", "train", 7, 0, 0, 0, 0}, {"test", "train", 9, 2, 1, 3, 0}, {"test", "val", 9, 1, 0, 1, 0}}; !slices.Equal(r.Leaks, want) {
 		t.Errorf("leaks %+v, want %+v", r.Leaks, want)
 	}
 	var text bytes.Buffer
@@ -191,7 +191,7 @@ func TestSetsOfOtherShapes(t *testing.T) {
 	f.write("plain.txt", []byte("0.png\n1.png\n0.png\n2.png\ngone.png\n"))
 	f.write("again.csv", []byte("0.png,a\n1.png,b\n0.png,b\n"))
 	r, _ := run(t, "list:"+filepath.Join(f.dir, "no-train.csv"))
-	if want := []Leak{{"test", "val", 1, 1, 0, 1}}; !slices.Equal(r.Leaks, want) || len(r.Classes) != 1 {
+	if want := []Leak{{"test", "val", 1, 1, 0, 1, 0}}; !slices.Equal(r.Leaks, want) || len(r.Classes) != 1 {
 		t.Errorf("without train: %+v", r)
 	}
 	r, _ = run(t, "list:"+filepath.Join(f.dir, "plain.txt"))
@@ -211,11 +211,37 @@ func TestSetsOfOtherShapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err = Run(t.Context(), Config{Data: d, Out: t.TempDir()})
-	if err != nil || len(r.Leaks) != 3 || r.Leaks[0] != (Leak{"public-test", "train", 0, 0, 0, 0}) {
+	if err != nil || len(r.Leaks) != 3 || r.Leaks[0] != (Leak{"public-test", "train", 0, 0, 0, 0, 0}) {
 		t.Errorf("empty splits: %v, %+v", err, r)
 	}
 	if err := r.WriteText(io.Discard); err != nil {
 		t.Error(err)
+	}
+}
+
+// A person in two splits is a leak, and no copy.
+func TestGroupsOfTheUsersOwn(t *testing.T) {
+	f := folder{t, t.TempDir()}
+	for i := range uint64(5) {
+		f.write(fmt.Sprintf("%d.png", i), pngOf(face(i)))
+	}
+	f.write("again.png", pngOf(face(0)))
+	f.write("list.csv", []byte("path,label,split,person\n0.png,a,train,ann\n1.png,b,train,ann\n2.png,a,train,\n3.png,a,test,ann\n4.png,a,test,\nagain.png,a,test,ann\n"))
+	d, err := dataset.Open(t.Context(), dataset.Ref{Path: "list:" + filepath.Join(f.dir, "list.csv"), GroupBy: "person"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	out := t.TempDir()
+	r, err := Run(t.Context(), Config{Data: d, Out: out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []Leak{{"test", "train", 3, 1, 0, 1, 1}}; !slices.Equal(r.Leaks, want) || r.Splits["train"].Redundant != (Redundant{}) || r.Conflicts != (Conflicts{}) {
+		t.Errorf("%+v", r)
+	}
+	if got, want := column(t, out, "leaks", "id", "kind", "other_id"), []string{"again.png equal 0.png", "3.png group 0.png"}; !slices.Equal(got, want) {
+		t.Errorf("leaks %q, want %q", got, want)
 	}
 }
 
@@ -230,7 +256,7 @@ func TestRealFER2013(t *testing.T) {
 	if r.Images != 35887 || r.Distinct != 34034 || r.Splits["train"].Redundant.Equal != 1236 || r.Conflicts.Equal != 57 || r.Constant != 12 || r.Cut+r.Undecodable+r.Tiny != 0 {
 		t.Errorf("%+v", r)
 	}
-	if want := []Leak{{"public-test", "train", 3589, 280, 7, 494}, {"private-test", "train", 3589, 288, 9, 523}}; !slices.Equal(r.Leaks[:2], want) {
+	if want := []Leak{{"public-test", "train", 3589, 280, 7, 494, 0}, {"private-test", "train", 3589, 288, 9, 523, 0}}; !slices.Equal(r.Leaks[:2], want) {
 		t.Errorf("leaks %+v", r.Leaks)
 	}
 }

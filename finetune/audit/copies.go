@@ -11,19 +11,20 @@ import (
 const (
 	equalPixels = "equal"
 	nearPixels  = "near"
+	sameName    = "group" // of the user's own
 )
 
-// copied is a row, and another that it equals or that is nearest to it in its group.
+// copied is a row, and another that it equals, or that is the most like it of its group.
 type copied struct {
 	row, other int
-	equal      bool
+	kind       string
 }
 
 // copyRow is a row that repeats another.
 type copyRow struct {
 	row
 	Group      int64   `parquet:"group"`
-	Kind       string  `parquet:"kind,dict"` // equal or near
+	Kind       string  `parquet:"kind,dict"` // equal, near, or group: one of the user's own
 	Cosine     float32 `parquet:"cosine"`    // of the prints, of one image or its mirror image with the other
 	OtherIndex int64   `parquet:"other_index"`
 	OtherID    string  `parquet:"other_id"`
@@ -35,10 +36,10 @@ func (a *auditor) copyRows(list []copied) func(yield func(copyRow) bool) {
 	return func(yield func(copyRow) bool) {
 		for _, c := range list {
 			other := a.row(c.other)
-			r := copyRow{row: a.row(c.row), Group: int64(a.group[c.row]), Kind: equalPixels, Cosine: 1,
+			r := copyRow{row: a.row(c.row), Group: int64(a.group[c.row]), Kind: c.kind, Cosine: 1,
 				OtherIndex: other.Index, OtherID: other.ID, OtherSplit: other.Split, OtherLabel: other.Label}
-			if !c.equal {
-				r.Kind, r.Cosine = nearPixels, float32(a.cosine(c.row, c.other))
+			if c.kind != equalPixels {
+				r.Cosine = float32(a.cosine(c.row, c.other))
 			}
 			if !yield(r) {
 				return
@@ -99,15 +100,17 @@ func (a *auditor) findLeaks(r *Report) error {
 			found := a.leaks(rows, a.rowsOf(of))
 			l := Leak{Split: split, Of: of, Total: len(rows), All: len(found)}
 			for _, c := range found {
-				if c.equal {
+				if c.kind == equalPixels {
 					l.Equal++
 				}
-				if c.equal && a.Data.Samples[c.row].Label != a.Data.Samples[c.other].Label {
+				if c.kind == equalPixels && a.Data.Samples[c.row].Label != a.Data.Samples[c.other].Label {
 					l.OtherLabel++
 				}
 			}
+			named := a.named(rows, a.rowsOf(of), found)
+			l.Named = len(named)
 			r.Leaks = append(r.Leaks, l)
-			all = append(all, found...)
+			all = append(append(all, found...), named...)
 		}
 	}
 	return write(a, r, "leaks", nil, a.copyRows(all))
@@ -135,10 +138,37 @@ func (a *auditor) leaks(rows, of []int) (found []copied) {
 	for k, i := range rows {
 		if near := members[group[k]]; near != nil {
 			other := a.nearest(i, near)
-			found = append(found, copied{i, other, a.equal[other] == a.equal[i]})
+			kind := nearPixels
+			if a.equal[other] == a.equal[i] {
+				kind = equalPixels
+			}
+			found = append(found, copied{i, other, kind})
 		}
 	}
 	return found
+}
+
+// named lists the rows, beside those found, that share a group of the user's own with
+// rows of another split, each with the first.
+func (a *auditor) named(rows, of []int, found []copied) (list []copied) {
+	if a.names == nil {
+		return nil
+	}
+	first, known := map[string]int{}, map[int]bool{}
+	for _, i := range of {
+		if _, seen := first[a.names[i]]; !seen && a.names[i] != "" {
+			first[a.names[i]] = i
+		}
+	}
+	for _, c := range found {
+		known[c.row] = true
+	}
+	for _, i := range rows {
+		if other, seen := first[a.names[i]]; seen && !known[i] {
+			list = append(list, copied{i, other, sameName})
+		}
+	}
+	return list
 }
 
 // nearest is that of the rows which is most like i: of equal pixels, then by the
@@ -167,10 +197,10 @@ func (a *auditor) findRedundant(r *Report) error {
 			e, f := &equal[a.equal[i]], &first[a.group[i]]
 			switch {
 			case *e > 0:
-				all = append(all, copied{i, int(*e) - 1, true})
+				all = append(all, copied{i, int(*e) - 1, equalPixels})
 				split.Redundant.Equal++
 			case *f > 0:
-				all = append(all, copied{i, int(*f) - 1, false})
+				all = append(all, copied{i, int(*f) - 1, nearPixels})
 				split.Redundant.Near++
 			}
 			*e, *f = cmp.Or(*e, int32(i)+1), cmp.Or(*f, int32(i)+1)

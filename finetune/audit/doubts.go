@@ -128,7 +128,7 @@ func (a *auditor) findDoubts(ctx context.Context, r *Report, train store.Matrix)
 func (l *learner) unfit(train store.Matrix) string {
 	seen, groups := map[int]bool{}, map[int]bool{}
 	for i, y := range train.Labels {
-		seen[y], groups[l.group[train.Indices[i]]] = true, true
+		seen[y], groups[l.kin[train.Indices[i]]] = true, true
 	}
 	switch {
 	case len(seen) < 2:

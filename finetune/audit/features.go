@@ -77,7 +77,7 @@ func (a *auditor) held() (splits []string) {
 func (a *auditor) groupsOf(m store.Matrix) []int {
 	groups := make([]int, len(m.Indices))
 	for i, at := range m.Indices {
-		groups[i] = a.group[at]
+		groups[i] = a.kin[at]
 	}
 	return groups
 }

@@ -146,7 +146,7 @@ func TestFeaturesKeepGroupsTogether(t *testing.T) {
 	f := newDrawn(t, 20)
 	a := &auditor{Config: Config{Data: f.data, Store: f.store(all), Seed: 1}}
 	for i := range f.data.Samples {
-		a.group = append(a.group, i-i%2) // pairs
+		a.kin = append(a.kin, i-i%2) // pairs
 	}
 	train, err := a.Store.Matrix([]string{"cls"}, "train")
 	if err != nil {
@@ -174,7 +174,7 @@ func TestFeaturesKeepGroupsTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, d := range far {
-		if a.group[d.nearest] == a.group[d.row] || !(d.distance > 0) {
+		if a.kin[d.nearest] == a.kin[d.row] || !(d.distance > 0) {
 			t.Errorf("row %d has neighbour %d at %g", d.row, d.nearest, d.distance)
 		}
 	}

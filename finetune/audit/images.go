@@ -32,7 +32,7 @@ func (a *auditor) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.contents[i] = duplicate.Of(im)
+		a.contents[i] = a.Data.Content(i, im)
 		a.looks[i] = look{height: int32(im.H), width: int32(im.W), constant: constant(im)}
 		return nil
 	})

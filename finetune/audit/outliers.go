@@ -99,7 +99,7 @@ func (a *auditor) surround(train store.Matrix) (*surroundings, error) {
 	seen := map[int]bool{}
 	for i, at := range train.Indices {
 		rows[i] = i
-		if g := a.group[at]; !seen[g] {
+		if g := a.kin[at]; !seen[g] {
 			seen[g] = true
 			first = append(first, i)
 		}
@@ -160,7 +160,7 @@ func (s *surroundings) distance(row int, nb knn.Neighbours, q int) distant {
 	count := 0
 	for k := q * nb.K; k < (q+1)*nb.K && count < neighbours; k++ {
 		other := s.rows[nb.Rows[k]]
-		if s.group[other] == s.group[row] {
+		if s.kin[other] == s.kin[row] {
 			continue
 		}
 		if d.nearest < 0 {

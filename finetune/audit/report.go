@@ -56,6 +56,7 @@ type Leak struct {
 	Equal      int    `json:"equal"`       // the pixels of a row of Of
 	OtherLabel int    `json:"other_label"` // of these, with a label that none of their equals there has
 	All        int    `json:"all"`         // equal ones and near duplicates
+	Named      int    `json:"named"`       // others, of which a group of the user's own is there too
 }
 
 // Conflicts counts what has several labels.

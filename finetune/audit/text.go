@@ -105,7 +105,11 @@ func (r *Report) writeCopies(t io.Writer) {
 		if l.OtherLabel > 0 {
 			other = fmt.Sprintf(" (%d with another label there)", l.OtherLabel)
 		}
-		fmt.Fprintf(t, "%s rows in %s too\t%d equal%s, %d with near duplicates, %.1f%% of %d\n", l.Split, l.Of, l.Equal, other, l.All, percent(l.All, l.Total), l.Total)
+		fmt.Fprintf(t, "%s rows in %s too\t%d equal%s, %d with near duplicates, %.1f%% of %d", l.Split, l.Of, l.Equal, other, l.All, percent(l.All, l.Total), l.Total)
+		if l.Named > 0 {
+			fmt.Fprintf(t, "; %d more of groups there", l.Named)
+		}
+		fmt.Fprintln(t)
 	}
 	for _, name := range r.SplitNames {
 		if s := r.Splits[name]; s.Total > 0 {
