@@ -71,6 +71,11 @@ def listed(words):
     return " and ".join(map(str, words))
 
 
+def on(threads):
+    """[1] → 1 thread, [1, 2] → 1 and 2 threads"""
+    return listed(threads) + (" thread" if list(threads) == [1] else " threads")
+
+
 def run(command, threads=None, **settings):
     """A command's standard output. A Go program gets as many cores as threads; settings are added to the environment."""
     env = dict(os.environ, **{name: str(value) for name, value in settings.items()})
@@ -201,7 +206,7 @@ def check():
     assert refused(need, "no-such-package-of-graft") and refused(run, [sys.executable, "-c", "import sys; sys.exit(3)"])
     assert run([sys.executable, "-c", "import os; print(os.environ['GOMAXPROCS'], os.environ['A'])"], 3, A=1) == "3 1\n"
     assert table([{"what": "a", "against": "b", "ratio": "1"}]).splitlines()[2] == "| a | b | 1 |"
-    assert title("vit_ti_16") == "ViT-Ti/16" and numbers("1,2") == [1, 2] and listed([1, 2]) == "1 and 2" and machine() and load()
+    assert title("vit_ti_16") == "ViT-Ti/16" and numbers("1,2") == [1, 2] and on([1, 2]) == "1 and 2 threads" and on([1]) == "1 thread" and machine() and load()
     print("bench_common: all checks passed")
 
 

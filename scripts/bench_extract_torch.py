@@ -137,7 +137,7 @@ def rows(args, threads, tables):
     """A row for each of the others, all numbers of threads in it."""
     ours = common.listed(f"{common.median(t, 'graft'):.2f}" for t in tables)
     what = (f"`graft extract`, {common.title(args.arch)}, `cls`, batches of {args.batches.replace(',', ' or ')}, from 48×48 bytes to a store, "
-            f"{common.listed(threads)} threads ({ours} images/s)")
+            f"{common.on(threads)} ({ours} images/s)")
     described = {"torch": f"{common.versions('torch')} eager", "onnxruntime": f"Python's {common.versions('onnxruntime')} on torchvision's export",
                  "openvino": f"{common.versions('openvino')} on the same file, one stream a thread"}
     return [common.row(what, f"{against} ({common.listed(f'{common.median(t, name):.2f}' for t in tables)} images/s): `scripts/bench_extract_torch.py`",

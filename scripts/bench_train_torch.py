@@ -128,7 +128,7 @@ def main():
             tables = [compare(binary, model, x, y, t, args.rounds) for t in threads]
             ours, theirs = (common.listed(f"{common.median(t, name):,.0f}" for t in tables) for name in ("graft", "torch"))
             rows.append(common.row(
-                f"training steps of the study's {MODELS[model][0]}, batch {BATCH}, {common.listed(threads)} threads ({ours} images/s)",
+                f"training steps of the study's {MODELS[model][0]}, batch {BATCH}, {common.on(threads)} ({ours} images/s)",
                 f"{common.versions('torch')} eager, its fastest Adam ({theirs} images/s): `scripts/bench_train_torch.py`",
                 f"{common.listed(common.ratio(t, 'torch') for t in tables)} times as fast"))
     common.write(args.json, rows)
