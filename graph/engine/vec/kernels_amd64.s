@@ -1391,11 +1391,11 @@ tap:
 	VZEROUPPER
 	RET
 
-// func transpose8AVX2(dst *float32, dstRow int, src *float32, srcRow int)
+// func transpose8AVX2(dst *float32, ldd int, src *float32, lds int)
 // Requires: AVX
 TEXT ·transpose8AVX2(SB), NOSPLIT, $0-32
 	MOVQ       src+16(FP), AX
-	MOVQ       srcRow+24(FP), CX
+	MOVQ       lds+24(FP), CX
 	VMOVUPS    (AX), Y0
 	ADDQ       CX, AX
 	VMOVUPS    (AX), Y1
@@ -1429,7 +1429,7 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $0-32
 	VSHUFPS    $0x44, Y6, Y4, Y5
 	VSHUFPS    $0xee, Y6, Y4, Y4
 	MOVQ       dst+0(FP), AX
-	MOVQ       dstRow+8(FP), CX
+	MOVQ       ldd+8(FP), CX
 	VPERM2F128 $0x20, Y2, Y7, Y6
 	VMOVUPS    Y6, (AX)
 	ADDQ       CX, AX

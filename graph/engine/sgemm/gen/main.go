@@ -6,7 +6,11 @@
 //	go generate ./graph/engine/sgemm
 package main
 
-import . "github.com/mmcloughlin/avo/build"
+import (
+	. "github.com/mmcloughlin/avo/build"
+
+	"graft/graph/engine/internal/gen"
+)
 
 func main() {
 	ConstraintExpr("amd64")
@@ -24,7 +28,7 @@ func main() {
 	for cols := 1; cols <= avx2.dotCols; cols++ {
 		dot(avx2, cols)
 	}
-	transpose8()
+	gen.Transpose8()
 	standardize(avx512)
 	standardize(avx2)
 	Generate()

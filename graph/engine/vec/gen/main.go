@@ -5,7 +5,11 @@
 //	go generate ./graph/engine/vec
 package main
 
-import . "github.com/mmcloughlin/avo/build"
+import (
+	. "github.com/mmcloughlin/avo/build"
+
+	"graft/graph/engine/internal/gen"
+)
 
 // outputs and lanes are those of package vec; a block's lanes fill two vectors.
 const (
@@ -26,6 +30,6 @@ func main() {
 	correlate()
 	maxTaps()
 	maxTapsGrad()
-	transpose8()
+	gen.Transpose8()
 	Generate()
 }
