@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -65,14 +66,11 @@ func trainHead(c *cli.Context) error {
 // not.
 func setHeadDescent(c *cli.Context, config *train.HeadConfig) error {
 	if config.Recipe == run.RecipeLBFGS {
-		names := flagNames(slices.Concat(descentFlags(), optionFlags(nets.Head{})))
-		if config.Lambda != nil {
-			names = append(names, "seeds") // which draw the tenth of train that would choose it
-			if !c.IsSet("folds") {
-				names = append(names, "seed")
-			}
+		err := refuse(c, "recipe "+config.Recipe+" does not have it", flagNames(slices.Concat(descentFlags(), optionFlags(nets.Head{})))...)
+		if config.Lambda != nil && !c.IsSet("folds") { // the tenth of train that would choose it is all that a seed draws
+			err = cmp.Or(err, refuse(c, "with --lambda recipe "+config.Recipe+" draws nothing", "seed", "seeds"))
 		}
-		return refuse(c, "recipe "+config.Recipe+" does not have it", names...)
+		return err
 	}
 	d, err := train.NewHeadDescent(config.Recipe)
 	if err != nil {
