@@ -64,29 +64,21 @@ func score(p float32) float64 { return 1 - float64(p) }
 // Judge judges the sets of answers [n,classes], and of their rows that were not seen [n]
 // beside; nil where that is not known.
 func (s Sets) Judge(a Answers, classes int, seen []bool) (*Conformal, error) {
-	all, err := s.coverage(a, classes, nil)
-	c := &Conformal{Sets: s, Coverage: all}
-	if err == nil && seen != nil {
-		c.Clean = new(Coverage)
-		*c.Clean, err = s.coverage(a, classes, seen)
+	if err := a.check(classes); err != nil {
+		return nil, err
 	}
-	return c, err
+	c := &Conformal{Sets: s, Coverage: s.coverage(a, classes)}
+	if seen != nil {
+		c.Clean = new(s.coverage(a.unseen(classes, seen), classes))
+	}
+	return c, nil
 }
 
-// coverage makes the sets of the rows that are not left out, nil for none, and compares
-// them with the labels.
-func (s Sets) coverage(a Answers, classes int, out []bool) (Coverage, error) {
-	if err := a.check(classes); err != nil {
-		return Coverage{}, err
-	}
-	c := Coverage{Sizes: make([]int, classes+1)}
-	var sizes []float64
-	var groups []int
-	of := a.groups()
+// coverage makes the sets and compares them with the labels.
+func (s Sets) coverage(a Answers, classes int) Coverage {
+	c := Coverage{Total: len(a.Labels), Sizes: make([]int, classes+1)}
+	sizes := make([]float64, c.Total)
 	for i, y := range a.Labels {
-		if out != nil && out[i] {
-			continue
-		}
 		size := 0
 		for j, p := range a.Probs[i*classes : (i+1)*classes] {
 			if s.Limit != nil && score(p) > *s.Limit {
@@ -97,12 +89,11 @@ func (s Sets) coverage(a Answers, classes int, out []bool) (Coverage, error) {
 				c.Covered++
 			}
 		}
-		c.Total++
 		c.Sizes[size]++
-		sizes, groups = append(sizes, float64(size)), append(groups, of[i])
+		sizes[i] = float64(size)
 	}
 	if c.Total == 0 {
-		return c, nil
+		return c
 	}
 	c.Share, c.Interval = defined(float64(c.Covered)/float64(c.Total)), wilson(c.Covered, c.Total)
 	mean := func(weights []float64) []float64 {
@@ -113,6 +104,6 @@ func (s Sets) coverage(a Answers, classes int, out []bool) (Coverage, error) {
 		return []float64{sum / total}
 	}
 	c.MeanSize = &mean(ones(c.Total))[0]
-	c.SizeInterval = known(Bootstrap(groups, Resamples, seed, mean)[0])
-	return c, nil
+	c.SizeInterval = known(Bootstrap(a.groups(), Resamples, seed, mean)[0])
+	return c
 }

@@ -44,8 +44,8 @@ func (a Answers) topK(k int) []TopK {
 }
 
 // ranking is the rows in the order of one class's probability, the highest first:
-// each row's number above two flags.
-type ranking []uint64
+// each row's number above two flags, in as many bytes as a probability has.
+type ranking []uint32
 
 const (
 	positive  = 1 << iota // the row carries the class's label
@@ -56,10 +56,10 @@ const (
 func (a Answers) ranking(class, k int) ranking {
 	r := make(ranking, len(a.Labels))
 	for i := range r {
-		r[i] = uint64(i)
+		r[i] = uint32(i)
 	}
-	at := func(row uint64) float32 { return a.Probs[int(row)*k+class] }
-	slices.SortFunc(r, func(i, j uint64) int { return cmp.Or(cmp.Compare(at(j), at(i)), cmp.Compare(i, j)) })
+	at := func(row uint32) float32 { return a.Probs[int(row)*k+class] }
+	slices.SortFunc(r, func(i, j uint32) int { return cmp.Or(cmp.Compare(at(j), at(i)), cmp.Compare(i, j)) })
 	for i, row := range r {
 		packed := row << flags
 		if a.Labels[row] == class {
