@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // Fixtures names the entries of testdata/operations.json that an operation's row lists.
@@ -54,3 +55,6 @@ func (r *Reference) Eval(outputs ...*Node) ([][]float64, error) {
 	}
 	return out, nil
 }
+
+// Ops lists the operations in alphabetical order, without the leaves.
+func Ops() []Op { return slices.Sorted(maps.Keys(rows)) }

@@ -2,8 +2,6 @@ package graph
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 )
 
 // Op names an operation. The names are ONNX's where one operator does the same.
@@ -47,9 +45,6 @@ var rows = map[Op]row{}
 
 // register is called from init functions, as rules refer to the rows through the builders.
 func register(op Op, r row) { rows[op] = r }
-
-// Ops lists the operations in alphabetical order, without the leaves.
-func Ops() []Op { return slices.Sorted(maps.Keys(rows)) }
 
 // MACs is the number of multiplications with addition that a node costs, as models are compared by: those of matrix
 // products and convolutions (bias not counted); 0 for all other operations.

@@ -68,7 +68,7 @@ type Config struct {
 	Images int // per round of CNN and ViT: DefaultRows, which makes a round an epoch
 	Batch  int // images per step: the study's 32
 
-	Products []Product // of SGEMM: DefaultProducts
+	Products []Product // of SGEMM: defaultProducts
 	Work     float64   // GFLOP of a product's repetitions in each round: 40
 }
 
@@ -92,7 +92,7 @@ func (c *Config) check() error {
 	}
 	c.Work = cmp.Or(c.Work, defaultWork)
 	if c.Products == nil {
-		c.Products = DefaultProducts()
+		c.Products = defaultProducts()
 	}
 	var err error
 	for _, p := range c.Products {

@@ -222,7 +222,7 @@ func TestDefaults(t *testing.T) {
 	if err := c.check(); err != nil {
 		t.Fatal(err)
 	}
-	if c.Rows != 28709 || c.Dim != 768 || c.Images != 28709 || c.Work != defaultWork || !slices.Equal(c.Products, DefaultProducts()) {
+	if c.Rows != 28709 || c.Dim != 768 || c.Images != 28709 || c.Work != defaultWork || !slices.Equal(c.Products, defaultProducts()) {
 		t.Errorf("defaults %+v", c)
 	}
 }

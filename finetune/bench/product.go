@@ -18,9 +18,9 @@ import (
 // Product is the shape of a matrix product: [M,K] times [K,N].
 type Product struct{ M, N, K int }
 
-// DefaultProducts are a small square one and that of a ViT-B/16 on 32 images of
+// defaultProducts are a small square one and that of a ViT-B/16 on 32 images of
 // 197 tokens.
-func DefaultProducts() []Product { return []Product{{512, 512, 512}, {6304, 768, 768}} }
+func defaultProducts() []Product { return []Product{{512, 512, 512}, {6304, 768, 768}} }
 
 // maxSide bounds M, N and K, so that sizes and element counts do not overflow.
 const maxSide = 1 << 15

@@ -19,8 +19,8 @@ const (
 	heldShare = 1.0 / 3
 	// leastImages is what a probe needs on either side to mean anything.
 	leastImages = 20
-	// Strength is the penalty λ of both probes' fits.
-	Strength = 0.01
+	// strength is the penalty λ of both probes' fits.
+	strength = 0.01
 	z95      = 1.96 // standard deviations of a 95% interval
 )
 
@@ -37,7 +37,7 @@ type probe struct {
 // split, or without train, a third of the images is held out, every class by its
 // share.
 func plan(s *store.Store, seed uint64) probe {
-	p := probe{Probe: Probe{Lambda: Strength}, judged: map[string][]int{}}
+	p := probe{Probe: Probe{Lambda: strength}, judged: map[string][]int{}}
 	labels := make([]int, len(s.Rows()))
 	for i, r := range s.Rows() {
 		labels[i] = r.Label

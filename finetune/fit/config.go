@@ -27,8 +27,8 @@ const (
 
 // The words that Config takes.
 var (
-	Optimizers = []string{SGD, Adam, AdamW}
-	Schedules  = []string{Constant, Cosine, Step}
+	optimizers = []string{SGD, Adam, AdamW}
+	schedules  = []string{Constant, Cosine, Step}
 )
 
 // Config says how to train. Its JSON form stands in config.json and in checkpoints; usage is what the command line says of a
@@ -69,7 +69,7 @@ const (
 func (c Config) Check() error {
 	return errors.Join(
 		within("epochs", float64(c.Epochs), 1, maxEpochs), within("batch", float64(c.Batch), 1, maxBatch),
-		word("optimizer", c.Optimizer, Optimizers), word("schedule", c.Schedule, Schedules),
+		word("optimizer", c.Optimizer, optimizers), word("schedule", c.Schedule, schedules),
 		above("learning rate", c.LearningRate), below1("momentum", c.Momentum), within("weight decay", c.WeightDecay, 0, 1e6),
 		within("warm-up", c.Warmup, 0, maxEpochs), within("clip", c.Clip, 0, math.MaxFloat64), below1("label smoothing", c.Smoothing),
 		below1("ema", c.EMA), within("patience", float64(c.Patience), 0, maxEpochs), within("threads", float64(c.Threads), 0, 4096),

@@ -110,8 +110,8 @@ func (c Config) posPrefix() int {
 // positions is the number of rows of the position embedding.
 func (c Config) positions() int { return c.posPrefix() + c.patches() }
 
-// Validate reports the first size that cannot be.
-func (c Config) Validate() error {
+// validate reports the first size that cannot be.
+func (c Config) validate() error {
 	for _, v := range []struct {
 		what       string
 		n, min, mx int

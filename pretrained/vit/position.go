@@ -122,7 +122,7 @@ func addScaled[T float32 | float64](dst []float64, src []T, w float64) {
 func (m *Model) setImageSize(n int) error {
 	c := m.Config
 	c.Image, c.Across = n, 0
-	if err := c.Validate(); err != nil {
+	if err := c.validate(); err != nil {
 		return fmt.Errorf("%s: %w", m.Source, err)
 	}
 	from, pos := m.trained, m.positions

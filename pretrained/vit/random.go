@@ -35,7 +35,7 @@ func errArch(arch string) error {
 // RandomConfig is Random for a network of any size.
 func RandomConfig(c Config, seed uint64) (*Model, error) {
 	source := fmt.Sprintf("random:%d", seed)
-	if err := c.Validate(); err != nil {
+	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
 	weights := map[string]weight{}

@@ -38,7 +38,7 @@ func (l *loader) config(o loadOptions) (Config, error) {
 			return Config{}, err
 		}
 	}
-	return c, c.Validate()
+	return c, c.validate()
 }
 
 // options reads what the network has beside the plain one, by what is there.

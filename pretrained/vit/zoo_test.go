@@ -50,7 +50,7 @@ func configOf(t *testing.T, e models.Entry) Config {
 func TestZooParameters(t *testing.T) {
 	for _, e := range models.List() {
 		c := configOf(t, e)
-		if err := c.Validate(); err != nil {
+		if err := c.validate(); err != nil {
 			t.Errorf("%s: %v", e.Name, err)
 			continue
 		}
@@ -58,7 +58,7 @@ func TestZooParameters(t *testing.T) {
 			t.Errorf("%s: %d parameters of %s, the zoo says %d of %s", e.Name, c.Params(), c.Arch(), e.Parameters, e.Arch)
 		}
 		c.Image = e.Image
-		if err := c.Validate(); err != nil {
+		if err := c.validate(); err != nil {
 			t.Errorf("%s at the size it is run at: %v", e.Name, err)
 		}
 	}

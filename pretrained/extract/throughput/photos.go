@@ -23,8 +23,8 @@ func (r *rig) photoCases(ctx context.Context, p measure.Pairs) ([]measure.Case, 
 			return nil, err
 		}
 	}
-	both := r.cases(p, CasePhotoSession, CasePhotoExtract)
-	decode := r.oneCase(CasePhotoDecode, times)
+	both := r.cases(p, casePhotoSession, casePhotoExtract)
+	decode := r.oneCase(casePhotoDecode, times)
 	decode.Provider, decode.Precision, decode.Batch, decode.Streams = "go", "uint8", 1, 0
 	both[1].Note = verdict(both[1].Ratio, both[0].ItemsPerSecond/decode.ItemsPerSecond, r.Runtime.Threads)
 	return []measure.Case{both[0], decode, both[1]}, nil

@@ -26,12 +26,12 @@ import (
 
 // The names of the cases, those of photographs with "-jpeg" behind the first word.
 const (
-	CaseSession = "extract/bare-session"
-	CaseExtract = "extract/pipeline"
+	caseSession = "extract/bare-session"
+	caseExtract = "extract/pipeline"
 
-	CasePhotoSession = "extract-jpeg/bare-session"
-	CasePhotoDecode  = "extract-jpeg/decode-one-core"
-	CasePhotoExtract = "extract-jpeg/pipeline"
+	casePhotoSession = "extract-jpeg/bare-session"
+	casePhotoDecode  = "extract-jpeg/decode-one-core"
+	casePhotoExtract = "extract-jpeg/pipeline"
 )
 
 // Config says what to measure.
@@ -64,7 +64,7 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (cases
 	defer func() { err = errors.Join(err, r.close()) }()
 	pairs, err := r.measure(ctx, progress)
 	if err != nil || !c.Photos {
-		return r.cases(pairs, CaseSession, CaseExtract), err
+		return r.cases(pairs, caseSession, caseExtract), err
 	}
 	return r.photoCases(ctx, pairs)
 }

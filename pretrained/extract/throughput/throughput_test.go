@@ -42,7 +42,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cases) != 2 || cases[0].Name != throughput.CaseSession || cases[1].Name != throughput.CaseExtract {
+	if len(cases) != 2 || cases[0].Name != "extract/bare-session" || cases[1].Name != "extract/pipeline" {
 		t.Fatalf("cases %+v", cases)
 	}
 	for _, c := range cases {
@@ -50,7 +50,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%+v: %v images, want 12", c, got)
 		}
 	}
-	if cases[1].Baseline != throughput.CaseSession || !(cases[1].Ratio > 0) || cases[0].Baseline != "" {
+	if cases[1].Baseline != "extract/bare-session" || !(cases[1].Ratio > 0) || cases[0].Baseline != "" {
 		t.Errorf("ratio %v over %q", cases[1].Ratio, cases[1].Baseline)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -76,10 +76,10 @@ func TestRunPhotos(t *testing.T) {
 			t.Errorf("%+v: %v images, want 4", c, got)
 		}
 	}
-	if want := []string{throughput.CasePhotoSession, throughput.CasePhotoDecode, throughput.CasePhotoExtract}; !slices.Equal(names, want) {
+	if want := []string{"extract-jpeg/bare-session", "extract-jpeg/decode-one-core", "extract-jpeg/pipeline"}; !slices.Equal(names, want) {
 		t.Fatalf("cases %v, want %v", names, want)
 	}
-	if c := cases[2]; c.Baseline != throughput.CasePhotoSession || !(c.Ratio > 0) || !strings.Contains(c.Note, "is the bottleneck: to keep up") {
+	if c := cases[2]; c.Baseline != "extract-jpeg/bare-session" || !(c.Ratio > 0) || !strings.Contains(c.Note, "is the bottleneck: to keep up") {
 		t.Errorf("%+v", c)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
