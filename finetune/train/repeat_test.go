@@ -191,3 +191,17 @@ func TestFoldsOfNetworksGoOn(t *testing.T) {
 		t.Errorf("%d images of 84 were judged", len(seen))
 	}
 }
+
+// Groups of the user's own draw other folds and hold-outs: they are part of the settings.
+func TestGroupsAreASettingOfNetworks(t *testing.T) {
+	c, err := NewNetConfig(nets.KindCNN, run.RecipeStudy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Data.GroupBy = "^(.)"
+	n := networks{c: c, net: c.Net}
+	settings, err := n.settings()
+	if err != nil || settings["group by"] != "^(.)" || settings["learning_rate"] != "0.0001" || settings["recipe"] != run.RecipeStudy || settings["seed"] != "0" {
+		t.Errorf("settings %v, %v", settings, err)
+	}
+}
