@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"fmt"
 	"slices"
 
 	"graft/finetune/metrics"
@@ -162,4 +163,50 @@ func both(a, b []bool) []bool {
 		out[i] = a[i] && b[i]
 	}
 	return out
+}
+
+// pairTable has a line for each pair and each choice of rows, and one for each reason
+// not to test pairs.
+func pairTable(list []Comparison, split string) table {
+	s := table{title: "Differences on " + split + " (points of accuracy; p of McNemar's exact test, between several runs of Welch's, corrected by Holm; better: below 0.05)",
+		head: append([]string{"", "rows"}, metrics.ContrastColumns...)}
+	called := names(list)[1:]
+	untested := map[string][]string{} // pairs by reason
+	var reasons []string
+	for i, c := range list {
+		for j, other := range list[i+1:] {
+			pair := called[i] + " − " + called[i+1+j]
+			for _, t := range c.Tests {
+				switch {
+				case t.Against != other.Run || t.Split != split:
+				case t.Contrast != nil:
+					s.rows, pair = append(s.rows, append([]string{pair}, t.cells(called[i], called[i+1+j])...)), ""
+				default:
+					if untested[t.NotTested] == nil {
+						reasons = append(reasons, t.NotTested)
+					}
+					untested[t.NotTested] = append(untested[t.NotTested], pair)
+				}
+			}
+		}
+	}
+	for _, why := range reasons {
+		pairs := untested[why][0]
+		if n := len(untested[why]); n > 1 {
+			pairs = fmt.Sprintf("%d pairs", n)
+		}
+		s.rows = append(s.rows, []string{pairs, "", "", "", "", "", "not tested: " + why})
+	}
+	return s
+}
+
+// cells are a test's after the pair's name.
+func (t Test) cells(this, other string) []string {
+	counted := t.Rows
+	if t.Discordant != nil {
+		counted += fmt.Sprintf(" %d", t.Total)
+	} else {
+		counted += fmt.Sprintf(", %d and %d runs", t.Runs[0], t.Runs[1])
+	}
+	return append([]string{counted}, t.Cells(this, other)...)
 }

@@ -10,7 +10,6 @@ import (
 	"text/tabwriter"
 
 	"graft/finetune/fit"
-	"graft/finetune/metrics"
 )
 
 // table has a row of cells for each line, a column for each run.
@@ -113,94 +112,6 @@ func comparedSplits(list []Comparison) []string {
 		for _, r := range c.Reports {
 			if !slices.Contains(out, r.Split) {
 				out = append(out, r.Split)
-			}
-		}
-	}
-	return out
-}
-
-// accuracyTable has a line for each class of any run, and the overall figures.
-func accuracyTable(list []Comparison, split string) table {
-	s := table{title: "Accuracy on " + split, head: names(list)}
-	add := func(name string, f figure) {
-		s.rows = append(s.rows, row(name, list, func(c Comparison) string { return f.cell(c, split) }))
-	}
-	for _, class := range comparedClasses(list, split) {
-		of := func(r metrics.Report) metrics.Class {
-			at := slices.IndexFunc(r.Classes, func(c metrics.Class) bool { return c.Name == class })
-			if at < 0 {
-				return metrics.Class{Total: -1}
-			}
-			return r.Classes[at]
-		}
-		add(class, figure{func(r metrics.Report) string {
-			c := of(r)
-			if c.Total < 0 {
-				return ""
-			}
-			return metrics.Share(c.Correct, c.Total)
-		}, func(r metrics.Report) (float64, bool) { c := of(r); return c.Recall, c.Total > 0 }, percents})
-	}
-	add("overall", figure{func(r metrics.Report) string { return metrics.Share(r.Correct, r.Total) },
-		func(r metrics.Report) (float64, bool) { return r.Accuracy, true }, percents})
-	add("95% interval", figure{text: func(r metrics.Report) string {
-		return fmt.Sprintf("%.1f–%.1f%%", 100*r.Interval[0], 100*r.Interval[1])
-	}})
-	if slices.ContainsFunc(list, func(c Comparison) bool {
-		return slices.ContainsFunc(c.of(split), func(r metrics.Report) bool { return r.Clean != nil })
-	}) {
-		add("overall, clean", figure{metrics.Report.CleanText, func(r metrics.Report) (float64, bool) {
-			if r.Clean == nil || r.Clean.Accuracy == nil {
-				return 0, false
-			}
-			return *r.Clean.Accuracy, true
-		}, percents})
-	}
-	add("cross-entropy", figure{func(r metrics.Report) string { return fmt.Sprintf("%.4f", r.Loss) },
-		func(r metrics.Report) (float64, bool) { return r.Loss, true }, "%.4f ± %.4f"})
-	return s
-}
-
-// pairTable has a line for each pair and each choice of rows.
-func pairTable(list []Comparison, split string) table {
-	s := table{title: "Differences on " + split + " (points of accuracy; p of McNemar's exact test, between several runs of Welch's, corrected by Holm; better: below 0.05)",
-		head: append([]string{"", "rows"}, metrics.ContrastColumns...)}
-	called := names(list)[1:]
-	for i, c := range list {
-		for j, other := range list[i+1:] {
-			pair := called[i] + " − " + called[i+1+j]
-			for _, t := range c.Tests {
-				if t.Against == other.Run && t.Split == split {
-					s.rows, pair = append(s.rows, append([]string{pair}, t.cells(called[i], called[i+1+j])...)), ""
-				}
-			}
-		}
-	}
-	return s
-}
-
-// cells are a test's after the pair's name.
-func (t Test) cells(this, other string) []string {
-	if t.Contrast == nil {
-		return []string{"", "", "", "", "", "not tested: " + t.NotTested}
-	}
-	counted := t.Rows
-	if t.Discordant != nil {
-		counted += fmt.Sprintf(" %d", t.Total)
-	} else {
-		counted += fmt.Sprintf(", %d and %d runs", t.Runs[0], t.Runs[1])
-	}
-	return append([]string{counted}, t.Cells(this, other)...)
-}
-
-func comparedClasses(list []Comparison, split string) []string {
-	var out []string
-	for _, c := range list {
-		for _, r := range c.Reports {
-			for _, class := range r.Classes {
-				if r.Split == split && !slices.Contains(out, class.Name) {
-					out = append(out, class.Name)
-				}
 			}
 		}
 	}
