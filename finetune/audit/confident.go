@@ -1,6 +1,10 @@
 package audit
 
-import "graft/finetune/metrics"
+import (
+	"math"
+
+	"graft/finetune/metrics"
+)
 
 // confident is confident learning (Northcutt, Jiang and Chuang, "Confident learning:
 // estimating uncertainty in dataset labels", Journal of Artificial Intelligence Research
@@ -64,9 +68,9 @@ func (c *confident) suspect(p []float32, label int) (suggested int, wrong bool) 
 	return suggested, suggested >= 0 && suggested != label && metrics.Argmax(p) != label
 }
 
-// margin is how far the label's probability a is above the largest b of the others,
-// normalised by the two: (a−b)/(a+b), from −1 to 1. It orders rows as the odds a/b do. On
-// FER2013 that agrees better with FER+ than a−b or a alone.
+// margin is how far the label's probability a is above the largest b of the others, in
+// units of the deviation that a difference of such counts has: (a−b)/√(a+b), from −1
+// to 1. On FER2013 it agrees better with FER+ than a−b does, at the top and in all.
 func margin(p []float32, label int) float32 {
 	var most float32
 	for k, v := range p {
@@ -74,7 +78,7 @@ func margin(p []float32, label int) float32 {
 			most = max(most, v)
 		}
 	}
-	return (p[label] - most) / (p[label] + most)
+	return (p[label] - most) / float32(math.Sqrt(float64(p[label]+most)))
 }
 
 // wrong estimates the share of wrong labels: of each class the share of the joint off

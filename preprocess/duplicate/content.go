@@ -201,9 +201,3 @@ func (p Print) Cosine(q Print) float64 {
 
 // Near is the least cosine, in thousandths, of the prints of near duplicates.
 const Near = 975
-
-// near compares exactly, in integers.
-func (p *Print) near(q *Print) bool {
-	d := p.dot(q)
-	return d > 0 && d*d*1000*1000 >= Near*Near*p.dot(p)*q.dot(q)
-}

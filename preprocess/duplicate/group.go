@@ -2,8 +2,10 @@ package duplicate
 
 import (
 	"math/bits"
+	"runtime"
 	"slices"
 
+	"graft/internal/parallel"
 	"graft/internal/splitmix"
 )
 
@@ -64,54 +66,87 @@ const (
 	checkBits = 16
 )
 
-// joinNear joins the near duplicates among the rows, whose prints all differ.
+// nearness is what finds the near duplicates among rows whose prints all differ. Rows
+// are told by their places in it, and from n on their mirror images.
+type nearness struct {
+	images []Content
+	rows   []int
+	norms  []int64  // squared lengths of the prints
+	check  []uint64 // the sketches' last word
+}
+
+// joinNear joins the near duplicates among the rows, on all cores: each takes some of
+// the words and joins for itself, so that no pair need be kept.
 func (s sets) joinNear(images []Content, rows []int) {
-	check := sketches(images, rows, words)
-	n := len(rows)
-	entries := make([]uint64, 2*n) // a band's bits, and the place: rows, and from n on their mirror images
-	for w := range words {
-		sketch := sketches(images, rows, w)
-		for b := range perWord {
-			for i, v := range sketch {
-				entries[i] = v>>(b*bandBits)&(1<<bandBits-1)<<32 | uint64(i)
-			}
-			slices.Sort(entries)
-			for from := 0; from < len(entries); {
-				to := from + 1
-				for to < len(entries) && entries[to]>>32 == entries[from]>>32 {
-					to++
-				}
-				s.joinBand(images, rows, check, entries[from:to])
-				from = to
-			}
+	b := nearness{images, rows, make([]int64, len(rows)), sketches(images, rows, words)}
+	for k, r := range rows {
+		b.norms[k] = images[r].Print.dot(&images[r].Print)
+	}
+	cores := min(runtime.GOMAXPROCS(0), words)
+	joined := make([]sets, cores)
+	parallel.Parts(words, cores, func(part, from, to int) {
+		joined[part] = newSets(len(rows))
+		for w := from; w < to; w++ {
+			b.joinWord(joined[part], w)
+		}
+	})
+	for _, found := range joined {
+		for k, r := range rows {
+			s.join(r, rows[found.first(k)])
 		}
 	}
 }
 
-// joinBand compares the pairs of one band. A pair of mirror images is left to that of
-// their originals.
-func (s sets) joinBand(images []Content, rows []int, check []uint64, band []uint64) {
-	n := uint32(len(rows))
+// joinWord joins in s what the bands of a word find.
+func (b *nearness) joinWord(s sets, w int) {
+	sketch := sketches(b.images, b.rows, w)
+	entries := make([]uint64, len(sketch)) // a band's bits, and the place
+	for band := range perWord {
+		for i, v := range sketch {
+			entries[i] = v>>(band*bandBits)&(1<<bandBits-1)<<32 | uint64(i)
+		}
+		slices.Sort(entries)
+		for from := 0; from < len(entries); {
+			to := from + 1
+			for to < len(entries) && entries[to]>>32 == entries[from]>>32 {
+				to++
+			}
+			b.joinBand(s, entries[from:to])
+			from = to
+		}
+	}
+}
+
+// joinBand compares the pairs of one band that are not joined yet. A pair of mirror
+// images is left to that of their originals.
+func (b *nearness) joinBand(s sets, band []uint64) {
+	n := uint32(len(b.rows))
 	for at, e := range band {
 		i := uint32(e)
 		if i >= n {
 			break // places rise: only mirror images follow
 		}
-		a := &images[rows[i]].Print
 		for _, f := range band[at+1:] {
 			j := uint32(f)
-			if bits.OnesCount64(check[i]^check[j]) > checkBits || j == i+n {
+			if bits.OnesCount64(b.check[i]^b.check[j]) > checkBits || s.first(int(i)) == s.first(int(j%n)) {
 				continue
 			}
-			other := images[rows[j%n]].Print
-			if j >= n {
-				other = other.Mirror()
-			}
-			if a.near(&other) {
-				s.join(rows[i], rows[j%n])
+			if b.near(i, j) {
+				s.join(int(i), int(j%n))
 			}
 		}
 	}
+}
+
+// near compares exactly, in integers.
+func (b *nearness) near(i, j uint32) bool {
+	n := uint32(len(b.rows))
+	other := b.images[b.rows[j%n]].Print
+	if j >= n {
+		other = other.Mirror()
+	}
+	d := b.images[b.rows[i]].Print.dot(&other)
+	return d > 0 && d*d*1000*1000 >= Near*Near*b.norms[i]*b.norms[j%n]
 }
 
 // sketches are word w of the sketches of all rows, then of their mirror images.
