@@ -9,6 +9,8 @@
 //	predictions-holdout.csv  the same of the rows of train that were held out, if any
 //	seen.parquet             key, print, group of every image that it was trained or chosen on (package duplicate)
 //	checkpoint.safetensors   only while a training by gradient descent is under way: it goes on from there
+//
+// Several runs of one setting lie below one folder, with a summary.json of all; see Summary.
 package run
 
 import (
