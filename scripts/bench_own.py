@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times what `graft bench` compares: pipelines with bare sessions, int8 with float32, products with ONNX Runtime's, in turns.
 
-    python scripts/bench_own.py [--rounds 5 --threads 1,2 --images 32 --arch vit_b_16]
+    python scripts/bench_own.py [--rounds 5 --threads 1,2 --images 16 --arch vit_b_16]
 
 Needs Go and ONNX Runtime's library (`make setup`), and no package. Networks and images are random. `graft bench` compares
 the products themselves; int8's features must have a mean cosine of at least 0.95 to float32's (how near they come depends on
@@ -70,7 +70,7 @@ def products(graft):
 
 
 def main():
-    args = common.arguments(__doc__, threads="1,2", images=32, arch="vit_b_16").parse_args()
+    args = common.arguments(__doc__, threads="1,2", images=16, arch="vit_b_16").parse_args()
     threads = common.numbers(args.threads)
     with common.workplace() as folder:
         graft = Graft(folder, args.rounds)
