@@ -14,14 +14,14 @@ import (
 // What images are compared with.
 const (
 	neighbours    = 10
-	mostReference = 20000
+	mostReference = 10000
 )
 
 // Outliers says which images are far from all others: by the mean of 1 − cosine to
 // their nearest images of train of other groups, of features standardised by train.
 type Outliers struct {
 	Neighbours int            `json:"neighbours"`
-	References int            `json:"references"` // images of train, one of a group; drawn where there are more than 20,000
+	References int            `json:"references"` // images of train, one of a group; drawn where there are more than 10,000
 	Limit      float64        `json:"limit"`      // distance above which an image is an outlier: the upper quartile of train and one and a half times the distance between the quartiles (Tukey's fence)
 	Count      map[string]int `json:"count"`      // rows of each split
 }
