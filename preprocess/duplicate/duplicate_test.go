@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -132,6 +133,26 @@ func TestNamesJoin(t *testing.T) {
 	images = append(images, duplicate.Content{Group: "eve"})
 	if got := duplicate.Groups(images); !slices.Equal(got, []int{0, 1, 2, 2, 1, 5, 0, 2}) {
 		t.Errorf("joined %v", got)
+	}
+}
+
+// Each core finds some pairs for itself: the groups are the same on any number.
+func TestGroupsOnAnyCores(t *testing.T) {
+	var images []duplicate.Content
+	for i := range 150 {
+		face := synthetic.Face(5, uint64(i), i%7)
+		images = append(images, duplicate.Of(face), duplicate.Of(face.Mirror()))
+		for _, im := range altered(t, face) {
+			images = append(images, duplicate.Of(im))
+		}
+	}
+	want := duplicate.Groups(images)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, cores := range []int{1, 3, 9} {
+		runtime.GOMAXPROCS(cores)
+		if got := duplicate.Groups(images); !slices.Equal(got, want) {
+			t.Errorf("%d cores give other groups", cores)
+		}
 	}
 }
 
