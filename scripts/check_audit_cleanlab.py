@@ -58,7 +58,7 @@ def main(folder, votes_file):
     top = np.take_along_axis(p, labels[:, None], 1)[:, 0]
     others = p.copy()
     np.put_along_axis(others, labels[:, None], -1, 1)
-    margin = (top - others.max(1)) / np.sqrt(top + others.max(1))
+    margin = top - others.max(1)
 
     def line(name, ranked, score, seconds):
         figures = [f"{wrong[ranked[:k]].mean():.1%}" for k in (100, 500, 1000)]

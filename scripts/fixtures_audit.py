@@ -28,7 +28,7 @@ issues = find_label_issues(labels, p.astype(np.float64), filter_by="confident_le
 ahead = np.take_along_axis(p.astype(np.float64), labels[:, None], 1)[:, 0]
 others = p.astype(np.float64)
 np.put_along_axis(others, labels[:, None], -1, 1)
-margins = (ahead - others.max(1)) / np.sqrt(ahead + others.max(1))
+margins = ahead - others.max(1)
 out = pathlib.Path(__file__).parent.parent / "finetune/audit/testdata/cleanlab.json"
 out.parent.mkdir(exist_ok=True)
 out.write_text(json.dumps({

@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"math"
-
 	"graft/finetune/metrics"
 )
 
@@ -68,9 +66,8 @@ func (c *confident) suspect(p []float32, label int) (suggested int, wrong bool) 
 	return suggested, suggested >= 0 && suggested != label && metrics.Argmax(p) != label
 }
 
-// margin is how far the label's probability a is above the largest b of the others, in
-// units of the deviation that a difference of such counts has: (a−b)/√(a+b), from −1
-// to 1. On FER2013 it agrees better with FER+ than a−b does, at the top and in all.
+// margin is how far the label's probability is above the largest of the others, from
+// −1 to 1: the paper's normalised margin.
 func margin(p []float32, label int) float32 {
 	var most float32
 	for k, v := range p {
@@ -78,7 +75,7 @@ func margin(p []float32, label int) float32 {
 			most = max(most, v)
 		}
 	}
-	return (p[label] - most) / float32(math.Sqrt(float64(p[label]+most)))
+	return p[label] - most
 }
 
 // wrong estimates the share of wrong labels: of each class the share of the joint off
