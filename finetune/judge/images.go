@@ -177,7 +177,7 @@ func (s stream) read(ctx context.Context, indices []int, passes chan<- *pass) {
 	for from := 0; from < len(indices); from += s.batch {
 		part := indices[from:min(from+s.batch, len(indices))]
 		p := &pass{nil, part, make([]duplicate.Content, len(part)), make([]preprocess.Image, len(part)), make([]error, len(part))}
-		p.err = parallel.For(ctx, len(part), nil, func(i int) error {
+		err := parallel.For(ctx, len(part), nil, func(i int) error {
 			im, err := s.data.Image(ctx, part[i])
 			if err != nil {
 				p.bad[i] = err
@@ -186,12 +186,13 @@ func (s stream) read(ctx context.Context, indices []int, passes chan<- *pass) {
 			p.contents[i], p.images[i] = s.data.Content(part[i], im), s.model.Prepare(im)
 			return nil
 		})
+		p.err = err
 		select {
-		case passes <- p:
+		case passes <- p: // and with it what p holds
 		case <-ctx.Done():
 			return
 		}
-		if p.err != nil {
+		if err != nil {
 			return
 		}
 	}
