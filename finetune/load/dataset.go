@@ -106,7 +106,6 @@ func (s Images) Read(ctx context.Context, split string, progress func(done, tota
 		rows.Contents[i] = s.Content(indices[i], im)
 		return pixels.Set(i, FitImage(im, s.Shape[0], s.Pixels.Side))
 	})
-	rows.Groups = duplicate.Groups(rows.Contents)
 	return pixels, rows, err
 }
 

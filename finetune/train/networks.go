@@ -11,6 +11,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/preprocess/dataset"
+	"graft/preprocess/duplicate"
 )
 
 // networks is a dataset's train split, read for one network or several.
@@ -59,6 +60,7 @@ func (c NetConfig) read(ctx context.Context, d *dataset.Dataset, o Observer) (n 
 	if n.pixels, n.rows, err = n.source.Read(ctx, dataset.Train, o.Progress.Of("preparing images")); err != nil {
 		return n, err
 	}
+	n.rows.Groups = duplicate.Groups(n.rows.Contents)
 	n.targets, err = softTargets(d, n.rows, c.SoftLabels)
 	return n, err
 }
