@@ -24,15 +24,7 @@ func NewReference(g *Graph) (*Reference, error) {
 	if g.err != nil {
 		return nil, g.err
 	}
-	r := &Reference{map[*Node][]float64{}}
-	for _, p := range g.Parameters(true) {
-		v := make([]float64, p.shape.Size())
-		for i, x := range p.initial {
-			v[i] = float64(x)
-		}
-		r.values[p] = v
-	}
-	return r, nil
+	return &Reference{map[*Node][]float64{}}, nil
 }
 
 // Set gives an input or parameter its value; the slice is not copied.

@@ -28,8 +28,8 @@ type Node struct {
 	shape     Shape
 	typ       Type
 	attrs     any
-	value     []float64 // constants
-	initial   []float32 // parameters
+	value     []float64                 // constants
+	initial   func() ([]float32, error) // parameters; nil: zeros
 	trainable bool
 	gradient  bool
 }
@@ -67,8 +67,21 @@ func (n *Node) Attrs() any { return n.attrs }
 // Value is a constant's value, nil for other nodes.
 func (n *Node) Value() []float64 { return n.value }
 
-// Initial is a parameter's starting value, nil for other nodes.
-func (n *Node) Initial() []float32 { return n.initial }
+// Initial is a parameter's starting value, nil for zeros and for other nodes. Where it has to be read first, as that of
+// [Graph.LazyParameter], each call reads it.
+func (n *Node) Initial() ([]float32, error) {
+	if n.initial == nil {
+		return nil, nil
+	}
+	v, err := n.initial()
+	if err == nil && len(v) != n.shape.Size() {
+		err = fmt.Errorf("shape %v wants %d values, got %d", n.shape, n.shape.Size(), len(v))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parameter %q: %w", n.name, err)
+	}
+	return v, nil
+}
 
 // Trainable tells parameters that are learned from those that are state (an optimiser's moments, running means).
 func (n *Node) Trainable() bool { return n.trainable }
@@ -182,11 +195,21 @@ func (g *Graph) State(name string, value []float32, shape ...int) *Node {
 	return g.parameter(name, value, shape, false)
 }
 
+// LazyParameter declares a tensor whose starting value is read when a program is compiled: learned, or, like that of
+// [Graph.State], not.
+func (g *Graph) LazyParameter(name string, trainable bool, value func() ([]float32, error), shape ...int) *Node {
+	return g.addNamed(&Node{op: OpParameter, name: name, shape: slices.Clone(shape), initial: value, trainable: trainable})
+}
+
 func (g *Graph) parameter(name string, value []float32, shape Shape, trainable bool) *Node {
 	if err := shape.check(); err == nil && value != nil && len(value) != shape.Size() {
 		return g.fail(fmt.Errorf("parameter %q: shape %v wants %d values, got %d", name, shape, shape.Size(), len(value)))
 	}
-	return g.addNamed(&Node{op: OpParameter, name: name, shape: slices.Clone(shape), initial: value, trainable: trainable})
+	var initial func() ([]float32, error)
+	if value != nil {
+		initial = func() ([]float32, error) { return value, nil }
+	}
+	return g.LazyParameter(name, trainable, initial, shape...)
 }
 
 // Constant declares a tensor of fixed values, row-major.
@@ -202,6 +225,13 @@ func (g *Graph) Constant(value []float64, shape ...int) *Node {
 		return g.fail(fmt.Errorf("constant: shape %v wants %d values, got %d", s, s.Size(), len(value)))
 	}
 	return g.add(&Node{op: OpConstant, name: fmt.Sprintf("%sConstant_%d", g.scope, len(g.nodes)), shape: s, value: slices.Clone(value)})
+}
+
+// ConstantIndices declares fixed whole numbers, as [Graph.Gather] takes them.
+func (g *Graph) ConstantIndices(value []float64, shape ...int) *Node {
+	n := g.Constant(value, shape...)
+	n.typ = Int
+	return n
 }
 
 // Scalar declares a constant of rank 0; equal ones are shared.

@@ -18,6 +18,10 @@ func Naive(n *Node, in [][]float64) ([]float64, error) {
 	return r.naive(n, in)
 }
 
+// Evaluate computes a node that no input decides: constants, parameters at their starting values, and what depends on
+// these alone; row-major. It is for small things, by the plainest means.
+func Evaluate(n *Node) ([]float64, error) { return evaluate(n, map[*Node][]float64{}) }
+
 // evaluate computes a node, and notes what it computes among the values, which begin with those of inputs and parameters.
 func evaluate(n *Node, values map[*Node][]float64) (v []float64, err error) {
 	if v, ok := values[n]; ok {
@@ -26,6 +30,13 @@ func evaluate(n *Node, values map[*Node][]float64) (v []float64, err error) {
 	switch {
 	case n.op == OpConstant:
 		return n.value, nil
+	case n.op == OpParameter:
+		first, err := n.Initial()
+		values[n] = make([]float64, n.shape.Size())
+		for i, x := range first {
+			values[n][i] = float64(x)
+		}
+		return values[n], err
 	case len(n.in) == 0:
 		return nil, fmt.Errorf("graph: %v was not set", n)
 	}

@@ -37,7 +37,7 @@ func (x Index) Constant(name string) (Tensor, bool) {
 	if !ok || n.Op != "Constant" || n.Domain != "" {
 		return Tensor{}, false
 	}
-	t, ok := n.attr("value").(Tensor)
+	t, ok := n.Attr("value").(Tensor)
 	return t, ok
 }
 
@@ -50,7 +50,8 @@ func (x Index) Matrix(n Node) (Tensor, bool) {
 	return t, ok && t.Type == Float32 && len(t.Dims) == 2 && t.Dims[0] > 0 && t.Dims[1] > 0
 }
 
-func (n Node) attr(name string) any {
+// Attr is the value of an attribute, nil where the node has none of that name.
+func (n Node) Attr(name string) any {
 	for _, a := range n.Attrs {
 		if a.Name == name {
 			return a.Value
@@ -61,7 +62,7 @@ func (n Node) attr(name string) any {
 
 // Int is an attribute of one integer, or what its absence means.
 func (n Node) Int(name string, absent int64) int64 {
-	switch v := n.attr(name).(type) {
+	switch v := n.Attr(name).(type) {
 	case int64:
 		return v
 	case int:
@@ -72,6 +73,22 @@ func (n Node) Int(name string, absent int64) int64 {
 
 // Ints is an attribute of several integers, or nil.
 func (n Node) Ints(name string) []int64 {
-	v, _ := n.attr(name).([]int64)
+	v, _ := n.Attr(name).([]int64)
 	return v
+}
+
+// Float is an attribute of one number, or what its absence means.
+func (n Node) Float(name string, absent float64) float64 {
+	if v, ok := n.Attr(name).(float32); ok {
+		return float64(v)
+	}
+	return absent
+}
+
+// Str is an attribute of one string, or what its absence means.
+func (n Node) Str(name, absent string) string {
+	if v, ok := n.Attr(name).(string); ok {
+		return v
+	}
+	return absent
 }

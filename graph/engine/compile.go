@@ -60,7 +60,7 @@ func compile(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Op
 	c.plan()
 	c.allocate()
 	c.emit()
-	return p, nil
+	return p, p.fault.take()
 }
 
 func checkSource(g *graph.Graph, outputs []*graph.Node, updates []graph.Update) error {

@@ -63,7 +63,11 @@ func reference(t *testing.T, g *graph.Graph, inputs map[*graph.Node][]float64, o
 		case n.Op() == graph.OpConstant:
 			values[n] = n.Value()
 		case n.Op() == graph.OpParameter:
-			values[n] = widen(n.Initial())
+			first, err := n.Initial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			values[n] = widen(first)
 		default:
 			var in [][]float64
 			for _, x := range n.Inputs() {

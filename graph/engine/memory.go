@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 
 	"graft/graph"
@@ -87,7 +88,11 @@ func (c *compiler) own(spans map[place]span) {
 func (c *compiler) leaf(n *graph.Node) {
 	p := place{n, plain}
 	data := make([]float32, p.size())
-	copy(data, n.Initial())
+	first, err := n.Initial()
+	if err != nil {
+		c.program.fault.set(fmt.Errorf("engine: compile: %w", err))
+	}
+	copy(data, first)
 	for i, v := range n.Value() {
 		data[i] = float32(v)
 	}

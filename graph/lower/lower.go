@@ -75,6 +75,10 @@ func (o Options) node(w *graph.Writer, n *graph.Node) error {
 	case graph.OpParameter:
 		return parameter(w, n)
 	case graph.OpConstant:
+		if n.Type() == graph.Int {
+			w.Names[n] = integers(w, n)
+			return nil
+		}
 		v := make([]float32, len(n.Value()))
 		for i, x := range n.Value() {
 			v[i] = float32(x)
@@ -98,9 +102,24 @@ func (o Options) input(w *graph.Writer, n *graph.Node) error {
 }
 
 func parameter(w *graph.Writer, n *graph.Node) error {
-	if len(n.Initial()) != n.Shape().Size() {
-		return errors.New("this parameter has no values")
+	v, err := n.Initial()
+	if err == nil && v == nil {
+		err = errors.New("this parameter has no values")
 	}
-	w.Initializer(n, n.Initial())
-	return nil
+	if err == nil {
+		w.Initializer(n, v)
+	}
+	return err
+}
+
+// integers adds constant indices.
+func integers(w *graph.Writer, n *graph.Node) string {
+	dims, v := []int64{}, make([]int64, len(n.Value()))
+	for _, d := range n.Shape() {
+		dims = append(dims, int64(d))
+	}
+	for i, x := range n.Value() {
+		v[i] = int64(x)
+	}
+	return w.Const(n.Name(), onnx.Int64, dims, onnx.Int64s(v))
 }

@@ -1,0 +1,335 @@
+package raise
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"graft/graph"
+)
+
+func init() {
+	reshaping := func(shape func(c *call, s []int) ([]int, error)) func(c *call) (*graph.Node, error) {
+		return func(c *call) (*graph.Node, error) {
+			x, err := c.x(0)
+			if err != nil {
+				return nil, err
+			}
+			s, err := shape(c, x.Shape())
+			return c.g.Reshape(x, s...), err
+		}
+	}
+	register("Reshape", reshaping(reshaped))
+	register("Flatten", reshaping(flattened))
+	register("Squeeze", reshaping(squeezed))
+	register("Unsqueeze", reshaping(unsqueezed))
+	register("Transpose", transpose)
+	register("Expand", expand)
+	register("Concat", concat)
+	register("Gather", gather)
+	register("Slice", slice)
+	register("Pad", pad)
+	rules["Split"] = split
+}
+
+// reshaped is the shape that Reshape wants: -1 is computed, 0 copied unless allowzero says that it is empty.
+func reshaped(c *call, s []int) ([]int, error) {
+	to, err := c.setting("shape", 1)
+	if err != nil {
+		return nil, err
+	}
+	to = slices.Clone(to)
+	for i, d := range to {
+		if d == 0 && c.Int("allowzero", 0) == 0 {
+			if i >= len(s) {
+				return nil, fmt.Errorf("shape %v copies axis %d of %v", to, i, s)
+			}
+			to[i] = s[i]
+		}
+	}
+	return to, nil
+}
+
+func flattened(c *call, s []int) ([]int, error) {
+	a := int(c.Int("axis", 1))
+	if a < 0 {
+		a += len(s)
+	}
+	if a < 0 || a > len(s) {
+		return nil, fmt.Errorf("axis %d of %v", a, s)
+	}
+	return []int{graph.Shape(s[:a]).Size(), graph.Shape(s[a:]).Size()}, nil
+}
+
+func squeezed(c *call, s []int) ([]int, error) {
+	list, err := c.setting("axes", 1)
+	if err == nil {
+		list, err = axesOf(list, len(s))
+	}
+	out := []int{}
+	for i, d := range s {
+		drop := slices.Contains(list, i) || (len(list) == 0 && d == 1)
+		if drop && d != 1 {
+			return nil, fmt.Errorf("axis %d of %v has more than one element", i, s)
+		}
+		if !drop {
+			out = append(out, d)
+		}
+	}
+	return out, err
+}
+
+func unsqueezed(c *call, s []int) ([]int, error) {
+	list, err := c.setting("axes", 1)
+	if err == nil {
+		list, err = axesOf(list, len(s)+len(list))
+	}
+	out := slices.Clone(s)
+	for _, a := range slices.Sorted(slices.Values(list)) {
+		if a > len(out) {
+			return nil, fmt.Errorf("axes %v of %v", list, s)
+		}
+		out = slices.Insert(out, a, 1)
+	}
+	return out, err
+}
+
+func transpose(c *call) (*graph.Node, error) {
+	x, err := c.x(0)
+	if err != nil {
+		return nil, err
+	}
+	perm := toInts(c.Ints("perm"))
+	if len(perm) == 0 {
+		perm = identity(len(x.Shape()))
+		slices.Reverse(perm)
+	}
+	return c.g.Transpose(x, perm...), nil
+}
+
+// expand broadcasts both ways: a size of 1 in the wanted shape keeps the tensor's.
+func expand(c *call) (*graph.Node, error) {
+	x, err := c.x(0)
+	if err != nil {
+		return nil, err
+	}
+	to, err := c.whole(1)
+	if err != nil {
+		return nil, err
+	}
+	s, to := x.Shape(), slices.Clone(to)
+	for len(to) < len(s) {
+		to = slices.Insert(to, 0, 1)
+	}
+	for i := range s {
+		if j := len(to) - len(s) + i; to[j] == 1 {
+			to[j] = s[i]
+		}
+	}
+	return c.g.Expand(x, to...), nil
+}
+
+func concat(c *call) (*graph.Node, error) {
+	in, err := c.all()
+	if err != nil {
+		return nil, err
+	}
+	return c.g.Concat(int(c.Int("axis", 1)), in...), nil
+}
+
+// gather picks by indices. Of constant ones a run is a slice; others pick rows of the axis brought to the front.
+func gather(c *call) (*graph.Node, error) {
+	x, err := c.x(0)
+	if err != nil {
+		return nil, err
+	}
+	s := x.Shape()
+	a, err := axis(int(c.Int("axis", 0)), len(s))
+	if err != nil {
+		return nil, err
+	}
+	if v, err := c.operand(1); err == nil && v.node != nil && v.node.Type() == graph.Int && a == 0 {
+		return c.g.Gather(x, v.node), nil
+	}
+	picks, err := c.whole(1)
+	if err != nil {
+		return nil, err
+	}
+	shape, err := c.shapeOf(1)
+	if err != nil {
+		return nil, err
+	}
+	if len(picks) == 0 {
+		return nil, errors.New("it picks nothing")
+	}
+	at, run := make([]float64, len(picks)), true
+	for i, k := range picks {
+		if k, err = axis(k, s[a]); err != nil {
+			return nil, err
+		}
+		at[i] = float64(k)
+		run = run && at[i] == at[0]+float64(i)
+	}
+	out := slices.Concat(s[:a], shape, s[a+1:])
+	if run {
+		return c.g.Reshape(c.g.Slice(x, a, int(at[0]), int(at[0])+len(at)), out...), nil
+	}
+	front := append([]int{a}, slices.Delete(identity(len(s)), a, a+1)...)
+	rows := c.g.Gather(c.g.Transpose(x, front...), c.g.ConstantIndices(at, len(at)))
+	back := make([]int, len(s))
+	for i, p := range front {
+		back[p] = i
+	}
+	return c.g.Reshape(c.g.Transpose(rows, back...), out...), nil
+}
+
+// cut is what is taken along one axis.
+type cut struct{ start, end, step int }
+
+func (k cut) indices() (out []int) {
+	for i := k.start; (k.step > 0 && i < k.end) || (k.step < 0 && i > k.end); i += k.step {
+		out = append(out, i)
+	}
+	return out
+}
+
+// cuts are what Slice takes of each axis, as ONNX clamps it.
+func (c *call) cuts(s []int) ([]cut, error) {
+	var list [4][]int
+	for i, name := range []string{"starts", "ends", "axes", "steps"} {
+		var err error
+		if list[i], err = c.setting(name, i+1); err != nil {
+			return nil, err
+		}
+	}
+	starts, ends, over, steps := list[0], list[1], list[2], list[3]
+	if over == nil {
+		over = identity(len(starts))
+	}
+	if steps == nil {
+		steps = slices.Repeat([]int{1}, len(starts))
+	}
+	if len(ends) != len(starts) || len(over) != len(starts) || len(steps) != len(starts) {
+		return nil, fmt.Errorf("starts %v, ends %v, axes %v, steps %v: want equally many", starts, ends, over, steps)
+	}
+	out := make([]cut, len(s))
+	for i, d := range s {
+		out[i] = cut{0, d, 1}
+	}
+	for i, a := range over {
+		a, err := axis(a, len(s))
+		if err != nil {
+			return nil, err
+		}
+		n := s[a]
+		switch {
+		case steps[i] > 0:
+			out[a] = cut{bound(starts[i], n), bound(ends[i], n), steps[i]}
+		case steps[i] < 0:
+			out[a] = cut{downward(starts[i], n), downward(ends[i], n), steps[i]}
+		default:
+			return nil, errors.New("a step of 0")
+		}
+	}
+	return out, nil
+}
+
+// downward is an end of a slice that is taken backwards: -1 is before the first element.
+func downward(i, n int) int {
+	if i < 0 {
+		i += n
+	}
+	return min(max(i, -1), n-1)
+}
+
+func slice(c *call) (*graph.Node, error) {
+	x, err := c.x(0)
+	if err != nil {
+		return nil, err
+	}
+	cuts, err := c.cuts(x.Shape())
+	if err != nil {
+		return nil, err
+	}
+	for a, k := range cuts {
+		if k.step != 1 {
+			return nil, fmt.Errorf("a step of %d along axis %d: want 1", k.step, a)
+		}
+		if k.start != 0 || k.end != x.Dim(a) {
+			x = c.g.Slice(x, a, k.start, k.end)
+		}
+	}
+	return x, nil
+}
+
+// split cuts an axis into parts: of given sizes, or equal ones of which the last may be smaller.
+func split(c *call) ([]*graph.Node, error) {
+	x, err := c.x(0)
+	if err != nil {
+		return nil, err
+	}
+	a, err := axis(int(c.Int("axis", 0)), len(x.Shape()))
+	if err != nil {
+		return nil, err
+	}
+	sizes, err := c.setting("split", 1)
+	if err != nil {
+		return nil, err
+	}
+	if sizes == nil {
+		n := len(c.Outputs)
+		for left := x.Dim(a); left > 0; left -= sizes[len(sizes)-1] {
+			sizes = append(sizes, min(left, (x.Dim(a)+n-1)/n))
+		}
+	}
+	var out []*graph.Node
+	at := 0
+	for _, n := range sizes {
+		out = append(out, c.g.Slice(x, a, at, at+n))
+		at += n
+	}
+	if at != x.Dim(a) || len(out) < len(c.Outputs) {
+		return nil, fmt.Errorf("parts %v of axis %d of %v for %d outputs", sizes, a, x.Shape(), len(c.Outputs))
+	}
+	return out, nil
+}
+
+// pad puts zeros around.
+func pad(c *call) (*graph.Node, error) {
+	x, err := c.x(0)
+	if err != nil {
+		return nil, err
+	}
+	pads, err := c.setting("pads", 1)
+	if err != nil {
+		return nil, err
+	}
+	fill, err := c.floats(2)
+	if err != nil {
+		return nil, err
+	}
+	value := c.Float("value", 0)
+	if len(fill) == 1 {
+		value = fill[0]
+	}
+	over := identity(len(x.Shape()))
+	if c.has(3) {
+		if over, err = c.whole(3); err == nil {
+			over, err = axesOf(over, len(x.Shape()))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if mode := c.Str("mode", "constant"); mode != "constant" || value != 0 {
+		return nil, fmt.Errorf("mode %s with %g: want zeros", mode, value)
+	}
+	before, after := make([]int, len(x.Shape())), make([]int, len(x.Shape()))
+	if len(pads) != 2*len(over) {
+		return nil, fmt.Errorf("padding %v for axes %v", pads, over)
+	}
+	for i, a := range over {
+		before[a], after[a] = pads[i], pads[len(over)+i]
+	}
+	return c.g.Pad(x, before, after), nil
+}
