@@ -78,6 +78,11 @@ type value struct {
 	typ   onnx.DType
 }
 
+// UnknownError is of an operator that no rule knows.
+type UnknownError struct{ Op string }
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("the operator %s is not known here", e.Op) }
+
 func describe(n onnx.Node) string {
 	name := n.Name
 	if name == "" && len(n.Outputs) > 0 {
@@ -166,7 +171,7 @@ func (r *raiser) visit(n onnx.Node) error {
 	}
 	rule := rules[n.Op]
 	if rule == nil || n.Domain != "" && n.Domain != "ai.onnx" {
-		return fmt.Errorf("the operator %s is not known here", qualified(n))
+		return &UnknownError{qualified(n)}
 	}
 	defer r.g.Scope(n.Outputs[0])()
 	nodes, err := rule(c)
