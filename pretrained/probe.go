@@ -24,7 +24,7 @@ func probeShape(ctx context.Context, path string, f *foreignModel, threads int) 
 	b := onnx.NewBuilder(m)
 	b.Output(probeName, b.Op("Shape", probeName+"_node", []string{f.out.Name}), onnx.Int64, onnx.Dim{Value: int64(len(f.out.Dims))})
 	// On the CPU: other providers leave Shape to it anyway.
-	s, err := OpenModel(m, session.Options{Provider: session.CPU, Threads: threads, Outputs: []string{probeName}})
+	s, err := OpenModel(m, session.Options{Provider: local(), Threads: threads, Outputs: []string{probeName}})
 	if err != nil {
 		return nil, err
 	}

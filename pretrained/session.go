@@ -42,34 +42,26 @@ func (f *File) OpenSession(o session.Options) (session.Session, error) {
 	return s, nil
 }
 
-func openTuned(f *File, o session.Options) (s session.Session, err error) {
-	m, err := onnx.Open(f.Path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, m.Close()) }()
-	if o.Outputs == nil {
-		for _, v := range m.Outputs {
-			o.Outputs = append(o.Outputs, v.Name)
+func openTuned(f *File, o session.Options) (session.Session, error) {
+	return withModel(f.Path, func(m *onnx.Model) (session.Session, error) {
+		if o.Outputs == nil {
+			o.Outputs = session.Names(m.Outputs)
 		}
-	}
-	if err = tune.Outputs(m, o.Outputs); err == nil {
-		s, err = OpenModel(m, o)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
-	}
-	return s, nil
+		if err := tune.Outputs(m, o.Outputs); err != nil {
+			return nil, err
+		}
+		return openModel(m, o, tune.Strides)
+	})
 }
 
-// DefaultBatch is how many images per inference suit a provider. On the CPU, where
+// DefaultBatch is how many images per inference suit a provider. On the CPU (Go too), where
 // every thread runs batches of its own (session.Options.Throughput), few are best: of
 // ViT-Ti/16 and ViT-B/16, float32 and int8, batches of 2 and 4 are within 4% of
 // each other, of ViT-Ti/16 10 to 20% faster than 16, and while photographs are
 // decoded beside it 4 gains 3 to 5% over 2. Accelerators want many; 32 is a guess, which
 // extract.Config.AutoBatch replaces by a measurement.
 func DefaultBatch(p session.Provider) int {
-	if p == session.CPU {
+	if p == session.CPU || p == session.Go {
 		return 4
 	}
 	return 32

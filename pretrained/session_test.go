@@ -17,28 +17,31 @@ import (
 	"graft/pretrained/vit/vittest"
 )
 
+// tuned are networks of every family and precision.
+var tuned = []struct {
+	name   string
+	change func(*vit.Config)
+	kind   precision.Kind
+	outs   string // alternatives separated by spaces
+}{
+	{"plain", func(c *vit.Config) {}, precision.Float32, "cls mean cls_2 cls_1,cls mean_1,cls logits,cls cls_2,mean"},
+	{"wide", func(c *vit.Config) { c.MLP = 1024 }, precision.Float32, "cls mean cls,cls_2"},
+	{"wide tanh", func(c *vit.Config) { c.MLP, c.Activation = 1024, vit.TanhGELU }, precision.Float32, "cls mean"},
+	{"gated", func(c *vit.Config) { c.MLP, c.Gated = 1024, true }, precision.Float32, "cls mean"},
+	{"clip", func(c *vit.Config) {
+		c.MLP, c.Activation, c.PreNorm, c.NoPatchBias, c.Projection = 2048, vit.QuickGELU, true, true, 24
+	}, precision.Float32, "cls proj proj,mean"},
+	{"deit", func(c *vit.Config) { c.Distilled = true }, precision.Float32, "cls dist cls,dist"},
+	{"dinov2", func(c *vit.Config) { c.LayerScale, c.Registers = true, 4 }, precision.Float32, "cls mean"},
+	{"siglip", func(c *vit.Config) { c.NoClass, c.AttnPool = true, true }, precision.Float32, "pool mean"},
+	{"int8", func(c *vit.Config) { c.MLP = 1024 }, precision.Int8, "cls mean cls,mean_2"},
+}
+
 // TestTunedGivesTheSame: rewritten graphs give what the file says, whatever
 // family, precision and outputs.
 func TestTunedGivesTheSame(t *testing.T) {
 	orttest.Require(t)
-	for _, tc := range []struct {
-		name   string
-		change func(*vit.Config)
-		kind   precision.Kind
-		outs   string // alternatives separated by spaces
-	}{
-		{"plain", func(c *vit.Config) {}, precision.Float32, "cls mean cls_2 cls_1,cls mean_1,cls logits,cls cls_2,mean"},
-		{"wide", func(c *vit.Config) { c.MLP = 1024 }, precision.Float32, "cls mean cls,cls_2"},
-		{"wide tanh", func(c *vit.Config) { c.MLP, c.Activation = 1024, vit.TanhGELU }, precision.Float32, "cls mean"},
-		{"gated", func(c *vit.Config) { c.MLP, c.Gated = 1024, true }, precision.Float32, "cls mean"},
-		{"clip", func(c *vit.Config) {
-			c.MLP, c.Activation, c.PreNorm, c.NoPatchBias, c.Projection = 2048, vit.QuickGELU, true, true, 24
-		}, precision.Float32, "cls proj proj,mean"},
-		{"deit", func(c *vit.Config) { c.Distilled = true }, precision.Float32, "cls dist cls,dist"},
-		{"dinov2", func(c *vit.Config) { c.LayerScale, c.Registers = true, 4 }, precision.Float32, "cls mean"},
-		{"siglip", func(c *vit.Config) { c.NoClass, c.AttnPool = true, true }, precision.Float32, "pool mean"},
-		{"int8", func(c *vit.Config) { c.MLP = 1024 }, precision.Int8, "cls mean cls,mean_2"},
-	} {
+	for _, tc := range tuned {
 		c := vittest.Config
 		tc.change(&c)
 		path := vittest.Write(t, t.TempDir(), c, 3)

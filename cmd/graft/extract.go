@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
@@ -69,7 +70,7 @@ func backboneOptions(c *cli.Context) (pretrained.Options, error) {
 		return pretrained.Options{}, usageErrorf("%v", err)
 	}
 	switch provider {
-	case session.CPU:
+	case session.CPU, session.Go:
 		err = refuse(c, "the CPU has no number, and nothing to fall back to", "device", "allow-fallback")
 	case session.Auto:
 		err = refuse(c, "auto takes a provider that runs the whole model", "allow-fallback")
@@ -80,11 +81,22 @@ func backboneOptions(c *cli.Context) (pretrained.Options, error) {
 	o := pretrained.Options{Runtime: session.Options{
 		Provider: provider, Device: c.Int("device"),
 		Threads: c.Int("threads"), AllowFallback: c.Bool("allow-fallback"),
+		Note: noteOnce(c),
 	}}
 	if slices.ContainsFunc(foreignNames, c.IsSet) {
 		o.Foreign, err = foreignOptions(c)
 	}
 	return o, err
+}
+
+// noteOnce passes on to stderr what a session has to tell, each sentence once.
+func noteOnce(c *cli.Context) func(sentence string) {
+	var said sync.Map
+	return func(sentence string) {
+		if _, before := said.LoadOrStore(sentence, true); !before {
+			logf(c, "%s", sentence)
+		}
+	}
 }
 
 func foreignOptions(c *cli.Context) (*preprocess.Spec, error) {

@@ -87,9 +87,9 @@ func modelExport(c *cli.Context) error {
 	return writeJSON(c, "graft-model-export-1", s)
 }
 
-// notTried is the note on an ONNX file that was written where nothing can run it.
+// notTried is the note on an ONNX file that was written where ONNX Runtime is missing.
 func notTried() []string {
-	if err := pretrained.Available(); err != nil {
+	if err := pretrained.Native(); err != nil {
 		return []string{"the file was checked, and not tried in a session: " + err.Error()}
 	}
 	return nil

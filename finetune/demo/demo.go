@@ -22,7 +22,6 @@ import (
 	"graft/finetune/model"
 	"graft/onnx/session"
 	"graft/preprocess/dataset"
-	"graft/pretrained"
 )
 
 // Config says what to run on. The zero value of each field but Out means the
@@ -78,14 +77,11 @@ type job struct {
 	step   int
 }
 
-// Run does all of it. It fails at once when ONNX Runtime is not installed.
+// Run does all of it.
 func Run(ctx context.Context, c Config) (_ Result, err error) {
 	start := time.Now()
 	if c.Out == "" {
 		return Result{}, errors.New("demo: no work folder was given")
-	}
-	if err := pretrained.Available(); err != nil {
-		return Result{}, err
 	}
 	c.fill()
 	j := &job{Config: c, result: Result{Notes: []string{}}} // [] in JSON, not null

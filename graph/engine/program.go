@@ -82,15 +82,18 @@ func Compile(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Op
 	return compile(g, outputs, updates, o, false)
 }
 
-// Run does one step: computes the outputs and then gives the parameters their new values. If ctx is done, an index of
-// a Gather is outside of its table, or CheckNaN finds something, it returns an error before any parameter changes.
+// Run does one step: computes the outputs and then gives the parameters their new values. If ctx ends while outputs are
+// computed, an index of a Gather is outside of its table, or CheckNaN finds something, it returns an error before any
+// parameter changes.
 func (p *Program) Run(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	if p.pool.threads > 1 { // without helpers, programs do not meet
+		p.pool.mu.Lock()
+		defer p.pool.mu.Unlock()
 	}
-	p.pool.mu.Lock()
-	defer p.pool.mu.Unlock()
 	for i := range p.steps[:p.check] {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		p.pool.do(p.steps[i].run, p.steps[i].parts)
 	}
 	if err := p.fault.take(); err != nil {

@@ -11,16 +11,17 @@ import (
 // allowed maps a folder of the project to the folders that packages below it
 // may import. Every package may import its own folder's packages and internal.
 var allowed = map[string][]string{
-	"preprocess":   {},
-	"onnx":         {"onnx/meta"},
-	"onnx/meta":    {"preprocess"},
-	"models":       {},
-	"internal":     {},
-	"pretrained":   {"onnx", "preprocess", "models"},
-	"graph":        {"onnx"},
-	"graph/engine": {"graph"},
-	"graph/lower":  {"graph", "onnx"},
-	"finetune":     {"graph", "pretrained", "preprocess", "onnx", "models"},
+	"preprocess":      {},
+	"onnx":            {"onnx/meta"},
+	"onnx/meta":       {"preprocess"},
+	"models":          {},
+	"internal":        {},
+	"pretrained":      {"graph", "onnx", "preprocess", "models"},
+	"graph":           {"onnx"},
+	"graph/engine":    {"graph"},
+	"graph/lower":     {"graph", "onnx"},
+	"graph/gosession": {"graph", "onnx"},
+	"finetune":        {"graph", "pretrained", "preprocess", "onnx", "models"},
 }
 
 // rooms are the floors of finetune, each with the others that it may import, all

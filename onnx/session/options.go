@@ -11,7 +11,8 @@ import (
 type Provider string
 
 // The providers. Auto takes the first accelerator that runs the whole model, else
-// CPU; any other runs all of a model or fails.
+// CPU, and Go where ONNX Runtime runs none of it; any other runs all of a model or
+// fails. Go is graft's own engine, which needs no native library.
 const (
 	Auto     Provider = "auto"
 	CPU      Provider = "cpu"
@@ -21,9 +22,10 @@ const (
 	CoreML   Provider = "coreml"
 	DirectML Provider = "directml"
 	OpenVINO Provider = "openvino"
+	Go       Provider = "go"
 )
 
-// autoOrder is what Auto tries, each only if it runs the whole model in float32.
+// autoOrder is what Auto tries of ONNX Runtime, each only if it runs the whole model in float32.
 // Left out are TensorRT, which builds engines for minutes; OpenVINO and CoreML,
 // which round to half precision on some devices; and WebGPU, which may be a
 // software renderer, slower than the CPU.
@@ -31,7 +33,7 @@ var autoOrder = []Provider{CUDA, DirectML, CPU}
 
 // Providers lists every provider but Auto.
 func Providers() []Provider {
-	return []Provider{CPU, CUDA, TensorRT, WebGPU, CoreML, DirectML, OpenVINO}
+	return []Provider{CPU, CUDA, TensorRT, WebGPU, CoreML, DirectML, OpenVINO, Go}
 }
 
 // ParseProvider turns a word into a Provider; the empty word is Auto.
@@ -52,7 +54,7 @@ type Options struct {
 	Device        int      // number of the accelerator
 	Threads       int      // CPU threads; 0 means all cores this process may use
 	AllowFallback bool     // a named provider may leave part of the model to the CPU
-	// Throughput lets the CPU run as many calls at once as it has threads, each on
+	// Throughput lets the CPU, and Go, run as many calls at once as it has threads, each on
 	// one of them: Run takes longer, but more of it is done, as no thread waits for
 	// another's share. It changes nothing elsewhere. See Session.Streams.
 	Throughput      bool
@@ -63,6 +65,8 @@ type Options struct {
 	// Outputs are the outputs that every Run asks for. Nil means all outputs of
 	// the model; those that a Run does not ask for are then computed in vain.
 	Outputs []string
+	// Note, if set, is told in a sentence what the user should know of Auto's choice.
+	Note func(sentence string)
 }
 
 // Check returns the options with the provider's word settled.
@@ -77,7 +81,7 @@ func (o Options) Check() (Options, error) {
 		return o, fmt.Errorf("threads: want 0 or more, got %d", o.Threads)
 	case o.Device < 0:
 		return o, fmt.Errorf("device: want 0 or more, got %d", o.Device)
-	case len(o.ProviderOptions) > 0 && (p == Auto || p == CPU):
+	case len(o.ProviderOptions) > 0 && (p == Auto || p == CPU || p == Go):
 		return o, errors.New("provider options need a named accelerator, not " + string(p))
 	}
 	return o, nil

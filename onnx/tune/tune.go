@@ -27,7 +27,7 @@ import (
 )
 
 // Outputs makes m give the named outputs alone, in this order, and rewrites it as
-// the package says. m must be a network of the kind graft exports: elementwise
+// the package says of rows. m must be a network of the kind graft exports: elementwise
 // operators on two values of equal rank want equal dimensions, or a last one of
 // 1. New nodes only read weights; no weight changes.
 func Outputs(m *onnx.Model, names []string) error {
@@ -38,6 +38,15 @@ func Outputs(m *onnx.Model, names []string) error {
 	m.Outputs = kept
 	m.Prune()
 	rows(m)
+	if err := m.Validate(); err != nil {
+		return fmt.Errorf("tune: %w", err)
+	}
+	return nil
+}
+
+// Strides rewrites m, of that kind too, as the package says of strides, for ONNX
+// Runtime; other engines lay rows out by themselves.
+func Strides(m *onnx.Model) error {
 	strides(m)
 	if err := m.Validate(); err != nil {
 		return fmt.Errorf("tune: %w", err)

@@ -1,0 +1,105 @@
+package pretrained
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"graft/graph/raise"
+	"graft/onnx"
+	"graft/onnx/ort/orttest"
+	"graft/onnx/precision"
+	"graft/onnx/session"
+	"graft/pretrained/vit"
+	"graft/pretrained/vit/vittest"
+)
+
+// goSession opens a file on provider go.
+func goSession(path string, o session.Options) (session.Session, error) {
+	o.Provider = session.Go
+	return OpenSession(path, o)
+}
+
+// TestGoGivesTheSame: provider go's features of every family are ONNX Runtime's.
+func TestGoGivesTheSame(t *testing.T) {
+	orttest.Require(t)
+	for _, tc := range tuned {
+		if tc.kind != precision.Float32 {
+			continue
+		}
+		c := vittest.Config
+		tc.change(&c)
+		path := vittest.Write(t, t.TempDir(), c, 3)
+		want := runWith(t, path, "", orttest.Open)
+		for _, outs := range append(strings.Fields(tc.outs), "") {
+			for name, got := range runWith(t, path, outs, goSession) {
+				if d := distance(got, want[name]); !(d <= 1e-5) {
+					t.Errorf("%s, outputs %q: %s is %.2g from ONNX Runtime's", tc.name, outs, name, d)
+				}
+			}
+		}
+	}
+}
+
+// TestGoOnRealWeights: so are a trained network's.
+func TestGoOnRealWeights(t *testing.T) {
+	orttest.Require(t)
+	weights := os.Getenv("GRAFT_VIT_TINY")
+	if weights == "" {
+		t.Skip("SKIPPED: GRAFT_VIT_TINY names no file: features of the real ViT-Tiny/16 are not compared")
+	}
+	path := filepath.Join(t.TempDir(), "real.onnx")
+	if _, err := vit.Convert(t.Context(), vit.ConvertOptions{Weights: weights, Out: path, Version: "test"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := runWith(t, path, "", OpenSession)
+	for name, got := range runWith(t, path, "", goSession) {
+		if d := distance(got, want[name]); !(d <= 1e-5) {
+			t.Errorf("%s is %.2g from ONNX Runtime's", name, d)
+		}
+	}
+}
+
+// TestAutoWithoutARuntime: where ONNX Runtime does not run a model, auto is go, and says so.
+func TestAutoWithoutARuntime(t *testing.T) {
+	path := vittest.WriteTiny(t, t.TempDir())
+	missing := errors.New("no library here")
+	native := func(session.Options) (session.Session, error) { return nil, missing }
+	var notes []string
+	open := func(p session.Provider) (session.Session, error) {
+		o := session.Options{Provider: p, Note: func(s string) { notes = append(notes, s) }}
+		return choose(o, native, func(o session.Options) (session.Session, error) { return goSession(path, o) })
+	}
+	s, err := open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Provider() != session.Go || len(s.PassedOver()) != 1 || !errors.Is(s.PassedOver()[0], missing) {
+		t.Errorf("provider %s, passed over %v", s.Provider(), s.PassedOver())
+	}
+	if len(notes) != 1 || !strings.Contains(notes[0], "no library here") || !strings.Contains(notes[0], "go") {
+		t.Errorf("said %q", notes)
+	}
+	if _, err := open(session.CPU); !errors.Is(err, missing) {
+		t.Errorf("provider cpu: %v, want what is missing", err)
+	}
+}
+
+// TestGoRefuses: an operator that is not known is told when a session is opened.
+func TestGoRefuses(t *testing.T) {
+	m := &onnx.Model{Opset: 18}
+	b := onnx.NewBuilder(m)
+	x := b.Input("x", onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 3}, onnx.Dim{Name: "H"}, onnx.Dim{Name: "W"})
+	b.Output("y", b.Op("Det", "odd", []string{x}), onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 3})
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := m.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	var unknown *raise.UnknownError
+	if _, err := goSession(path, session.Options{}); !errors.As(err, &unknown) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), `Det "odd"`) {
+		t.Errorf("got %v", err)
+	}
+}
