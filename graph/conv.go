@@ -1,10 +1,8 @@
 package graph
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
-
-	"graft/onnx"
 )
 
 // Convolution and its two gradients, which are operations of their own.
@@ -13,9 +11,6 @@ const (
 	OpConvInputGrad  Op = "ConvInputGrad"
 	OpConvWeightGrad Op = "ConvWeightGrad"
 )
-
-// ConvAttrs holds strides (0 means 1) and zero padding on both sides, each for height and width.
-type ConvAttrs struct{ Stride, Pad [2]int }
 
 // ConvInputGradAttrs adds the height and width of the convolution's input.
 type ConvInputGradAttrs struct {
@@ -29,8 +24,9 @@ type ConvWeightGradAttrs struct {
 	Kernel [2]int
 }
 
-// Conv cross-correlates x [N,C,H,W] with w [O,C,kh,kw] and adds bias [O], which may be nil:
-// result [N,O,(H+2·pad-kh)/stride+1,(W+2·pad-kw)/stride+1].
+// Conv cross-correlates x [N,C,H,W] with w [O,C/groups,kh,kw] and adds bias [O], which may be nil: the result is
+// [N,O,oh,ow], with as many places as fit into the image and its padding. Of several groups each reads its own C/groups
+// channels and makes its own O/groups.
 func (g *Graph) Conv(x, w, bias *Node, a ConvAttrs) *Node {
 	a = a.normal()
 	if bias == nil {
@@ -44,38 +40,9 @@ func (g *Graph) ConvInputGrad(dy, w *Node, a ConvAttrs, height, width int) *Node
 	return g.apply(OpConvInputGrad, ConvInputGradAttrs{a.normal(), [2]int{height, width}}, dy, w)
 }
 
-// ConvWeightGrad is the gradient of a convolution's kernel [O,C,kh,kw] from its input and its output's gradient.
+// ConvWeightGrad is the gradient of a convolution's kernel [O,C/groups,kh,kw] from its input and its output's gradient.
 func (g *Graph) ConvWeightGrad(x, dy *Node, a ConvAttrs, kh, kw int) *Node {
 	return g.apply(OpConvWeightGrad, ConvWeightGradAttrs{a.normal(), [2]int{kh, kw}}, x, dy)
-}
-
-func (a ConvAttrs) normal() ConvAttrs {
-	for i := range a.Stride {
-		a.Stride[i] = cmp.Or(a.Stride[i], 1)
-	}
-	return a
-}
-
-// windows is the number of places of a window along one axis.
-func windows(size, kernel, stride, pad int) (int, error) {
-	if kernel < 1 || stride < 1 || pad < 0 {
-		return 0, fmt.Errorf("wanted kernel and stride of at least 1 and no negative padding, got %d, %d, %d", kernel, stride, pad)
-	}
-	if size+2*pad < kernel {
-		return 0, fmt.Errorf("a window of %d does not fit into %d with padding %d", kernel, size, pad)
-	}
-	return (size+2*pad-kernel)/stride + 1, nil
-}
-
-// output is the height and width of the convolution's result.
-func (a ConvAttrs) output(h, w, kh, kw int) (oh, ow int, err error) {
-	if oh, err = windows(h, kh, a.Stride[0], a.Pad[0]); err != nil {
-		return 0, 0, fmt.Errorf("height: %w", err)
-	}
-	if ow, err = windows(w, kw, a.Stride[1], a.Pad[1]); err != nil {
-		return 0, 0, fmt.Errorf("width: %w", err)
-	}
-	return oh, ow, nil
 }
 
 func images(in []*Node, what ...string) error {
@@ -91,14 +58,17 @@ func convShape(in []*Node, attrs any) (Shape, Type, error) {
 	if err := images(in, "input", "kernel"); err != nil {
 		return nil, 0, err
 	}
-	x, w := in[0].shape, in[1].shape
-	if x[1] != w[1] {
-		return nil, 0, fmt.Errorf("wanted %d input channels, as the kernel has, got %d", w[1], x[1])
+	x, w, a := in[0].shape, in[1].shape, attrs.(ConvAttrs)
+	if x[1] != w[1]*a.Groups {
+		return nil, 0, fmt.Errorf("wanted %d input channels, as the kernel has, in %d groups, got %d", w[1]*a.Groups, a.Groups, x[1])
 	}
 	if len(in) == 3 && !in[2].shape.Equal(Shape{w[0]}) {
 		return nil, 0, fmt.Errorf("bias: wanted shape [%d], got %v", w[0], in[2].shape)
 	}
-	oh, ow, err := attrs.(ConvAttrs).output(x[2], x[3], w[2], w[3])
+	oh, ow, err := a.output(x[2], x[3], w[2], w[3])
+	if err == nil {
+		err = a.grouped(w[0])
+	}
 	return Shape{x[0], w[0], oh, ow}, Float, err
 }
 
@@ -111,7 +81,10 @@ func convInputGradShape(in []*Node, attrs any) (Shape, Type, error) {
 	if err == nil && !dy[1:].Equal(Shape{w[0], oh, ow}) {
 		err = fmt.Errorf("output's gradient: wanted %v, got %v", Shape{dy[0], w[0], oh, ow}, dy)
 	}
-	return Shape{dy[0], w[1], a.Input[0], a.Input[1]}, Float, err
+	if err == nil {
+		err = a.grouped(w[0])
+	}
+	return Shape{dy[0], w[1] * a.Groups, a.Input[0], a.Input[1]}, Float, err
 }
 
 func convWeightGradShape(in []*Node, attrs any) (Shape, Type, error) {
@@ -123,20 +96,10 @@ func convWeightGradShape(in []*Node, attrs any) (Shape, Type, error) {
 	if err == nil && !dy.Equal(Shape{x[0], dy[1], oh, ow}) {
 		err = fmt.Errorf("output's gradient: wanted %v, got %v", Shape{x[0], dy[1], oh, ow}, dy)
 	}
-	return Shape{dy[1], x[1], a.Kernel[0], a.Kernel[1]}, Float, err
-}
-
-// eachProduct visits every multiplication of a convolution by the indices of its input, kernel and output elements.
-func eachProduct(x, w, y Shape, a ConvAttrs, f func(ix, iw, iy int)) {
-	sx, sw := x.Strides(), w.Strides()
-	for iy, p := range y.Indices() {
-		for k, q := range w[1:].Indices() {
-			h, v := p[2]*a.Stride[0]+q[1]-a.Pad[0], p[3]*a.Stride[1]+q[2]-a.Pad[1]
-			if h >= 0 && h < x[2] && v >= 0 && v < x[3] {
-				f(Offset(sx, []int{p[0], q[0], h, v}), p[1]*sw[0]+k, iy)
-			}
-		}
+	if err == nil {
+		err = errors.Join(a.grouped(x[1]), a.grouped(dy[1]))
 	}
+	return Shape{dy[1], x[1] / max(a.Groups, 1), a.Kernel[0], a.Kernel[1]}, Float, err
 }
 
 func convNaive(n *Node, in [][]float64) ([]float64, error) {
@@ -166,12 +129,6 @@ func convWeightGradNaive(n *Node, in [][]float64) ([]float64, error) {
 	return out, nil
 }
 
-// windowAttrs are ONNX's attributes of a window.
-func windowAttrs(kernel []int, stride, pad [2]int) []onnx.Attr {
-	h, w := int64(pad[0]), int64(pad[1])
-	return []onnx.Attr{attr("kernel_shape", int64s(kernel)), attr("strides", int64s(stride[:])), attr("pads", []int64{h, w, h, w})}
-}
-
 // The three operations are linear in both operands, so each one's gradients are the other two.
 func init() {
 	register(OpConv, row{min: 2, max: 3, shape: convShape, naive: convNaive, batch: batchFirstOperand,
@@ -185,10 +142,9 @@ func init() {
 			return out
 		},
 		write: func(w *Writer, n *Node) string {
-			a := n.attrs.(ConvAttrs)
-			return w.operator(n, windowAttrs(n.in[1].shape[2:], a.Stride, a.Pad)...)
+			return w.operator(n, n.attrs.(ConvAttrs).operator(n.in[1].shape[2:])...)
 		},
-		fixtures: []string{"conv", "conv_stride_pad", "conv_point", "conv_blocks"}})
+		fixtures: []string{"conv", "conv_stride_pad", "conv_point", "conv_blocks", "conv_groups", "conv_depthwise", "conv_dilated", "conv_many_groups"}})
 	register(OpConvInputGrad, row{min: 2, max: 2, shape: convInputGradShape, naive: convInputGradNaive,
 		macs: func(n *Node) int { return n.in[0].shape.Size() * n.in[1].shape[1:].Size() },
 		grad: func(g *Graph, n, dx *Node) []*Node {

@@ -69,7 +69,7 @@ func TestBuildErrors(t *testing.T) {
 		{"operand 2: wanted shape [5], got [4]", func(g *Graph, x *Node) {
 			g.LayerNorm(x, g.Input("s", 5), g.Input("b", 4), 1e-5)
 		}},
-		{"wanted 4 input channels, as the kernel has, got 3", func(g *Graph, x *Node) { g.Conv(x, g.Input("w", 8, 4, 3, 3), nil, ConvAttrs{}) }},
+		{"wanted 4 input channels, as the kernel has, in 1 groups, got 3", func(g *Graph, x *Node) { g.Conv(x, g.Input("w", 8, 4, 3, 3), nil, ConvAttrs{}) }},
 		{"height: a window of 7 does not fit into 4 with padding 1", func(g *Graph, x *Node) {
 			g.Conv(x, g.Input("w", 8, 3, 7, 3), nil, ConvAttrs{Pad: [2]int{1, 0}})
 		}},
@@ -77,7 +77,7 @@ func TestBuildErrors(t *testing.T) {
 			g.Conv(x, g.Input("w", 8, 3, 3, 3), g.Input("b", 3), ConvAttrs{})
 		}},
 		{"kernel: wanted rank 4", func(g *Graph, x *Node) { g.Conv(x, g.Input("w", 3, 3), nil, ConvAttrs{}) }},
-		{"stride of at least 1", func(g *Graph, x *Node) {
+		{"stride and dilation of at least 1", func(g *Graph, x *Node) {
 			g.Conv(x, g.Input("w", 8, 3, 1, 1), nil, ConvAttrs{Stride: [2]int{-1, 1}})
 		}},
 		{"output's gradient: wanted [2 8 2 3], got [2 8 4 5]", func(g *Graph, x *Node) {
@@ -86,10 +86,10 @@ func TestBuildErrors(t *testing.T) {
 		{"output's gradient: wanted [2 3 6 7], got [2 3 4 5]", func(g *Graph, x *Node) {
 			g.ConvInputGrad(x, g.Input("w", 3, 1, 3, 3), ConvAttrs{}, 8, 9)
 		}},
-		{"more than half of the window", func(g *Graph, x *Node) {
-			g.MaxPool(x, PoolAttrs{Kernel: [2]int{3, 3}, Pad: [2]int{2, 0}})
+		{"covers no element", func(g *Graph, x *Node) {
+			g.MaxPool(x, PoolAttrs{Kernel: [2]int{3, 3}, Pad: [2]int{3, 0}})
 		}},
-		{"kernel and stride of at least 1", func(g *Graph, x *Node) { g.AveragePool(x, PoolAttrs{}) }},
+		{"kernel, stride and dilation of at least 1", func(g *Graph, x *Node) { g.AveragePool(x, PoolAttrs{}) }},
 		{"wanted a probability", func(g *Graph, x *Node) { g.Dropout(x, g.Scalar(0), 1, 0) }},
 		{"step: wanted a scalar", func(g *Graph, x *Node) { g.Dropout(x, x, 0.5, 0) }},
 		{"the name is taken", func(g *Graph, x *Node) { g.Parameter("x", nil, 2) }},

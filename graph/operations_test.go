@@ -66,10 +66,14 @@ var builders = map[string]func(g *graph.Graph, in []*graph.Node) *graph.Node{
 	"batch_norm_conv": func(g *graph.Graph, x []*graph.Node) *graph.Node {
 		return g.Relu(batchNormTraining(g, []*graph.Node{g.Conv(x[0], x[1], nil, graph.ConvAttrs{}), x[2], x[3]}))
 	},
-	"conv":            convolution(graph.ConvAttrs{}),
-	"conv_stride_pad": convolution(graph.ConvAttrs{Stride: [2]int{2, 3}, Pad: [2]int{1, 2}}),
-	"conv_point":      convolution(graph.ConvAttrs{Stride: [2]int{2, 2}}),
-	"conv_blocks":     convolution(graph.ConvAttrs{Pad: [2]int{1, 1}}),
+	"conv":             convolution(graph.ConvAttrs{}),
+	"conv_stride_pad":  convolution(graph.ConvAttrs{Stride: [2]int{2, 3}, Pad: [2]int{1, 2}}),
+	"conv_point":       convolution(graph.ConvAttrs{Stride: [2]int{2, 2}}),
+	"conv_blocks":      convolution(graph.ConvAttrs{Pad: [2]int{1, 1}}),
+	"conv_groups":      convolution(graph.ConvAttrs{Stride: [2]int{1, 2}, Pad: [2]int{2, 1}, Groups: 2}),
+	"conv_depthwise":   convolution(graph.ConvAttrs{Stride: [2]int{2, 2}, Pad: [2]int{1, 0}, Extra: [2]int{1, 1}, Groups: 3}),
+	"conv_dilated":     convolution(graph.ConvAttrs{Stride: [2]int{1, 2}, Pad: [2]int{2, 3}, Dilation: [2]int{2, 3}}),
+	"conv_many_groups": convolution(graph.ConvAttrs{Pad: [2]int{0, 1}, Extra: [2]int{1, -1}, Dilation: [2]int{1, 2}, Groups: 4}),
 	"conv_input_grad": func(g *graph.Graph, x []*graph.Node) *graph.Node {
 		return g.ConvInputGrad(x[0], x[1], graph.ConvAttrs{Stride: [2]int{2, 1}, Pad: [2]int{1, 0}}, 7, 6)
 	},
@@ -79,6 +83,12 @@ var builders = map[string]func(g *graph.Graph, in []*graph.Node) *graph.Node{
 	"max_pool": func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.MaxPool(x[0], graph.Pool2(2)) },
 	"max_pool_overlap": func(g *graph.Graph, x []*graph.Node) *graph.Node {
 		return g.MaxPool(x[0], graph.PoolAttrs{Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Pad: [2]int{1, 1}})
+	},
+	"max_pool_uneven": func(g *graph.Graph, x []*graph.Node) *graph.Node {
+		return g.MaxPool(x[0], graph.PoolAttrs{Kernel: [2]int{3, 2}, Stride: [2]int{2, 3}, Extra: [2]int{1, 1}, Dilation: [2]int{1, 2}})
+	},
+	"average_pool_uneven": func(g *graph.Graph, x []*graph.Node) *graph.Node {
+		return g.AveragePool(x[0], graph.PoolAttrs{Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Pad: [2]int{1, 0}, Extra: [2]int{-1, 1}})
 	},
 	"average_pool": func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.AveragePool(x[0], graph.Pool2(2)) },
 	"average_pool_overlap": func(g *graph.Graph, x []*graph.Node) *graph.Node {

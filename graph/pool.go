@@ -16,9 +16,12 @@ const (
 	OpAveragePoolGrad Op = "AveragePoolGrad"
 )
 
-// PoolAttrs holds the window, the stride (0 means the window's size) and the padding on both sides, each for height
-// and width. The padding is at most half the window.
-type PoolAttrs struct{ Kernel, Stride, Pad [2]int }
+// PoolAttrs says how a window moves over images, each for height and width. Every place must cover an element of the image.
+type PoolAttrs struct {
+	Kernel               [2]int // the window
+	Stride               [2]int // 0 means the window's size
+	Pad, Extra, Dilation [2]int // as in [ConvAttrs]
+}
 
 // AveragePoolGradAttrs adds the height and width of the pooled input.
 type AveragePoolGradAttrs struct {
@@ -38,18 +41,24 @@ func (g *Graph) AveragePool(x *Node, a PoolAttrs) *Node { return g.apply(OpAvera
 
 func (a PoolAttrs) normal() PoolAttrs {
 	for i := range a.Stride {
-		a.Stride[i] = cmp.Or(a.Stride[i], a.Kernel[i])
+		a.Stride[i], a.Dilation[i] = cmp.Or(a.Stride[i], a.Kernel[i]), cmp.Or(a.Dilation[i], 1)
 	}
 	return a
 }
 
+// Window is the movement alone: that of a convolution of every channel by itself.
+func (a PoolAttrs) Window() ConvAttrs { return ConvAttrs{a.Stride, a.Pad, a.Extra, a.Dilation, 1} }
+
 func (a PoolAttrs) output(s Shape) (Shape, error) {
-	for i := range a.Pad {
-		if 2*a.Pad[i] > a.Kernel[i] {
-			return nil, fmt.Errorf("padding %v is more than half of the window %v", a.Pad, a.Kernel)
+	w := a.Window()
+	oh, ow, err := w.output(s[2], s[3], a.Kernel[0], a.Kernel[1])
+	for axis, places := range [2]int{oh, ow} {
+		for i := range places {
+			if err == nil && !w.covers(axis, i, s[2+axis], a.Kernel[axis]) {
+				err = fmt.Errorf("place %d of the window %v along axis %d, with padding %v and %v more behind, covers no element of %v", i, a.Kernel, 2+axis, a.Pad, a.Extra, s)
+			}
 		}
 	}
-	oh, ow, err := ConvAttrs{a.Stride, a.Pad}.output(s[2], s[3], a.Kernel[0], a.Kernel[1])
 	return Shape{s[0], s[1], oh, ow}, err
 }
 
@@ -89,7 +98,7 @@ func averagePoolGradShape(in []*Node, attrs any) (Shape, Type, error) {
 func eachPlace(x, y Shape, a PoolAttrs, f func(ix, iy int)) {
 	// A channel's window is the kernel of a convolution of its plane alone.
 	planes := func(s Shape) Shape { return Shape{s[0] * s[1], 1, s[2], s[3]} }
-	eachProduct(planes(x), Shape{1, 1, a.Kernel[0], a.Kernel[1]}, planes(y), ConvAttrs{a.Stride, a.Pad},
+	eachProduct(planes(x), Shape{1, 1, a.Kernel[0], a.Kernel[1]}, planes(y), a.Window(),
 		func(ix, _, iy int) { f(ix, iy) })
 }
 
@@ -140,7 +149,7 @@ func averagePoolGradNaive(n *Node, in [][]float64) ([]float64, error) {
 func writePool(more ...onnx.Attr) func(w *Writer, n *Node) string {
 	return func(w *Writer, n *Node) string {
 		a := n.attrs.(PoolAttrs)
-		return w.operator(n, append(windowAttrs(a.Kernel[:], a.Stride, a.Pad), more...)...)
+		return w.operator(n, append(a.Window().operator(a.Kernel[:]), more...)...)
 	}
 }
 
@@ -149,7 +158,7 @@ func init() {
 		grad: func(g *Graph, n, dy *Node) []*Node {
 			return []*Node{g.apply(OpMaxPoolGrad, n.attrs, n.in[0], dy)}
 		},
-		fixtures: []string{"max_pool"}})
+		fixtures: []string{"max_pool", "max_pool_uneven"}})
 	// No rule: the second derivative of a max-pooled loss is not needed in training.
 	register(OpMaxPoolGrad, row{min: 2, max: 2, shape: maxPoolGradShape, naive: maxPoolGradNaive, fixtures: []string{"max_pool_overlap"}})
 	register(OpAveragePool, row{min: 1, max: 1, shape: poolShape, naive: averagePoolNaive, batch: batchFirstOperand,
@@ -158,7 +167,7 @@ func init() {
 			return []*Node{g.apply(OpAveragePoolGrad, AveragePoolGradAttrs{n.attrs.(PoolAttrs), [2]int{s[2], s[3]}}, dy)}
 		},
 		write:    writePool(attr("count_include_pad", int64(1))), // padding counts as zeros
-		fixtures: []string{"average_pool"}})
+		fixtures: []string{"average_pool", "average_pool_uneven"}})
 	register(OpAveragePoolGrad, row{min: 1, max: 1, shape: averagePoolGradShape, naive: averagePoolGradNaive,
 		grad: func(g *Graph, n, dx *Node) []*Node {
 			return []*Node{g.AveragePool(dx, n.attrs.(AveragePoolGradAttrs).PoolAttrs)}

@@ -117,12 +117,22 @@ CASES = {
         lambda x, w: F.conv2d(x, w, None, (2, 3), (1, 2)), normal(3, 2, 7, 8), normal(8, 2, 3, 5)),
     "conv_point": (lambda x, w, b: F.conv2d(x, w, b, 2), normal(2, 3, 5, 5), normal(2, 3, 1, 1), normal(2)),
     "conv_blocks": (lambda x, w, b: F.conv2d(x, w, b, 1, 1), normal(18, 1, 4, 5), normal(7, 1, 3, 3), normal(7)),
+    "conv_groups": (
+        lambda x, w, b: F.conv2d(x, w, b, (1, 2), (2, 1), groups=2), normal(2, 6, 5, 7), normal(14, 3, 3, 2), normal(14)),
+    "conv_depthwise": (
+        lambda x, w, b: F.conv2d(F.pad(x, (0, 1, 1, 2)), w, b, 2, groups=3), normal(3, 3, 6, 6), normal(6, 1, 3, 3), normal(6)),
+    "conv_dilated": (lambda x, w: F.conv2d(x, w, None, (1, 2), (2, 3), (2, 3)), normal(2, 3, 6, 7), normal(7, 3, 3, 2)),
+    "conv_many_groups": (
+        lambda x, w, b: F.conv2d(F.pad(x, (1, 0, 0, 1)), w, b, 1, 0, (1, 2), 4), normal(2, 4, 5, 6), normal(4, 1, 2, 3), normal(4)),
     "conv_input_grad": (conv_input_grad, normal(2, 4, 4, 5), normal(4, 2, 3, 2)),
     "conv_weight_grad": (conv_weight_grad, normal(2, 2, 7, 6), normal(2, 4, 4, 5)),
     "max_pool": (lambda x: F.max_pool2d(x, 2), apart(2, 3, 6, 5)),
     "max_pool_overlap": (lambda x: F.max_pool2d(x, 3, 2, 1), apart(2, 2, 7, 6)),
+    "max_pool_uneven": (
+        lambda x: F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-math.inf), (3, 2), (2, 3), 0, (1, 2)), apart(2, 2, 7, 6)),
     "average_pool": (lambda x: F.avg_pool2d(x, 2), normal(2, 3, 6, 4)),
     "average_pool_overlap": (lambda x: F.avg_pool2d(x, (3, 2), (2, 1), (1, 1)), normal(2, 2, 7, 6)),
+    "average_pool_uneven": (lambda x: F.avg_pool2d(F.pad(x, (0, 1, 1, 0)), (3, 2), (2, 1)), normal(2, 2, 7, 6)),
     "cross_entropy": (smoothed, normal(6, 5)),
     "attention": (
         lambda q, k, v: (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1) @ v,

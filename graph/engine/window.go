@@ -12,8 +12,7 @@ type grid struct {
 	h, w       int // results
 	srcH, srcW int
 	kernel     [2]int
-	stride     [2]int
-	pad        [2]int
+	window     graph.ConvAttrs
 	scattered  bool // results are the convolution's inputs: the gradient's direction
 }
 
@@ -29,13 +28,14 @@ type segment struct {
 func (g *grid) place1(axis, i int) (k, src []int) {
 	size := [2]int{g.srcH, g.srcW}[axis]
 	for q := range g.kernel[axis] {
-		at := i*g.stride[axis] + q - g.pad[axis]
+		stride, moved := g.window.Stride[axis], q*g.window.Dilation[axis]-g.window.Pad[axis]
+		at := i*stride + moved
 		if g.scattered {
-			at = i + g.pad[axis] - q
-			if at%g.stride[axis] != 0 {
+			at = i - moved
+			if at%stride != 0 {
 				continue
 			}
-			at /= g.stride[axis]
+			at /= stride
 		}
 		if at >= 0 && at < size {
 			k, src = append(k, q), append(src, at)
@@ -47,9 +47,9 @@ func (g *grid) place1(axis, i int) (k, src []int) {
 // segments covers all results. weights is the distance, in elements, between two places of the window in the weights.
 func (g *grid) segments(weights int) []segment {
 	// Neighbours that use the same places lie one apart, or in the gradient's direction one stride apart.
-	apart, srcApart := 1, g.stride[1]
+	apart, srcApart := 1, g.window.Stride[1]
 	if g.scattered {
-		apart, srcApart = g.stride[1], 1
+		apart, srcApart = g.window.Stride[1], 1
 	}
 	var out []segment
 	for y := range g.h {
@@ -111,7 +111,7 @@ type pooling struct {
 
 func (c *compiler) pooling(n, big, small *graph.Node, a graph.PoolAttrs) (*pooling, func(work int, f func(p *pooling, k int)) []step) {
 	bs, ss := big.Shape(), small.Shape()
-	g := grid{ss[2], ss[3], bs[2], bs[3], a.Kernel, a.Stride, a.Pad, false}
+	g := grid{ss[2], ss[3], bs[2], bs[3], a.Kernel, a.Window(), false}
 	p := &pooling{segments: g.segments(0), big: bs[2] * bs[3] * vec.Lanes, small: ss[2] * ss[3] * vec.Lanes}
 	return p, func(work int, f func(p *pooling, k int)) []step {
 		return []step{c.loop(n, blocks(bs[0])*bs[1], 1, p.big*work/8, func(lo, hi int) {

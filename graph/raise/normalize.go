@@ -23,10 +23,6 @@ func init() {
 		}
 		return reduce(c, keep, (*graph.Graph).Max)
 	})
-	register("GlobalAveragePool", func(c *call) (*graph.Node, error) { return global(c, (*graph.Graph).Mean) })
-	register("GlobalMaxPool", func(c *call) (*graph.Node, error) { return global(c, (*graph.Graph).Max) })
-	register("MaxPool", func(c *call) (*graph.Node, error) { return pool(c, (*graph.Graph).MaxPool) })
-	register("AveragePool", func(c *call) (*graph.Node, error) { return pool(c, (*graph.Graph).AveragePool) })
 }
 
 // layerNorm normalises over the axes from one on, as one.
@@ -140,35 +136,4 @@ func keptShape(x *graph.Node, over []int) []int {
 		}
 	}
 	return s
-}
-
-// global pools each channel's plane to one number.
-func global(c *call, f reduction) (*graph.Node, error) {
-	x, err := c.x(0)
-	if err != nil {
-		return nil, err
-	}
-	if len(x.Shape()) < 3 {
-		return nil, fmt.Errorf("want images, got shape %v", x.Shape())
-	}
-	over := identity(len(x.Shape()))[2:]
-	return c.g.Reshape(f(c.g, x, over...), keptShape(x, over)...), nil
-}
-
-func pool(c *call, f func(g *graph.Graph, x *graph.Node, a graph.PoolAttrs) *graph.Node) (*graph.Node, error) {
-	x, err := c.x(0)
-	if err != nil {
-		return nil, err
-	}
-	w, err := c.window(nil, x.Shape())
-	if err != nil {
-		return nil, err
-	}
-	if c.Int("ceil_mode", 0) != 0 {
-		return nil, fmt.Errorf("ceil_mode: want 0")
-	}
-	if c.Op == "AveragePool" && w.pad != [2]int{} && c.Int("count_include_pad", 0) == 0 {
-		return nil, fmt.Errorf("padding that is not counted")
-	}
-	return f(c.g, x, graph.PoolAttrs{Kernel: w.kernel, Stride: w.stride, Pad: w.pad}), nil
 }

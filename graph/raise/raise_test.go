@@ -21,12 +21,15 @@ import (
 // images are x [2,3,8,8], the input of the models below.
 var images = []int{2, 3, 8, 8}
 
-// models build what an exporter writes, with the operations that are left when it was understood.
-var models = map[string]struct {
+// example builds a model, and tells how often operations are left in its graph.
+type example struct {
 	opset int64
 	build func(b *onnx.Builder, x string) string
 	want  map[graph.Op]int
-}{
+}
+
+// models build what an exporter writes, with the operations that are left when it was understood.
+var models = map[string]example{
 	"linear": {13, func(b *onnx.Builder, x string) string {
 		y := b.Op("Flatten", "flat", []string{x}, attr("axis", int64(1)))
 		return b.Op("Gemm", "y", []string{y, weight(b, "w", 5, 192), weight(b, "b", 5)}, attr("transB", int64(1)), attr("alpha", float32(0.5)), attr("beta", float32(2)))
@@ -214,7 +217,10 @@ func counts(outputs []*graph.Node) map[graph.Op]int {
 }
 
 // TestModels wants what ONNX Runtime computes, and forms that were taken apart recognised.
-func TestModels(t *testing.T) {
+func TestModels(t *testing.T) { check(t, models) }
+
+func check(t *testing.T, models map[string]example) {
+	t.Helper()
 	orttest.Require(t)
 	for name, c := range models {
 		m := model(c.opset, c.build)
