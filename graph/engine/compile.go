@@ -96,9 +96,12 @@ func checkSource(g *graph.Graph, outputs []*graph.Node, updates []graph.Update) 
 // plan turns units into instructions, with changes of layout between them.
 func (c *compiler) plan() {
 	for _, u := range c.order {
-		if u.fused {
+		switch {
+		case u.attention != nil:
+			c.planAttention(u)
+		case u.fused:
 			c.planFused(u)
-		} else {
+		default:
 			c.planOne(u)
 		}
 	}

@@ -11,6 +11,8 @@ type unit struct {
 	nodes []*graph.Node // operands first
 	fused bool
 	late  bool // writes an updated parameter, and only updates depend on it
+
+	attention *attention // what the nodes are together, else nil
 }
 
 // first orders units that could run in any order as the graph was written.
@@ -31,7 +33,13 @@ type units struct {
 // group fuses element-wise operations, unless told not to, and orders the units with updates last.
 func group(s *simplified, fuse bool) *units {
 	us := &units{simplified: s, of: map[*graph.Node]*unit{}}
+	if fuse {
+		us.findAttentions()
+	}
 	for _, n := range s.nodes {
+		if us.of[n] != nil {
+			continue
+		}
 		u := &unit{nodes: []*graph.Node{n}, fused: fuses(n)}
 		us.of[n] = u
 		if u.fused && fuse {
@@ -46,19 +54,38 @@ func group(s *simplified, fuse bool) *units {
 
 // findReaders notes who needs a value.
 func (us *units) findReaders() {
-	us.readers, us.results = map[*graph.Node][]*unit{}, map[*graph.Node]bool{}
-	for _, n := range us.nodes {
-		for _, x := range n.Inputs() {
-			root := us.root(x)
-			us.readers[root] = append(us.readers[root], us.of[n])
+	us.readers, us.results = map[*graph.Node][]*unit{}, us.resultRoots()
+	for _, u := range us.all() {
+		for _, root := range us.reads(u) {
+			us.readers[root] = append(us.readers[root], u)
 		}
 	}
+}
+
+// resultRoots are the roots of outputs and of new values of parameters.
+func (us *units) resultRoots() map[*graph.Node]bool {
+	out := map[*graph.Node]bool{}
 	for _, n := range us.outputs {
-		us.results[us.root(n)] = true
+		out[us.root(n)] = true
 	}
 	for _, up := range us.updates {
-		us.results[us.root(up.Value)] = true
+		out[us.root(up.Value)] = true
 	}
+	return out
+}
+
+// reads lists the roots that a unit's nodes read, its own among them.
+func (us *units) reads(u *unit) []*graph.Node {
+	if u.attention != nil {
+		return u.attention.reads()
+	}
+	var out []*graph.Node
+	for _, n := range u.nodes {
+		for _, x := range n.Inputs() {
+			out = append(out, us.root(x))
+		}
+	}
+	return out
 }
 
 // external tells whether a fused unit's value is read outside of it.
@@ -102,11 +129,9 @@ func (us *units) readsGradient(u, from *unit) bool {
 // feeds lists the units whose values a unit reads, itself excepted.
 func (us *units) feeds(u *unit) []*unit {
 	var out []*unit
-	for _, n := range u.nodes {
-		for _, x := range n.Inputs() {
-			if v := us.of[us.root(x)]; v != nil && v != u && !slices.Contains(out, v) {
-				out = append(out, v)
-			}
+	for _, root := range us.reads(u) {
+		if v := us.of[root]; v != nil && v != u && !slices.Contains(out, v) {
+			out = append(out, v)
 		}
 	}
 	return out
