@@ -19,13 +19,8 @@ type attention struct {
 	result       *graph.Node // whose buffer is written
 }
 
-// reads are the values that the unit needs.
-func (a *attention) reads() []*graph.Node {
-	return []*graph.Node{a.q.root, a.k.root, a.v.root}
-}
-
-// findAttentions makes units of the attentions among the nodes, and drops what they make needless. Those of training, whose
-// weights the gradient reads again, have further readers and stay as they are.
+// findAttentions makes units of the attentions among the nodes. Those of training, whose weights the gradient reads again,
+// have further readers and stay as they are.
 func (us *units) findAttentions() {
 	readers := map[*graph.Node][]*graph.Node{}
 	for _, n := range us.nodes {
@@ -39,41 +34,12 @@ func (us *units) findAttentions() {
 			continue
 		}
 		if nodes, a := m.match(n); a != nil {
-			u := &unit{nodes: nodes, attention: a}
+			u := &unit{nodes: nodes, attention: a, sources: []*graph.Node{a.q.root, a.k.root, a.v.root}}
 			for _, inner := range nodes {
 				us.of[inner] = u
 			}
 		}
 	}
-	us.dropNeedless(m.results)
-}
-
-// dropNeedless keeps the nodes that results depend on, now that attentions read past copies.
-func (us *units) dropNeedless(results map[*graph.Node]bool) {
-	live := map[*graph.Node]bool{}
-	var mark func(n *graph.Node)
-	mark = func(n *graph.Node) {
-		if live[n] {
-			return
-		}
-		live[n] = true
-		if u := us.of[n]; u != nil {
-			for _, inner := range u.nodes {
-				live[inner] = true
-			}
-			for _, x := range u.attention.reads() {
-				mark(x)
-			}
-			return
-		}
-		for _, x := range n.Inputs() {
-			mark(us.root(x))
-		}
-	}
-	for n := range results {
-		mark(n)
-	}
-	us.nodes = slices.DeleteFunc(us.nodes, func(n *graph.Node) bool { return !live[n] })
 }
 
 type matcher struct {
@@ -166,7 +132,7 @@ func (m *matcher) written(turned, n *graph.Node) (strided, bool) {
 func (c *compiler) planAttention(u *unit) {
 	a := u.attention
 	i := &instruction{node: a.result, unit: u, out: []place{{a.result, plain}}}
-	for _, root := range a.reads() {
+	for _, root := range u.sources {
 		p := place{root, plain}
 		c.want(p)
 		if !slices.Contains(i.in, p) {
@@ -227,7 +193,7 @@ func (c *compiler) emitAttention(a *attention) []step {
 		h.block = min(h.block, max(32, (h.rows*h.batch+2*c.threads-1)/(2*c.threads)))
 	}
 	h.perMatrix = (h.rows + h.block - 1) / h.block
-	c.tempSize = max(c.tempSize, h.block*h.columns)
+	c.tempSize = max(c.tempSize, h.block*(h.columns+1))
 	tasks := h.batch * h.perMatrix
 	work := h.block * h.columns * (h.depth + h.width + 64) / 32
 	return []step{{a.result, min(c.parts(tasks*work), tasks), func(part, parts int) {
@@ -250,15 +216,14 @@ func (h *heads) compute(head, from, to int, scores []float32) {
 		q = q[from*h.q.ld:]
 	}
 	gemm(transQ, h.transB != h.k.flip, n, h.columns, h.depth, q, h.q.ld, k, h.k.ld, scores, h.columns)
-	scores = scores[:n*h.columns]
-	for i := 0; i < len(scores); i += h.columns {
-		row := scores[i : i+h.columns]
-		vec.Affine(row, row, h.scale, -h.scale*largest(row[0], row))
-	}
-	vec.Exp(scores, scores)
-	for i := 0; i < len(scores); i += h.columns {
-		row := scores[i : i+h.columns]
-		vec.Affine(row, row, 1/vec.Sum(row), 0)
+	sums := scores[n*h.columns:][:n]
+	for i := range sums {
+		row := scores[i*h.columns:][:h.columns]
+		sums[i] = vec.ExpSum(row, row, h.scale, -h.scale*vec.Largest(row))
 	}
 	gemm(false, h.transV != h.v.flip, n, h.width, h.columns, scores, h.columns, v, h.v.ld, out[from*h.out.ld:], h.out.ld)
+	for i, s := range sums { // fewer than the weights are, where there are more rows than a head is wide
+		row := out[(from+i)*h.out.ld:][:h.width]
+		vec.Affine(row, row, 1/s, 0)
+	}
 }

@@ -92,7 +92,7 @@ func checkProgram(t *testing.T, what string, g *graph.Graph, x, y *graph.Node, t
 		t.Fatalf("%s: %v", what, err)
 	}
 	found := 0
-	for _, u := range group(simplify(g, []*graph.Node{y}, nil), true).order {
+	for _, u := range group(simplify(g, []*graph.Node{y}, nil), true, false).order {
 		if u.attention != nil {
 			found++
 		}

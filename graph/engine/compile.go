@@ -48,13 +48,13 @@ type workspace struct {
 func (w *workspace) need(n int) { w.size = max(w.size, n) }
 
 func compile(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Options, keepAll bool) (*Program, error) {
-	if err := checkSource(g, outputs, updates); err != nil {
+	if err := checkSource(g, outputs, updates, o); err != nil {
 		return nil, err
 	}
 	p := &Program{graph: g, options: o, values: map[*graph.Node]*tensor.Dense{}}
 	c := &compiler{program: p, threads: threadsOf(o), keepAll: keepAll, made: map[place]bool{}, buffers: map[place][]float32{}}
 	p.pool = poolOf(c.threads)
-	c.units = group(simplify(g, outputs, updates), !keepAll)
+	c.units = group(simplify(g, outputs, updates), !keepAll, o.Weights != nil)
 	p.roots = c.roots
 	p.wanted.outputs, p.wanted.updates = slices.Clone(outputs), slices.Clone(updates)
 	c.plan()
@@ -63,7 +63,7 @@ func compile(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Op
 	return p, p.fault.take()
 }
 
-func checkSource(g *graph.Graph, outputs []*graph.Node, updates []graph.Update) error {
+func checkSource(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Options) error {
 	if g == nil {
 		return errors.New("engine: compile: nil graph")
 	}
@@ -82,6 +82,9 @@ func checkSource(g *graph.Graph, outputs []*graph.Node, updates []graph.Update) 
 			return fmt.Errorf("engine: compile: update of %v is not of the graph", u.Parameter)
 		}
 	}
+	if o.Weights != nil && len(updates) > 0 {
+		return errors.New("engine: compile: shared weights are not updated")
+	}
 	if len(outputs)+len(updates) == 0 {
 		return errors.New("engine: compile: neither outputs nor updates")
 	}
@@ -95,10 +98,19 @@ func checkSource(g *graph.Graph, outputs []*graph.Node, updates []graph.Update) 
 
 // plan turns units into instructions, with changes of layout between them.
 func (c *compiler) plan() {
+	products := map[*unit]*unit{} // by the unit that finishes them
 	for _, u := range c.order {
 		switch {
 		case u.attention != nil:
 			c.planAttention(u)
+		case u.weight != nil:
+			if f := c.finishes(u); f != nil && products[f] == nil {
+				products[f] = u
+			} else {
+				c.planProduct(u, nil)
+			}
+		case products[u] != nil:
+			c.planProduct(products[u], u)
 		case u.fused:
 			c.planFused(u)
 		default:
@@ -169,20 +181,11 @@ func (c *compiler) planOne(u *unit) {
 // planFused plans a fused unit: in the interleaved layout if one of its operands already lies so and all can.
 func (c *compiler) planFused(u *unit) {
 	l := c.fusedLayout(u)
-	i := &instruction{node: u.nodes[len(u.nodes)-1], unit: u}
-	size := u.nodes[0].Shape().Size()
+	i := &instruction{node: u.nodes[len(u.nodes)-1], unit: u, in: c.fusedOperands(u, l)}
+	for _, p := range i.in {
+		c.want(p)
+	}
 	for _, n := range u.nodes {
-		for _, x := range n.Inputs() {
-			root := c.root(x)
-			p := place{root, plain}
-			if root.Shape().Size() == size {
-				p.layout = l
-			}
-			if c.of[root] != u && !slices.Contains(i.in, p) {
-				c.want(p)
-				i.in = append(i.in, p)
-			}
-		}
 		if c.external(n, u) {
 			i.out = append(i.out, place{n, l})
 		}
@@ -190,6 +193,23 @@ func (c *compiler) planFused(u *unit) {
 	i.reuse = func(in, out place) bool { return c.readsBefore(u, in, out) }
 	i.emit = func() []step { return c.emitFused(u, l) }
 	c.add(i)
+}
+
+// fusedOperands lists the values from outside that a fused unit reads: those of its own size in its layout.
+func (c *compiler) fusedOperands(u *unit, l layout) (in []place) {
+	size := u.nodes[0].Shape().Size()
+	for _, n := range u.nodes {
+		for _, x := range n.Inputs() {
+			p := place{c.root(x), plain}
+			if p.node.Shape().Size() == size {
+				p.layout = l
+			}
+			if c.of[p.node] != u && !slices.Contains(in, p) {
+				in = append(in, p)
+			}
+		}
+	}
+	return in
 }
 
 func (c *compiler) fusedLayout(u *unit) layout {

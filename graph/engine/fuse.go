@@ -58,6 +58,7 @@ var elementKernels = map[graph.Op]elementKernel{
 	graph.OpSqrt:           unaryKernel(&vec.Sqrt),
 	graph.OpTanh:           unaryKernel(&vec.Tanh),
 	graph.OpErf:            unaryKernel(&vec.Erf),
+	graph.OpGelu:           unaryKernel(&vec.Gelu),
 	graph.OpRelu:           unaryKernel(&vec.Relu),
 	graph.OpEqual:          binaryKernel(&vec.Equal),
 	graph.OpGreater:        binaryKernel(&vec.Greater),
@@ -101,11 +102,27 @@ type fused struct {
 
 // run computes elements lo…hi-1 with the part's own temporaries.
 func (c *fused) run(lo, hi int, temp []float32) {
-	first := min(fusedBlock, hi-lo)
+	c.begin(min(fusedBlock, hi-lo), temp)
+	c.span(lo, hi, temp)
+}
+
+// block computes columns j0…j1-1 of rows i0…i1-1, of so many columns each.
+func (c *fused) block(i0, i1, j0, j1, columns int, temp []float32) {
+	c.begin(min(fusedBlock, j1-j0), temp)
+	for i := i0; i < i1; i++ {
+		c.span(i*columns+j0, i*columns+j1, temp)
+	}
+}
+
+// begin fills in the operands of one element for spans of up to n.
+func (c *fused) begin(n int, temp []float32) {
 	for i := range c.scalars {
 		s := &c.scalars[i]
-		fill(temp[s.slot*fusedBlock:][:first], s.src[0])
+		fill(temp[s.slot*fusedBlock:][:n], s.src[0])
 	}
+}
+
+func (c *fused) span(lo, hi int, temp []float32) {
 	for ; lo < hi; lo += fusedBlock {
 		n := min(fusedBlock, hi-lo)
 		for i := range c.repeated {

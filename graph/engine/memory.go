@@ -6,6 +6,7 @@ import (
 
 	"graft/graph"
 	"graft/graph/engine/dense"
+	"graft/graph/engine/internal/pages"
 )
 
 // span is the run of instructions during which a value is needed.
@@ -42,7 +43,7 @@ func (c *compiler) allocate() {
 			a.give(offsets[p], p.size())
 		}
 	}
-	memory := make([]float32, a.size)
+	memory := pages.Floats(a.size)
 	for p, at := range offsets {
 		c.buffers[p] = memory[at : at+p.size() : at+p.size()]
 	}
@@ -70,7 +71,7 @@ func (c *compiler) spans() map[place]span {
 // own allocates what lives outside of the arena and makes it known to the program.
 func (c *compiler) own(spans map[place]span) {
 	for _, n := range c.program.graph.Nodes() {
-		if isLeaf(n) && (c.roots[n] == n || n.Op() == graph.OpInput) {
+		if isLeaf(n) && (c.roots[n] == n || n.Op() == graph.OpInput) && !c.packedAlone(n, spans) {
 			c.leaf(n)
 		}
 	}
@@ -85,21 +86,36 @@ func (c *compiler) own(spans map[place]span) {
 	c.program.commits = append(c.program.commits, staged...)
 }
 
+// packedAlone tells whether a parameter is only read by products, which have it in their own order.
+func (c *compiler) packedAlone(n *graph.Node, spans map[place]span) bool {
+	_, read := spans[place{n, plain}]
+	return c.program.options.Weights != nil && n.Op() == graph.OpParameter && !read && !c.results[n]
+}
+
 func (c *compiler) leaf(n *graph.Node) {
 	p := place{n, plain}
-	data := make([]float32, p.size())
-	first, err := n.Initial()
+	data, err := c.leafValue(n)
 	if err != nil {
 		c.program.fault.set(fmt.Errorf("engine: compile: %w", err))
-	}
-	copy(data, first)
-	for i, v := range n.Value() {
-		data[i] = float32(v)
+		data = make([]float32, p.size())
 	}
 	c.buffers[p] = data
 	if n.Op() != graph.OpConstant {
 		c.program.values[n] = dense.Of(data, n.Shape()...)
 	}
+}
+
+func (c *compiler) leafValue(n *graph.Node) ([]float32, error) {
+	if w := c.program.options.Weights; w != nil && n.Op() == graph.OpParameter {
+		return w.value(n)
+	}
+	data := make([]float32, n.Shape().Size())
+	first, err := n.Initial()
+	copy(data, first)
+	for i, v := range n.Value() {
+		data[i] = float32(v)
+	}
+	return data, err
 }
 
 // ownUpdates decides where new values of parameters are written. It returns the copies that must come after the

@@ -13,8 +13,7 @@ func emitSoftmax(c *compiler, n *graph.Node, in [][]float32, out []float32) []st
 		x, y := in[0][lo*d:hi*d], out[lo*d:hi*d]
 		for i := 0; i < len(x); i += d {
 			row := x[i : i+d]
-			top := largest(row[0], row)
-			vec.Affine(y[i:i+d], row, 1, -top)
+			vec.Affine(y[i:i+d], row, 1, -vec.Largest(row)) // NaN comes through exp
 		}
 		vec.Exp(y, y)
 		for i := 0; i < len(y); i += d {

@@ -17,6 +17,9 @@ import (
 type Options struct {
 	Threads  int  // cores used, 0 for all
 	CheckNaN bool // stop a step whose scalar outputs or gradients are not finite, before parameters change
+
+	// Weights, if set, hold the parameters, which other programs with them share.
+	Weights *Weights
 }
 
 // Program is a compiled graph with its parameters' values. It must not be used by several goroutines at once.
@@ -117,6 +120,9 @@ func (p *Program) Run(ctx context.Context) error {
 func (p *Program) Set(n *graph.Node, v []float32) error {
 	if n == nil || (n.Op() != graph.OpInput && n.Op() != graph.OpParameter) {
 		return fmt.Errorf("engine: set: wanted an input or parameter, got %v", n)
+	}
+	if p.options.Weights != nil && n.Op() == graph.OpParameter {
+		return fmt.Errorf("engine: set %v: the program shares its weights", n)
 	}
 	t := p.values[n]
 	if t == nil {

@@ -12,7 +12,10 @@ type unit struct {
 	fused bool
 	late  bool // writes an updated parameter, and only updates depend on it
 
-	attention *attention // what the nodes are together, else nil
+	// What an operation is that reads other values than its nodes' operands.
+	attention *attention
+	weight    *weight
+	sources   []*graph.Node // the roots that it reads
 }
 
 // first orders units that could run in any order as the graph was written.
@@ -31,10 +34,14 @@ type units struct {
 }
 
 // group fuses element-wise operations, unless told not to, and orders the units with updates last.
-func group(s *simplified, fuse bool) *units {
+func group(s *simplified, fuse, weights bool) *units {
 	us := &units{simplified: s, of: map[*graph.Node]*unit{}}
 	if fuse {
 		us.findAttentions()
+		if weights {
+			us.findWeights()
+		}
+		us.dropNeedless()
 	}
 	for _, n := range s.nodes {
 		if us.of[n] != nil {
@@ -76,8 +83,8 @@ func (us *units) resultRoots() map[*graph.Node]bool {
 
 // reads lists the roots that a unit's nodes read, its own among them.
 func (us *units) reads(u *unit) []*graph.Node {
-	if u.attention != nil {
-		return u.attention.reads()
+	if u.sources != nil {
+		return u.sources
 	}
 	var out []*graph.Node
 	for _, n := range u.nodes {
@@ -135,6 +142,34 @@ func (us *units) feeds(u *unit) []*unit {
 		}
 	}
 	return out
+}
+
+// dropNeedless keeps the nodes that results depend on, now that units read past copies.
+func (us *units) dropNeedless() {
+	live := map[*graph.Node]bool{}
+	var mark func(n *graph.Node)
+	mark = func(n *graph.Node) {
+		if live[n] {
+			return
+		}
+		live[n] = true
+		if u := us.of[n]; u != nil {
+			for _, inner := range u.nodes {
+				live[inner] = true
+			}
+			for _, x := range u.sources {
+				mark(x)
+			}
+			return
+		}
+		for _, x := range n.Inputs() {
+			mark(us.root(x))
+		}
+	}
+	for n := range us.resultRoots() {
+		mark(n)
+	}
+	us.nodes = slices.DeleteFunc(us.nodes, func(n *graph.Node) bool { return !live[n] })
 }
 
 // between tells whether to depends on from by way of a third unit.

@@ -10,9 +10,9 @@ const (
 
 // transposeB lays op(B) out as rows of B transposed, for dots.
 func (p *product) transposeB() {
-	p.packed = grow(p.packed, p.n*p.k)
-	p.transpose(p.packed, p.k, p.b.data, p.b.ld, p.k, p.n)
-	p.b = matrix{p.packed, p.k, true}
+	p.own = grow(p.own, p.n*p.k)
+	p.transpose(p.own, p.k, p.b.data, p.b.ld, p.k, p.n)
+	p.b = matrix{p.own, p.k, true}
 }
 
 // dots computes C by dot products of rows of A with rows of B, both as they lie

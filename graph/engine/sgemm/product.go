@@ -2,13 +2,15 @@ package sgemm
 
 import "sync"
 
-// Block sizes, measured in caches: a block of A (rowBlock×depth) and a panel of
-// B (depth×32) lie in the first-level cache's neighbourhood, a group of panels
-// (depth×256) in the second-level cache.
+// Block sizes, measured: a few rows of A and a panel of B (depth×32) lie in the
+// first-level cache, a block of C (rowBlock×groupWidth) in the second-level one,
+// and B is streamed from the third. Groups of B small enough for the second-level
+// cache were 3 to 5% slower, as A is copied anew for each.
 const (
 	depth      = 384  // of a block of the sum
+	longDepth  = 512  // the same where B was packed before
 	rowBlock   = 48   // rows of A worked on at once, a multiple of every tile's
-	groupWidth = 256  // columns of B worked on at once
+	groupWidth = 1024 // columns of B worked on at once
 	panelsMax  = 8192 // columns of B packed at once
 	inPlace    = 48   // rows of A up to which B is read where it lies
 	skinny     = 16   // rows or columns up to which dot products serve
@@ -23,7 +25,11 @@ type product struct {
 	threads     int
 
 	packed []float32 // panels of B, or all of it as rows for dots
+	own    []float32 // the memory for that
 	side   []float32 // C transposed
+
+	shared   *Packed // B where it was packed before
+	finisher Finisher
 
 	// The block under way: sum over p in [p0,p0+kc), columns [j0,j0+nc).
 	p0, kc, j0, nc int
@@ -38,6 +44,7 @@ var products = sync.Pool{New: func() any { return new(product) }}
 // release forgets the operands, so that the pool keeps no caller's memory alive.
 func (p *product) release() {
 	p.a, p.b, p.c = matrix{}, matrix{}, matrix{}
+	p.packed, p.shared, p.finisher = nil, nil, nil
 	products.Put(p)
 }
 
@@ -59,18 +66,32 @@ func (p *product) run() {
 
 // tiles is the general way: B in panels as wide as a tile, A in small copies.
 func (p *product) tiles() {
-	blocks := (p.k + depth - 1) / depth
-	size := (p.k + blocks - 1) / blocks
 	for p.j0 = 0; p.j0 < p.n; p.j0 += p.nc {
 		p.nc = min(panelsMax, p.n-p.j0)
-		p.blockBeta = p.beta
-		for p.p0 = 0; p.p0 < p.k; p.p0 += p.kc {
-			p.kc = min(size, p.k-p.p0)
-			p.pack()
-			p.multiply()
-			p.blockBeta = 1
-		}
+		p.sum()
 	}
+}
+
+// sum adds up the block of columns over the blocks of the sum.
+func (p *product) sum() {
+	p.blockBeta = p.beta
+	size := p.depthOfBlock()
+	for p.p0 = 0; p.p0 < p.k; p.p0 += p.kc {
+		p.kc = min(size, p.k-p.p0)
+		p.pack()
+		p.multiply()
+		p.blockBeta = 1
+	}
+}
+
+// depthOfBlock cuts the sum into blocks of equal size.
+func (p *product) depthOfBlock() int {
+	longest := depth
+	if p.shared != nil {
+		longest = longDepth
+	}
+	blocks := (p.k + longest - 1) / longest
+	return (p.k + blocks - 1) / blocks
 }
 
 // flipped computes Cᵀ = op(B)ᵀ·op(A)ᵀ on the side: a tile is mostly empty when C
@@ -96,9 +117,14 @@ func (p *product) flipped() {
 // with zeros. Few rows of A make a copy of B dearer than what it saves: then
 // whole panels stay in place.
 func (p *product) pack() {
-	panels := (p.nc + p.cols - 1) / p.cols
-	p.packed = grow(p.packed, panels*p.cols*p.kc)
 	p.whole = 0
+	if x := p.shared; x != nil {
+		p.packed = x.data[p.p0*x.width+p.j0*p.kc:]
+		return
+	}
+	panels := (p.nc + p.cols - 1) / p.cols
+	p.own = grow(p.own, panels*p.cols*p.kc)
+	p.packed = p.own
 	if !p.b.trans && p.m <= inPlace {
 		p.whole = p.nc / p.cols * p.cols
 		if p.whole < p.nc {
@@ -187,6 +213,9 @@ func (t *multiplying) task(i int) {
 				a, lda, b, ldb, p.blockBeta, p.c.data[i*p.c.ld+p.j0+j:], p.c.ld)
 		}
 	}
+	if p.finisher != nil && p.p0+p.kc == p.k {
+		p.finisher.Done(i0, i1, p.j0+j0, p.j0+j1)
+	}
 }
 
 // panel is where the panel that starts at column j of the block lies.
@@ -199,7 +228,7 @@ func (p *product) panel(j int) (b []float32, ldb int) {
 
 // scratch is a block of A, its rows a cache line longer than needed: rows a
 // power of two apart would share cache sets.
-type scratch [rowBlock * (depth + 16)]float32
+type scratch [rowBlock * (longDepth + 16)]float32
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 

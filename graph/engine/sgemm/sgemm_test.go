@@ -327,3 +327,53 @@ func TestNothingAllocated(t *testing.T) {
 		}
 	}
 }
+
+// finished notes what a Finisher is told, and that each part is complete when it is.
+type finished struct {
+	mu    sync.Mutex
+	c     []float32
+	ldc   int
+	cells map[[2]int]float32
+}
+
+func (f *finished) Done(i0, i1, j0, j1 int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := i0; i < i1; i++ {
+		for j := j0; j < j1; j++ {
+			f.cells[[2]int{i, j}] = f.c[i*f.ldc+j]
+		}
+	}
+}
+
+// TestPacked compares with float64, for whole products and for those cut at a panel, and wants every element finished once
+// it has its value.
+func TestPacked(t *testing.T) {
+	withKernels(t, func(t *testing.T) {
+		for i, s := range [][3]int{{1, 1, 1}, {5, 7, 3}, {13, 33, 40}, {50, 70, 513}, {7, 100, 1100}, {100, 1100, 9}} {
+			m, n, k, trans := s[0], s[1], s[2], i%2 == 1
+			r := rand.New(rand.NewPCG(1, uint64(i)))
+			a, lda := stored(r, false, m, k, 2)
+			b, ldb := stored(r, trans, k, n, 3)
+			x := Pack(trans, k, n, b, ldb)
+			c := make([]float32, m*n)
+			f := &finished{c: c, ldc: n, cells: map[[2]int]float32{}}
+			middle := min(n, (n/2+x.Panel()-1)/x.Panel()*x.Panel())
+			Threads(2).GemmPacked(m, a, lda, x, 0, middle, c, n, f)
+			Threads(2).GemmPacked(m, a, lda, x, middle, n, c, n, f)
+			if len(f.cells) != m*n {
+				t.Fatalf("%v: %d elements finished, want %d", s, len(f.cells), m*n)
+			}
+			for place, got := range f.cells {
+				want, size := 0.0, 0.0
+				for p := range k {
+					v := float64(a[place[0]*lda+p]) * at(b, ldb, trans, p, place[1])
+					want, size = want+v, size+math.Abs(v)
+				}
+				if tol := float64(k+2) * 0x1p-24 * size; !(math.Abs(float64(got)-want) <= tol) || got != c[place[0]*n+place[1]] {
+					t.Fatalf("%v: C%v is %v when finished and %v in the end, want %v", s, place, got, c[place[0]*n+place[1]], want)
+				}
+			}
+		}
+	})
+}

@@ -53,10 +53,19 @@ func erfAVX2(n int, dst *float32, a *float32)
 func tanhAVX2(n int, dst *float32, a *float32)
 
 //go:noescape
+func geluAVX2(n int, dst *float32, a *float32)
+
+//go:noescape
+func expSumAVX2(n int, dst *float32, a *float32, scale float32, shift float32) float32
+
+//go:noescape
 func sumAVX2(n int, a *float32) float32
 
 //go:noescape
 func dotAVX2(n int, a *float32, b *float32) float32
+
+//go:noescape
+func largestAVX2(n int, a *float32) float32
 
 //go:noescape
 func taps1AVX2(y *float32, yPlane int, yStep int, x *float32, xPlane int, xStep int, taps *int64, count int, planes int, n int, w *float32, wPlane int, bias *float32)

@@ -668,6 +668,184 @@ GLOBL tanhC4<>(SB), RODATA|NOPTR, $4
 DATA limit625<>+0(SB)/4, $0x3f200000
 GLOBL limit625<>(SB), RODATA|NOPTR, $4
 
+// func geluAVX2(n int, dst *float32, a *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ n+0(FP), DX
+	XORQ BX, BX
+
+next:
+	CMPQ         BX, DX
+	JGE          done
+	VBROADCASTSS rootHalf<>+0(SB), Y0
+	VMULPS       (CX)(BX*4), Y0, Y0
+	VBROADCASTSS signBit<>+0(SB), Y1
+	VANDPS       Y1, Y0, Y2
+	VXORPS       Y2, Y0, Y1
+	VBROADCASTSS one<>+0(SB), Y4
+	VMOVAPS      Y1, Y3
+	VBROADCASTSS half<>+0(SB), Y5
+	VFMADD132PS  Y5, Y4, Y3
+	VDIVPS       Y3, Y4, Y3
+	VBROADCASTSS erfcC0<>+0(SB), Y4
+	VBROADCASTSS erfcC1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS erfcC2<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS erfcC3<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS erfcC4<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS erfcC5<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS erfcC6<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS erfcC7<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS erfcC8<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS erfcC9<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VFNMADD231PS Y1, Y1, Y4
+	VBROADCASTSS expHigh<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VBROADCASTSS expLow<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y4
+	VBROADCASTSS expLog2e<>+0(SB), Y5
+	VMULPS       Y4, Y5, Y5
+	VROUNDPS     $0x00, Y5, Y5
+	VBROADCASTSS expLn2High<>+0(SB), Y6
+	VFNMADD231PS Y6, Y5, Y4
+	VBROADCASTSS expLn2Low<>+0(SB), Y6
+	VFNMADD231PS Y6, Y5, Y4
+	VBROADCASTSS expC0<>+0(SB), Y6
+	VBROADCASTSS expC1<>+0(SB), Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VBROADCASTSS expC2<>+0(SB), Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VBROADCASTSS expC3<>+0(SB), Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VBROADCASTSS expC4<>+0(SB), Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VBROADCASTSS expC5<>+0(SB), Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMULPS       Y4, Y4, Y7
+	VFMADD213PS  Y4, Y7, Y6
+	VBROADCASTSS one<>+0(SB), Y4
+	VADDPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y5, Y5
+	VPSRAD       $0x01, Y5, Y7
+	VPSUBD       Y7, Y5, Y5
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y4, Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VBROADCASTSS one<>+0(SB), Y4
+	VFNMADD213PS Y4, Y3, Y6
+	VORPS        Y2, Y6, Y6
+	VMULPS       Y0, Y0, Y2
+	VBROADCASTSS erfC0<>+0(SB), Y3
+	VBROADCASTSS erfC1<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS erfC2<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS erfC3<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS erfC4<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS erfC5<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS erfC6<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VMULPS       Y0, Y3, Y3
+	VBROADCASTSS limit1000<>+0(SB), Y0
+	VCMPPS       $0x1e, Y1, Y0, Y0
+	VBLENDVPS    Y0, Y3, Y6, Y6
+	VBROADCASTSS one<>+0(SB), Y0
+	VADDPS       Y0, Y6, Y6
+	VBROADCASTSS half<>+0(SB), Y0
+	VMULPS       Y0, Y6, Y6
+	VMULPS       (CX)(BX*4), Y6, Y6
+	VMOVUPS      Y6, (AX)(BX*4)
+	ADDQ         $0x00000008, BX
+	JMP          next
+
+done:
+	VZEROUPPER
+	RET
+
+DATA rootHalf<>+0(SB)/4, $0x3f3504f3
+GLOBL rootHalf<>(SB), RODATA|NOPTR, $4
+
+// func expSumAVX2(n int, dst *float32, a *float32, scale float32, shift float32) float32
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·expSumAVX2(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         a+16(FP), DX
+	VBROADCASTSS scale+24(FP), Y0
+	VBROADCASTSS shift+28(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	XORQ         BX, BX
+
+next:
+	CMPQ         BX, AX
+	JGE          done
+	VMOVUPS      (DX)(BX*4), Y3
+	VFMADD213PS  Y1, Y0, Y3
+	VBROADCASTSS expHigh<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS expLow<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS expLog2e<>+0(SB), Y4
+	VMULPS       Y3, Y4, Y4
+	VROUNDPS     $0x00, Y4, Y4
+	VBROADCASTSS expLn2High<>+0(SB), Y5
+	VFNMADD231PS Y5, Y4, Y3
+	VBROADCASTSS expLn2Low<>+0(SB), Y5
+	VFNMADD231PS Y5, Y4, Y3
+	VBROADCASTSS expC0<>+0(SB), Y5
+	VBROADCASTSS expC1<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS expC2<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS expC3<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS expC4<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS expC5<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VBROADCASTSS one<>+0(SB), Y3
+	VADDPS       Y3, Y5, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y6, Y4, Y4
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y3, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VMOVUPS      Y5, (CX)(BX*4)
+	ADDQ         $0x00000008, BX
+	JMP          next
+
+done:
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X0, X2, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	MOVSS        X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
 // func sumAVX2(n int, a *float32) float32
 // Requires: AVX, SSE
 TEXT ·sumAVX2(SB), NOSPLIT, $0-20
@@ -738,6 +916,48 @@ done:
 	MOVSS        X0, ret+24(FP)
 	VZEROUPPER
 	RET
+
+// func largestAVX2(n int, a *float32) float32
+// Requires: AVX, SSE
+TEXT ·largestAVX2(SB), NOSPLIT, $0-20
+	MOVQ         n+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VBROADCASTSS lowest<>+0(SB), Y0
+	VBROADCASTSS lowest<>+0(SB), Y1
+	VBROADCASTSS lowest<>+0(SB), Y2
+	VBROADCASTSS lowest<>+0(SB), Y3
+	XORQ         DX, DX
+
+next:
+	CMPQ    DX, AX
+	JGE     done
+	VMOVUPS (CX)(DX*4), Y4
+	VMAXPS  Y0, Y4, Y0
+	VMOVUPS 32(CX)(DX*4), Y4
+	VMAXPS  Y1, Y4, Y1
+	VMOVUPS 64(CX)(DX*4), Y4
+	VMAXPS  Y2, Y4, Y2
+	VMOVUPS 96(CX)(DX*4), Y4
+	VMAXPS  Y3, Y4, Y3
+	ADDQ    $0x00000020, DX
+	JMP     next
+
+done:
+	VMAXPS       Y1, Y0, Y0
+	VMAXPS       Y3, Y2, Y2
+	VMAXPS       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VMAXPS       X1, X0, X0
+	MOVSS        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+DATA lowest<>+0(SB)/4, $0xff800000
+GLOBL lowest<>(SB), RODATA|NOPTR, $4
 
 // func taps1AVX2(y *float32, yPlane int, yStep int, x *float32, xPlane int, xStep int, taps *int64, count int, planes int, n int, w *float32, wPlane int, bias *float32)
 // Requires: AVX, FMA3

@@ -24,7 +24,7 @@ func useAVX2() {
 	Equal, Greater = binary(equalAVX2, equalGo), binary(greaterAVX2, greaterGo)
 	GreaterOrEqual = binary(greaterOrEqualAVX2, greaterOrEqualGo)
 	Neg, Sqrt, Relu = unary(negAVX2, negGo), unary(sqrtAVX2, sqrtGo), unary(reluAVX2, reluGo)
-	Erf, Tanh = unary(erfAVX2, erfGo), unary(tanhAVX2, tanhGo)
+	Erf, Tanh, Gelu = unary(erfAVX2, erfGo), unary(tanhAVX2, tanhGo), unary(geluAVX2, geluGo)
 	Where, Affine = whereAsm, affineAsm
 	Taps = tapsAsm
 	MaxTaps, MaxTapsGrad = maxTapsAsm, maxTapsGradAsm
@@ -193,4 +193,30 @@ func separateAsm(dst []float32, stride int, src []float32, n, lanes int) {
 	if whole < n {
 		separateGo(dst[whole:], stride, src[whole*Lanes:], n-whole, lanes)
 	}
+}
+
+// expSumAsm gives the rest the same bits as whole vectors.
+func expSumAsm(dst, a []float32, scale, shift float32) (sum float32) {
+	a = a[:len(dst)]
+	whole := len(dst) &^ (width - 1)
+	if whole > 0 {
+		sum = expSumAVX2(whole, &dst[0], &a[0], scale, shift)
+	}
+	if whole < len(dst) {
+		var rest [width]float32
+		n := copy(rest[:], a[whole:])
+		expSumAVX2(width, &rest[0], &rest[0], scale, shift)
+		copy(dst[whole:], rest[:n])
+		sum += sumGo(rest[:n])
+	}
+	return sum
+}
+
+func largestAsm(a []float32) float32 {
+	whole := len(a) &^ (4*width - 1)
+	best := largestGo(a[whole:])
+	if whole > 0 {
+		best = max(best, largestAVX2(whole, &a[0]))
+	}
+	return best
 }

@@ -219,3 +219,25 @@ func maxGo(dst, a, b []float32) {
 		}
 	}
 }
+
+func geluGo(dst, a []float32) {
+	for i, x := range a[:len(dst)] {
+		dst[i] = x * ((float32(math.Erf(float64(x*(math.Sqrt2/2)))) + 1) * 0.5)
+	}
+}
+
+func expSumGo(dst, a []float32, scale, shift float32) float32 {
+	affineGo(dst, a, scale, shift)
+	expGo(dst, dst)
+	return sumGo(dst)
+}
+
+func largestGo(a []float32) float32 {
+	best := float32(math.Inf(-1))
+	for _, x := range a {
+		if x > best {
+			best = x
+		}
+	}
+	return best
+}

@@ -73,6 +73,8 @@ var (
 	Affine = affineGo
 	// Erf is the error function, to 2e-7.
 	Erf = erfGo
+	// Gelu is the exact GELU, x·((erf(x·√½)+1)·½).
+	Gelu = geluGo
 	// Tanh is the hyperbolic tangent, to 2e-7.
 	Tanh = tanhGo
 	// Taps computes n neighbouring places, of Lanes elements each, of up to Outputs channels of a convolution:
@@ -99,6 +101,22 @@ func Exp(dst, a []float32) {
 	} else {
 		expGo(dst, a)
 	}
+}
+
+// ExpSum is dst = e^(a·scale+shift), like Exp, and returns its sum.
+func ExpSum(dst, a []float32, scale, shift float32) float32 {
+	if fast {
+		return expSumAsm(dst, a, scale, shift)
+	}
+	return expSumGo(dst, a, scale, shift)
+}
+
+// Largest is the maximum of a, -Inf of none; NaN is passed over.
+func Largest(a []float32) float32 {
+	if fast {
+		return largestAsm(a)
+	}
+	return largestGo(a)
 }
 
 // Sum adds up a, in columns, so that long sums lose little.

@@ -68,7 +68,7 @@ func TestElementwise(t *testing.T) {
 		{"Add", Add, addGo}, {"Sub", Sub, subGo}, {"Mul", Mul, mulGo}, {"Div", Div, divGo}, {"Max", Max, maxGo},
 		{"Equal", Equal, equalGo}, {"Greater", Greater, greaterGo}, {"GreaterOrEqual", GreaterOrEqual, greaterOrEqualGo},
 		{"Neg", one(Neg), one(negGo)}, {"Sqrt", one(Sqrt), one(sqrtGo)}, {"Relu", one(Relu), one(reluGo)},
-		{"Erf", one(Erf), one(erfGo)}, {"Tanh", one(Tanh), one(tanhGo)},
+		{"Erf", one(Erf), one(erfGo)}, {"Tanh", one(Tanh), one(tanhGo)}, {"Gelu", one(Gelu), one(geluGo)},
 		{"Where", where(Where), where(whereGo)},
 		{"Affine", affine(Affine), affine(affineGo)},
 	} {
@@ -280,4 +280,42 @@ func TestWrongPlansPanic(t *testing.T) {
 		}
 	}
 	panics("bias", func() { Taps(1, y, 0, Lanes, x, 0, Lanes, &Window{taps: []Tap{{}}}, 1, n, w, 0, bias[:1]) })
+}
+
+// TestExpSum compares values with Exp, and the sum with that of float64.
+func TestExpSum(t *testing.T) {
+	for _, n := range []int{1, 7, 8, 9, 64, 197} {
+		a := sweep(-4, 4, 8/float32(n))[:n]
+		got, want := make([]float32, n), make([]float32, n)
+		sum := ExpSum(got, a, 0.75, -1.5)
+		expSumGo(want, a, 0.75, -1.5)
+		same(t, fmt.Sprintf("ExpSum of %d", n), got, want, 2.5e-7)
+		total := 0.0
+		for _, x := range a {
+			total += math.Exp(float64(0.75*x - 1.5))
+		}
+		if d := float64(sum)/total - 1; !(math.Abs(d) < 1e-6) {
+			t.Errorf("the sum of %d is %v, want %v", n, sum, total)
+		}
+	}
+	if s := ExpSum(make([]float32, 9), []float32{0, 0, 0, 0, 0, 0, 0, 0, float32(math.NaN())}, 1, 0); s == s {
+		t.Errorf("a sum with NaN is %v", s)
+	}
+}
+
+func TestLargest(t *testing.T) {
+	for n := range 100 {
+		a := make([]float32, n)
+		for i := range a {
+			a[i] = float32(i*37%101) - 200
+		}
+		if got, want := Largest(a), largestGo(a); got != want {
+			t.Errorf("of %d: %v, want %v", n, got, want)
+		}
+	}
+	a := make([]float32, 70)
+	a[3], a[69], a[40] = float32(math.NaN()), float32(math.NaN()), 2
+	if got := Largest(a); got != 2 {
+		t.Errorf("beside NaN: %v, want 2", got)
+	}
 }

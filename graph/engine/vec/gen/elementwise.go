@@ -197,22 +197,76 @@ func errorFunction() {
 	overVectors("erf", "", []string{"dst", "a"}, nil, func(at func(string) Mem) {
 		x := YMM()
 		VMOVUPS(at("a"), x)
-		abs, sign := magnitude(x)
-		t := YMM()
-		one := spread("one", 1)
-		VMOVAPS(abs, t)
-		VFMADD132PS(spread("half", 0.5), one, t)
-		VDIVPS(t, one, t)
-		p := polynomial("erfc", t, 0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223)
-		VFNMADD231PS(abs, abs, p)
-		e := exp(p)
-		VFNMADD213PS(spread("one", 1), t, e) // 1 - t·e
-		VORPS(sign, e, e)
-		square := YMM()
-		VMULPS(x, x, square)
-		small := polynomial("erf", square, 7.853861353153693e-5, -8.010193625184903e-4, 5.188327685732524e-3, -2.685381193529856e-2, 1.128358514861418e-1, -3.761262582423300e-1, 1.128379165726710)
-		VMULPS(x, small, small)
-		choose(abs, 1, small, e, at("dst"))
+		VMOVUPS(erf(x), at("dst"))
+	})
+}
+
+func erf(x reg.VecVirtual) reg.VecVirtual {
+	abs, sign := magnitude(x)
+	t := YMM()
+	one := spread("one", 1)
+	VMOVAPS(abs, t)
+	VFMADD132PS(spread("half", 0.5), one, t)
+	VDIVPS(t, one, t)
+	p := polynomial("erfc", t, 0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223)
+	VFNMADD231PS(abs, abs, p)
+	e := exp(p)
+	VFNMADD213PS(spread("one", 1), t, e) // 1 - t·e
+	VORPS(sign, e, e)
+	square := YMM()
+	VMULPS(x, x, square)
+	small := polynomial("erf", square, 7.853861353153693e-5, -8.010193625184903e-4, 5.188327685732524e-3, -2.685381193529856e-2, 1.128358514861418e-1, -3.761262582423300e-1, 1.128379165726710)
+	VMULPS(x, small, small)
+	return choose(abs, 1, small, e)
+}
+
+// gelu emits x·((erf(x·√½)+1)·½), operation by operation as the engine writes GELU out.
+func gelu() {
+	overVectors("gelu", "", []string{"dst", "a"}, nil, func(at func(string) Mem) {
+		y := YMM()
+		VMULPS(at("a"), spread("rootHalf", math.Sqrt2/2), y)
+		y = erf(y)
+		VADDPS(spread("one", 1), y, y)
+		VMULPS(spread("half", 0.5), y, y)
+		VMULPS(at("a"), y, y)
+		VMOVUPS(y, at("dst"))
+	})
+}
+
+// expSum emits e^(a·scale+shift), and returns its sum.
+func expSum() {
+	TEXT("expSumAVX2", NOSPLIT, "func(n int, dst, a *float32, scale, shift float32) float32")
+	Pragma("noescape")
+	n, dst, a := Load(Param("n"), GP64()), Load(Param("dst"), GP64()), Load(Param("a"), GP64())
+	scale, shift, sum := YMM(), YMM(), YMM()
+	VBROADCASTSS(NewParamAddr("scale", 24), scale)
+	VBROADCASTSS(NewParamAddr("shift", 28), shift)
+	VXORPS(sum, sum, sum)
+	i := GP64()
+	XORQ(i, i)
+	Label("next")
+	CMPQ(i, n)
+	JGE(LabelRef("done"))
+	x := YMM()
+	VMOVUPS(Mem{Base: a, Index: i, Scale: 4}, x)
+	VFMADD213PS(shift, scale, x)
+	e := exp(x)
+	VADDPS(e, sum, sum)
+	VMOVUPS(e, Mem{Base: dst, Index: i, Scale: 4})
+	ADDQ(U32(8), i)
+	JMP(LabelRef("next"))
+	Label("done")
+	Store(horizontal(sum), ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// maximum emits the maximum of n elements, n a multiple of 32; NaN among them is passed over.
+func maximum() {
+	columns("largest", "a *float32", func(at func(string, int) Mem, s reg.VecVirtual, j int) {
+		v := YMM()
+		VMOVUPS(at("a", j), v)
+		VMAXPS(s, v, s)
 	})
 }
 
@@ -235,16 +289,16 @@ func hyperbolicTangent() {
 		small := polynomial("tanh", square, -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
 		VMULPS(square, small, small)
 		VFMADD213PS(x, x, small)
-		choose(abs, 0.625, small, e, at("dst"))
+		VMOVUPS(choose(abs, 0.625, small, e), at("dst"))
 	})
 }
 
-// choose stores small where abs is below limit, else large.
-func choose(abs reg.VecVirtual, limit float32, small, large reg.VecVirtual, dst Mem) {
+// choose is small where abs is below limit, else large.
+func choose(abs reg.VecVirtual, limit float32, small, large reg.VecVirtual) reg.VecVirtual {
 	mask := spread(fmt.Sprintf("limit%d", int(limit*1000)), limit)
 	VCMPPS(U8(0x1e), abs, mask, mask) // limit > abs
 	VBLENDVPS(mask, small, large, large)
-	VMOVUPS(large, dst)
+	return large
 }
 
 // spread puts a named constant into all places of a vector.
@@ -287,8 +341,11 @@ func columns(name, pointers string, add func(at func(p string, j int) Mem, s reg
 	}
 	var s [4]reg.VecVirtual
 	for i := range s {
-		s[i] = YMM()
-		VXORPS(s[i], s[i], s[i])
+		if s[i] = YMM(); name == "largest" {
+			VBROADCASTSS(float("lowest", float32(math.Inf(-1))), s[i])
+		} else {
+			VXORPS(s[i], s[i], s[i])
+		}
 	}
 	i := GP64()
 	XORQ(i, i)
@@ -301,10 +358,18 @@ func columns(name, pointers string, add func(at func(p string, j int) Mem, s reg
 	ADDQ(U32(32), i)
 	JMP(LabelRef("next"))
 	Label("done")
-	VADDPS(s[1], s[0], s[0])
-	VADDPS(s[3], s[2], s[2])
-	VADDPS(s[2], s[0], s[0])
-	x := horizontal(s[0])
+	join := VADDPS
+	if name == "largest" {
+		join = VMAXPS
+	}
+	join(s[1], s[0], s[0])
+	join(s[3], s[2], s[2])
+	join(s[2], s[0], s[0])
+	across := horizontal
+	if name == "largest" {
+		across = horizontalMax
+	}
+	x := across(s[0])
 	Store(x, ReturnIndex(0))
 	VZEROUPPER()
 	RET()
@@ -319,5 +384,17 @@ func horizontal(y reg.VecVirtual) reg.VecVirtual {
 	VADDPS(high, low, x)
 	VHADDPS(x, x, x)
 	VHADDPS(x, x, x)
+	return x
+}
+
+// horizontalMax is the largest of a vector's eight elements.
+func horizontalMax(y reg.VecVirtual) reg.VecVirtual {
+	high, x := XMM(), XMM()
+	VEXTRACTF128(U8(1), y, high)
+	VMAXPS(high, y.AsX(), x)
+	VPERMILPS(U8(0x4e), x, high)
+	VMAXPS(high, x, x)
+	VPERMILPS(U8(0xb1), x, high)
+	VMAXPS(high, x, x)
 	return x
 }

@@ -23,7 +23,10 @@ func main() {
 	exponential()
 	errorFunction()
 	hyperbolicTangent()
+	gelu()
+	expSum()
 	sums()
+	maximum()
 	for r := 1; r <= outputs; r++ {
 		taps(r)
 	}
