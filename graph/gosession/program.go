@@ -81,7 +81,7 @@ func (s *goSession) compile(in []*session.Tensor) (*compiled, error) {
 	for _, v := range s.inputs {
 		p.inputs = append(p.inputs, part.Inputs[v.Name])
 	}
-	p.program, err = engine.Compile(g, part.Outputs, nil, engine.Options{Threads: s.threads})
+	p.program, err = engine.Compile(g, part.Outputs, nil, engine.Options{Threads: s.threads, Weights: s.weights})
 	return p, err
 }
 

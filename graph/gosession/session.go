@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"graft/graph"
+	"graft/graph/engine"
 	"graft/graph/raise"
 	"graft/onnx"
 	"graft/onnx/session"
@@ -27,8 +28,9 @@ const Version = "1"
 type goSession struct {
 	model                *onnx.Model
 	inputs, outputs, all []onnx.Value
-	threads              int           // of a program
-	turns                chan struct{} // one for each call that may run
+	weights              *engine.Weights // of all programs
+	threads              int             // of a program
+	turns                chan struct{}   // one for each call that may run
 
 	mu     sync.Mutex
 	idle   []*compiled // those that were used last come last
@@ -46,7 +48,7 @@ func Open(m *onnx.Model, o session.Options) (session.Session, error) {
 	if o.Provider != session.Go {
 		return nil, fmt.Errorf("provider %s: this engine is provider %s", o.Provider, session.Go)
 	}
-	s := &goSession{model: m, inputs: m.Inputs, all: m.Outputs, threads: o.Threads}
+	s := &goSession{model: m, inputs: m.Inputs, all: m.Outputs, threads: o.Threads, weights: engine.NewWeights()}
 	if s.outputs, err = session.SelectOutputs(s.all, o.Outputs); err != nil {
 		return nil, err
 	}
