@@ -72,6 +72,14 @@ func (g *Graph) Where(cond, a, b *Node) *Node { return g.apply(OpWhere, nil, con
 // Scale is x·v for a fixed number v.
 func (g *Graph) Scale(x *Node, v float64) *Node { return g.Mul(x, g.Scalar(v)) }
 
+// scaled is Scale that leaves out the factor 1.
+func (g *Graph) scaled(x *Node, v float64) *Node {
+	if v == 1 {
+		return x
+	}
+	return g.Scale(x, v)
+}
+
 // elementwise is the shape rule: all operands broadcast together.
 func elementwise(result Type, want ...Type) func([]*Node, any) (Shape, Type, error) {
 	return func(in []*Node, _ any) (Shape, Type, error) {
@@ -91,13 +99,18 @@ func elementwise(result Type, want ...Type) func([]*Node, any) (Shape, Type, err
 
 type rule = func(g *Graph, n, dy *Node) []*Node
 
-// unary registers a function of one operand; d is its gradient from operand, result and the result's gradient. Its
-// fixture bears its name.
+// unary registers a function of one operand, see unaryRow.
 func unary(op Op, f func(x float64) float64, d func(g *Graph, x, y, dy *Node) *Node) {
-	register(op, row{min: 1, max: 1, shape: elementwise(Float, Float), batch: batchBroadcasts,
+	register(op, unaryRow(op, f, d))
+}
+
+// unaryRow is that of a function of one operand; d is its gradient from operand, result and the result's gradient. Its
+// fixture bears its name.
+func unaryRow(op Op, f func(x float64) float64, d func(g *Graph, x, y, dy *Node) *Node) row {
+	return row{min: 1, max: 1, shape: elementwise(Float, Float), batch: batchBroadcasts,
 		point:    func(v [3]float64, _ any) float64 { return f(v[0]) },
 		grad:     func(g *Graph, n, dy *Node) []*Node { return []*Node{d(g, n.in[0], n, dy)} },
-		fixtures: []string{strings.ToLower(string(op))}})
+		fixtures: []string{strings.ToLower(string(op))}}
 }
 
 func binary(op Op, result Type, fixture string, f func(a, b float64) float64, grad rule) {

@@ -60,6 +60,28 @@ func (w *Writer) ints(n *Node, what string, v []int) string {
 	return w.Int64s(n.name+"/"+what, int64s(v)...)
 }
 
+// formula adds the operations that n's formula consists of.
+func (w *Writer) formula(n *Node) string {
+	nodes := Formula(n)
+	for i, f := range nodes {
+		switch {
+		case i < len(n.in):
+			w.Names[f], w.Batched[f] = w.Names[n.in[i]], w.Batched[n.in[i]]
+		case f.op == OpConstant:
+			v := make([]float32, len(f.value))
+			for i, x := range f.value {
+				v[i] = float32(x)
+			}
+			w.Initializer(f, v)
+		default:
+			if err := w.Operation(f); err != nil {
+				panic(fmt.Sprintf("graph: the formula of %s in ONNX: %v", n.op, err)) // element by element, it keeps any batch
+			}
+		}
+	}
+	return w.Names[nodes[len(nodes)-1]]
+}
+
 func attr(name string, value any) onnx.Attr { return onnx.Attr{Name: name, Value: value} }
 
 func int64s(v []int) []int64 {

@@ -95,7 +95,22 @@ var builders = map[string]func(g *graph.Graph, in []*graph.Node) *graph.Node{
 		return g.AveragePool(x[0], graph.PoolAttrs{Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Pad: [2]int{1, 1}})
 	},
 	"cross_entropy": crossEntropy,
-	"attention":     func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Attention(x[0], x[1], x[2], nil) },
+	"swish":         func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Swish(x[0], 1) },
+	"quick_gelu":    func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Swish(x[0], 1.702) },
+	"clip":          func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Clip(x[0], -0.31, 0.4) },
+	"clip_above":    func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Clip(x[0], math.Inf(-1), 0.4) },
+	"clip_below":    func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Clip(x[0], -0.31, math.Inf(1)) },
+	"leaky_relu":    func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.LeakyRelu(x[0], 0.1) },
+	"hard_sigmoid":  func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.HardSigmoid(x[0], 1.0/6, 0.5) },
+	"pow":           func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Pow(x[0], 2.5) },
+	"pow_powers": func(g *graph.Graph, x []*graph.Node) *graph.Node {
+		sum := g.Pow(x[0], 0.5)
+		for _, e := range []float64{2, 3, -1, -0.5, 0, 1, 1.5} {
+			sum = g.Add(sum, g.Pow(x[0], e))
+		}
+		return sum
+	},
+	"attention": func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Attention(x[0], x[1], x[2], nil) },
 }
 
 func chosen(compare func(g *graph.Graph, a, b *graph.Node) *graph.Node) func(*graph.Graph, []*graph.Node) *graph.Node {

@@ -25,7 +25,8 @@ type row struct {
 	grad func(g *Graph, n, dy *Node) []*Node
 
 	// The value, in one of three ways: element by element of at most three operands that broadcast, by a formula of
-	// other operations, or by the plainest loops over whole operands.
+	// other operations, or by the plainest loops over whole operands. What is given element by element may have a formula
+	// besides, which is how it is computed fast.
 	point   func(v [3]float64, attrs any) float64
 	formula func(g *Graph, in []*Node, attrs any) *Node
 	naive   func(n *Node, in [][]float64) ([]float64, error)

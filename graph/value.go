@@ -62,6 +62,7 @@ func Formula(n *Node) []*Node {
 		return nil
 	}
 	g, in := New(), make([]*Node, len(n.in))
+	defer g.Scope(n.name)()
 	for i, x := range n.in {
 		in[i] = g.Input(fmt.Sprint("x", i), x.shape...)
 	}

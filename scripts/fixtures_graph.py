@@ -138,6 +138,20 @@ CASES = {
         lambda q, k, v: (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1) @ v,
         normal(2, 2, 5, 4), normal(2, 2, 6, 4), normal(2, 2, 6, 3)),
     "sigmoid": (torch.sigmoid, normal(3, 40) * 3),
+    "swish": (F.silu, normal(3, 20) * 3),
+    "quick_gelu": (lambda x: x * torch.sigmoid(1.702 * x), normal(3, 20) * 3),
+    "gelu_tanh": (lambda x: F.gelu(x, approximate="tanh"), normal(3, 20) * 2),
+    "maximum": (torch.maximum, apart(3, 4), apart(3, 1) + 0.013),
+    "minimum": (torch.minimum, apart(3, 4), apart(4) + 0.013),
+    "abs": (torch.abs, apart(5, 7)),
+    "clip": (lambda x: torch.clamp(x, -0.31, 0.4), apart(5, 7)),
+    "clip_above": (lambda x: torch.clamp(x, max=0.4), apart(5, 7)),
+    "clip_below": (lambda x: torch.clamp(x, min=-0.31), apart(5, 7)),
+    "leaky_relu": (lambda x: F.leaky_relu(x, 0.1), apart(5, 7)),
+    "hard_sigmoid": (F.hardsigmoid, apart(5, 7) * 6),
+    "hard_swish": (F.hardswish, apart(5, 7) * 6),
+    "pow": (lambda x: x**2.5, positive(3, 4)),
+    "pow_powers": (lambda x: x**0.5 + x**2 + x**3 + 1 / x + x**-0.5 + x**0 + x**1 + x**1.5, positive(3, 4)),
 }
 
 

@@ -60,6 +60,8 @@ var elementKernels = map[graph.Op]elementKernel{
 	graph.OpErf:            unaryKernel(&vec.Erf),
 	graph.OpGelu:           unaryKernel(&vec.Gelu),
 	graph.OpRelu:           unaryKernel(&vec.Relu),
+	graph.OpMax:            binaryKernel(&vec.Max),
+	graph.OpMin:            binaryKernel(&vec.Min),
 	graph.OpEqual:          binaryKernel(&vec.Equal),
 	graph.OpGreater:        binaryKernel(&vec.Greater),
 	graph.OpGreaterOrEqual: binaryKernel(&vec.GreaterOrEqual),

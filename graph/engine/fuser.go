@@ -30,24 +30,28 @@ type fusedNode struct{ node, result *graph.Node }
 func (c *compiler) writtenOut(u *unit) []fusedNode {
 	var out []fusedNode
 	for _, n := range u.nodes {
-		formula := graph.Formula(n)
-		if formula == nil || elementKernels[n.Op()] != nil {
-			out = append(out, fusedNode{n, n})
-			continue
-		}
-		for i, x := range n.Inputs() {
-			c.roots[formula[i]] = c.root(x)
-		}
-		for _, f := range formula[len(n.Inputs()):] {
-			c.roots[f] = f
-			if isLeaf(f) {
-				c.leaf(f)
-			} else {
-				out = append(out, fusedNode{f, f})
-			}
-		}
-		out[len(out)-1].result = n
+		out = c.writeOut(out, n)
 	}
+	return out
+}
+
+func (c *compiler) writeOut(out []fusedNode, n *graph.Node) []fusedNode {
+	formula := graph.Formula(n)
+	if formula == nil || elementKernels[n.Op()] != nil {
+		return append(out, fusedNode{n, n})
+	}
+	for i, x := range n.Inputs() {
+		c.roots[formula[i]] = c.root(x)
+	}
+	for _, f := range formula[len(n.Inputs()):] {
+		c.roots[f] = f
+		if isLeaf(f) {
+			c.leaf(f)
+		} else {
+			out = c.writeOut(out, f)
+		}
+	}
+	out[len(out)-1].result = n
 	return out
 }
 

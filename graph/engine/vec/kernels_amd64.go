@@ -41,6 +41,9 @@ func whereAVX2(n int, dst *float32, cond *float32, a *float32, b *float32)
 func maxAVX2(n int, dst *float32, a *float32, b *float32)
 
 //go:noescape
+func minAVX2(n int, dst *float32, a *float32, b *float32)
+
+//go:noescape
 func affineAVX2(n int, dst *float32, a *float32, scale float32, shift float32)
 
 //go:noescape

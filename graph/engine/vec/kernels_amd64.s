@@ -287,6 +287,30 @@ done:
 	VZEROUPPER
 	RET
 
+// func minAVX2(n int, dst *float32, a *float32, b *float32)
+// Requires: AVX
+TEXT ·minAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ b+24(FP), DX
+	MOVQ n+0(FP), BX
+	XORQ SI, SI
+
+next:
+	CMPQ      SI, BX
+	JGE       done
+	VMOVUPS   (CX)(SI*4), Y0
+	VMINPS    (DX)(SI*4), Y0, Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VBLENDVPS Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)(SI*4)
+	ADDQ      $0x00000008, SI
+	JMP       next
+
+done:
+	VZEROUPPER
+	RET
+
 // func affineAVX2(n int, dst *float32, a *float32, scale float32, shift float32)
 // Requires: AVX, AVX2, FMA3, SSE
 TEXT ·affineAVX2(SB), NOSPLIT, $0-32

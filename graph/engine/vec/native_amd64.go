@@ -20,7 +20,7 @@ func useAVX2() {
 	fast = true
 	Add, Sub = binary(addAVX2, addGo), binary(subAVX2, subGo)
 	Mul, Div = binary(mulAVX2, mulGo), binary(divAVX2, divGo)
-	Max = binary(maxAVX2, maxGo)
+	Max, Min = binary(maxAVX2, maxGo), binary(minAVX2, minGo)
 	Equal, Greater = binary(equalAVX2, equalGo), binary(greaterAVX2, greaterGo)
 	GreaterOrEqual = binary(greaterOrEqualAVX2, greaterOrEqualGo)
 	Neg, Sqrt, Relu = unary(negAVX2, negGo), unary(sqrtAVX2, sqrtGo), unary(reluAVX2, reluGo)

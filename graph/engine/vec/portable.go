@@ -210,6 +210,16 @@ func separateGo(dst []float32, stride int, src []float32, n, lanes int) {
 	}
 }
 
+func minGo(dst, a, b []float32) {
+	for i := range dst {
+		if x := a[i]; x < b[i] || x != x {
+			dst[i] = x
+		} else {
+			dst[i] = b[i]
+		}
+	}
+}
+
 func maxGo(dst, a, b []float32) {
 	for i := range dst {
 		if x := a[i]; x > b[i] || x != x {

@@ -69,6 +69,8 @@ var (
 	Where = whereGo
 	// Max is the greater of a and b; a NaN in either stays.
 	Max = maxGo
+	// Min is the smaller of a and b; a NaN in either stays.
+	Min = minGo
 	// Affine is dst = a·scale + shift.
 	Affine = affineGo
 	// Erf is the error function, to 2e-7.

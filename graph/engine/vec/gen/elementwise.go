@@ -103,11 +103,15 @@ func elementwise() {
 		VBLENDVPS(mask, at("a"), v, v)
 		VMOVUPS(v, at("dst"))
 	})
-	overVectors("max", "", []string{"dst", "a", "b"}, nil, func(at func(string) Mem) {
-		a := YMM()
-		VMOVUPS(at("a"), a)
-		VMOVUPS(keepNaN(a, at("b")), at("dst"))
-	})
+	bounded := func(name string, instruction func(...Op)) {
+		overVectors(name, "", []string{"dst", "a", "b"}, nil, func(at func(string) Mem) {
+			a := YMM()
+			VMOVUPS(at("a"), a)
+			VMOVUPS(keepNaN(instruction, a, at("b")), at("dst"))
+		})
+	}
+	bounded("max", maximum)
+	bounded("min", func(o ...Op) { VMINPS(o[0], o[1], o[2]) })
 	var scale, shift reg.VecVirtual
 	overVectors("affine", ", scale, shift float32", []string{"dst", "a"}, func() {
 		scale, shift = broadcast("scale"), broadcast("shift")
@@ -126,10 +130,12 @@ func broadcast(param string) reg.VecVirtual {
 	return y
 }
 
-// keepNaN is max(a, b), NaN if either is.
-func keepNaN(a reg.VecVirtual, b Op) reg.VecVirtual {
+func maximum(o ...Op) { VMAXPS(o[0], o[1], o[2]) }
+
+// keepNaN is the maximum or minimum of a and b, NaN if either is.
+func keepNaN(instruction func(...Op), a reg.VecVirtual, b Op) reg.VecVirtual {
 	m, nan := YMM(), YMM()
-	VMAXPS(b, a, m) // b where either is NaN
+	instruction(b, a, m) // b where either is NaN
 	VCMPPS(U8(3), a, a, nan)
 	VBLENDVPS(nan, a, m, m)
 	return m

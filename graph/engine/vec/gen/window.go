@@ -177,7 +177,7 @@ func largest(x, taps reg.Register) (m [halves]reg.VecVirtual) {
 	MOVQ(Mem{Base: tap}, off)
 	ADDQ(U32(8), tap)
 	for h := range m {
-		v := keepNaN(m[h], Mem{Base: x, Index: off, Scale: 4, Disp: 32 * h})
+		v := keepNaN(maximum, m[h], Mem{Base: x, Index: off, Scale: 4, Disp: 32 * h})
 		VMOVAPS(v, m[h])
 	}
 	DECQ(count)
