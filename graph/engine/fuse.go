@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"graft/graph"
 	"graft/graph/engine/vec"
 )
@@ -56,6 +58,7 @@ var elementKernels = map[graph.Op]elementKernel{
 	graph.OpNeg:            unaryKernel(&vec.Neg),
 	graph.OpExp:            func(dst, a, _, _ []float32) { vec.Exp(dst, a) },
 	graph.OpSqrt:           unaryKernel(&vec.Sqrt),
+	graph.OpSigmoid:        sigmoid,
 	graph.OpTanh:           unaryKernel(&vec.Tanh),
 	graph.OpErf:            unaryKernel(&vec.Erf),
 	graph.OpGelu:           unaryKernel(&vec.Gelu),
@@ -70,6 +73,16 @@ var elementKernels = map[graph.Op]elementKernel{
 	graph.OpWhere:          func(dst, c, a, b []float32) { vec.Where(dst, c, a, b) },
 	graph.OpExpand:         func(dst, a, _, _ []float32) { copy(dst, a) },
 }
+
+// sigmoid is 1/(1+e⁻ˣ).
+func sigmoid(dst, a, _, _ []float32) {
+	vec.Neg(dst, a)
+	vec.Exp(dst, dst)
+	vec.Add(dst, dst, ones[:])
+	vec.Div(dst, ones[:], dst)
+}
+
+var ones = [fusedBlock]float32(slices.Repeat([]float32{1}, fusedBlock))
 
 // ref is an operand or result of a fused operation: a buffer indexed like the result, or a temporary.
 type ref struct {

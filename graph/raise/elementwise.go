@@ -3,7 +3,6 @@ package raise
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"graft/graph"
 	"graft/onnx"
@@ -13,6 +12,7 @@ func init() {
 	unary := map[string]func(g *graph.Graph, x *graph.Node) *graph.Node{
 		"Neg": (*graph.Graph).Neg, "Exp": (*graph.Graph).Exp, "Log": (*graph.Graph).Log, "Sqrt": (*graph.Graph).Sqrt, "Erf": (*graph.Graph).Erf,
 		"Tanh": (*graph.Graph).Tanh, "Relu": (*graph.Graph).Relu, "Sigmoid": (*graph.Graph).Sigmoid,
+		"Abs": (*graph.Graph).Abs, "HardSwish": (*graph.Graph).HardSwish,
 		"Reciprocal": func(g *graph.Graph, x *graph.Node) *graph.Node { return g.Div(g.Scalar(1), x) },
 		"Identity":   func(_ *graph.Graph, x *graph.Node) *graph.Node { return x },
 		"Dropout":    func(_ *graph.Graph, x *graph.Node) *graph.Node { return x }, // at inference
@@ -43,10 +43,12 @@ func init() {
 			return build(c.g, in[0], in[1]), nil
 		})
 	}
-	register("Sum", func(c *call) (*graph.Node, error) { return fold2(c, (*graph.Graph).Add) })
+	for op, build := range map[string]func(g *graph.Graph, a, b *graph.Node) *graph.Node{
+		"Sum": (*graph.Graph).Add, "Max": (*graph.Graph).Maximum, "Min": (*graph.Graph).Minimum,
+	} {
+		register(op, func(c *call) (*graph.Node, error) { return fold2(c, build) })
+	}
 	register("Where", where)
-	register("Pow", pow)
-	register("Gelu", gelu)
 	register("Cast", cast)
 }
 
@@ -69,46 +71,6 @@ func where(c *call) (*graph.Node, error) {
 		return nil, err
 	}
 	return c.g.Where(in[0], in[1], in[2]), nil
-}
-
-// pow knows the exponents of statistics and of GELU's approximation.
-func pow(c *call) (*graph.Node, error) {
-	x, err := c.x(0)
-	if err != nil {
-		return nil, err
-	}
-	e, err := c.floats(1)
-	if err != nil {
-		return nil, err
-	}
-	if len(e) == 1 {
-		switch e[0] {
-		case 0.5:
-			return c.g.Sqrt(x), nil
-		case 2:
-			return c.g.Mul(x, x), nil
-		case 3:
-			return c.g.Mul(c.g.Mul(x, x), x), nil
-		}
-	}
-	return nil, fmt.Errorf("exponent %v: want 0.5, 2 or 3", e)
-}
-
-func gelu(c *call) (*graph.Node, error) {
-	x, err := c.x(0)
-	if err != nil {
-		return nil, err
-	}
-	if c.Str("approximate", "none") == "tanh" {
-		return tanhGelu(c.g, x), nil
-	}
-	return c.g.Gelu(x), nil
-}
-
-// tanhGelu is x/2·(1+tanh(√(2/π)·(x+0.044715·x³))), Hendrycks and Gimpel's approximation.
-func tanhGelu(g *graph.Graph, x *graph.Node) *graph.Node {
-	inner := g.Scale(g.Add(x, g.Scale(g.Mul(g.Mul(x, x), x), 0.044715)), math.Sqrt(2/math.Pi))
-	return g.Mul(g.Scale(x, 0.5), g.Add(g.Tanh(inner), g.Scalar(1)))
 }
 
 // cast passes real numbers on, whatever their precision was, and turns truths into 0 and 1.

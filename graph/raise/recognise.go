@@ -144,12 +144,21 @@ func shiftedNorm(g *graph.Graph, n *graph.Node) *graph.Node {
 	return g.LayerNorm(norm.Inputs()[0], norm.Inputs()[1], v, norm.Attrs().(graph.NormAttrs).Eps)
 }
 
-// activations are functions of one number that exporters write out.
-var activations = []struct {
+type known struct {
 	build func(g *graph.Graph, x *graph.Node) *graph.Node
 	f     func(x float64) float64
-}{
+}
+
+func swish(alpha float64) known {
+	return known{func(g *graph.Graph, x *graph.Node) *graph.Node { return g.Swish(x, alpha) },
+		func(x float64) float64 { return x / (1 + math.Exp(-alpha*x)) }}
+}
+
+// activations are functions of one number that exporters write out.
+var activations = []known{
 	{(*graph.Graph).Gelu, func(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) }},
+	{(*graph.Graph).GeluTanh, func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) }},
+	swish(1), swish(1.702), // SiLU and quick GELU
 }
 
 // activation recognises a product that computes, of one node, what one of the activations does: whatever the order of its

@@ -1,0 +1,72 @@
+package raise
+
+import (
+	"fmt"
+	"math"
+
+	"graft/graph"
+)
+
+func init() {
+	register("Clip", clip)
+	register("Pow", pow)
+	for op, build := range map[string]func(c *call, x *graph.Node) *graph.Node{
+		"LeakyRelu": func(c *call, x *graph.Node) *graph.Node { return c.g.LeakyRelu(x, c.Float("alpha", 0.01)) },
+		"HardSigmoid": func(c *call, x *graph.Node) *graph.Node {
+			return c.g.HardSigmoid(x, c.Float("alpha", 0.2), c.Float("beta", 0.5))
+		},
+		"Swish": func(c *call, x *graph.Node) *graph.Node { return c.g.Swish(x, c.Float("alpha", 1)) },
+		"Gelu": func(c *call, x *graph.Node) *graph.Node {
+			if c.Str("approximate", "none") == "tanh" {
+				return c.g.GeluTanh(x)
+			}
+			return c.g.Gelu(x)
+		},
+	} {
+		register(op, func(c *call) (*graph.Node, error) {
+			x, err := c.x(0)
+			if err != nil {
+				return nil, err
+			}
+			return build(c, x), nil
+		})
+	}
+}
+
+// clip has bounds that are attributes before operator set 11, and may be absent.
+func clip(c *call) (*graph.Node, error) {
+	x, err := c.x(0)
+	if err != nil {
+		return nil, err
+	}
+	bounds := [2]float64{c.Float("min", math.Inf(-1)), c.Float("max", math.Inf(1))}
+	for i := range bounds {
+		v, err := c.floats(1 + i)
+		if err != nil {
+			return nil, err
+		}
+		if len(v) == 1 {
+			bounds[i] = v[0]
+		}
+		if math.Abs(bounds[i]) >= math.MaxFloat32 { // as no bound is written too
+			bounds[i] = math.Inf(2*i - 1)
+		}
+	}
+	return c.g.Clip(x, bounds[0], bounds[1]), nil
+}
+
+// pow wants one constant exponent.
+func pow(c *call) (*graph.Node, error) {
+	x, err := c.x(0)
+	if err != nil {
+		return nil, err
+	}
+	e, err := c.floats(1)
+	if err != nil {
+		return nil, err
+	}
+	if len(e) != 1 {
+		return nil, fmt.Errorf("exponents %v: want one", e)
+	}
+	return c.g.Pow(x, e[0]), nil
+}
