@@ -3,6 +3,8 @@
 GO    ?= go
 GRAFT := bin/graft
 OUT   ?= demo
+# Without cgo no native library can be loaded, so none is installed: graft's own engine runs the models.
+READY := $(if $(filter 0,$(CGO_ENABLED)),build,setup)
 
 .PHONY: build setup demo study test race lint fuzz clean
 
@@ -12,10 +14,10 @@ build:
 setup: build
 	$(GRAFT) setup
 
-demo: setup
+demo: $(READY)
 	$(GRAFT) demo --out $(OUT) $(if $(DATA),--data $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
-study: setup
+study: $(READY)
 	DATA="$(DATA)" WEIGHTS="$(WEIGHTS)" OUT=$(if $(filter-out demo,$(OUT)),$(OUT),study) scripts/study
 
 test: setup

@@ -54,8 +54,13 @@ func choose(o session.Options, native, own func(session.Options) (session.Sessio
 		return own(o)
 	}
 	s, err := native(o)
-	if p != session.Auto || err == nil {
-		return s, err
+	switch {
+	case err == nil:
+		return s, nil
+	case p != session.Auto && Native() != nil:
+		return nil, fmt.Errorf("provider %s: %w; --provider %s needs no library", p, err, session.Go)
+	case p != session.Auto:
+		return nil, err
 	}
 	o.Provider, o.Device = session.Go, 0
 	s, ownErr := own(o)

@@ -47,7 +47,7 @@ func TestVersion(t *testing.T) {
 
 // TestHelpNamesEveryProvider: the help text follows the list of providers.
 func TestHelpNamesEveryProvider(t *testing.T) {
-	const want = "execution `PROVIDER`: cpu, cuda, tensorrt, webgpu, coreml, directml, openvino, or auto"
+	const want = "execution `PROVIDER`: cpu, cuda, tensorrt, webgpu, coreml, directml, openvino, go, or auto"
 	for _, f := range providerFlags() {
 		if s, ok := f.(*cli.StringFlag); ok && s.Name == "provider" && s.Usage != want {
 			t.Errorf("%q, want %q", s.Usage, want)

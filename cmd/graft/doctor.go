@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/onnx/ort"
+	"graft/pretrained"
 )
 
 func doctorCommand() *cli.Command {
@@ -25,7 +26,7 @@ failure.
    graft doctor --json report.json`,
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {
-			report := ort.Doctor(c.Context)
+			report := ort.Doctor(c.Context, pretrained.OpenModel)
 			return cmp.Or(printDoctor(humanOut(c), report), writeJSON(c, "graft-doctor-1", report))
 		},
 	}

@@ -149,6 +149,9 @@ func extractAction(c *cli.Context) (err error) {
 		return err
 	}
 	o.Taps, o.Runtime.Throughput = config.Taps, true
+	if o.Runtime.Provider, err = extract.Provider(config.Out, o.Runtime.Provider); err != nil {
+		return err
+	}
 	backbone, err := pretrained.Open(c.Context, c.String("model"), o)
 	if err != nil {
 		return err

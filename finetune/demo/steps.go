@@ -29,6 +29,9 @@ const shardRows = 512
 func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
 	o := pretrained.Options{Runtime: j.Runtime}
 	o.Runtime.Throughput = true
+	if o.Runtime.Provider, err = extract.Provider(j.result.Embeddings, o.Runtime.Provider); err != nil {
+		return err
+	}
 	b, err := pretrained.Open(ctx, j.result.Backbone, o)
 	if err != nil {
 		return err

@@ -19,6 +19,9 @@ import (
 	"graft/onnx/session"
 )
 
+// Opener starts a session on a model built in memory, on any provider.
+type Opener func(*onnx.Model, session.Options) (session.Session, error)
+
 // Report is what this machine can run.
 type Report struct {
 	Library   *Library         `json:"library"` // nil when none is found
@@ -30,8 +33,8 @@ type Report struct {
 	Problems  []Problem        `json:"problems"`
 }
 
-// ProviderReport tells whether a provider is in the library and really starts,
-// tried with a model of two nodes.
+// ProviderReport tells whether a provider is in the library, which Go needs not be, and
+// really starts, tried with a model of two nodes.
 type ProviderReport struct {
 	Name      session.Provider `json:"name"`
 	InLibrary bool             `json:"in_library"`
@@ -70,17 +73,18 @@ type Problem struct {
 	Fix  string `json:"mend"`
 }
 
-// Doctor looks at this machine. It loads the library and starts every provider
-// once, which may take seconds with a GPU.
-func Doctor(ctx context.Context) Report {
+// Doctor looks at this machine. It loads the library and has open start every provider
+// once, which may take seconds with a GPU; without the library only what needs none.
+func Doctor(ctx context.Context, open Opener) Report {
 	r := Report{
 		Pinned: PinnedVersion, CPU: cpuReport("/"), Caches: cacheReports(), Tools: toolReports(ctx),
-		Providers: []ProviderReport{}, Problems: []Problem{}, // never null in JSON
+		Problems: []Problem{}, // never null in JSON
 	}
+	providers := []session.Provider{session.Go}
 	switch lib, err := loaded(); {
 	case err == nil:
 		r.Library = &lib
-		r.Providers = providerReports(ctx)
+		providers = session.Providers()
 	case !cgo:
 		r.problem("CGO_ENABLED=1 go build ./cmd/graft", "%v", err)
 	case !errors.Is(err, errNotInstalled) && os.Getenv(EnvLibrary) != "":
@@ -88,6 +92,7 @@ func Doctor(ctx context.Context) Report {
 	default:
 		r.problem("graft setup", "%v", err)
 	}
+	r.Providers = providerReports(ctx, providers, open)
 	r.diagnose()
 	return r
 }
@@ -130,11 +135,11 @@ func (r *Report) tool(name string) ToolReport {
 	return r.Tools[i]
 }
 
-func providerReports(ctx context.Context) []ProviderReport {
+func providerReports(ctx context.Context, providers []session.Provider, open Opener) []ProviderReport {
 	var out []ProviderReport
-	for _, p := range session.Providers() {
-		err := tryProvider(ctx, tinyModel(), p)
-		report := ProviderReport{Name: p, InLibrary: !errors.Is(err, errNotInBuild), Starts: err == nil}
+	for _, p := range providers {
+		err := tryProvider(ctx, tinyModel(), p, open)
+		report := ProviderReport{Name: p, InLibrary: p != session.Go && !errors.Is(err, errNotInBuild), Starts: err == nil}
 		if err != nil {
 			report.Problem = strings.TrimPrefix(err.Error(), fmt.Sprintf("provider %s: ", p))
 		}
@@ -144,8 +149,8 @@ func providerReports(ctx context.Context) []ProviderReport {
 }
 
 // tryProvider starts a provider and checks what it computes.
-func tryProvider(ctx context.Context, model *onnx.Model, p session.Provider) error {
-	s, err := OpenModel(model, session.Options{Provider: p})
+func tryProvider(ctx context.Context, model *onnx.Model, p session.Provider, open Opener) error {
+	s, err := open(model, session.Options{Provider: p})
 	if err != nil {
 		return err
 	}

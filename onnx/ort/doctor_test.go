@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"graft/graph/gosession"
+	"graft/onnx"
 	"graft/onnx/session"
 )
 
@@ -73,7 +75,15 @@ func TestDiagnose(t *testing.T) {
 }
 
 func TestDoctor(t *testing.T) {
-	r := Doctor(context.Background())
+	r := Doctor(context.Background(), func(m *onnx.Model, o session.Options) (session.Session, error) {
+		if o.Provider == session.Go {
+			return gosession.Open(m, o)
+		}
+		return OpenModel(m, o)
+	})
+	if last := r.Providers[len(r.Providers)-1]; last.Name != session.Go || !last.Starts || last.InLibrary {
+		t.Errorf("%+v, want go running without the library", last)
+	}
 	if r.Library == nil {
 		if os.Getenv("GRAFT_REQUIRE_ORT") == "1" {
 			t.Fatalf("no library: %v", r.Problems)

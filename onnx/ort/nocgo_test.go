@@ -7,6 +7,7 @@ import (
 	"errors"
 	"testing"
 
+	"graft/graph/gosession"
 	"graft/onnx"
 	"graft/onnx/session"
 )
@@ -25,8 +26,8 @@ func TestWithoutCgo(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	r := Doctor(context.Background())
-	if r.Library != nil || len(r.Providers) != 0 || len(r.Problems) == 0 || r.Problems[0].What != errNoCgo.Error() {
+	r := Doctor(context.Background(), gosession.Open)
+	if r.Library != nil || len(r.Providers) != 1 || !r.Providers[0].Starts || len(r.Problems) == 0 || r.Problems[0].What != errNoCgo.Error() {
 		t.Errorf("the report: library %v, providers %v, problems %v", r.Library, r.Providers, r.Problems)
 	}
 }

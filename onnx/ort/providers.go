@@ -127,8 +127,11 @@ func providerSettings(o session.Options) (map[string]string, error) {
 
 // attach adds the provider that o names to the session's options.
 func attach(s *native.SessionOptions, o session.Options) error {
-	sp := specs[o.Provider]
-	if sp.attach == nil {
+	sp, known := specs[o.Provider]
+	switch {
+	case !known:
+		return fmt.Errorf("provider %s is not ONNX Runtime's", o.Provider)
+	case sp.attach == nil:
 		return nil
 	}
 	settings, err := providerSettings(o)

@@ -13,9 +13,15 @@ import (
 	"graft/onnx/session"
 )
 
-// TestEveryProviderIsKnown: the providers' names lie elsewhere than how each starts.
+// TestEveryProviderIsKnown: the providers' names lie elsewhere than how each starts. Go is another engine's.
 func TestEveryProviderIsKnown(t *testing.T) {
 	for _, p := range session.Providers() {
+		if p == session.Go {
+			if err := attach(nil, session.Options{Provider: p}); err == nil || !strings.Contains(err.Error(), "go is not ONNX Runtime's") {
+				t.Errorf("provider %s: %v", p, err)
+			}
+			continue
+		}
 		if specs[p].settings == nil || (specs[p].attach == nil) != (p == session.CPU) {
 			t.Errorf("provider %s cannot be started", p)
 		}

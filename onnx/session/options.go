@@ -36,6 +36,14 @@ func Providers() []Provider {
 	return []Provider{CPU, CUDA, TensorRT, WebGPU, CoreML, DirectML, OpenVINO, Go}
 }
 
+// Engine names what a provider's version is of, see Session.RuntimeVersion.
+func (p Provider) Engine() string {
+	if p == Go {
+		return "graft's engine"
+	}
+	return "ONNX Runtime"
+}
+
 // ParseProvider turns a word into a Provider; the empty word is Auto.
 func ParseProvider(word string) (Provider, error) {
 	p := Provider(strings.ToLower(word))

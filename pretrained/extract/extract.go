@@ -74,6 +74,19 @@ type Config struct {
 	streams int // calls of Backbone.Run at once
 }
 
+// Provider is the provider to open a backbone on for the store at out: for Auto the one
+// of a store that was begun there, so that no store mixes two engines, else p.
+func Provider(out string, p session.Provider) (session.Provider, error) {
+	if p != session.Auto && p != "" {
+		return p, nil
+	}
+	begun, err := store.Begun(out)
+	if err != nil || begun == nil {
+		return p, err
+	}
+	return session.Provider(begun.Backbone.Provider), nil
+}
+
 // Summary says what a run did.
 type Summary struct {
 	Store   string         `json:"store"`

@@ -17,6 +17,7 @@ import (
 
 	"graft/internal/atomicfile"
 	"graft/onnx/ort/orttest"
+	"graft/onnx/session"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
 	"graft/pretrained/extract"
@@ -272,3 +273,32 @@ func (p *process) kill(t *testing.T) bool {
 	}
 	return !p.ProcessState.Exited()
 }
+
+// TestProviderOfAStore: auto goes on with what began the store; a named provider stays, and another one is refused.
+func TestProviderOfAStore(t *testing.T) {
+	data := faces(t, 6)
+	out := filepath.Join(t.TempDir(), "store")
+	if p, err := extract.Provider(out, session.Auto); err != nil || p != session.Auto {
+		t.Errorf("before there is a store: %q, %v", p, err)
+	}
+	c := extract.Config{Data: data, Backbone: &fake{}, Out: out}
+	if _, err := extract.Run(t.Context(), c, nil); err != nil {
+		t.Fatal(err)
+	}
+	for p, want := range map[session.Provider]session.Provider{"": c.Backbone.Provider(), session.Auto: c.Backbone.Provider(), session.Go: session.Go} {
+		if got, err := extract.Provider(out, p); err != nil || got != want {
+			t.Errorf("%q: %q, %v; want %q", p, got, err, want)
+		}
+	}
+	c.Backbone = onGo{&fake{}}
+	var mismatch *store.MismatchError
+	if _, err := extract.Run(t.Context(), c, nil); !errors.As(err, &mismatch) || len(mismatch.Differences) != 1 || mismatch.Differences[0].Field != "provider" {
+		t.Errorf("another provider: %v", err)
+	}
+}
+
+// onGo is a backbone on provider go.
+type onGo struct{ *fake }
+
+func (onGo) Provider() session.Provider { return session.Go }
+func (onGo) RuntimeVersion() string     { return "1" }

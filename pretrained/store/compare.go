@@ -46,7 +46,9 @@ func (m *Manifest) differences(want *Manifest, keepBatch bool) []Difference {
 	add("preprocessing", m.Backbone.Preprocessing, want.Backbone.Preprocessing)
 	add("precision", m.Backbone.Precision, want.Backbone.Precision)
 	add("provider", m.Backbone.Provider, want.Backbone.Provider)
-	add("ONNX Runtime", m.Backbone.Runtime, want.Backbone.Runtime)
+	if m.Backbone.Provider == want.Backbone.Provider { // versions of the same engine
+		add(m.Backbone.engine(), m.Backbone.Runtime, want.Backbone.Runtime)
+	}
 	addNamed("dataset", m.Dataset.Name, m.Dataset.Fingerprint, want.Dataset.Name, want.Dataset.Fingerprint)
 	add("classes", words(m.Dataset.Classes), words(want.Dataset.Classes))
 	add("splits", words(m.Dataset.Splits), words(want.Dataset.Splits))

@@ -82,7 +82,7 @@ func (in Info) Print(out io.Writer) error {
 	if in.Backbone.Source != "" {
 		row("", "from %s", in.Backbone.Source)
 	}
-	row("", "%s on %s, ONNX Runtime %s", in.Backbone.Precision, in.Backbone.Provider, in.Backbone.Runtime)
+	row("", "%s on %s, %s %s", in.Backbone.Precision, in.Backbone.Provider, in.Backbone.engine(), in.Backbone.Runtime)
 	if in.Batch > 0 {
 		row("", "in batches of %d", in.Batch)
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"graft/internal/schema"
+	"graft/onnx/session"
 	"graft/preprocess"
 )
 
@@ -76,9 +77,11 @@ type Backbone struct {
 	Source        string          `json:"source"` // the checkpoint it was exported from, or random:SEED
 	Preprocessing preprocess.Spec `json:"preprocessing"`
 	Precision     string          `json:"precision"`
-	Provider      string          `json:"provider"` // the one that really ran
-	Runtime       string          `json:"onnxruntime_version"`
+	Provider      string          `json:"provider"`            // the one that really ran
+	Runtime       string          `json:"onnxruntime_version"` // or that of graft's engine, of provider go
 }
+
+func (b Backbone) engine() string { return session.Provider(b.Provider).Engine() }
 
 // Dataset says what the features are of.
 type Dataset struct {
