@@ -25,6 +25,8 @@ func init() {
 		graph.OpConcat:             {emit: emitConcat},
 		graph.OpSlice:              {emit: emitSlice},
 		graph.OpPad:                {emit: emitPad},
+		graph.OpGather:             {emit: emitGather},
+		graph.OpScatterRows:        {emit: emitScatterRows},
 		graph.OpReduceSum:          {choose: chooseReduce},
 		graph.OpReduceMean:         {choose: chooseReduce},
 		graph.OpReduceMax:          {emit: emitReduce},

@@ -27,8 +27,6 @@ func init() {
 	register("Expand", expand)
 	register("Concat", concat)
 	register("Gather", gather)
-	register("Slice", slice)
-	register("Pad", pad)
 	rules["Split"] = split
 }
 
@@ -174,92 +172,17 @@ func gather(c *call) (*graph.Node, error) {
 	if run {
 		return c.g.Reshape(c.g.Slice(x, a, int(at[0]), int(at[0])+len(at)), out...), nil
 	}
-	front := append([]int{a}, slices.Delete(identity(len(s)), a, a+1)...)
-	rows := c.g.Gather(c.g.Transpose(x, front...), c.g.ConstantIndices(at, len(at)))
-	back := make([]int, len(s))
+	return c.g.Reshape(picked(c.g, x, a, at), out...), nil
+}
+
+// picked takes elements of one axis in any order, as rows of the axis brought to the front.
+func picked(g *graph.Graph, x *graph.Node, a int, at []float64) *graph.Node {
+	front := append([]int{a}, slices.Delete(identity(len(x.Shape())), a, a+1)...)
+	back := make([]int, len(front))
 	for i, p := range front {
 		back[p] = i
 	}
-	return c.g.Reshape(c.g.Transpose(rows, back...), out...), nil
-}
-
-// cut is what is taken along one axis.
-type cut struct{ start, end, step int }
-
-func (k cut) indices() (out []int) {
-	for i := k.start; (k.step > 0 && i < k.end) || (k.step < 0 && i > k.end); i += k.step {
-		out = append(out, i)
-	}
-	return out
-}
-
-// cuts are what Slice takes of each axis, as ONNX clamps it.
-func (c *call) cuts(s []int) ([]cut, error) {
-	var list [4][]int
-	for i, name := range []string{"starts", "ends", "axes", "steps"} {
-		var err error
-		if list[i], err = c.setting(name, i+1); err != nil {
-			return nil, err
-		}
-	}
-	starts, ends, over, steps := list[0], list[1], list[2], list[3]
-	if over == nil {
-		over = identity(len(starts))
-	}
-	if steps == nil {
-		steps = slices.Repeat([]int{1}, len(starts))
-	}
-	if len(ends) != len(starts) || len(over) != len(starts) || len(steps) != len(starts) {
-		return nil, fmt.Errorf("starts %v, ends %v, axes %v, steps %v: want equally many", starts, ends, over, steps)
-	}
-	out := make([]cut, len(s))
-	for i, d := range s {
-		out[i] = cut{0, d, 1}
-	}
-	for i, a := range over {
-		a, err := axis(a, len(s))
-		if err != nil {
-			return nil, err
-		}
-		n := s[a]
-		switch {
-		case steps[i] > 0:
-			out[a] = cut{bound(starts[i], n), bound(ends[i], n), steps[i]}
-		case steps[i] < 0:
-			out[a] = cut{downward(starts[i], n), downward(ends[i], n), steps[i]}
-		default:
-			return nil, errors.New("a step of 0")
-		}
-	}
-	return out, nil
-}
-
-// downward is an end of a slice that is taken backwards: -1 is before the first element.
-func downward(i, n int) int {
-	if i < 0 {
-		i += n
-	}
-	return min(max(i, -1), n-1)
-}
-
-func slice(c *call) (*graph.Node, error) {
-	x, err := c.x(0)
-	if err != nil {
-		return nil, err
-	}
-	cuts, err := c.cuts(x.Shape())
-	if err != nil {
-		return nil, err
-	}
-	for a, k := range cuts {
-		if k.step != 1 {
-			return nil, fmt.Errorf("a step of %d along axis %d: want 1", k.step, a)
-		}
-		if k.start != 0 || k.end != x.Dim(a) {
-			x = c.g.Slice(x, a, k.start, k.end)
-		}
-	}
-	return x, nil
+	return g.Transpose(g.Gather(g.Transpose(x, front...), g.ConstantIndices(at, len(at))), back...)
 }
 
 // split cuts an axis into parts: of given sizes, or equal ones of which the last may be smaller.
@@ -292,44 +215,4 @@ func split(c *call) ([]*graph.Node, error) {
 		return nil, fmt.Errorf("parts %v of axis %d of %v for %d outputs", sizes, a, x.Shape(), len(c.Outputs))
 	}
 	return out, nil
-}
-
-// pad puts zeros around.
-func pad(c *call) (*graph.Node, error) {
-	x, err := c.x(0)
-	if err != nil {
-		return nil, err
-	}
-	pads, err := c.setting("pads", 1)
-	if err != nil {
-		return nil, err
-	}
-	fill, err := c.floats(2)
-	if err != nil {
-		return nil, err
-	}
-	value := c.Float("value", 0)
-	if len(fill) == 1 {
-		value = fill[0]
-	}
-	over := identity(len(x.Shape()))
-	if c.has(3) {
-		if over, err = c.whole(3); err == nil {
-			over, err = axesOf(over, len(x.Shape()))
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if mode := c.Str("mode", "constant"); mode != "constant" || value != 0 {
-		return nil, fmt.Errorf("mode %s with %g: want zeros", mode, value)
-	}
-	before, after := make([]int, len(x.Shape())), make([]int, len(x.Shape()))
-	if len(pads) != 2*len(over) {
-		return nil, fmt.Errorf("padding %v for axes %v", pads, over)
-	}
-	for i, a := range over {
-		before[a], after[a] = pads[i], pads[len(over)+i]
-	}
-	return c.g.Pad(x, before, after), nil
 }

@@ -40,7 +40,7 @@ func numbers(t onnx.Tensor) ([]float64, error) {
 	return widen(v), err
 }
 
-func widen[T float32 | int64](v []T) []float64 {
+func widen[T float32 | int64 | int](v []T) []float64 {
 	out := make([]float64, len(v))
 	for i, x := range v {
 		out[i] = float64(x)
