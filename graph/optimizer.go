@@ -15,7 +15,8 @@ type Optimizer interface {
 // "sgd.momentum.<parameter>".
 type SGD struct {
 	Momentum, WeightDecay float64
-	Decay                 func(p *Node) bool // which parameters decay; nil: all
+	Decay                 func(p *Node) bool    // which parameters decay; nil: all
+	Rate                  func(p *Node) float64 // a parameter's own factor of the learning rate; nil: 1
 }
 
 // Adam is Kingma and Ba's method with PyTorch's defaults in place of zeros: betas 0.9 and 0.999, eps 1e-8. WeightDecay
@@ -25,7 +26,16 @@ type Adam struct {
 	Beta1, Beta2, Eps float64
 	WeightDecay       float64
 	Decoupled         bool
-	Decay             func(p *Node) bool // which parameters decay; nil: all
+	Decay             func(p *Node) bool    // which parameters decay; nil: all
+	Rate              func(p *Node) float64 // a parameter's own factor of the learning rate; nil: 1
+}
+
+// own is a rate, or a step, as a parameter has it.
+func own(g *Graph, rate *Node, factor func(p *Node) float64, p *Node) *Node {
+	if factor == nil || factor(p) == 1 {
+		return rate
+	}
+	return g.Scale(rate, factor(p))
 }
 
 // checkOptimizer is what every optimiser asks of its operands; the graph's updates check the shapes.
@@ -63,7 +73,7 @@ func (o SGD) Apply(g *Graph, parameters, gradients []*Node, rate *Node) error {
 			d = g.Add(g.Scale(b, o.Momentum), d)
 			g.Update(b, d)
 		}
-		g.Update(p, g.Sub(p, g.Mul(d, rate)))
+		g.Update(p, g.Sub(p, g.Mul(d, own(g, rate, o.Rate, p))))
 	}
 	return g.err
 }
@@ -79,7 +89,7 @@ func (o Adam) Apply(g *Graph, parameters, gradients []*Node, rate *Node) error {
 	c1, c2 := correction(g, "adam.correction1", o.Beta1), correction(g, "adam.correction2", o.Beta2)
 	step, root := g.Div(rate, c1), g.Div(g.Scalar(1), g.Sqrt(c2))
 	for i, p := range parameters {
-		o.update(g, p, gradients[i], rate, step, root)
+		o.update(g, p, gradients[i], own(g, rate, o.Rate, p), own(g, step, o.Rate, p), root)
 	}
 	return g.err
 }

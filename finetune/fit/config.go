@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -165,14 +166,15 @@ func (c Config) rate(step, perEpoch int) float64 {
 // decay is EMA's after t steps.
 func (c Config) decay(t int) float64 { return min(c.EMA, float64(1+t)/float64(10+t)) }
 
-// optimizer is the graph's.
-func (c Config) optimizer() graph.Optimizer {
+// optimizer is the graph's; rates are the weights' factors of the learning rate by name, where they have one.
+func (c Config) optimizer(rates map[string]float64) graph.Optimizer {
+	factor := func(p *graph.Node) float64 { return cmp.Or(rates[p.Name()], 1) }
 	matrices := func(p *graph.Node) bool { return len(p.Shape()) > 1 }
 	switch c.Optimizer {
 	case SGD:
-		return graph.SGD{Momentum: c.Momentum, WeightDecay: c.WeightDecay, Decay: matrices}
+		return graph.SGD{Momentum: c.Momentum, WeightDecay: c.WeightDecay, Decay: matrices, Rate: factor}
 	case AdamW:
-		return graph.Adam{WeightDecay: c.WeightDecay, Decoupled: true, Decay: matrices}
+		return graph.Adam{WeightDecay: c.WeightDecay, Decoupled: true, Decay: matrices, Rate: factor}
 	}
-	return graph.Adam{WeightDecay: c.WeightDecay, Decay: matrices}
+	return graph.Adam{WeightDecay: c.WeightDecay, Decay: matrices, Rate: factor}
 }

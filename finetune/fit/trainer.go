@@ -119,7 +119,11 @@ func (t *trainer) build() error {
 	if j.Config.Clip > 0 {
 		gradients, _ = g.ClipNorm(gradients, j.Config.Clip)
 	}
-	if err := j.Config.optimizer().Apply(g, parameters, gradients, rate); err != nil {
+	rates := map[string]float64{}
+	for _, w := range j.Net.Weights() {
+		rates[w.Name] = w.Rate
+	}
+	if err := j.Config.optimizer(rates).Apply(g, parameters, gradients, rate); err != nil {
 		return err
 	}
 	if j.Config.EMA > 0 {

@@ -53,6 +53,7 @@ type Weight struct {
 	Name  string
 	Shape []int
 	Role  Role
+	Rate  float64 // its factor of the learning rate; 0 stands for 1
 	draw  func(r *rand.Rand, v []float32)
 }
 

@@ -9,6 +9,7 @@ package raise
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"graft/graph"
@@ -20,8 +21,14 @@ type Options struct {
 	// Inputs are the tensors where the part begins, by name, with their static shapes, the batch included. Inputs of the
 	// model that are not among them need static shapes of their own.
 	Inputs map[string][]int
+	// Given are nodes that stand for tensors where the part begins, in the place of inputs of its own. With any, the model's
+	// inputs are declared only where Inputs names them.
+	Given map[string]*graph.Node
 	// Outputs are the tensors where it ends; nil: the model's outputs.
 	Outputs []string
+	// Trainable, if set, tells by name which weights are learned; the others are state. A parameter that the graph has under a
+	// weight's name and shape stands for it as it is.
+	Trainable func(name string) bool
 	// Wrap, if set, sees the node of every tensor once it is built, the weights' too; what it returns stands for the tensor
 	// to all that read it. So LoRA wraps a weight, and stochastic depth a residual branch.
 	Wrap func(name string, x *graph.Node) *graph.Node
@@ -105,9 +112,12 @@ func (r *raiser) inputs() error {
 	types := map[string]onnx.DType{}
 	for _, v := range r.model.Inputs {
 		types[v.Name] = v.Type
-		if shape, ok := static(v.Dims); ok {
+		if shape, ok := static(v.Dims); ok && r.options.Given == nil {
 			shapes[v.Name] = shape
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.options.Given)) {
+		r.keep(name, &value{node: r.options.Given[name], typ: onnx.Float32})
 	}
 	for name, shape := range r.options.Inputs {
 		if _, ofModel := types[name]; !ofModel && r.index.Producers[name] == nil {
@@ -260,6 +270,7 @@ func (r *raiser) weight(t onnx.Tensor, trainable bool) (*value, error) {
 	if x := r.g.Lookup(t.Name); x != nil && x.Op() == graph.OpParameter && x.Shape().Equal(shape) {
 		return &value{node: x, typ: t.Type}, nil // raised into this graph before
 	}
+	trainable = trainable && (r.options.Trainable == nil || r.options.Trainable(t.Name))
 	return &value{node: r.g.LazyParameter(t.Name, trainable, t.Float32s, shape...), typ: t.Type}, r.g.Err()
 }
 
