@@ -140,6 +140,9 @@ func (g *Graph) Scope(name string) (end func()) {
 	return func() { g.scope = outer }
 }
 
+// Fail has a graph whose nodes are built by functions that return no error keep one, as [Graph.Err] gives it.
+func (g *Graph) Fail(err error) { g.fail(err) }
+
 // fail keeps the first error and returns a node without shape, on which later calls do nothing.
 func (g *Graph) fail(err error) *Node {
 	if g.err == nil {

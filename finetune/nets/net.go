@@ -110,8 +110,12 @@ func decodeKind(kind string, d *json.Decoder) (Net, error) {
 		var h Head
 		err := d.Decode(&h)
 		return h, err
+	case KindBackbone:
+		var t Tail
+		err := d.Decode(&t)
+		return t, err
 	}
-	return nil, fmt.Errorf("unknown kind of model, want one of %s, %s, %s", KindCNN, KindViT, KindHead)
+	return nil, fmt.Errorf("unknown kind of model, want one of %s, %s, %s, %s", KindCNN, KindViT, KindHead, KindBackbone)
 }
 
 // ForClasses is a cnn or vit of the same options for a number of classes, checked.
