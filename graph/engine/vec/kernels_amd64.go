@@ -98,4 +98,7 @@ func maxTapsAVX2(y *float32, x *float32, taps *int64, count int, xStep int, n in
 func maxTapsGradAVX2(dx *float32, x *float32, dy *float32, taps *int64, count int, xStep int, n int)
 
 //go:noescape
+func widenAVX2(n int, dst *float32, src *byte)
+
+//go:noescape
 func transpose8AVX2(dst *float32, ldd int, src *float32, lds int)

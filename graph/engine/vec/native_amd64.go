@@ -29,6 +29,7 @@ func useAVX2() {
 	Taps = tapsAsm
 	MaxTaps, MaxTapsGrad = maxTapsAsm, maxTapsGradAsm
 	Interleave, Separate = interleaveAsm, separateAsm
+	Widen = widenAsm // by F16C, which every processor with AVX2 has
 }
 
 // width is the number of float32 in a vector.
@@ -77,6 +78,15 @@ func affineAsm(dst, a []float32, scale, shift float32) {
 		affineAVX2(whole, &dst[0], &a[0], scale, shift)
 	}
 	affineGo(dst[whole:], a[whole:], scale, shift)
+}
+
+func widenAsm(dst []float32, src []byte) {
+	src = src[:2*len(dst)]
+	whole := len(dst) &^ (width - 1)
+	if whole > 0 {
+		widenAVX2(whole, &dst[0], &src[0])
+	}
+	widenGo(dst[whole:], src[2*whole:])
 }
 
 // expAsm gives the rest the same bits as whole vectors, so that where rows are cut does not matter.

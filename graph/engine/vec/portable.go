@@ -1,6 +1,10 @@
 package vec
 
-import "math"
+import (
+	"math"
+
+	"github.com/x448/float16"
+)
 
 func addGo(dst, a, b []float32) {
 	for i := range dst {
@@ -250,4 +254,10 @@ func largestGo(a []float32) float32 {
 		}
 	}
 	return best
+}
+
+func widenGo(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = float16.Frombits(uint16(src[2*i]) | uint16(src[2*i+1])<<8).Float32()
+	}
 }

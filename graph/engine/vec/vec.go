@@ -1,5 +1,5 @@
-// Package vec holds the engine's inner loops on float32 slices: element-wise functions, sums, and the loops of
-// convolution over interleaved images. On amd64 with AVX2 and FMA they are assembly written with avo (folder gen),
+// Package vec holds the engine's inner loops on float32 slices: element-wise functions, sums, the loops of
+// convolution over interleaved images, and the reading of float16. On amd64 with AVX2 and FMA they are assembly written with avo (folder gen),
 // elsewhere portable Go; both are tested against each other.
 //
 // Functions of several slices work on len(dst) elements and panic, like any index out of range, if another slice is
@@ -94,6 +94,8 @@ var (
 	Interleave = interleaveGo
 	// Separate is the reverse of Interleave.
 	Separate = separateGo
+	// Widen is dst = the float16 numbers, little-endian, whose 2·len(dst) bytes src begins with.
+	Widen = widenGo
 )
 
 // Exp is dst = eᵃ, to about one unit in the last place.

@@ -319,3 +319,21 @@ func TestLargest(t *testing.T) {
 		t.Errorf("beside NaN: %v, want 2", got)
 	}
 }
+
+// Every float16 there is, at every place of a vector; the portable function is x448/float16's.
+func TestWiden(t *testing.T) {
+	src := make([]byte, 2*(1<<16+3))
+	for i := range 1<<16 + 3 {
+		src[2*i], src[2*i+1] = byte(i), byte(i>>8)
+	}
+	for skip := range 3 {
+		got, want := make([]float32, 1<<16), make([]float32, 1<<16)
+		Widen(got, src[2*skip:])
+		widenGo(want, src[2*skip:])
+		for i := range want {
+			if math.Float32bits(got[i]) != math.Float32bits(want[i]) && !math.IsNaN(float64(want[i])) {
+				t.Fatalf("float16 %#x: wanted %v, got %v", i+skip, want[i], got[i])
+			}
+		}
+	}
+}

@@ -267,8 +267,8 @@ func expSum() {
 	RET()
 }
 
-// maximum emits the maximum of n elements, n a multiple of 32; NaN among them is passed over.
-func maximum() {
+// largestOf emits the maximum of n elements, n a multiple of 32; NaN among them is passed over.
+func largestOf() {
 	columns("largest", "a *float32", func(at func(string, int) Mem, s reg.VecVirtual, j int) {
 		v := YMM()
 		VMOVUPS(at("a", j), v)

@@ -26,13 +26,14 @@ func main() {
 	gelu()
 	expSum()
 	sums()
-	maximum()
+	largestOf()
 	for r := 1; r <= outputs; r++ {
 		taps(r)
 	}
 	correlate()
 	maxTaps()
 	maxTapsGrad()
+	widen()
 	gen.Transpose8()
 	Generate()
 }
