@@ -83,7 +83,7 @@ func (a *Augmenter) rows(w *worker, b batch, lo, hi int) {
 			continue
 		}
 		w.stream.start(a.seed, forImage, b.epoch, b.indices[r])
-		a.one(out, w.image, w.stream)
+		a.pipeline.change(out, w.image, a.c, a.h, a.w, a.oh, a.ow, w.stream)
 	}
 }
 
@@ -97,14 +97,14 @@ func (a *Augmenter) cut(out, image []float32) {
 	}
 }
 
-// one changes one image.
-func (a *Augmenter) one(out, image []float32, s *stream) {
-	m := a.pipeline.draw(s, a.h, a.w, a.oh, a.ow)
-	for k := range a.c {
-		m.warp(out[k*a.oh*a.ow:][:a.oh*a.ow], image[k*a.h*a.w:][:a.h*a.w], a.h, a.w, a.oh, a.ow, a.pipeline.ZeroPad)
+// change changes one image [c,h,w] to [c,oh,ow].
+func (p Pipeline) change(out, image []float32, c, h, w, oh, ow int, s *stream) {
+	m := p.draw(s, h, w, oh, ow)
+	for k := range c {
+		m.warp(out[k*oh*ow:][:oh*ow], image[k*h*w:][:h*w], h, w, oh, ow, p.ZeroPad)
 	}
-	a.pipeline.tone(out, s)
-	a.pipeline.cutout(out, a.c, a.oh, a.ow, s)
+	p.tone(out, s)
+	p.cutout(out, c, oh, ow, s)
 }
 
 // each spreads a batch's rows over the workers; what a row becomes does not depend on its worker.
