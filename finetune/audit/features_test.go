@@ -81,7 +81,7 @@ func (f *drawn) store(keep func(dataset.Sample) bool) *store.Store {
 		f.t.Fatal(err)
 	}
 	for _, step := range []func() error{
-		func() error { return s.Append(rows, [][]float32{x, x}, nil) }, s.Commit,
+		func() error { return s.Append(rows, [][]float32{x, x}) }, s.Commit,
 		func() error { _, err := w.Finish(ctx, nil); return err }, w.Close,
 	} {
 		if err := step(); err != nil {

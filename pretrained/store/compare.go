@@ -56,6 +56,7 @@ func (m *Manifest) differences(want *Manifest, keepBatch bool) []Difference {
 	add("limit", m.Dataset.Limit, want.Dataset.Limit)
 	add("taps", tapWords(m.Taps), tapWords(want.Taps))
 	add("flip", m.Flip, want.Flip)
+	add("views", m.Views.String(), want.Views.String())
 	add("dtype", m.DType, want.DType)
 	if keepBatch && m.Batch != 0 {
 		add("batch", m.Batch, want.Batch)
@@ -70,7 +71,7 @@ func words(list []string) string { return "[" + strings.Join(list, ", ") + "]" }
 func tapWords(taps []Tap) string {
 	var out []string
 	for _, t := range taps {
-		out = append(out, fmt.Sprintf("%s (%d)", t.Name, t.Dim))
+		out = append(out, t.String())
 	}
 	return words(out)
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"github.com/x448/float16"
+
+	"graft/graph/engine/vec"
 )
 
 // DType is how values are stored.
@@ -57,9 +59,7 @@ func (d DType) appendRow(dst []byte, x []float32) ([]byte, error) {
 // decode fills dst from its stored bytes; len(src) is len(dst) times size.
 func (d DType) decode(dst []float32, src []byte) {
 	if d == Float16 {
-		for i := range dst {
-			dst[i] = float16.Frombits(binary.LittleEndian.Uint16(src[2*i:])).Float32()
-		}
+		vec.Widen(dst, src)
 		return
 	}
 	for i := range dst {

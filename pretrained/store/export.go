@@ -32,7 +32,7 @@ type sink interface {
 }
 
 // Export writes features to one file, by its extension: .npy (float32
-// [rows, D], the rows in the order of Rows), .parquet (index, id, split, label,
+// [rows, D], the rows in the order of Rows, or one tap [rows, T, D]), .parquet (index, id, split, label,
 // label_name and the list column features) or .csv (the same, one column for each
 // value, named <tap>_0 …). The file appears whole or not at all. Memory is bounded by
 // one shard.
@@ -41,9 +41,16 @@ func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progre
 	if err != nil {
 		return err
 	}
-	total := 0
+	header := npyHeader{Float32, 0, []int{sel.dim}}
+	if err := sel.vectors(s.dir); err != nil {
+		if len(sel.taps) > 1 || !strings.EqualFold(filepath.Ext(path), ".npy") {
+			return fmt.Errorf("export to %s: %w", path, err)
+		}
+		header.shape = sel.taps[0].Row()
+		sel.cut(max(1, exportBytes/4/sel.dim))
+	}
 	for _, p := range sel.parts {
-		total += len(p.rows)
+		header.rows += len(p.rows)
 	}
 	f, err := atomicfile.Create(path)
 	if err != nil {
@@ -51,20 +58,34 @@ func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progre
 	}
 	defer f.Abort()
 	w := bufio.NewWriterSize(f, 1<<20)
-	out, err := newSink(path, w, sel, total)
+	out, err := newSink(path, w, sel, header)
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(s.exportTo(ctx, out, sel, total, progress), w.Flush()); err != nil {
+	if err := cmp.Or(s.exportTo(ctx, out, sel, header.rows, progress), w.Flush()); err != nil {
 		return fmt.Errorf("export to %s: %w", path, err)
 	}
 	return f.Commit()
 }
 
-func newSink(path string, w io.Writer, sel *selection, rows int) (sink, error) {
+// exportBytes bounds what of tokens is in memory at once.
+const exportBytes = 64 << 20
+
+// cut makes parts of at most n rows.
+func (sel *selection) cut(n int) {
+	var parts []part
+	for _, p := range sel.parts {
+		for rows := range slices.Chunk(p.rows, n) {
+			parts = append(parts, part{p.shard, p.base, rows})
+		}
+	}
+	sel.parts = parts
+}
+
+func newSink(path string, w io.Writer, sel *selection, header npyHeader) (sink, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".npy":
-		_, err := w.Write(npyHeader{Float32, rows, sel.dim}.encode())
+		_, err := w.Write(header.encode())
 		return &npySink{w: w, dim: sel.dim}, err
 	case ".parquet":
 		return &parquetSink{w: parquet.NewGenericWriter[exportRow](w, parquetfile.Options()...), dim: sel.dim}, nil

@@ -20,6 +20,7 @@ type Info struct {
 	Bytes     int64          `json:"bytes"` // of the features
 	DType     DType          `json:"dtype"`
 	Flip      bool           `json:"flip"`
+	Views     *Views         `json:"views,omitempty"`
 	Taps      []Tap          `json:"taps"`
 	Splits    map[string]int `json:"splits"` // rows
 	Backbone  Backbone       `json:"backbone"`
@@ -35,13 +36,11 @@ func (s *Store) Info() Info {
 	m := s.manifest
 	in := Info{
 		Path: s.dir, Complete: s.finished, Rows: m.rows(), Samples: m.Samples, Shards: len(m.Shards),
-		DType: m.DType, Flip: m.Flip, Taps: m.Taps, Splits: map[string]int{},
+		DType: m.DType, Flip: m.Flip, Views: m.Views, Taps: m.Taps, Splits: map[string]int{},
 		Backbone: m.Backbone, Dataset: m.Dataset, ShardRows: m.ShardRows, Batch: m.Batch,
 		Bad: len(s.bad), Reasons: map[string]int{},
 	}
-	for _, t := range m.folders() {
-		in.Bytes += int64(m.rows()) * int64(t.Dim) * int64(m.DType.size())
-	}
+	in.Bytes = m.Bytes(m.rows(), trainRows(s.rows))
 	for _, name := range m.Dataset.Splits {
 		in.Splits[name] = 0
 	}
@@ -76,7 +75,10 @@ func (in Info) Print(out io.Writer) error {
 		row("", "%d: %s", in.Reasons[reason], reason)
 	}
 	row("features", "%s, %.1f MB%s", in.DType, float64(in.Bytes)/1e6, map[bool]string{true: ", also of mirrored images"}[in.Flip])
-	row("taps", "%s", strings.Trim(tapWords(in.Taps), "[]"))
+	if in.Views != nil {
+		row("", "views of the train split: %s", in.Views)
+	}
+	row("taps", "%s", strings.TrimSuffix(tapWords(in.Taps)[1:], "]"))
 	row("backbone", "%s", in.Backbone.Name)
 	row("", "SHA-256 %s", in.Backbone.SHA256)
 	if in.Backbone.Source != "" {

@@ -33,8 +33,8 @@ const (
 
 	// maxManifest caps the manifest's size: ten thousand shards of 52 files are 60 MB.
 	maxManifest = 256 << 20
-	// maxDim caps the length of one row of one tap.
-	maxDim = 1 << 20
+	// maxDim caps the values of one row of one tap: tokens of the largest networks have millions.
+	maxDim = 1 << 26
 	// maxShardRows caps the rows of one shard, and with them what reading a
 	// shard's metadata may allocate.
 	maxShardRows = 1 << 20
@@ -53,7 +53,9 @@ type Manifest struct {
 	Dataset  Dataset  `json:"dataset"`
 	Taps     []Tap    `json:"taps"`
 	Flip     bool     `json:"flip"`
-	DType    DType    `json:"dtype"`
+	// Views is nil where images were not changed but for being mirrored.
+	Views *Views `json:"views,omitempty"`
+	DType DType  `json:"dtype"`
 	// Batch is the number of images per inference, which can change the last
 	// bits of the features; 0 in stores of before it was recorded.
 	Batch     int `json:"batch,omitempty"`
@@ -91,20 +93,6 @@ type Dataset struct {
 	Splits      []string `json:"splits"`             // those selected
 	Limit       int      `json:"limit"`              // samples per split, 0 for all
 	GroupBy     string   `json:"group_by,omitempty"` // what names the user's own groups, see dataset.Ref
-}
-
-// Tap is one kind of feature: a folder of shards.
-type Tap struct {
-	Name string `json:"name"`
-	Dim  int    `json:"dim"`
-}
-
-func (m *Manifest) tapNames() []string {
-	var out []string
-	for _, t := range m.Taps {
-		out = append(out, t.Name)
-	}
-	return out
 }
 
 // rows counts the rows of the finished shards.
@@ -146,18 +134,6 @@ func (m *Manifest) shardCount() int { return (m.Samples + m.ShardRows - 1) / m.S
 
 // shardName is the base name of a shard's files, without extension.
 func (m *Manifest) shardName(first int) string { return fmt.Sprintf("%05d", first/m.ShardRows) }
-
-// folders lists the folders of feature files, flipped ones after their tap.
-func (m *Manifest) folders() []Tap {
-	var out []Tap
-	for _, t := range m.Taps {
-		out = append(out, t)
-		if m.Flip {
-			out = append(out, Tap{t.Name + flipSuffix, t.Dim})
-		}
-	}
-	return out
-}
 
 // shardFiles are the files of a shard, as paths like those below.
 func (m *Manifest) shardFiles(first int) []string {
@@ -247,15 +223,8 @@ func (m *Manifest) check() error {
 	case len(m.Taps) == 0:
 		return errors.New("no taps")
 	}
-	seen := map[string]bool{metaFolder: true, recordFolder: true}
-	for _, t := range m.Taps {
-		if !tapName.MatchString(t.Name) || seen[t.Name] {
-			return fmt.Errorf("tap %q: names are letters, digits, _ and -, each once, and not %q or %q", t.Name, metaFolder, recordFolder)
-		}
-		if t.Dim < 1 || t.Dim > maxDim {
-			return fmt.Errorf("tap %q has %d values a row, wanted 1 to %d", t.Name, t.Dim, maxDim)
-		}
-		seen[t.Name] = true
+	if err := errors.Join(m.checkTaps(), m.checkViews()); err != nil {
+		return err
 	}
 	next, left := 0, 0
 	for i := range m.Shards {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"graft/preprocess/augment"
 	"graft/preprocess/duplicate"
 	"graft/preprocess/synthetic"
 )
@@ -15,7 +16,7 @@ func validManifest() *Manifest {
 	sum := strings.Repeat("0", 64)
 	return &Manifest{
 		Format: Format, Version: Version, Dataset: Dataset{Classes: []string{"a"}, Splits: []string{"train"}},
-		Taps: []Tap{{"cls", 4}}, Flip: true, DType: Float32, ShardRows: 8, Samples: 12,
+		Taps: []Tap{{Name: "cls", Dim: 4}}, Flip: true, DType: Float32, ShardRows: 8, Samples: 12,
 		Errors: sum,
 		Shards: []Shard{{First: 8, Count: 4, Rows: 3,
 			Files: map[string]string{"cls/00001.npy": sum, "cls.flip/00001.npy": sum, "meta/00001.parquet": sum}}},
@@ -40,6 +41,18 @@ func TestParseManifest(t *testing.T) {
 		"flip as tap":    {func(m *Manifest) { m.Taps[0].Name = "cls.flip" }, `tap "cls.flip"`},
 		"twice":          {func(m *Manifest) { m.Taps = append(m.Taps, m.Taps[0]) }, `tap "cls"`},
 		"dim":            {func(m *Manifest) { m.Taps[0].Dim = 1 << 30 }, "values a row"},
+		"shape":          {func(m *Manifest) { m.Taps[0].Shape = []int{2, 3} }, "its shape [2 3]"},
+		"vast shape":     {func(m *Manifest) { m.Taps[0].Shape = []int{1 << 40, 1 << 40} }, "its shape"},
+		"empty shape":    {func(m *Manifest) { m.Taps[0].Shape = []int{0, 4} }, "its shape"},
+		"shape of one":   {func(m *Manifest) { m.Taps[0].Shape = []int{4} }, "its shape"},
+		"tap's dtype":    {func(m *Manifest) { m.Taps[0].DType = "int8" }, "int8"},
+		"same dtype":     {func(m *Manifest) { m.Taps[0].DType = Float32 }, "left out"},
+		"few views":      {func(m *Manifest) { m.Views = &Views{Count: 2, Augment: augment.Pipeline{Rotate: 1}} }, "2 views"},
+		"many views":     {func(m *Manifest) { m.Views = &Views{Count: 1 << 20, Augment: augment.Pipeline{Rotate: 1}} }, "views"},
+		"idle views":     {func(m *Manifest) { m.Views = &Views{Count: 3} }, "change nothing"},
+		"mixing views":   {func(m *Manifest) { m.Views = &Views{Count: 3, Augment: augment.Pipeline{Mixup: 0.2}} }, "mixup"},
+		"cropped views":  {func(m *Manifest) { m.Views = &Views{Count: 3, Augment: augment.Pipeline{Crop: 9}} }, "crop"},
+		"wild views":     {func(m *Manifest) { m.Views = &Views{Count: 3, Augment: augment.Pipeline{Rotate: 900}} }, "rotate=900"},
 		"shard twice":    {func(m *Manifest) { m.Shards = append(m.Shards, m.Shards[0]) }, "in order"},
 		"shard range":    {func(m *Manifest) { m.Shards[0].Count = 5 }, "covers 5"},
 		"rows":           {func(m *Manifest) { m.Shards[0].Rows = 5 }, "5 rows of 4"},

@@ -39,6 +39,9 @@ func (s *Store) Matrix(words []string, split string, mirrored ...bool) (Matrix, 
 	n := 0
 	for _, flip := range mirrored {
 		sel, err := s.choose(words, split, flip)
+		if err == nil {
+			err = sel.vectors(s.dir)
+		}
 		if err != nil {
 			return Matrix{}, err
 		}
@@ -77,9 +80,18 @@ func (s *Store) Matrix(words []string, split string, mirrored ...bool) (Matrix, 
 	return m, nil
 }
 
+// checkFinished refuses stores that lack shards.
+func (s *Store) checkFinished() error {
+	if s.finished {
+		return nil
+	}
+	return fmt.Errorf("store %s is unfinished: %d of %d shards are there; run the same graft extract again to finish it (graft embeddings verify %s says more)",
+		s.dir, len(s.manifest.Shards), s.manifest.shardCount(), s.dir)
+}
+
 // selection is a resolved request for features.
 type selection struct {
-	taps    []Tap // folder and width of each
+	taps    []folder
 	offsets []int // first column of each
 	dim     int
 	parts   []part // shards with at least one row
@@ -94,9 +106,8 @@ type part struct {
 
 // choose checks a request and finds its rows.
 func (s *Store) choose(words []string, split string, flip bool) (*selection, error) {
-	if !s.finished {
-		return nil, fmt.Errorf("store %s is unfinished: %d of %d shards are there; run the same graft extract again to finish it (graft embeddings verify %s says more)",
-			s.dir, len(s.manifest.Shards), s.manifest.shardCount(), s.dir)
+	if err := s.checkFinished(); err != nil {
+		return nil, err
 	}
 	if flip && !s.manifest.Flip {
 		return nil, fmt.Errorf("store %s has no features of mirrored images; extract with --flip", s.dir)
@@ -104,21 +115,29 @@ func (s *Store) choose(words []string, split string, flip bool) (*selection, err
 	if split != "" && !slices.Contains(s.Splits(), split) {
 		return nil, fmt.Errorf("store %s has no split %q; it has %s", s.dir, split, strings.Join(s.Splits(), ", "))
 	}
-	names, err := taps.Resolve("store "+s.dir, s.Taps(), words, taps.All)
+	names, err := taps.Resolve("store "+s.dir, s.manifest.known(), words, taps.All)
 	if err != nil {
 		return nil, err
 	}
 	sel := &selection{}
 	for _, name := range names {
-		t := s.manifest.Taps[slices.IndexFunc(s.manifest.Taps, func(t Tap) bool { return t.Name == name })]
-		if flip {
-			t.Name += flipSuffix
-		}
-		sel.taps, sel.offsets = append(sel.taps, t), append(sel.offsets, sel.dim)
+		t, _ := s.manifest.tap(name)
+		f := s.manifest.folder(t, map[bool]int{true: 1}[flip])
+		sel.taps, sel.offsets = append(sel.taps, f), append(sel.offsets, sel.dim)
 		sel.dim += t.Dim
 	}
 	sel.parts = s.partsOf(split)
 	return sel, nil
+}
+
+// vectors refuses taps that are no vectors.
+func (sel *selection) vectors(dir string) error {
+	for _, f := range sel.taps {
+		if !f.vector() {
+			return fmt.Errorf("store %s: tap %s is no vector; graft train backbone trains on it, and graft embeddings export writes it, by itself, to .npy", dir, f.Tap)
+		}
+	}
+	return nil
 }
 
 func (s *Store) partsOf(split string) []part {
@@ -149,7 +168,7 @@ func (s *Store) readTap(sel *selection, p part, t int, dst []float32) error {
 	}
 	defer f.Close()
 	next := 0
-	h := npyHeader{s.manifest.DType, p.shard.Rows, tap.Dim}
+	h := npyHeader{tap.DType, p.shard.Rows, tap.Row()}
 	err = h.readRows(f, p.rows[0], p.rows[len(p.rows)-1]+1, func(i int, row []byte) {
 		if p.rows[next] != i {
 			return

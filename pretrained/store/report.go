@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"graft/pretrained/taps"
 )
 
 // Kind is a kind of fault.
@@ -62,10 +64,16 @@ func (r *Report) conclude(m *Manifest) {
 // command is the graft extract that goes on with the store.
 func (m *Manifest) command(dir string) string {
 	words := []string{"graft", "extract", "--data", m.Dataset.Name, "--model", m.Backbone.Name, "--out", dir}
-	words = append(words, "--taps", strings.Join(m.tapNames(), ","), "--split", strings.Join(m.Dataset.Splits, ","), "--dtype", string(m.DType),
-		"--shard-rows", strconv.Itoa(m.ShardRows), "--provider", m.Backbone.Provider)
+	words = append(words, "--taps", strings.Join(m.asked(), ","), "--split", strings.Join(m.Dataset.Splits, ","))
+	if !slices.ContainsFunc(m.Taps, func(t Tap) bool { return t.DType != "" }) {
+		words = append(words, "--dtype", string(m.DType))
+	}
+	words = append(words, "--shard-rows", strconv.Itoa(m.ShardRows), "--provider", m.Backbone.Provider)
 	if m.Flip {
 		words = append(words, "--flip")
+	}
+	if v := m.Views; v != nil {
+		words = append(words, "--views", strconv.Itoa(v.Count), "--view-seed", strconv.FormatUint(v.Seed, 10), "--view-augment", v.Augment.String())
 	}
 	if m.Dataset.Limit > 0 {
 		words = append(words, "--limit", strconv.Itoa(m.Dataset.Limit))
@@ -74,6 +82,18 @@ func (m *Manifest) command(dir string) string {
 		words[i] = quote(w)
 	}
 	return strings.Join(words, " ")
+}
+
+// asked are the words that the taps were asked for by.
+func (m *Manifest) asked() []string {
+	var out []string
+	for _, t := range m.Taps {
+		if taps.Tensor(t.Tensor) == t.Name {
+			t.Name = taps.TensorWord + t.Tensor
+		}
+		out = append(out, t.Name)
+	}
+	return out
 }
 
 // quote makes a word safe for a shell.

@@ -37,7 +37,7 @@ func (w *Writer) Shard(first, count int) (*ShardWriter, error) {
 		s.files = append(s.files, f)
 		// The header's place; its size does not depend on the number of rows as
 		// long as that has a usual length, which Commit checks.
-		if _, err := f.Write(npyHeader{w.manifest.DType, count, t.Dim}.encode()); err != nil {
+		if _, err := f.Write(npyHeader{t.DType, count, t.Row()}.encode()); err != nil {
 			s.Abort()
 			return nil, err
 		}
@@ -45,20 +45,22 @@ func (w *Writer) Shard(first, count int) (*ShardWriter, error) {
 	return s, nil
 }
 
-// Append adds rows: feats[t] is [len(rows), Dim] of the manifest's tap t, flips
-// likewise of the mirrored images (nil where the store has none). Values that are
-// no finite numbers, or that the store's type cannot hold, are an error.
-func (s *ShardWriter) Append(rows []Row, feats, flips [][]float32) error {
+// Append adds rows: views[0][t] is [len(rows), Dim] of the manifest's tap t; with
+// Manifest.Flip views[1] is likewise of the mirrored images, and those of further
+// Views come after, each with rows of the train split alone. Values that are no finite
+// numbers, or that the tap's type cannot hold, are an error.
+func (s *ShardWriter) Append(rows []Row, views ...[][]float32) error {
 	m := s.w.manifest
-	if len(feats) != len(m.Taps) || (m.Flip && len(flips) != len(m.Taps)) {
-		return fmt.Errorf("%s: %d and %d matrices for %d taps", s.w.dir, len(feats), len(flips), len(m.Taps))
+	if len(views) != m.views() {
+		return fmt.Errorf("%s: features of %d views for %d", s.w.dir, len(views), m.views())
 	}
-	views := [][][]float32{feats}
-	if m.Flip {
-		views = append(views, flips)
+	for v, taps := range views {
+		if len(taps) != len(m.Taps) {
+			return fmt.Errorf("%s: view %d: %d matrices for %d taps", s.w.dir, v, len(taps), len(m.Taps))
+		}
 	}
-	for k, folder := range m.folders() {
-		if err := s.appendTap(k, folder, rows, views[k%len(views)][k/len(views)]); err != nil {
+	for k, f := range m.folders() {
+		if err := s.appendTap(k, f, rows, views[f.view][k/len(views)]); err != nil {
 			return err
 		}
 	}
@@ -66,16 +68,20 @@ func (s *ShardWriter) Append(rows []Row, feats, flips [][]float32) error {
 	return nil
 }
 
-func (s *ShardWriter) appendTap(file int, tap Tap, rows []Row, x []float32) error {
-	if len(x) != len(rows)*tap.Dim {
-		return fmt.Errorf("%s: tap %s: %d values for %d rows of %d", s.w.dir, tap.Name, len(x), len(rows), tap.Dim)
+func (s *ShardWriter) appendTap(file int, f folder, rows []Row, x []float32) error {
+	if n := f.header(rows).rows; len(x) != n*f.Dim {
+		return fmt.Errorf("%s: tap %s: %d values for %d rows of %d", s.w.dir, f.Name, len(x), n, f.Dim)
 	}
 	s.buf = s.buf[:0]
-	for i, r := range rows {
-		var err error
-		if s.buf, err = s.w.manifest.DType.appendRow(s.buf, x[i*tap.Dim:(i+1)*tap.Dim]); err != nil {
-			return fmt.Errorf("tap %s of image %s: %w", tap.Name, r.ID, err)
+	for _, r := range rows {
+		if !f.has(r.Split) {
+			continue
 		}
+		var err error
+		if s.buf, err = f.DType.appendRow(s.buf, x[:f.Dim]); err != nil {
+			return fmt.Errorf("tap %s of image %s: %w", f.Name, r.ID, err)
+		}
+		x = x[f.Dim:]
 	}
 	_, err := s.files[file].Write(s.buf)
 	return err
@@ -116,10 +122,9 @@ func (s *ShardWriter) Commit() error {
 
 // commitFile puts the right number of rows into the header, hashes the file and
 // commits it.
-func (s *ShardWriter) commitFile(f *atomicfile.File, t Tap) (string, error) {
-	dt := s.w.manifest.DType
-	head := npyHeader{dt, s.shard.Rows, t.Dim}.encode()
-	if len(head) != len(npyHeader{dt, s.shard.Count, t.Dim}.encode()) {
+func (s *ShardWriter) commitFile(f *atomicfile.File, t folder) (string, error) {
+	head := t.header(s.rows).encode()
+	if len(head) != len(npyHeader{t.DType, s.shard.Count, t.Row()}.encode()) {
 		return "", errors.New("npy header changed its size")
 	}
 	if _, err := f.WriteAt(head, 0); err != nil {

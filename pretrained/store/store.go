@@ -5,6 +5,8 @@
 //	manifest.json            what made the store; when finished, its shards with hashes
 //	<tap>/00000.npy          float32 or float16 [rows, D], C order, memory-mappable
 //	<tap>.flip/00000.npy     the same of the images mirrored left to right
+//	<tap>.view2/00000.npy    the same of the train split's images, changed at random (Views)
+//	tokens_8/00000.npy       float16 [rows, T, D]: tokens after a block (Tokens)
 //	meta/00000.parquet       index, id, split, label, label_name, and of the image its
 //	                         key and print (package duplicate) and the user's group
 //	meta/errors.parquet      index, id, split, label, reason of the images left out, if any
@@ -139,24 +141,24 @@ func (s *Store) openShard(sh *Shard) error {
 		return fmt.Errorf("%s: %w", filepath.Join(s.dir, filepath.FromSlash(meta)), err)
 	}
 	s.rows = append(s.rows, rows...)
-	for _, t := range s.manifest.folders() {
-		if err := s.checkSize(sh, t); err != nil {
+	for _, f := range s.manifest.folders() {
+		if err := s.checkSize(sh, f, rows); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Store) checkSize(sh *Shard, t Tap) error {
-	path := s.npyFile(t.Name, sh)
+func (s *Store) checkSize(sh *Shard, f folder, rows []Row) error {
+	path := s.npyFile(f.Name, sh)
 	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("%w; %s", err, repair)
 	}
-	h := npyHeader{s.manifest.DType, sh.Rows, t.Dim}
+	h := f.header(rows)
 	if info.Size() != h.size() {
-		return fmt.Errorf("%s has %d bytes, wanted %d for [%d,%d] %s; %s",
-			path, info.Size(), h.size(), h.rows, h.dim, h.dtype, repair)
+		return fmt.Errorf("%s has %d bytes, wanted %d for %d rows of %v %s; %s",
+			path, info.Size(), h.size(), h.rows, h.shape, h.dtype, repair)
 	}
 	return nil
 }
@@ -187,5 +189,5 @@ func (s *Store) Splits() []string { return s.manifest.Dataset.Splits }
 // HasFlip tells whether the features of mirrored images are there too.
 func (s *Store) HasFlip() bool { return s.manifest.Flip }
 
-// Taps are the names of the features.
-func (s *Store) Taps() []string { return s.manifest.tapNames() }
+// Taps are the names of the features that are vectors, which Matrix reads.
+func (s *Store) Taps() []string { return s.manifest.tapNames(true) }

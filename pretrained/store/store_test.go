@@ -32,7 +32,7 @@ func Example() {
 	shard, _ := w.Shard(0, 2)
 	defer shard.Abort()
 	_ = shard.Append([]store.Row{{Index: 0, ID: "a.png", Split: "train", Label: 1, LabelName: "dog"},
-		{Index: 1, ID: "b.png", Split: "train", Label: 0, LabelName: "cat"}}, [][]float32{{1, 2, 3, 4}}, nil)
+		{Index: 1, ID: "b.png", Split: "train", Label: 0, LabelName: "cat"}}, [][]float32{{1, 2, 3, 4}})
 	fmt.Println(shard.Commit())
 	state, err := w.Finish(ctx, nil)
 	fmt.Println(state.Complete(), err)
@@ -92,7 +92,7 @@ func (f *fixture) writeShard(t *testing.T, w *store.Writer, first, count int, ba
 			s.Drop(f.bad(i))
 			continue
 		}
-		if err := s.Append(f.rows[i:i+1], f.at(f.feats, i), f.flipped(i)); err != nil {
+		if err := s.Append(f.rows[i:i+1], f.views(i)...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,12 +105,12 @@ func (f *fixture) bad(i int) store.BadRow {
 	return store.BadRow{Index: f.rows[i].Index, ID: f.rows[i].ID, Split: f.rows[i].Split, Label: f.rows[i].Label, Reason: "no image"}
 }
 
-// flipped is what Append takes of the mirrored image i.
-func (f *fixture) flipped(i int) [][]float32 {
+// views is what Append takes of image i.
+func (f *fixture) views(i int) [][][]float32 {
 	if !f.m.Flip {
-		return nil
+		return [][][]float32{f.at(f.feats, i)}
 	}
-	return f.at(f.flips, i)
+	return [][][]float32{f.at(f.feats, i), f.at(f.flips, i)}
 }
 
 // at is row i of each matrix.

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"graft/internal/atomicfile"
+	"graft/preprocess/augment"
 	"graft/pretrained/store"
 )
 
@@ -136,6 +137,7 @@ func TestMismatchSaysWhatDiffers(t *testing.T) {
 		"limit":         func(m *store.Manifest) { m.Dataset.Limit = 3 },
 		"taps":          func(m *store.Manifest) { m.Taps = m.Taps[:1] },
 		"flip":          func(m *store.Manifest) { m.Flip = true },
+		"views":         func(m *store.Manifest) { m.Views = &store.Views{Count: 3, Augment: augment.Pipeline{Rotate: 5}} },
 		"dtype":         func(m *store.Manifest) { m.DType = store.Float16 },
 		"batch":         func(m *store.Manifest) { m.Batch = 3 },
 		"shard rows":    func(m *store.Manifest) { m.ShardRows = 5 },
@@ -230,7 +232,7 @@ func TestAppendRefusesPoison(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = s.Append(f.rows[1:2], f.at(f.feats, 1), nil)
+		err = s.Append(f.rows[1:2], f.at(f.feats, 1))
 		s.Abort()
 		if c.want == "" && err != nil {
 			t.Errorf("%s %v: %v", c.dt, c.v, err)
@@ -248,7 +250,7 @@ func TestCommitNeedsEverySample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Append(f.rows[:1], f.at(f.feats, 0), nil); err != nil {
+	if err := s.Append(f.rows[:1], f.at(f.feats, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Commit(); err == nil || !strings.Contains(err.Error(), "do not make 4 samples") {

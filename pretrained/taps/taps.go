@@ -1,7 +1,7 @@
 // Package taps knows the words by which the features of a backbone are asked
 // for, and which are taken where nobody asks. A tap is a place in the network: cls
 // and mean after the final norm, pool, dist and proj where there are such, cls_k
-// and mean_k after block k.
+// and mean_k after block k. Cuts (Cut) are taken only where they are named.
 package taps
 
 import (
@@ -12,24 +12,27 @@ import (
 )
 
 // Resolve turns words into names of the known taps of a thing, a backbone or a store:
-// each word may be a tap, several separated by commas, or all. The order is the
-// words', a tap asked for twice comes once, and no words at all mean what usual
-// picks.
+// each word may be a tap, several separated by commas, or all, which are those that are
+// no cuts. The order is the words', a tap asked for twice comes once, and no words at
+// all mean what usual picks of those.
 func Resolve(thing string, known, words []string, usual func(known []string) []string) ([]string, error) {
 	var out []string
-	for _, w := range strings.Split(strings.Join(words, ","), ",") {
-		switch w = strings.TrimSpace(w); {
-		case w == "":
+	plain := slices.DeleteFunc(slices.Clone(known), Cut)
+	for _, w := range Split(words) {
+		switch {
 		case w == "all":
-			out = append(out, known...)
+			out = append(out, plain...)
 		case slices.Contains(known, w):
 			out = append(out, w)
 		default:
 			return nil, fmt.Errorf("%s has no tap %q; it has %s, or all", thing, w, strings.Join(known, ", "))
 		}
 	}
-	if len(out) == 0 {
-		return usual(known), nil
+	switch {
+	case len(out) == 0 && len(plain) == 0:
+		return nil, fmt.Errorf("%s has no other taps than %s, which have to be named", thing, strings.Join(known, ", "))
+	case len(out) == 0:
+		return usual(plain), nil
 	}
 	seen := map[string]bool{}
 	return slices.DeleteFunc(out, func(tap string) bool {

@@ -60,15 +60,15 @@ func Store(t testing.TB, dir string, s Spec) string {
 	defer w.Close()
 	for _, m := range w.Missing() {
 		first, end := m[0], m[0]+m[1]
-		var cut [2][][]float32
-		for v := range views {
+		cut := make([][][]float32, map[bool]int{false: 1, true: 2}[s.Flip])
+		for v := range cut {
 			for i, tap := range taps {
 				cut[v] = append(cut[v], views[v][i][first*tap.Dim:end*tap.Dim])
 			}
 		}
 		sw, err := w.Shard(first, end-first)
 		if err == nil {
-			err = sw.Append(rows[first:end], cut[0], cut[1])
+			err = sw.Append(rows[first:end], cut...)
 		}
 		if err == nil {
 			err = sw.Commit()
