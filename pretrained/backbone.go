@@ -47,6 +47,8 @@ type adapter interface {
 	// may be called by several goroutines, each with its own scratch.
 	run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error
 	spec() preprocess.Spec
+	// trial is what providers are compared on, of the outputs.
+	trial(outputs []string) *trial
 }
 
 // tapInfo is one kind of feature that a backbone gives.
@@ -95,7 +97,7 @@ func (f *File) Open(ctx context.Context, o Options) (*Backbone, error) {
 	for _, t := range b.open {
 		o.Runtime.Outputs = append(o.Runtime.Outputs, b.adapter.output(t.name))
 	}
-	s, err := f.OpenSession(o.Runtime)
+	s, err := f.openSession(ctx, o.Runtime, b.adapter.trial(o.Runtime.Outputs))
 	if err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}

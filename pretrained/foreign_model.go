@@ -167,6 +167,13 @@ func (a *foreignModel) output(string) string { return a.out.Name }
 
 func (a *foreignModel) spec() preprocess.Spec { return a.Spec }
 
+func (a *foreignModel) trial([]string) *trial {
+	n := cmp.Or(a.batch, 2)
+	shape := []int64{int64(n), int64(a.Channels), int64(a.Size), int64(a.Size)}
+	in := a.feed(n, randomPixels(onnx.Float32, shape).([]float32))
+	return &trial{in: in[0], out: []session.Tensor{{Name: a.out.Name, Shape: append([]int64{int64(n)}, a.shape[1:]...)}}, single: a.batch == 0}
+}
+
 // prepare brings an image to the input's size, and to gray where the model is gray.
 func (a *foreignModel) prepare(im preprocess.Image) preprocess.Image {
 	im = a.Cut(im)

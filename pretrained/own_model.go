@@ -20,11 +20,12 @@ var ownTap = regexp.MustCompile(`^((cls|mean)(_[0-9]+)?|pool|dist|proj)$`)
 // ownModel is the adapter of files that graft exported.
 type ownModel struct {
 	preprocess.Spec
+	file  *File
 	infos []tapInfo
 }
 
 func newOwn(f *File) (*ownModel, error) {
-	o := &ownModel{Spec: f.Meta.Spec}
+	o := &ownModel{Spec: f.Meta.Spec, file: f}
 	if err := o.Check(); err != nil {
 		return nil, fmt.Errorf("metadata graft.mean, graft.std and graft.interpolation: %w", err)
 	}
@@ -43,6 +44,8 @@ func newOwn(f *File) (*ownModel, error) {
 func (o *ownModel) taps() []tapInfo          { return o.infos }
 func (o *ownModel) output(tap string) string { return tap }
 func (o *ownModel) spec() preprocess.Spec    { return o.Spec }
+
+func (o *ownModel) trial(outputs []string) *trial { return o.file.trial(outputs) }
 
 func (o *ownModel) prepare(im preprocess.Image) preprocess.Image { return o.Cut(im) }
 
