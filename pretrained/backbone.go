@@ -32,6 +32,8 @@ type Options struct {
 	Foreign *preprocess.Spec
 	// Taps, in the words of package taps, are the features that will be asked for: what
 	// only others need is then not computed. Nil means all, words that say nothing the first.
+	// Cuts, tokens_8 or tensor:NAME, are there only if they are named: with nothing else
+	// named, the network runs no further than to the last of them.
 	Taps []string
 }
 
@@ -39,22 +41,22 @@ type Options struct {
 type adapter interface {
 	// taps lists the features on offer, in the file's order.
 	taps() []tapInfo
-	// output is the model's name of what the tap is made of.
-	output(tap string) string
+	// blank is the input of a batch of black images, and their number.
+	blank() (in []session.Tensor, images int)
 	// prepare brings an image to what run accepts.
 	prepare(im preprocess.Image) preprocess.Image
 	// run feeds images of one shape, and fills out[t] with [len(batch), dim]. It
 	// may be called by several goroutines, each with its own scratch.
 	run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error
 	spec() preprocess.Spec
-	// trial is what providers are compared on, of the outputs.
-	trial(outputs []string) *trial
 }
 
 // tapInfo is one kind of feature that a backbone gives.
 type tapInfo struct {
-	name string
-	dim  int
+	name   string
+	dim    int
+	tensor string // of the model, that it is made of
+	shape  []int  // of an image's part of it, where the tap is that as it is; else nil
 }
 
 // scratch is what a run needs, kept for the next one.
@@ -95,9 +97,11 @@ func (f *File) Open(ctx context.Context, o Options) (*Backbone, error) {
 	}
 	o.Runtime.Outputs = nil
 	for _, t := range b.open {
-		o.Runtime.Outputs = append(o.Runtime.Outputs, b.adapter.output(t.name))
+		if !slices.Contains(o.Runtime.Outputs, t.tensor) {
+			o.Runtime.Outputs = append(o.Runtime.Outputs, t.tensor)
+		}
 	}
-	s, err := f.openSession(ctx, o.Runtime, b.adapter.trial(o.Runtime.Outputs))
+	s, err := f.openSession(o.Runtime, b.cuts())
 	if err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}
@@ -116,11 +120,17 @@ func (b *Backbone) serve(s session.Session) {
 // describe makes all of a backbone but its session.
 func describe(ctx context.Context, f *File, o Options) (*Backbone, error) {
 	b := &Backbone{file: f}
+	words := taps.Split(o.Taps)
+	features := len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return !taps.Cut(w) })
 	var err error
-	if b.adapter, err = newAdapter(ctx, f, o); err != nil {
+	if b.adapter, err = newAdapter(ctx, f, o, features); err != nil {
 		return nil, fmt.Errorf("backbone %s: %w", f.Path, err)
 	}
-	b.open = b.adapter.taps()
+	cuts, err := b.findCuts(ctx, wantedCuts(o.Taps), o.Runtime.Threads)
+	if err != nil {
+		return nil, fmt.Errorf("backbone %s: %w", f.Path, err)
+	}
+	b.open = append(b.adapter.taps(), cuts...)
 	if len(b.open) == 0 {
 		return nil, fmt.Errorf("backbone %s: no output holds features", f.Path)
 	}
@@ -138,11 +148,20 @@ func describe(ctx context.Context, f *File, o Options) (*Backbone, error) {
 // ErrDescribed is of settings that would have no effect.
 var ErrDescribed = errors.New("exported by graft and describes itself; leave out the settings for foreign models")
 
-// newAdapter tells graft's own files from foreign ones.
-func newAdapter(ctx context.Context, f *File, o Options) (adapter, error) {
+// newAdapter tells graft's own files from foreign ones. Without features nothing but
+// cuts is asked for.
+func newAdapter(ctx context.Context, f *File, o Options, features bool) (adapter, error) {
 	switch {
+	case !f.Own() && !features:
+		return newForeignInput(f.Header, o.Foreign)
 	case !f.Own():
-		return newForeign(f.Header, o.Foreign, func(a *foreignModel) ([]int64, error) { return probeShape(ctx, f.Path, a, o.Runtime.Threads) })
+		return newForeign(f.Header, o.Foreign, func(a *foreignModel) ([]int64, error) {
+			shapes, err := probeShapes(ctx, f.Path, a, []string{a.out.Name}, o.Runtime.Threads)
+			if err != nil {
+				return nil, err
+			}
+			return shapes[0], nil
+		})
 	case o.Foreign != nil:
 		return nil, ErrDescribed
 	}
@@ -179,7 +198,8 @@ func (b *Backbone) Streams() int { return b.session.Streams() }
 func (b *Backbone) RuntimeVersion() string { return b.session.RuntimeVersion() }
 
 // Taps lists the features that Options.Taps chose, in the file's order: for
-// graft's own files from cls, mean, cls_1 … mean_L, and "features" for foreign ones.
+// graft's own files from cls, mean, cls_1 … mean_L, and "features" for foreign ones;
+// then cuts.
 func (b *Backbone) Taps() []string {
 	var names []string
 	for _, t := range b.open {
@@ -189,13 +209,22 @@ func (b *Backbone) Taps() []string {
 }
 
 // Dim is the length of one row of the tap, and 0 for an unknown tap.
-func (b *Backbone) Dim(tap string) int {
+func (b *Backbone) Dim(tap string) int { return b.tap(tap).dim }
+
+// Shape is that of one row of a cut, such as [T,D], and nil of taps that are vectors.
+func (b *Backbone) Shape(tap string) []int { return b.tap(tap).shape }
+
+// Tensor is the model's name of what a tap is made of.
+func (b *Backbone) Tensor(tap string) string { return b.tap(tap).tensor }
+
+// tap is the zero value where there is none of that name.
+func (b *Backbone) tap(name string) tapInfo {
 	for _, t := range b.open {
-		if t.name == tap {
-			return t.dim
+		if t.name == name {
+			return t
 		}
 	}
-	return 0
+	return tapInfo{}
 }
 
 // Prepare does the part of preprocessing that needs no session, so that it can

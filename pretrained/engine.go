@@ -1,7 +1,6 @@
 package pretrained
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -9,7 +8,6 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/session"
-	"graft/pretrained/blocks"
 )
 
 // This file alone knows what makes sessions.
@@ -26,91 +24,69 @@ func local() session.Provider {
 	return session.CPU
 }
 
-// starter starts a session on the provider that is named.
-type starter func(o session.Options) (session.Session, error)
-
 // OpenModel starts a session on a model that onnx.Open read, and that may have been
 // changed since, or that was built in memory. A file's weights are taken from
 // there; it must stay as it is, and the model open, until the session is closed.
 func OpenModel(m *onnx.Model, o session.Options) (session.Session, error) {
-	s, _, err := choose(o, fromModel(m, func(*onnx.Model) error { return nil }))
-	return s, err
+	return openModel(m, o, func(*onnx.Model) error { return nil })
 }
 
-// fromModel starts sessions on a model that is prepared for ONNX Runtime, where that is there.
-func fromModel(m *onnx.Model, prepare func(*onnx.Model) error) starter {
-	prepared := false
-	return func(o session.Options) (session.Session, error) {
-		if o.Provider == session.Go {
-			return gosession.Open(m, o)
+// openModel is OpenModel of a model that is prepared for ONNX Runtime, where that is there.
+func openModel(m *onnx.Model, o session.Options, prepare func(*onnx.Model) error) (session.Session, error) {
+	native := func(o session.Options) (session.Session, error) {
+		err := Native()
+		if err == nil {
+			err = prepare(m)
 		}
-		if err := Native(); err != nil {
+		if err != nil {
 			return nil, err
-		}
-		if !prepared {
-			if err := prepare(m); err != nil {
-				return nil, err
-			}
-			prepared = true
 		}
 		return ort.OpenModel(m, o)
 	}
+	return choose(o, native, func(o session.Options) (session.Session, error) { return gosession.Open(m, o) })
 }
 
-// fromFile starts sessions on a file as it is.
-func fromFile(f *File) starter {
-	return func(o session.Options) (session.Session, error) {
-		if o.Provider == session.Go {
+// choose has a session made by ONNX Runtime or by graft's own engine, as the provider's
+// name says. Auto takes the latter where ONNX Runtime does not run the model.
+func choose(o session.Options, native, own func(session.Options) (session.Session, error)) (session.Session, error) {
+	p, err := session.ParseProvider(string(o.Provider))
+	if p == session.Go || err != nil {
+		return own(o)
+	}
+	s, err := native(o)
+	switch {
+	case err == nil:
+		return s, nil
+	case p != session.Auto && Native() != nil:
+		return nil, fmt.Errorf("provider %s: %w; --provider %s needs no library", p, err, session.Go)
+	case p != session.Auto:
+		return nil, err
+	}
+	o.Provider, o.Device = session.Go, 0
+	s, ownErr := own(o)
+	if ownErr != nil {
+		return nil, errors.Join(err, ownErr)
+	}
+	if o.Note != nil {
+		o.Note(fmt.Sprintf("provider auto is %s, graft's own engine: %v", session.Go, err))
+	}
+	return second{s, err}, nil
+}
+
+// second is a session that Auto took after ONNX Runtime failed.
+type second struct {
+	session.Session
+	first error
+}
+
+func (s second) PassedOver() []error { return []error{s.first} }
+
+// openFile starts a session on the file as it is.
+func openFile(f *File, o session.Options) (session.Session, error) {
+	return choose(o, func(o session.Options) (session.Session, error) { return ort.Open(f.Path, f.Header, o) },
+		func(o session.Options) (session.Session, error) {
 			return withModel(f.Path, func(m *onnx.Model) (session.Session, error) { return gosession.Open(m, o) })
-		}
-		return ort.Open(f.Path, f.Header, o)
-	}
-}
-
-// choose starts a session on the first provider that o allows and that start takes; passed
-// says why it did not take those before it.
-func choose(o session.Options, start starter) (s session.Session, passed []error, err error) {
-	if o, err = o.Check(); err != nil {
-		return nil, nil, err
-	}
-	candidates := o.Candidates()
-	for _, c := range candidates {
-		s, err := start(c)
-		if err == nil {
-			if n := len(passed); n > 0 && c.Provider == session.Go && o.Note != nil {
-				o.Note(fmt.Sprintf("provider auto is %s, graft's own engine: %v", c.Provider, passed[n-1]))
-			}
-			return s, passed, nil
-		}
-		passed = append(passed, err)
-	}
-	if len(candidates) > 1 { // what accelerators lack says nothing of the model
-		return nil, nil, errors.Join(passed[len(passed)-2:]...)
-	}
-	if o.Provider != session.Go && Native() != nil {
-		return nil, nil, fmt.Errorf("provider %s: %w; --provider %s needs no library", o.Provider, passed[0], session.Go)
-	}
-	return nil, nil, passed[0]
-}
-
-// checkEngine compares graft's own engine with the plainest loops, up to the end of the first
-// block where the network has such.
-func (f *File) checkEngine(ctx context.Context, c *comparison, t *trial) error {
-	m, err := onnx.Open(f.Path)
-	if err != nil {
-		return err
-	}
-	in, outputs := t.first(), c.Outputs
-	shape := make([]int, len(in.Shape))
-	for i, d := range in.Shape {
-		shape[i] = int(d)
-	}
-	if cuts, err := blocks.Find(m, shape); err == nil {
-		outputs = []string{cuts[1].Tensor}
-	}
-	c.Reference = "plain loops in float64"
-	c.Distance, c.At, err = gosession.Check(ctx, m, in, outputs)
-	return errors.Join(err, m.Close())
+		})
 }
 
 // withModel starts a session on the model at path, which is closed with the session.

@@ -31,14 +31,42 @@ type foreignModel struct {
 	out    onnx.Value
 	batch  int // the file's fixed batch size, 0 when any will do
 	shape  []int64
-	tokens int // rows to pool per image: T, or H·W
-	dim    int
+	tokens int             // rows to pool per image: T, or H·W
+	dim    int             // 0 where only cuts are asked for
 	lut    [3][256]float32 // normalised value of each pixel value
 }
 
 // newForeign checks that the model and its description fit. Where the file does
 // not say how large the output is, probe finds out.
 func newForeign(m *onnx.Model, f *preprocess.Spec, probe func(*foreignModel) ([]int64, error)) (*foreignModel, error) {
+	a, err := foreignInput(m, f)
+	if err == nil {
+		err = a.findOutput(m.Outputs)
+	}
+	if err == nil {
+		err = a.Check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a, a.settle(probe)
+}
+
+// newForeignInput is newForeign of a model of which only cuts are asked for: what it
+// gives at its end need be no features.
+func newForeignInput(m *onnx.Model, f *preprocess.Spec) (*foreignModel, error) {
+	if f != nil && (f.Output != "" || f.Pool != "") {
+		return nil, errors.New("output and pooling (--output, --pool) say what the tap features is, which is not asked for")
+	}
+	a, err := foreignInput(m, f)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.Check()
+}
+
+// foreignInput settles what comes before the network.
+func foreignInput(m *onnx.Model, f *preprocess.Spec) (*foreignModel, error) {
 	if f == nil {
 		return nil, errors.New("not exported by graft; describe it: input size, mean and std, and output and pooling where they are not plain")
 	}
@@ -47,14 +75,8 @@ func newForeign(m *onnx.Model, f *preprocess.Spec, probe func(*foreignModel) ([]
 	if err := a.findInput(m.Inputs); err != nil {
 		return nil, err
 	}
-	if err := a.findOutput(m.Outputs); err != nil {
-		return nil, err
-	}
-	if err := a.Check(); err != nil {
-		return nil, err
-	}
 	a.fillTable()
-	return a, a.settle(probe)
+	return a, nil
 }
 
 // fillTable computes the normalised value of every pixel value.
@@ -161,18 +183,19 @@ func listValues(values []onnx.Value) string {
 	return strings.Join(out, "; ")
 }
 
-func (a *foreignModel) taps() []tapInfo { return []tapInfo{{FeaturesTap, a.dim}} }
+func (a *foreignModel) taps() []tapInfo {
+	if a.dim == 0 {
+		return nil
+	}
+	return []tapInfo{{name: FeaturesTap, dim: a.dim, tensor: a.out.Name}}
+}
 
-func (a *foreignModel) output(string) string { return a.out.Name }
+func (a *foreignModel) blank() ([]session.Tensor, int) {
+	n := max(1, a.batch)
+	return a.feed(n, make([]float32, n*a.Channels*a.Size*a.Size)), n
+}
 
 func (a *foreignModel) spec() preprocess.Spec { return a.Spec }
-
-func (a *foreignModel) trial([]string) *trial {
-	n := cmp.Or(a.batch, 2)
-	shape := []int64{int64(n), int64(a.Channels), int64(a.Size), int64(a.Size)}
-	in := a.feed(n, randomPixels(onnx.Float32, shape).([]float32))
-	return &trial{in: in[0], out: []session.Tensor{{Name: a.out.Name, Shape: append([]int64{int64(n)}, a.shape[1:]...)}}, single: a.batch == 0}
-}
 
 // prepare brings an image to the input's size, and to gray where the model is gray.
 func (a *foreignModel) prepare(im preprocess.Image) preprocess.Image {
@@ -185,22 +208,26 @@ func (a *foreignModel) prepare(im preprocess.Image) preprocess.Image {
 
 // run feeds the batch in pieces of the file's fixed batch size, the last one
 // filled up with zeros.
-func (a *foreignModel) run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, _ []tapInfo, out [][]float32) error {
+func (a *foreignModel) run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error {
 	if len(out) == 0 {
 		return nil
 	}
 	step := cmp.Or(a.batch, len(batch))
+	piece := make([][]float32, len(out))
 	for lo := 0; lo < len(batch); lo += step {
 		hi := min(lo+step, len(batch))
-		if err := a.runPiece(ctx, s, buffers, batch[lo:hi], step, out[0][lo*a.dim:hi*a.dim]); err != nil {
+		for t, info := range taps {
+			piece[t] = out[t][lo*info.dim : hi*info.dim]
+		}
+		if err := a.runPiece(ctx, s, buffers, batch[lo:hi], step, taps, piece); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// runPiece runs up to n images and fills dst, [len(batch), dim].
-func (a *foreignModel) runPiece(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, n int, dst []float32) error {
+// runPiece runs up to n images and fills dst[t], [len(batch), dim].
+func (a *foreignModel) runPiece(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, n int, taps []tapInfo, dst [][]float32) error {
 	size := a.Channels * a.Size * a.Size
 	buffers.in = slices.Grow(buffers.in[:0], n*size)[:n*size]
 	clear(buffers.in[len(batch)*size:])
@@ -210,15 +237,50 @@ func (a *foreignModel) runPiece(ctx context.Context, s session.Session, buffers 
 		}
 		a.normalize(buffers.in[i*size:(i+1)*size], im)
 	}
-	buffers.raw = slices.Grow(buffers.raw[:0], n*a.tokens*a.dim)[:n*a.tokens*a.dim]
-	shape := append([]int64{int64(n)}, a.shape[1:]...)
-	if err := s.Run(ctx, a.feed(n, buffers.in), []session.Tensor{{Name: a.out.Name, Shape: shape, Data: buffers.raw}}); err != nil {
+	outs := a.outputs(buffers, n, taps)
+	if err := s.Run(ctx, a.feed(n, buffers.in), outs); err != nil {
 		return err
 	}
-	for i := range batch {
-		a.pool(dst[i*a.dim:(i+1)*a.dim], buffers.raw[i*a.tokens*a.dim:(i+1)*a.tokens*a.dim])
+	for t, info := range taps {
+		raw := outs[t].Data.([]float32)
+		if info.shape != nil {
+			copy(dst[t], raw)
+			continue
+		}
+		for i := range batch {
+			a.pool(dst[t][i*a.dim:(i+1)*a.dim], raw[i*a.tokens*a.dim:(i+1)*a.tokens*a.dim])
+		}
 	}
 	return nil
+}
+
+// outputs are the model's of n images, in buffers.
+func (a *foreignModel) outputs(buffers *scratch, n int, taps []tapInfo) []session.Tensor {
+	total := 0
+	outs := make([]session.Tensor, len(taps))
+	for t, info := range taps {
+		outs[t] = session.Tensor{Name: info.tensor, Shape: info.outputShape(int64(n))}
+		if info.shape == nil {
+			outs[t].Shape = append(outs[t].Shape[:1], a.shape[1:]...)
+		}
+		total += values(outs[t].Shape)
+	}
+	buffers.raw = slices.Grow(buffers.raw[:0], total)[:total]
+	rest := buffers.raw
+	for t := range outs {
+		size := values(outs[t].Shape)
+		outs[t].Data, rest = rest[:size:size], rest[size:]
+	}
+	return outs
+}
+
+// values is the number of a shape's.
+func values(shape []int64) int {
+	n := 1
+	for _, d := range shape {
+		n *= int(d)
+	}
+	return n
 }
 
 // feed is the model's input of n images.

@@ -1,9 +1,11 @@
 package pretrained
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"graft/onnx"
 	"graft/onnx/session"
@@ -20,12 +22,11 @@ var ownTap = regexp.MustCompile(`^((cls|mean)(_[0-9]+)?|pool|dist|proj)$`)
 // ownModel is the adapter of files that graft exported.
 type ownModel struct {
 	preprocess.Spec
-	file  *File
 	infos []tapInfo
 }
 
 func newOwn(f *File) (*ownModel, error) {
-	o := &ownModel{Spec: f.Meta.Spec, file: f}
+	o := &ownModel{Spec: f.Meta.Spec}
 	if err := o.Check(); err != nil {
 		return nil, fmt.Errorf("metadata graft.mean, graft.std and graft.interpolation: %w", err)
 	}
@@ -36,16 +37,18 @@ func newOwn(f *File) (*ownModel, error) {
 		if v.Type != onnx.Float32 || len(v.Dims) != 2 || v.Dims[1].Value < 1 {
 			return nil, fmt.Errorf("output %v: wanted float32 [N,D] with a fixed D", v)
 		}
-		o.infos = append(o.infos, tapInfo{v.Name, int(v.Dims[1].Value)})
+		o.infos = append(o.infos, tapInfo{name: v.Name, dim: int(v.Dims[1].Value), tensor: v.Name})
 	}
 	return o, nil
 }
 
-func (o *ownModel) taps() []tapInfo          { return o.infos }
-func (o *ownModel) output(tap string) string { return tap }
-func (o *ownModel) spec() preprocess.Spec    { return o.Spec }
+func (o *ownModel) taps() []tapInfo       { return slices.Clone(o.infos) }
+func (o *ownModel) spec() preprocess.Spec { return o.Spec }
 
-func (o *ownModel) trial(outputs []string) *trial { return o.file.trial(outputs) }
+func (o *ownModel) blank() ([]session.Tensor, int) {
+	h, w := o.Size, cmp.Or(o.Width, o.Size)
+	return []session.Tensor{{Name: ownInput, Shape: []int64{1, 3, int64(h), int64(w)}, Data: make([]uint8, 3*h*w)}}, 1
+}
 
 func (o *ownModel) prepare(im preprocess.Image) preprocess.Image { return o.Cut(im) }
 
@@ -60,7 +63,7 @@ func (o *ownModel) run(ctx context.Context, s session.Session, buffers *scratch,
 	in := []session.Tensor{{Name: ownInput, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: buffers.pixels}}
 	outs := make([]session.Tensor, len(taps))
 	for t, info := range taps {
-		outs[t] = session.Tensor{Name: info.name, Shape: []int64{n, int64(info.dim)}, Data: out[t]}
+		outs[t] = session.Tensor{Name: info.tensor, Shape: info.outputShape(n), Data: out[t]}
 	}
 	return s.Run(ctx, in, outs)
 }

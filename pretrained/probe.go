@@ -4,37 +4,58 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"graft/onnx"
 	"graft/onnx/session"
 )
 
-// probeName is the output that probeShape adds to its copy of a model.
+// probeName begins the names of what probeShapes adds to its copy of a model.
 const probeName = "graft_probed_shape"
 
-// probeShape finds the shape of a foreign model's output by running one batch of
-// black pixels through a copy of the model that returns the shape. Exporters
-// often leave all but the rank open.
-func probeShape(ctx context.Context, path string, f *foreignModel, threads int) (shape []int64, err error) {
+// maxRank is the most dimensions of a tensor that probeShapes sees.
+const maxRank = 8
+
+// probeShapes finds the shapes of tensors of a model, its outputs or others, by running one
+// batch of black pixels through a copy of the model that ends there and returns them.
+// Exporters often leave all but the rank open, and of inner tensors that too.
+func probeShapes(ctx context.Context, path string, a adapter, tensors []string, threads int) (shapes [][]int64, err error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
+	// A shape of unknown length, made as long as the longest by zeros behind it.
 	b := onnx.NewBuilder(m)
-	b.Output(probeName, b.Op("Shape", probeName+"_node", []string{f.out.Name}), onnx.Int64, onnx.Dim{Value: int64(len(f.out.Dims))})
+	m.Outputs = nil
+	zeros, first, last := b.Int64s(probeName+"_zeros", make([]int64, maxRank)...), b.Int64s(probeName+"_first", 0), b.Int64s(probeName+"_last", maxRank)
+	var outs []session.Tensor
+	for _, t := range tensors {
+		s := b.Op("Concat", probeName+"_long", []string{b.Op("Shape", probeName+"_node", []string{t}), zeros}, onnx.Attr{Name: "axis", Value: 0})
+		s = b.Op("Slice", probeName, []string{s, first, last})
+		b.Output(s, s, onnx.Int64, onnx.Dim{Value: maxRank})
+		outs = append(outs, session.Tensor{Name: s, Shape: []int64{maxRank}, Data: make([]int64, maxRank)})
+	}
+	m.Prune()
 	// On the CPU: other providers leave Shape to it anyway.
-	s, err := OpenModel(m, session.Options{Provider: local(), Threads: threads, Outputs: []string{probeName}})
+	s, err := OpenModel(m, session.Options{Provider: local(), Threads: threads, Outputs: session.Names(m.Outputs)})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	n := max(1, f.batch)
-	shape = make([]int64, len(f.out.Dims))
-	in := f.feed(n, make([]float32, n*f.Channels*f.Size*f.Size))
-	err = s.Run(ctx, in, []session.Tensor{{Name: probeName, Shape: []int64{int64(len(shape))}, Data: shape}})
-	if err == nil && shape[0] != int64(n) {
-		err = fmt.Errorf("%d images gave %v; the first number must be that of the images", n, shape)
+	in, n := a.blank()
+	if err := s.Run(ctx, in, outs); err != nil {
+		return nil, err
 	}
-	return shape, err
+	for i, o := range outs {
+		shape := o.Data.([]int64)
+		if end := slices.Index(shape, 0); end >= 0 {
+			shape = shape[:end]
+		}
+		if len(shape) == 0 || shape[0] != int64(n) {
+			return nil, fmt.Errorf("%s: %d images gave %v; the first number must be that of the images", tensors[i], n, shape)
+		}
+		shapes = append(shapes, shape)
+	}
+	return shapes, nil
 }

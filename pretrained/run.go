@@ -42,7 +42,7 @@ func (b *Backbone) checkRun(batch []preprocess.Image, taps []string, out [][]flo
 	}
 	infos := make([]tapInfo, len(taps))
 	for t, name := range taps {
-		infos[t] = tapInfo{name, b.Dim(name)}
+		infos[t] = b.tap(name)
 		if want := len(batch) * infos[t].dim; infos[t].dim == 0 || len(out[t]) != want {
 			return nil, fmt.Errorf("backbone %s, tap %q: output holds %d values, wanted %d images of %d", b.file.Path, name, len(out[t]), len(batch), infos[t].dim)
 		}

@@ -2,6 +2,7 @@ package taps_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -61,5 +62,42 @@ func TestUsual(t *testing.T) {
 		if got := strings.Join(c.usual(strings.Fields(c.known)), " "); got != c.want {
 			t.Errorf("of %s: %s, want %s", c.known, got, c.want)
 		}
+	}
+}
+
+// Cuts are named, whatever else is known.
+func TestCuts(t *testing.T) {
+	known := []string{"cls", "tokens_8", taps.Tensor("/a/b")}
+	for words, want := range map[string]string{
+		"all": "cls", "": "cls", "tokens_8,all": "tokens_8 cls", "tensor:/a/b": taps.Tensor("/a/b"), taps.Tensor("/a/b"): taps.Tensor("/a/b"),
+	} {
+		for _, usual := range []func([]string) []string{taps.All, taps.First, taps.Deep, taps.Last} {
+			if got, err := taps.Resolve("m.onnx", known, []string{words}, usual); err != nil || strings.Join(got, " ") != want {
+				t.Errorf("%q: %v, %v; want %s", words, got, err, want)
+			}
+		}
+	}
+	if got, err := taps.Resolve("m.onnx", known[1:], nil, taps.First); err == nil || !strings.Contains(err.Error(), "have to be named") {
+		t.Errorf("cuts alone, and none named: %v, %v", got, err)
+	}
+	for tap, want := range map[string]int{"tokens_0": 0, "tokens_12": 12, "tokens_": -1, "tokens_-1": -1, "tokens_08": -1, "cls_8": -1} {
+		if k, ok := taps.Block(tap); ok != (want >= 0) || ok && k != want {
+			t.Errorf("%s: block %d, %v", tap, k, ok)
+		}
+	}
+}
+
+// Names of tensors become names of folders, each its own.
+func TestTensor(t *testing.T) {
+	if got := taps.Tensor("blocks.0.fc1"); got != "tensor-blocks-0-fc1-a9fab4c9" {
+		t.Errorf("%s", got)
+	}
+	safe, seen := regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$`), map[string]bool{}
+	for _, name := range []string{"a/b", "a.b", "", "/", "äöü", strings.Repeat("layer/", 100), strings.Repeat("Layer/", 100)} {
+		got := taps.Tensor(name)
+		if !safe.MatchString(got) || seen[got] || !taps.Cut(got) {
+			t.Errorf("%q became %q", name, got)
+		}
+		seen[got] = true
 	}
 }
