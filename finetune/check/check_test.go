@@ -40,6 +40,8 @@ func (d *drawn) Provider() session.Provider                   { return session.C
 func (d *drawn) RuntimeVersion() string                       { return "1" }
 func (d *drawn) Taps() []string                               { return []string{"cls"} }
 func (d *drawn) Dim(string) int                               { return d.dim }
+func (d *drawn) Shape(string) []int                           { return nil }
+func (d *drawn) Tensor(string) string                         { return "" }
 func (d *drawn) Streams() int                                 { return 1 }
 func (d *drawn) DefaultBatch() int                            { return 8 }
 func (d *drawn) Prepare(im preprocess.Image) preprocess.Image { return im }

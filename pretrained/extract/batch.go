@@ -3,6 +3,8 @@ package extract
 import (
 	"context"
 
+	"graft/preprocess"
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
 
@@ -28,7 +30,7 @@ func (p *pipeline) decode(ctx context.Context, tasks <-chan task) {
 	}
 }
 
-// decodeOne reads an image, prepares it, and mirrors what the network would see.
+// decodeOne reads an image, prepares it, and makes the views of what the network would see.
 func (p *pipeline) decodeOne(ctx context.Context, s *slot, index int) {
 	im, err := p.c.Data.Image(ctx, index)
 	if err != nil {
@@ -36,61 +38,69 @@ func (p *pipeline) decodeOne(ctx context.Context, s *slot, index int) {
 		return
 	}
 	s.content = p.c.Data.Content(index, im)
-	s.image = p.c.Backbone.Prepare(im)
-	if p.c.Flip {
-		s.mirror = s.image.Mirror()
+	s.views, s.err = p.c.views(p.c.Backbone.Prepare(im), index)
+}
+
+// views are the image as it is, mirrored where Flip says so, and, of the train split,
+// changed at random.
+func (c *Config) views(im preprocess.Image, index int) ([]preprocess.Image, error) {
+	views := []preprocess.Image{im}
+	if c.Flip {
+		views = append(views, im.Mirror())
 	}
+	if c.Data.Samples[index].Split != dataset.Train {
+		return views, nil
+	}
+	for v := len(views); v < c.Views.Count; v++ {
+		changed, err := c.Views.Augment.Image(im, c.Views.Seed, v, index)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, changed)
+	}
+	return views, nil
 }
 
 // buffers are the outputs of the batches between inference and disk: a fixed
 // number, lent and taken back, so that nothing is allocated per batch.
 type buffers struct {
 	taps []store.Tap
-	flip bool
-	free chan [2][][]float32
+	free chan [][][]float32 // by view and tap
 }
 
-func newBuffers(taps []store.Tap, rows int, flip bool, n int) *buffers {
-	f := &buffers{taps: taps, flip: flip, free: make(chan [2][][]float32, n)}
+func newBuffers(taps []store.Tap, rows, views, n int) *buffers {
+	f := &buffers{taps: taps, free: make(chan [][][]float32, n)}
 	for range n {
-		f.free <- [2][][]float32{f.make(rows, true), f.make(rows, flip)}
+		set := make([][][]float32, views)
+		for v := range set {
+			for _, t := range taps {
+				set[v] = append(set[v], make([]float32, rows*t.Dim))
+			}
+		}
+		f.free <- set
 	}
 	return f
-}
-
-func (f *buffers) make(rows int, want bool) [][]float32 {
-	if !want {
-		return nil
-	}
-	var out [][]float32
-	for _, t := range f.taps {
-		out = append(out, make([]float32, rows*t.Dim))
-	}
-	return out
 }
 
 // lend gives b outputs for all of its images.
 func (f *buffers) lend(ctx context.Context, b *batch) error {
 	select {
-	case pair := <-f.free:
-		b.feats, b.flips = pair[0], pair[1]
+	case b.feats = <-f.free:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// cut sets the outputs' lengths to what b's rows need, in place.
-func (f *buffers) cut(b *batch) {
-	for _, bufs := range [][][]float32{b.feats, b.flips} {
-		for t := range bufs {
-			bufs[t] = bufs[t][:len(b.rows)*f.taps[t].Dim]
-		}
+// cut sets the lengths of a view's outputs to what so many rows need, in place.
+func (f *buffers) cut(view [][]float32, rows int) {
+	for t := range view {
+		view[t] = view[t][:rows*f.taps[t].Dim]
 	}
 }
 
 // take gives b's outputs back.
 func (f *buffers) take(b *batch) {
-	f.free <- [2][][]float32{b.feats, b.flips}
-	b.feats, b.flips = nil, nil
+	f.free <- b.feats
+	b.feats = nil
 }

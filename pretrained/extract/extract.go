@@ -8,6 +8,7 @@
 package extract
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"graft/onnx/session"
 	"graft/preprocess"
+	"graft/preprocess/augment"
 	"graft/preprocess/dataset"
 	"graft/preprocess/duplicate"
 	"graft/pretrained/store"
@@ -26,6 +28,10 @@ import (
 // 192 are 40 MB in 26 files: large enough to be read fast, small enough that little
 // work is lost.
 const DefaultShardRows = 2048
+
+// ViewAugment changes images for further views where nothing else is asked for: mirrored or
+// not, turned by up to 12°, 15% larger or smaller, shifted by 6%, with up to 30% more or less contrast.
+var ViewAugment = augment.Pipeline{HFlip: 0.5, Shift: 0.06, Rotate: 12, Scale: 0.15, Contrast: 0.3}
 
 // Backbone is what extraction needs of a *pretrained.Backbone.
 type Backbone interface {
@@ -38,6 +44,10 @@ type Backbone interface {
 	RuntimeVersion() string
 	Taps() []string
 	Dim(tap string) int
+	// Shape is that of a row of a tap that is no vector, else nil, and Tensor what
+	// such a tap is of the model.
+	Shape(tap string) []int
+	Tensor(tap string) string
 	Prepare(im preprocess.Image) preprocess.Image
 	// Streams is how many calls of Run are worth making at once.
 	Streams() int
@@ -48,18 +58,23 @@ type Backbone interface {
 
 // Config says what to extract and where to.
 type Config struct {
-	Data      *dataset.Dataset
-	Backbone  Backbone
-	Out       string   // the store's folder
-	Taps      []string // in the words of package taps; none: the first
-	Splits    []string // none: all
-	Flip      bool     // also the features of the mirrored images
-	Batch     int      // images per inference, 0: Backbone.DefaultBatch; a store that was begun keeps its own
-	AutoBatch bool     // take what a short measurement finds fastest instead of Batch
-	KeepBatch bool     // refuse a store that was begun with another Batch
-	ShardRows int      // samples per shard
-	Limit     int      // samples per split, 0: all
-	DType     string   // float32 (also "") or float16
+	Data     *dataset.Dataset
+	Backbone Backbone
+	Out      string // the store's folder
+	// Taps are in the words of package taps; none: the first. Cuts such as tokens_8 have to
+	// be among pretrained.Options.Taps too.
+	Taps   []string
+	Splits []string // none: all
+	Flip   bool     // also the features of the mirrored images
+	// Views asks for features of changed images of the train split; a Count of 0, or of
+	// no more than the image and, with Flip, its mirror image, for none.
+	Views     store.Views
+	Batch     int    // images per inference, 0: Backbone.DefaultBatch; a store that was begun keeps its own
+	AutoBatch bool   // take what a short measurement finds fastest instead of Batch
+	KeepBatch bool   // refuse a store that was begun with another Batch
+	ShardRows int    // samples per shard
+	Limit     int    // samples per split, 0: all
+	DType     string // float32 or float16; "": float16 of cuts, float32 of the others
 	// Part is this process's share of the shards; the zero Part makes them all.
 	Part store.Part
 	// SkipBad leaves out every image that cannot be had, whatever the dataset.
@@ -70,6 +85,8 @@ type Config struct {
 	// Checked, which may be nil, is told how many files of the shards that are
 	// there from an earlier run have been compared with their hashes.
 	Checked func(done, total int64)
+	// Note, which may be nil, is told how much a store with cuts or Views will take on disk.
+	Note func(sentence string)
 
 	streams int // calls of Backbone.Run at once
 }
@@ -128,7 +145,7 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summa
 		manifest.Batch = c.Batch
 		start = time.Now() // measuring is not part of the rate
 	}
-	w, err := store.OpenWriter(ctx, c.Out, manifest, store.WriterOptions{Part: c.Part, KeepBatch: c.KeepBatch}, c.Checked)
+	w, err := c.openWriter(ctx, manifest, indices)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -168,6 +185,9 @@ func (c *Config) plan(ctx context.Context) ([]int, store.Manifest, error) {
 	if len(indices) == 0 {
 		return nil, store.Manifest{}, fmt.Errorf("extract: %s has no images in the chosen splits", c.Data.Path)
 	}
+	if c.Views.Count > 0 && c.trainOf(indices) == 0 {
+		return nil, store.Manifest{}, fmt.Errorf("extract: views are of the %s split, of which %s has no images in the chosen splits", dataset.Train, c.Data.Path)
+	}
 	fingerprint, err := c.Data.Fingerprint(ctx)
 	if err != nil {
 		return nil, store.Manifest{}, err
@@ -182,10 +202,23 @@ func (c *Config) plan(ctx context.Context) ([]int, store.Manifest, error) {
 			Name: c.Data.Name(), Fingerprint: fingerprint,
 			Classes: c.Data.Classes, Splits: c.splits(), Limit: c.Limit, GroupBy: c.Data.GroupBy,
 		},
-		Flip: c.Flip, DType: store.DType(c.DType), Batch: c.Batch, ShardRows: c.ShardRows, Samples: len(indices),
+		Flip: c.Flip, DType: store.DType(cmp.Or(c.DType, string(store.Float32))), Batch: c.Batch, ShardRows: c.ShardRows, Samples: len(indices),
 	}
-	for _, t := range names {
-		m.Taps = append(m.Taps, store.Tap{Name: t, Dim: c.Backbone.Dim(t)})
+	for _, name := range names {
+		t := store.Tap{Name: name, Dim: c.Backbone.Dim(name)}
+		if taps.Cut(name) {
+			t.Shape, t.Tensor = c.Backbone.Shape(name), c.Backbone.Tensor(name)
+			if len(t.Shape) < 2 {
+				t.Shape = nil
+			}
+			if c.DType == "" {
+				t.DType = store.Float16
+			}
+		}
+		m.Taps = append(m.Taps, t)
+	}
+	if c.Views.Count > 0 {
+		m.Views = &c.Views
 	}
 	return indices, m, nil
 }
@@ -202,14 +235,22 @@ func (c *Config) defaults() error {
 	if c.ShardRows == 0 {
 		c.ShardRows = DefaultShardRows
 	}
-	if c.DType == "" {
-		c.DType = string(store.Float32)
+	switch fixed := c.fixedViews(); {
+	case c.Views.Count == fixed:
+		c.Views = store.Views{}
+	case c.Views.Count != 0 && c.Views.Count < fixed:
+		return fmt.Errorf("%d views of an image, but the image and its mirror image are %d", c.Views.Count, fixed)
 	}
 	if c.Batch < 1 || c.Batch > store.MaxBatch {
 		return fmt.Errorf("batch of %d images, wanted 1 to %d", c.Batch, store.MaxBatch)
 	}
 	return nil
 }
+
+// fixedViews are those of every image, and viewCount all of an image of the train split.
+func (c *Config) fixedViews() int { return map[bool]int{false: 1, true: 2}[c.Flip] }
+
+func (c *Config) viewCount() int { return max(c.fixedViews(), c.Views.Count) }
 
 // look is the content of an image.
 func (c *Config) look(ctx context.Context, index int) (duplicate.Content, error) {

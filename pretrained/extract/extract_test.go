@@ -36,19 +36,23 @@ type fake struct {
 	slow    func(batch int) time.Duration // beyond delay
 }
 
-func (f *fake) Name() string                                 { return "fake.onnx" }
-func (f *fake) Hash() string                                 { return strings.Repeat("0f", 32) }
-func (f *fake) Source() string                               { return "random:1" }
-func (f *fake) Preprocessing() preprocess.Spec               { return preprocess.Spec{} }
-func (f *fake) Precision() string                            { return "float32" }
-func (f *fake) Provider() session.Provider                   { return session.CPU }
-func (f *fake) Streams() int                                 { return max(1, f.streams) }
-func (f *fake) DefaultBatch() int                            { return 8 }
-func (f *fake) RuntimeVersion() string                       { return "0.0.0" }
-func (f *fake) Dim(tap string) int                           { return map[string]int{"cls": 2, "mean": 3}[tap] }
+func (f *fake) Name() string                   { return "fake.onnx" }
+func (f *fake) Hash() string                   { return strings.Repeat("0f", 32) }
+func (f *fake) Source() string                 { return "random:1" }
+func (f *fake) Preprocessing() preprocess.Spec { return preprocess.Spec{} }
+func (f *fake) Precision() string              { return "float32" }
+func (f *fake) Provider() session.Provider     { return session.CPU }
+func (f *fake) Streams() int                   { return max(1, f.streams) }
+func (f *fake) DefaultBatch() int              { return 8 }
+func (f *fake) RuntimeVersion() string         { return "0.0.0" }
+func (f *fake) Shape(tap string) []int         { return map[string][]int{"tokens_1": {4, 3}}[tap] }
+func (f *fake) Tensor(tap string) string       { return map[string]string{"tokens_1": "inner"}[tap] }
+func (f *fake) Dim(tap string) int {
+	return map[string]int{"cls": 2, "mean": 3, "tokens_1": 12}[tap]
+}
 func (f *fake) Prepare(im preprocess.Image) preprocess.Image { return im }
 
-func (f *fake) Taps() []string { return []string{"cls", "mean"} }
+func (f *fake) Taps() []string { return []string{"cls", "mean", "tokens_1"} }
 
 func (f *fake) Run(ctx context.Context, batch []preprocess.Image, taps []string, out [][]float32) error {
 	n := f.batches.Add(1)

@@ -67,17 +67,17 @@ type batch struct {
 	err          error         // which the writer tells in its turn: of two errors always the first batch's
 	open         atomic.Int64  // slots still to be filled
 
-	rows         []store.Row
-	bad          []store.BadRow
-	lost         []int // those of bad that may only be out of reach
-	feats, flips [][]float32
+	rows  []store.Row
+	bad   []store.BadRow
+	lost  []int         // those of bad that may only be out of reach
+	feats [][][]float32 // by view and tap
 }
 
 // slot is one image of a batch.
 type slot struct {
-	content       duplicate.Content
-	image, mirror preprocess.Image
-	err           error
+	content duplicate.Content
+	views   []preprocess.Image
+	err     error
 }
 
 // run makes every missing shard.
@@ -86,7 +86,7 @@ func (p *pipeline) run(ctx context.Context) error {
 	batches := make(chan *batch, p.c.streams+decodedAhead)
 	tasks := make(chan task)
 	ready := make(chan *batch)
-	free := newBuffers(p.taps, p.c.Batch, p.c.Flip, p.c.underWay())
+	free := newBuffers(p.taps, p.c.Batch, p.c.viewCount(), p.c.underWay())
 	results := make(chan *batch, p.c.underWay())
 	g.Go(func() error {
 		defer close(batches)
@@ -160,24 +160,27 @@ func (p *pipeline) infer(ctx context.Context, ready <-chan *batch, free *buffers
 }
 
 func (p *pipeline) inferOne(ctx context.Context, b *batch, free *buffers) error {
-	images, mirrors, err := p.collect(b)
+	views, err := p.collect(b)
 	if err != nil {
 		return err
 	}
-	free.cut(b)
-	if err := p.c.Backbone.Run(ctx, images, p.names, b.feats); err != nil || !p.c.Flip {
-		return err
+	for v, images := range views {
+		free.cut(b.feats[v], len(images))
+		if err := p.c.Backbone.Run(ctx, images, p.names, b.feats[v]); err != nil {
+			return err
+		}
 	}
-	return p.c.Backbone.Run(ctx, mirrors, p.names, b.flips)
+	return nil
 }
 
-// collect takes the images that decoded, and notes the others as bad or fails on
-// the batch's first.
-func (p *pipeline) collect(b *batch) (images, mirrors []preprocess.Image, err error) {
+// collect takes the images that decoded, by view, and notes the others as bad or fails
+// on the batch's first.
+func (p *pipeline) collect(b *batch) ([][]preprocess.Image, error) {
+	views := make([][]preprocess.Image, p.c.viewCount())
 	for i, s := range b.slots {
 		sample := p.c.Data.Samples[b.indices[i]]
 		if s.err != nil && !p.c.tolerates(s.err) {
-			return nil, nil, s.err
+			return nil, s.err
 		}
 		if s.err != nil {
 			b.bad = append(b.bad, store.BadRow{
@@ -188,13 +191,15 @@ func (p *pipeline) collect(b *batch) (images, mirrors []preprocess.Image, err er
 			}
 			continue
 		}
-		images, mirrors = append(images, s.image), append(mirrors, s.mirror)
+		for v, im := range s.views {
+			views[v] = append(views[v], im)
+		}
 		b.rows = append(b.rows, store.Row{
 			Index: b.indices[i], ID: sample.ID, Split: sample.Split,
 			Label: sample.Label, LabelName: p.c.Data.Classes[sample.Label], Content: s.content,
 		})
 	}
-	return images, mirrors, nil
+	return views, nil
 }
 
 // write appends results to their shards, and commits each shard with its last batch.
@@ -222,7 +227,7 @@ func (p *pipeline) write(ctx context.Context, results <-chan *batch, free *buffe
 			seen = shardTally{}
 		}
 		seen.add(b)
-		if err := shard.Append(b.rows, b.feats, b.flips); err != nil {
+		if err := shard.Append(b.rows, b.feats...); err != nil {
 			return err
 		}
 		for _, bad := range b.bad {

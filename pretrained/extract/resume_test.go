@@ -59,7 +59,8 @@ func sameFiles(t *testing.T, want, got string) {
 func TestStopAndGoOn(t *testing.T) {
 	stop := errors.New("stop")
 	data := faces(t, 30)
-	c := extract.Config{Data: data, Taps: []string{"cls", "mean"}, Batch: 3, ShardRows: 8, Flip: true}
+	c := extract.Config{Data: data, Taps: []string{"cls", "tokens_1"}, Batch: 3, ShardRows: 8, Flip: true,
+		Views: store.Views{Count: 3, Augment: extract.ViewAugment}}
 	run := func(dir string, b *fake) error {
 		c.Out, c.Backbone = dir, b
 		_, err := extract.Run(context.Background(), c, nil)
@@ -71,7 +72,7 @@ func TestStopAndGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := b.batches.Load()
-	for _, at := range []int{1, 4, 8, 5} {
+	for _, at := range []int{1, 11, 8, 5} {
 		b := &fake{fail: func(n int) error {
 			if n == at {
 				return stop
@@ -161,12 +162,13 @@ func child() error {
 	if err != nil {
 		return err
 	}
-	c := extract.Config{Data: data, Backbone: &fake{delay: time.Millisecond}, Out: os.Getenv(childOut), Taps: []string{"cls", "mean"}, Flip: true, Batch: 3, ShardRows: 8}
+	c := extract.Config{Data: data, Backbone: &fake{delay: time.Millisecond}, Out: os.Getenv(childOut), Taps: []string{"cls", "mean", "tokens_1"}, Flip: true, Batch: 3, ShardRows: 8,
+		Views: store.Views{Count: 4, Seed: 5, Augment: extract.ViewAugment}}
 	if c.Part, err = store.ParsePart(os.Getenv(childPart)); err != nil {
 		return err
 	}
 	if path := os.Getenv(childModel); path != "" {
-		b, err := pretrained.Open(ctx, path, pretrained.Options{})
+		b, err := pretrained.Open(ctx, path, pretrained.Options{Taps: c.Taps})
 		if err != nil {
 			return err
 		}
@@ -194,7 +196,7 @@ func TestKill(t *testing.T) {
 			kills, begun := 0, 0
 			for range 15 {
 				c := startChild(t, data, model, broken)
-				time.Sleep(time.Duration(rng.Float64() * 0.25 * float64(took)))
+				time.Sleep(time.Duration(rng.Float64() * 0.5 * float64(took)))
 				if c.kill(t) {
 					kills++
 				}

@@ -182,9 +182,7 @@ func (c *Config) newBatchTuner(ctx context.Context, indices []int, taps []store.
 		names[i] = t.Name
 		bytes += 4 * t.Dim * c.underWay()
 	}
-	if c.Flip {
-		bytes *= 2
-	}
+	bytes *= c.viewCount()
 	run := func(ctx context.Context, n int) error {
 		batch := make([]preprocess.Image, n)
 		for i := range batch {

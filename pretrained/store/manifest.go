@@ -129,6 +129,18 @@ func (m *Manifest) span(shard int) (first, count int) {
 	return first, min(m.ShardRows, m.Samples-first)
 }
 
+// Spans are the first sample and the number of samples of each of a part's shards.
+func (m *Manifest) Spans(p Part) [][2]int {
+	var out [][2]int
+	for k := range m.shardCount() {
+		if p.has(k) {
+			first, count := m.span(k)
+			out = append(out, [2]int{first, count})
+		}
+	}
+	return out
+}
+
 // shardCount is the number of shards of the finished store.
 func (m *Manifest) shardCount() int { return (m.Samples + m.ShardRows - 1) / m.ShardRows }
 
