@@ -12,6 +12,7 @@ import (
 
 	"graft/onnx/session"
 	"graft/preprocess"
+	"graft/preprocess/augment"
 	"graft/pretrained"
 	"graft/pretrained/extract"
 	"graft/pretrained/store"
@@ -28,6 +29,9 @@ func extractCommand() *cli.Command {
 			"   graft extract --data photos/ --model resnet.onnx --input-size 224 --mean 0.485,0.456,0.406 \\\n" +
 			"      --std 0.229,0.224,0.225 --output features --out embeddings\n\n" +
 			"The second form runs an ONNX model that graft did not export, its input float32 [N,C,H,W].\n\n" +
+			"Tokens, and any tensor inside the network, are kept by name, of changed images of the train split too (docs/formats.md);\n" +
+			"nothing behind them is run unless other taps need it:\n\n" +
+			"   graft extract --data fer2013.csv --model vit_tiny.onnx --out tokens --taps tokens_8 --flip --views 4\n\n" +
 			"Many machines that share a folder make one store, each its part, without knowing of each other; the store is the\n" +
 			"same whatever their number, and whoever comes last completes it (scripts for Slurm and Kubernetes: deploy/):\n\n" +
 			"   graft extract --data photos/ --model vit_b_16.onnx --out /shared/embeddings --shard 0/4    # to 3/4\n" +
@@ -37,11 +41,14 @@ func extractCommand() *cli.Command {
 		Flags: append(append(datasetFlags(), append(providerFlags(), foreignFlags()...)...),
 			&cli.StringFlag{Name: "model", Required: true, Usage: "backbone: an ONNX `FILE`"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "`FOLDER` of the embedding store"},
-			&cli.StringFlag{Name: "taps", Usage: "features to keep: `TAPS` such as cls,mean,cls_9, or all (default: the model's first: cls, or pool)"},
+			&cli.StringFlag{Name: "taps", Usage: "features to keep: `TAPS` such as cls,mean,cls_9, or all (default: the model's first: cls, or pool); by name alone also tokens_8, the tokens after block 8, and tensor:NAME"},
 			&cli.StringFlag{Name: "split", Usage: "only these `SPLITS`, separated by commas (default: all)"},
 			&cli.BoolFlag{Name: "flip", Usage: "also keep the features of every image mirrored left to right"},
+			atLeast(0, &cli.IntFlag{Name: "views", Usage: "features of so many `VIEWS` of each image of the train split: as it is, with --flip mirrored, and else changed at random (0: no changed ones)"}),
+			&cli.Uint64Flag{Name: "view-seed", Value: 1, Usage: "`NUMBER` that decides the changes"},
+			&cli.StringFlag{Name: "view-augment", Value: extract.ViewAugment.String(), Usage: "changes to images of further views: `TEXT` as train cnn --augment takes it"},
 			&cli.StringFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference, of which the CPU runs one on every thread, or auto: what a few seconds of measuring find fastest, and how many inferences at once; a store that was begun keeps its own unless this flag names another"},
-			&cli.StringFlag{Name: "dtype", Value: "float32", Usage: "`TYPE` on disk: float32 or float16"},
+			&cli.StringFlag{Name: "dtype", DefaultText: "float32; of tokens and tensors float16", Usage: "`TYPE` on disk: float32 or float16"},
 			atLeast(1, &cli.IntFlag{Name: "shard-rows", Value: extract.DefaultShardRows, Usage: "`SAMPLES` per shard"}),
 			&cli.StringFlag{Name: "shard", Usage: "make only part `I/N` of the store's shards, I from 0 to N-1 (default: all)"},
 			&cli.BoolFlag{Name: "strict", Usage: "stop at a bad image file instead of leaving it out"},
@@ -177,15 +184,19 @@ func extractConfig(c *cli.Context) (extract.Config, error) {
 		Out: c.String("out"), Taps: []string{c.String("taps")}, Splits: splitWords(c.String("split")), Flip: c.Bool("flip"),
 		ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"), DType: c.String("dtype"),
 		SkipBad: c.Bool("skip-bad"), Strict: c.Bool("strict"), Checked: newProgress(c, "checking earlier files"),
+		Note: func(sentence string) { logf(c, "%s", sentence) },
 	}
 	err := cmp.Or(refuseDrawn(c, "per-class", "seed"), refuse(c, "a store keeps no votes", "ferplus"))
 	switch {
 	case err != nil:
 		return config, err
-	case config.DType != "float32" && config.DType != "float16":
+	case c.IsSet("dtype") && config.DType != "float32" && config.DType != "float16":
 		return config, usageErrorf("--dtype %q: wanted float32 or float16", config.DType)
 	case config.Strict && config.SkipBad:
 		return config, usageErrorf("--strict and --skip-bad contradict each other")
+	}
+	if config.Views, err = extractViews(c); err != nil {
+		return config, err
 	}
 	if config.Part, err = store.ParsePart(c.String("shard")); err != nil {
 		return config, usageErrorf("--shard: %v", err)
@@ -195,6 +206,26 @@ func extractConfig(c *cli.Context) (extract.Config, error) {
 		config.AutoBatch, config.KeepBatch = config.Batch == 0, config.Batch > 0
 	}
 	return config, err
+}
+
+// extractViews reads what is asked for of changed images.
+func extractViews(c *cli.Context) (store.Views, error) {
+	v := store.Views{Count: c.Int("views"), Seed: c.Uint64("view-seed")}
+	fixed := 1
+	if c.Bool("flip") {
+		fixed = 2
+	}
+	switch {
+	case !c.IsSet("views") || v.Count == 0:
+		return store.Views{}, refuse(c, "no views of changed images are asked for (--views)", "view-seed", "view-augment")
+	case v.Count <= fixed:
+		return v, usageErrorf("--views %d: want more than %d, the image as it is and, with --flip, mirrored", v.Count, fixed)
+	}
+	var err error
+	if v.Augment, err = augment.Parse(c.String("view-augment")); err != nil {
+		return v, usageErrorf("--view-augment: %v", err)
+	}
+	return v, nil
 }
 
 // batchText says what no --batch means: pretrained.DefaultBatch.

@@ -2,7 +2,6 @@
 package orttest
 
 import (
-	"cmp"
 	"os"
 	"runtime"
 	"testing"
@@ -28,9 +27,8 @@ func Require(t testing.TB) {
 	}
 }
 
-// Open is ort.Open, which reads the header too, on the CPU where no provider is named.
+// Open is ort.Open, which reads the header too.
 func Open(path string, o session.Options) (session.Session, error) {
-	o.Provider = cmp.Or(o.Provider, session.CPU)
 	header, err := onnx.OpenHeader(path)
 	if err != nil {
 		return nil, err
