@@ -68,7 +68,7 @@ func (c *call) all() (out []*graph.Node, err error) {
 func (c *call) vector(i, n int, absent float64) (*graph.Node, error) {
 	if c.has(i) {
 		x, err := c.x(i)
-		if err == nil && x.Shape().Size() == n {
+		if err == nil && x.Shape().Size() == n && len(x.Shape()) != 1 {
 			x = c.g.Reshape(x, n)
 		}
 		return x, err

@@ -50,6 +50,7 @@ func init() {
 	}
 	register("Where", where)
 	register("Cast", cast)
+	register("CastLike", cast)
 }
 
 // fold2 joins any number of operands two by two.
@@ -79,8 +80,10 @@ func cast(c *call) (*graph.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := onnx.DType(c.Int("to", 0))
+	to, err := c.target()
 	switch {
+	case err != nil:
+		return nil, err
 	case !floating(to):
 		return nil, fmt.Errorf("a value that depends on the input becomes %v: want floating point", to)
 	case x.Type() == graph.Int:
@@ -89,4 +92,16 @@ func cast(c *call) (*graph.Node, error) {
 		return c.g.Where(x, c.g.Scalar(1), c.g.Scalar(0)), nil
 	}
 	return x, nil
+}
+
+// target is the type that a Cast makes, or a CastLike takes from its other operand.
+func (c *call) target() (onnx.DType, error) {
+	if c.Op == "Cast" {
+		return onnx.DType(c.Int("to", 0)), nil
+	}
+	like, err := c.operand(1)
+	if err != nil {
+		return 0, err
+	}
+	return like.typ, nil
 }

@@ -124,7 +124,7 @@ func (c *call) fold() ([]*value, error) {
 // folds are the operators whose results may be constant where no graph could hold them: shapes and what is made of them.
 // A nil value leaves the node to its rule.
 var folds = map[string]func(c *call) (*value, error){
-	"Constant": foldConstant, "Shape": foldShape, "Size": foldSize, "ConstantOfShape": foldConstantOfShape, "Range": foldRange, "Cast": foldCast,
+	"Constant": foldConstant, "Shape": foldShape, "Size": foldSize, "ConstantOfShape": foldConstantOfShape, "Range": foldRange, "Cast": foldCast, "CastLike": foldCast,
 	"Slice": foldSlice, "Concat": foldConcat, "Gather": foldGather,
 	"Mod": pointwise(foldMod), "And": pointwise(func(a, b float64) float64 { return a * b }), "Or": pointwise(math.Max),
 	"Floor": each(math.Floor), "Ceil": each(math.Ceil), "Round": each(math.RoundToEven), "Not": each(func(x float64) float64 { return 1 - x }),
@@ -264,7 +264,10 @@ func foldCast(c *call) (*value, error) {
 	if x == nil {
 		return nil, err
 	}
-	to := onnx.DType(c.Int("to", 0))
+	to, err := c.target()
+	if err != nil {
+		return nil, err
+	}
 	out := slices.Clone(x.fixed.v)
 	for i, v := range out {
 		switch {

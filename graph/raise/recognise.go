@@ -2,6 +2,7 @@ package raise
 
 import (
 	"math"
+	"slices"
 
 	"graft/graph"
 )
@@ -13,6 +14,8 @@ func recognise(g *graph.Graph, n *graph.Node) *graph.Node {
 		return n
 	}
 	switch n.Op() {
+	case graph.OpMatMul:
+		return turned(g, n)
 	case graph.OpDiv:
 		return standardised(g, n)
 	case graph.OpMul:
@@ -24,6 +27,22 @@ func recognise(g *graph.Graph, n *graph.Node) *graph.Node {
 		return shiftedNorm(g, n)
 	}
 	return n
+}
+
+// turned takes operands whose last two axes were swapped before a product as they were.
+func turned(g *graph.Graph, n *graph.Node) *graph.Node {
+	in, t := slices.Clone(n.Inputs()), n.Attrs().(graph.MatMulAttrs)
+	for i, swapped := range []*bool{&t.TransA, &t.TransB} {
+		perm, ok := in[i].Attrs().(graph.TransposeAttrs)
+		r := len(perm.Perm)
+		if ok && r > 1 && perm.Perm[r-1] == r-2 && perm.Perm[r-2] == r-1 && slices.IsSorted(perm.Perm[:r-2]) {
+			in[i], *swapped = in[i].Inputs()[0], !*swapped
+		}
+	}
+	if slices.Equal(in, n.Inputs()) {
+		return n
+	}
+	return g.MatMulT(in[0], in[1], t.TransA, t.TransB)
 }
 
 // standardised recognises (x-mean)/√(variance+eps), over the last axis, as a layer norm that neither scales nor shifts.
