@@ -15,6 +15,12 @@ func init() {
 		"HardSigmoid": func(c *call, x *graph.Node) *graph.Node {
 			return c.g.HardSigmoid(x, c.Float("alpha", 0.2), c.Float("beta", 0.5))
 		},
+		"Softplus": func(c *call, x *graph.Node) *graph.Node { return softplus(c.g, x) },
+		"Mish":     func(c *call, x *graph.Node) *graph.Node { return c.g.Mul(x, c.g.Tanh(softplus(c.g, x))) },
+		"Elu": func(c *call, x *graph.Node) *graph.Node {
+			below := c.g.Scale(c.g.Sub(c.g.Exp(c.g.Minimum(x, c.g.Scalar(0))), c.g.Scalar(1)), c.Float("alpha", 1))
+			return c.g.Add(c.g.Relu(x), below)
+		},
 		"Swish": func(c *call, x *graph.Node) *graph.Node { return c.g.Swish(x, c.Float("alpha", 1)) },
 		"Gelu": func(c *call, x *graph.Node) *graph.Node {
 			if c.Str("approximate", "none") == "tanh" {
@@ -31,6 +37,11 @@ func init() {
 			return build(c, x), nil
 		})
 	}
+}
+
+// softplus is log(1+eˣ), without overflow.
+func softplus(g *graph.Graph, x *graph.Node) *graph.Node {
+	return g.Add(g.Relu(x), g.Log(g.Add(g.Exp(g.Neg(g.Abs(x))), g.Scalar(1))))
 }
 
 // clip has bounds that are attributes before operator set 11, and may be absent.

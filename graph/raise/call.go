@@ -93,6 +93,9 @@ func (c *call) floats(i int) ([]float64, error) {
 	if !c.has(i) {
 		return nil, nil
 	}
+	if t, ok := c.index.Weights[c.Inputs[i]]; ok && c.values[c.Inputs[i]] == nil {
+		return numbers(t) // and no parameter of the graph
+	}
 	v, err := c.operand(i)
 	if err != nil || v.fixed != nil {
 		return v.numbers(), err

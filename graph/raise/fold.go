@@ -124,7 +124,7 @@ func (c *call) fold() ([]*value, error) {
 // folds are the operators whose results may be constant where no graph could hold them: shapes and what is made of them.
 // A nil value leaves the node to its rule.
 var folds = map[string]func(c *call) (*value, error){
-	"Constant": foldConstant, "Shape": foldShape, "Size": foldSize, "ConstantOfShape": foldConstantOfShape, "Range": foldRange, "Cast": foldCast, "CastLike": foldCast,
+	"Constant": foldConstant, "ConstantOfShape": foldConstantOfShape, "Range": foldRange, "Cast": foldCast, "CastLike": foldCast,
 	"Slice": foldSlice, "Concat": foldConcat, "Gather": foldGather,
 	"Mod": pointwise(foldMod), "And": pointwise(func(a, b float64) float64 { return a * b }), "Or": pointwise(math.Max),
 	"Floor": each(math.Floor), "Ceil": each(math.Ceil), "Round": each(math.RoundToEven), "Not": each(func(x float64) float64 { return 1 - x }),
@@ -155,42 +155,12 @@ func foldConstant(c *call) (*value, error) {
 	return nil, errors.New("want a constant of numbers")
 }
 
-// shapeOf is the shape of an operand, constant or not.
-func (c *call) shapeOf(i int) ([]int, error) {
-	v, err := c.operand(i)
-	switch {
-	case err != nil:
-		return nil, err
-	case v.fixed != nil:
-		return v.fixed.shape, nil
-	}
-	return v.node.Shape(), nil
-}
-
-func foldShape(c *call) (*value, error) {
-	s, err := c.shapeOf(0)
-	if err != nil {
-		return nil, err
-	}
-	start, end := bound(int(c.Int("start", 0)), len(s)), bound(int(c.Int("end", int64(len(s)))), len(s))
-	out := []float64{}
-	for _, d := range s[start:max(start, end)] {
-		out = append(out, float64(d))
-	}
-	return vectorOf(out), nil
-}
-
 // bound is an end of a slice of n elements, counted from the end where negative, as ONNX clamps it.
 func bound(i, n int) int {
 	if i < 0 {
 		i += n
 	}
 	return min(max(i, 0), n)
-}
-
-func foldSize(c *call) (*value, error) {
-	s, err := c.shapeOf(0)
-	return &value{fixed: &fixed{v: []float64{float64(graph.Shape(s).Size())}}, typ: onnx.Int64}, err
 }
 
 func foldConstantOfShape(c *call) (*value, error) {

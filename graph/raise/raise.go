@@ -19,7 +19,7 @@ import (
 // Options say which part of a model is raised, and what stands for its tensors.
 type Options struct {
 	// Inputs are the tensors where the part begins, by name, with their static shapes, the batch included. Inputs of the
-	// model that are not among them need static shapes of their own.
+	// model that are not among them need static shapes of their own; for arithmetic on shapes alone their batch may be open.
 	Inputs map[string][]int
 	// Given are nodes that stand for tensors where the part begins, in the place of inputs of its own. With any, the model's
 	// inputs are declared only where Inputs names them.
@@ -165,6 +165,9 @@ func (r *raiser) needed() []onnx.Node {
 			continue
 		}
 		out = append(out, n)
+		if measures(n) {
+			continue // see measured
+		}
 		for name := range n.Reads() {
 			want[name] = true
 		}
