@@ -7,6 +7,8 @@ const (
 	OpTanh Op = "Tanh"
 	OpRelu Op = "Relu"
 	OpGelu Op = "Gelu"
+	// OpGeluSlope is the derivative of Gelu, which training graphs have.
+	OpGeluSlope Op = "GeluSlope"
 	// OpGeluTanh is ONNX's Gelu with approximate="tanh".
 	OpGeluTanh Op = "GeluTanh"
 )
@@ -37,6 +39,11 @@ func normalCumulative(g *Graph, x *Node) *Node {
 	return g.Scale(g.Add(g.Erf(g.Scale(x, math.Sqrt2/2)), g.Scalar(1)), 0.5)
 }
 
+// normalDensity is φ(x) = exp(-x²/2)/√(2π), of the normal distribution.
+func normalDensity(g *Graph, x *Node) *Node {
+	return g.Scale(g.Exp(g.Scale(g.Mul(x, x), -0.5)), 1/math.Sqrt(2*math.Pi))
+}
+
 func init() {
 	// 1 - tanh²
 	unary(OpTanh, math.Tanh, func(g *Graph, _, y, dy *Node) *Node { return g.Mul(dy, g.Sub(g.Scalar(1), g.Mul(y, y))) })
@@ -46,12 +53,8 @@ func init() {
 	})
 	register(OpGelu, row{min: 1, max: 1, shape: elementwise(Float, Float), batch: batchBroadcasts,
 		formula: func(g *Graph, in []*Node, _ any) *Node { return g.Mul(in[0], normalCumulative(g, in[0])) },
-		// Φ(x) + x·φ(x), φ being the normal distribution's density
 		grad: func(g *Graph, n, dy *Node) []*Node {
-			x := n.in[0]
-			cumulative := normalCumulative(g, x)
-			density := g.Scale(g.Exp(g.Scale(g.Mul(x, x), -0.5)), 1/math.Sqrt(2*math.Pi))
-			return []*Node{g.Mul(dy, g.Add(cumulative, g.Mul(x, density)))}
+			return []*Node{g.Mul(dy, g.apply(OpGeluSlope, nil, n.in[0]))}
 		},
 		write: func(w *Writer, n *Node) string {
 			if w.Model.Opset >= 20 {
@@ -59,6 +62,17 @@ func init() {
 			}
 			scalar := func(name string, v float32) string { return w.Float32s(n.name+"/"+name, []float32{v}) }
 			return w.Gelu(n.name, w.Names[n.in[0]], scalar("sqrt2", math.Sqrt2), scalar("one", 1), scalar("half", 0.5))
+		},
+		fixtures: []string{"gelu"}})
+	register(OpGeluSlope, row{min: 1, max: 1, shape: elementwise(Float, Float),
+		// Φ(x) + x·φ(x)
+		formula: func(g *Graph, in []*Node, _ any) *Node {
+			return g.Add(normalCumulative(g, in[0]), g.Mul(in[0], normalDensity(g, in[0])))
+		},
+		// φ(x)·(2-x²)
+		grad: func(g *Graph, n, dy *Node) []*Node {
+			x := n.in[0]
+			return []*Node{g.Mul(dy, g.Mul(normalDensity(g, x), g.Sub(g.Scalar(2), g.Mul(x, x))))}
 		},
 		fixtures: []string{"gelu"}})
 	register(OpGeluTanh, row{min: 1, max: 1, shape: elementwise(Float, Float), batch: batchBroadcasts,

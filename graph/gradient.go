@@ -3,6 +3,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Gradient builds the gradients of a scalar loss with respect to some nodes, usually parameters, in their order. A node
@@ -18,10 +19,12 @@ func Gradient(loss *Node, wrt []*Node) ([]*Node, error) {
 	if loss.shape.Size() != 1 || loss.typ != Float {
 		return nil, fmt.Errorf("graph: gradient of %s: wanted a scalar loss, got %s %v", loss.name, loss.typ, loss.shape)
 	}
-	w := walker{g: g, needed: needed(g, loss.id, wrt), grads: map[*Node]*Node{}}
+	w := walker{g: g, needed: needed(g, loss.id, wrt), grads: map[*Node]*Node{}, slices: map[*Node][]*Node{}}
 	w.grads[loss] = g.Expand(g.Scalar(1), loss.shape...)
 	for id := loss.id; id >= 0; id-- {
-		if n := g.nodes[id]; w.needed[id] && w.grads[n] != nil {
+		n := g.nodes[id]
+		w.join(n)
+		if w.needed[id] && w.grads[n] != nil {
 			if err := w.visit(n); err != nil {
 				return nil, fmt.Errorf("graph: gradient of %s: %w", n.name, err)
 			}
@@ -52,6 +55,7 @@ type walker struct {
 	g      *Graph
 	needed []bool
 	grads  map[*Node]*Node
+	slices map[*Node][]*Node // of a node: the gradients of its slices, padded, not yet added to its own
 }
 
 func (w *walker) visit(n *Node) error {
@@ -88,11 +92,57 @@ func (w *walker) accumulate(x, d *Node, broadcast bool) error {
 	if !d.shape.Equal(x.shape) {
 		return fmt.Errorf("gradient's shape: wanted %v, got %v", x.shape, d.shape)
 	}
+	if d.op == OpPad && !broadcast {
+		w.slices[x] = append(w.slices[x], d)
+		return w.g.err
+	}
+	w.add(x, d)
+	return w.g.err
+}
+
+func (w *walker) add(x, d *Node) {
 	if before := w.grads[x]; before != nil {
 		d = w.g.Add(before, d)
 	}
 	w.grads[x] = d
-	return w.g.err
+}
+
+// join adds the gradients of a node's slices to its own. Where the slices are all of the node, in a row, theirs are joined
+// instead: a sum of what zeros were put around would be several times the work.
+func (w *walker) join(x *Node) {
+	parts := w.slices[x]
+	if joined := joinedPads(w.g, x, parts); joined != nil {
+		w.add(x, joined)
+		return
+	}
+	for _, d := range parts {
+		w.add(x, d)
+	}
+}
+
+// joinedPads is the sum of padded nodes where they lie side by side along one axis and fill x, else nil.
+func joinedPads(g *Graph, x *Node, pads []*Node) *Node {
+	if len(pads) < 2 {
+		return nil
+	}
+	for ax := range x.shape {
+		at, parts := 0, []*Node{}
+		inOrder := slices.SortedFunc(slices.Values(pads), func(a, b *Node) int {
+			return a.attrs.(PadAttrs).Before[ax] - b.attrs.(PadAttrs).Before[ax]
+		})
+		for _, p := range inOrder {
+			part, want := p.in[0], slices.Clone(x.shape)
+			want[ax] = part.shape[ax]
+			if p.attrs.(PadAttrs).Before[ax] != at || !part.shape.Equal(want) {
+				break
+			}
+			at, parts = at+part.shape[ax], append(parts, part)
+		}
+		if at == x.shape[ax] && len(parts) == len(pads) {
+			return g.Concat(ax, parts...)
+		}
+	}
+	return nil
 }
 
 // unbroadcast sums a gradient over the axes along which an operand was repeated. It is the only place that does so.

@@ -278,3 +278,39 @@ func TestMACs(t *testing.T) {
 		}
 	}
 }
+
+// TestGradientOfSlices wants the gradients of slices that make up a node joined, and those of others padded and added.
+func TestGradientOfSlices(t *testing.T) {
+	for name, c := range map[string]struct {
+		cuts [][2]int
+		pads int
+	}{"all": {[][2]int{{4, 6}, {0, 3}, {3, 4}}, 0}, "with a gap": {[][2]int{{0, 3}, {4, 6}}, 2}, "twice": {[][2]int{{0, 3}, {0, 3}, {3, 6}}, 3}} {
+		g := New()
+		x := g.Parameter("x", nil, 2, 6)
+		loss := g.Scalar(0)
+		want := make([]float64, 12)
+		for i, cut := range c.cuts {
+			loss = g.Add(loss, g.Sum(g.Scale(g.Slice(x, 1, cut[0], cut[1]), float64(i+1))))
+			for k := cut[0]; k < cut[1]; k++ {
+				want[k], want[6+k] = want[k]+float64(i+1), want[6+k]+float64(i+1)
+			}
+		}
+		d, err := Gradient(loss, []*Node{x})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Evaluate(d[0])
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v; want %v", name, got, err, want)
+		}
+		pads := 0
+		for _, n := range g.Nodes() {
+			if n.Op() == OpPad && d[0].Op() == OpAdd {
+				pads++
+			}
+		}
+		if pads != c.pads {
+			t.Errorf("%s: %d nodes padded, want %d", name, pads, c.pads)
+		}
+	}
+}

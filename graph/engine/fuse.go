@@ -62,6 +62,7 @@ var elementKernels = map[graph.Op]elementKernel{
 	graph.OpTanh:           unaryKernel(&vec.Tanh),
 	graph.OpErf:            unaryKernel(&vec.Erf),
 	graph.OpGelu:           unaryKernel(&vec.Gelu),
+	graph.OpGeluSlope:      unaryKernel(&vec.GeluSlope),
 	graph.OpRelu:           unaryKernel(&vec.Relu),
 	graph.OpMax:            binaryKernel(&vec.Max),
 	graph.OpMin:            binaryKernel(&vec.Min),

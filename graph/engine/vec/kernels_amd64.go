@@ -59,6 +59,9 @@ func tanhAVX2(n int, dst *float32, a *float32)
 func geluAVX2(n int, dst *float32, a *float32)
 
 //go:noescape
+func geluSlopeAVX2(n int, dst *float32, a *float32)
+
+//go:noescape
 func expSumAVX2(n int, dst *float32, a *float32, scale float32, shift float32) float32
 
 //go:noescape

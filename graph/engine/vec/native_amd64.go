@@ -25,6 +25,7 @@ func useAVX2() {
 	GreaterOrEqual = binary(greaterOrEqualAVX2, greaterOrEqualGo)
 	Neg, Sqrt, Relu = unary(negAVX2, negGo), unary(sqrtAVX2, sqrtGo), unary(reluAVX2, reluGo)
 	Erf, Tanh, Gelu = unary(erfAVX2, erfGo), unary(tanhAVX2, tanhGo), unary(geluAVX2, geluGo)
+	GeluSlope = unary(geluSlopeAVX2, geluSlopeGo)
 	Where, Affine = whereAsm, affineAsm
 	Taps = tapsAsm
 	MaxTaps, MaxTapsGrad = maxTapsAsm, maxTapsGradAsm

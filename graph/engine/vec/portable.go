@@ -240,6 +240,13 @@ func geluGo(dst, a []float32) {
 	}
 }
 
+func geluSlopeGo(dst, a []float32) {
+	for i, x := range a[:len(dst)] {
+		cumulative := (float32(math.Erf(float64(x*(math.Sqrt2/2)))) + 1) * 0.5
+		dst[i] = cumulative + x*(float32(math.Exp(float64(x*x*-0.5)))*float32(1/math.Sqrt(2*math.Pi)))
+	}
+}
+
 func expSumGo(dst, a []float32, scale, shift float32) float32 {
 	affineGo(dst, a, scale, shift)
 	expGo(dst, dst)

@@ -77,6 +77,8 @@ var (
 	Erf = erfGo
 	// Gelu is the exact GELU, x·((erf(x·√½)+1)·½).
 	Gelu = geluGo
+	// GeluSlope is its derivative.
+	GeluSlope = geluSlopeGo
 	// Tanh is the hyperbolic tangent, to 2e-7.
 	Tanh = tanhGo
 	// Taps computes n neighbouring places, of Lanes elements each, of up to Outputs channels of a convolution:

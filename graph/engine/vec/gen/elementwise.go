@@ -239,6 +239,25 @@ func gelu() {
 	})
 }
 
+// geluSlope emits its derivative Φ(x) + x·φ(x), likewise.
+func geluSlope() {
+	overVectors("geluSlope", "", []string{"dst", "a"}, nil, func(at func(string) Mem) {
+		x, y, power := YMM(), YMM(), YMM()
+		VMOVUPS(at("a"), x)
+		VMULPS(spread("rootHalf", math.Sqrt2/2), x, y)
+		y = erf(y)
+		VADDPS(spread("one", 1), y, y)
+		VMULPS(spread("half", 0.5), y, y)
+		VMULPS(x, x, power)
+		VMULPS(spread("minusHalf", -0.5), power, power)
+		density := exp(power)
+		VMULPS(spread("rootPi", float32(1/math.Sqrt(2*math.Pi))), density, density)
+		VMULPS(x, density, density)
+		VADDPS(density, y, y)
+		VMOVUPS(y, at("dst"))
+	})
+}
+
 // expSum emits e^(a·scale+shift), and returns its sum.
 func expSum() {
 	TEXT("expSumAVX2", NOSPLIT, "func(n int, dst, a *float32, scale, shift float32) float32")

@@ -24,6 +24,7 @@ func main() {
 	errorFunction()
 	hyperbolicTangent()
 	gelu()
+	geluSlope()
 	expSum()
 	sums()
 	largestOf()
