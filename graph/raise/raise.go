@@ -48,15 +48,12 @@ func Nodes(g *graph.Graph, m *onnx.Model, o Options) (*Part, error) {
 			o.Outputs = append(o.Outputs, v.Name)
 		}
 	}
-	r := &raiser{g: g, model: m, options: o, index: onnx.NewIndex(m), values: map[string]*value{}, part: &Part{Inputs: map[string]*graph.Node{}, Values: map[string]*graph.Node{}}}
-	if err := r.inputs(); err != nil {
+	r, err := begin(g, m, onnx.NewIndex(m), o)
+	if err != nil {
 		return nil, fmt.Errorf("raise: %w", err)
 	}
-	needed := r.needed()
-	for i, n := range needed {
-		if err := r.visit(n); err != nil {
-			return nil, fmt.Errorf("raise: node %d of %d, %s: %w%s", i+1, len(needed), describe(n), err, r.last())
-		}
+	if err := r.build(o.Outputs); err != nil {
+		return nil, fmt.Errorf("raise: %w", err)
 	}
 	for _, name := range o.Outputs {
 		x, err := r.node(name)
@@ -68,6 +65,23 @@ func Nodes(g *graph.Graph, m *onnx.Model, o Options) (*Part, error) {
 	return r.part, g.Err()
 }
 
+// begin declares the tensors where a part begins.
+func begin(g *graph.Graph, m *onnx.Model, index onnx.Index, o Options) (*raiser, error) {
+	r := &raiser{g: g, model: m, options: o, index: index, values: map[string]*value{}, part: &Part{Inputs: map[string]*graph.Node{}, Values: map[string]*graph.Node{}}}
+	return r, r.inputs()
+}
+
+// build raises what tensors need and is not there yet.
+func (r *raiser) build(outputs []string) error {
+	needed := r.needed(outputs)
+	for i, n := range needed {
+		if err := r.visit(n); err != nil {
+			return fmt.Errorf("node %d of %d, %s: %w%s", i+1, len(needed), describe(n), err, r.last())
+		}
+	}
+	return nil
+}
+
 type raiser struct {
 	g       *graph.Graph
 	model   *onnx.Model
@@ -75,7 +89,8 @@ type raiser struct {
 	index   onnx.Index
 	values  map[string]*value
 	part    *Part
-	latest  string // the last tensor that was understood
+	latest  string  // the last tensor that was understood
+	apart   *raiser // of what is only measured
 }
 
 // value is what a tensor stands for: a constant, or a node.
@@ -153,10 +168,10 @@ func static(dims []onnx.Dim) ([]int, bool) {
 	return shape, dims != nil
 }
 
-// needed lists the nodes between inputs and outputs, in the model's order, in which operands come first.
-func (r *raiser) needed() []onnx.Node {
+// needed lists the nodes that outputs need and that were not visited, in the model's order, in which operands come first.
+func (r *raiser) needed(outputs []string) []onnx.Node {
 	want := map[string]bool{}
-	for _, name := range r.options.Outputs {
+	for _, name := range outputs {
 		want[name] = true
 	}
 	var out []onnx.Node

@@ -20,15 +20,26 @@ func (c *call) measured() ([]int, error) {
 	if c.values[name] != nil || c.index.Producers[name] == nil && !c.ofModel(name) {
 		return c.shapeOf(0)
 	}
-	inputs := c.outside()
-	if s := inputs[name]; s != nil {
-		return s, nil
+	r := c.raiser
+	if r.apart == nil {
+		apart, err := begin(graph.New(), r.model, r.index, Options{Inputs: r.outside()})
+		if err != nil {
+			return nil, err
+		}
+		r.apart = apart
 	}
-	part, err := Nodes(graph.New(), c.model, Options{Inputs: inputs, Outputs: []string{name}})
-	if err != nil {
+	err := r.apart.build([]string{name})
+	var x *value
+	if err == nil {
+		x, err = r.apart.value(name)
+	}
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("its operand's shape: %w", err)
+	case x.fixed != nil:
+		return x.fixed.shape, nil
 	}
-	return part.Outputs[0].Shape(), nil
+	return x.node.Shape(), nil
 }
 
 func (r *raiser) ofModel(input string) bool {
