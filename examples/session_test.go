@@ -11,7 +11,7 @@ import (
 
 // A session runs any ONNX model. Several goroutines may call Run at once.
 func Example_session() {
-	s, err := pretrained.OpenSession("backbone.onnx", session.Options{Provider: session.CPU})
+	s, err := pretrained.OpenSession(context.Background(), "backbone.onnx", session.Options{Provider: session.CPU})
 	if err != nil {
 		log.Fatal(err)
 	}

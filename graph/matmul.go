@@ -94,12 +94,17 @@ func matMulNaive(n *Node, in [][]float64) ([]float64, error) {
 	}
 	sa, ra, ca := operand(n.in[0], t.TransA)
 	sb, rb, cb := operand(n.in[1], t.TransB)
-	out := make([]float64, s.Size())
-	for at, index := range s.Indices() {
-		batch, i, j := index[:len(lead)], index[len(lead)], index[len(lead)+1]
-		oa, ob := Offset(sa, batch)+i*ra, Offset(sb, batch)+j*cb
-		for k := range depth(n) {
-			out[at] += in[0][oa+k*ca] * in[1][ob+k*rb]
+	out, rows, columns := make([]float64, s.Size()), s[len(lead)], s[len(lead)+1]
+	for at, batch := range lead.Indices() {
+		oa, ob := Offset(sa, batch), Offset(sb, batch)
+		for i := range rows {
+			row := out[(at*rows+i)*columns:][:columns]
+			for k := range depth(n) { // outside, as b's rows mostly lie together
+				x := in[0][oa+i*ra+k*ca]
+				for j := range row {
+					row[j] += x * in[1][ob+k*rb+j*cb]
+				}
+			}
 		}
 	}
 	return out, nil

@@ -22,6 +22,18 @@ func Naive(n *Node, in [][]float64) ([]float64, error) {
 // these alone; row-major. It is for small things, by the plainest means.
 func Evaluate(n *Node) ([]float64, error) { return evaluate(n, map[*Node][]float64{}) }
 
+// EvaluateAll is Evaluate of several nodes, what they share computed once.
+func EvaluateAll(nodes []*Node) ([][]float64, error) {
+	values, out := map[*Node][]float64{}, make([][]float64, len(nodes))
+	for i, n := range nodes {
+		var err error
+		if out[i], err = evaluate(n, values); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // evaluate computes a node, and notes what it computes among the values, which begin with those of inputs and parameters.
 func evaluate(n *Node, values map[*Node][]float64) (v []float64, err error) {
 	if v, ok := values[n]; ok {

@@ -49,6 +49,8 @@ type adapter interface {
 	// may be called by several goroutines, each with its own scratch.
 	run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error
 	spec() preprocess.Spec
+	// trial is what providers are compared on, of the outputs.
+	trial(file *File, outputs []string) *trial
 }
 
 // tapInfo is one kind of feature that a backbone gives.
@@ -101,7 +103,8 @@ func (f *File) Open(ctx context.Context, o Options) (*Backbone, error) {
 			o.Runtime.Outputs = append(o.Runtime.Outputs, t.tensor)
 		}
 	}
-	s, err := f.openSession(o.Runtime, b.cuts())
+	file := f.cut(b.cuts())
+	s, err := file.openSession(ctx, o.Runtime, b.adapter.trial(file, o.Runtime.Outputs))
 	if err != nil {
 		return nil, fmt.Errorf("backbone: %w", err)
 	}

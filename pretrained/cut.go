@@ -103,6 +103,19 @@ func (t *tapInfo) settle(batch []int64) error {
 	return nil
 }
 
+// cut is the file whose model has cuts for outputs beside its own.
+func (f *File) cut(cuts []tapInfo) *File {
+	if len(cuts) == 0 {
+		return f
+	}
+	header := *f.Header
+	header.Outputs = slices.Clone(header.Outputs)
+	addCuts(&header, cuts)
+	c := f.Changed(func(m *onnx.Model) error { addCuts(m, cuts); return nil })
+	c.Header = &header
+	return c
+}
+
 // addCuts makes the cuts outputs of m, beside its own.
 func addCuts(m *onnx.Model, cuts []tapInfo) {
 	for _, t := range cuts {

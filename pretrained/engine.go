@@ -1,6 +1,7 @@
 package pretrained
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -8,6 +9,7 @@ import (
 	"graft/onnx"
 	"graft/onnx/ort"
 	"graft/onnx/session"
+	"graft/pretrained/blocks"
 )
 
 // This file alone knows what makes sessions.
@@ -24,69 +26,100 @@ func local() session.Provider {
 	return session.CPU
 }
 
+// starter starts a session on the provider that is named.
+type starter func(o session.Options) (session.Session, error)
+
 // OpenModel starts a session on a model that onnx.Open read, and that may have been
 // changed since, or that was built in memory. A file's weights are taken from
 // there; it must stay as it is, and the model open, until the session is closed.
 func OpenModel(m *onnx.Model, o session.Options) (session.Session, error) {
-	return openModel(m, o, func(*onnx.Model) error { return nil })
+	s, _, err := choose(o, fromModel(m, func(*onnx.Model) error { return nil }))
+	return s, err
 }
 
-// openModel is OpenModel of a model that is prepared for ONNX Runtime, where that is there.
-func openModel(m *onnx.Model, o session.Options, prepare func(*onnx.Model) error) (session.Session, error) {
-	native := func(o session.Options) (session.Session, error) {
-		err := Native()
-		if err == nil {
-			err = prepare(m)
+// fromModel starts sessions on a model that is prepared for ONNX Runtime, where that is there.
+func fromModel(m *onnx.Model, prepare func(*onnx.Model) error) starter {
+	prepared := false
+	return func(o session.Options) (session.Session, error) {
+		if o.Provider == session.Go {
+			return gosession.Open(m, o)
 		}
-		if err != nil {
+		if err := Native(); err != nil {
 			return nil, err
+		}
+		if !prepared {
+			if err := prepare(m); err != nil {
+				return nil, err
+			}
+			prepared = true
 		}
 		return ort.OpenModel(m, o)
 	}
-	return choose(o, native, func(o session.Options) (session.Session, error) { return gosession.Open(m, o) })
 }
 
-// choose has a session made by ONNX Runtime or by graft's own engine, as the provider's
-// name says. Auto takes the latter where ONNX Runtime does not run the model.
-func choose(o session.Options, native, own func(session.Options) (session.Session, error)) (session.Session, error) {
-	p, err := session.ParseProvider(string(o.Provider))
-	if p == session.Go || err != nil {
-		return own(o)
-	}
-	s, err := native(o)
-	switch {
-	case err == nil:
-		return s, nil
-	case p != session.Auto && Native() != nil:
-		return nil, fmt.Errorf("provider %s: %w; --provider %s needs no library", p, err, session.Go)
-	case p != session.Auto:
-		return nil, err
-	}
-	o.Provider, o.Device = session.Go, 0
-	s, ownErr := own(o)
-	if ownErr != nil {
-		return nil, errors.Join(err, ownErr)
-	}
-	if o.Note != nil {
-		o.Note(fmt.Sprintf("provider auto is %s, graft's own engine: %v", session.Go, err))
-	}
-	return second{s, err}, nil
-}
-
-// second is a session that Auto took after ONNX Runtime failed.
-type second struct {
-	session.Session
-	first error
-}
-
-func (s second) PassedOver() []error { return []error{s.first} }
-
-// openFile starts a session on the file as it is.
-func openFile(f *File, o session.Options) (session.Session, error) {
-	return choose(o, func(o session.Options) (session.Session, error) { return ort.Open(f.Path, f.Header, o) },
-		func(o session.Options) (session.Session, error) {
+// fromFile starts sessions on a file as it is, or as it was changed.
+func fromFile(f *File) starter {
+	return func(o session.Options) (session.Session, error) {
+		if f.change != nil {
+			return f.withModel(func(m *onnx.Model) (s session.Session, err error) {
+				if m.Outputs, err = session.SelectOutputs(m.Outputs, o.Outputs); err != nil {
+					return nil, err
+				}
+				m.Prune()
+				return fromModel(m, func(*onnx.Model) error { return nil })(o)
+			})
+		}
+		if o.Provider == session.Go {
 			return withModel(f.Path, func(m *onnx.Model) (session.Session, error) { return gosession.Open(m, o) })
-		})
+		}
+		return ort.Open(f.Path, f.Header, o)
+	}
+}
+
+// choose starts a session on the first provider that o allows and that start takes; passed
+// says why it did not take those before it.
+func choose(o session.Options, start starter) (s session.Session, passed []error, err error) {
+	if o, err = o.Check(); err != nil {
+		return nil, nil, err
+	}
+	candidates := o.Candidates()
+	for _, c := range candidates {
+		s, err := start(c)
+		if err == nil {
+			if n := len(passed); n > 0 && c.Provider == session.Go && o.Note != nil {
+				o.Note(fmt.Sprintf("provider auto is %s, graft's own engine: %v", c.Provider, passed[n-1]))
+			}
+			return s, passed, nil
+		}
+		passed = append(passed, err)
+	}
+	if len(candidates) > 1 { // what accelerators lack says nothing of the model
+		return nil, nil, errors.Join(passed[len(passed)-2:]...)
+	}
+	if o.Provider != session.Go && Native() != nil {
+		return nil, nil, fmt.Errorf("provider %s: %w; --provider %s needs no library", o.Provider, passed[0], session.Go)
+	}
+	return nil, nil, passed[0]
+}
+
+// checkEngine compares graft's own engine with the plainest loops, up to the end of the first
+// block where the network has such.
+func (f *File) checkEngine(ctx context.Context, c *comparison, t *trial) error {
+	m, err := onnx.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	in, outputs := t.first(), c.Outputs
+	shape := make([]int, len(in.Shape))
+	for i, d := range in.Shape {
+		shape[i] = int(d)
+	}
+	if cuts, err := blocks.Find(m, shape); err == nil {
+		outputs = []string{cuts[1].Tensor}
+	}
+	c.Reference = "plain loops in float64"
+	c.Distance, c.At, err = gosession.Check(ctx, m, in, outputs)
+	return errors.Join(err, m.Close())
 }
 
 // withModel starts a session on the model at path, which is closed with the session.
@@ -100,6 +133,18 @@ func withModel(path string, start func(m *onnx.Model) (session.Session, error)) 
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), m.Close())
 	}
 	return holding{s, m}, nil
+}
+
+// withModel starts a session on the file's model, changed where it is to be.
+func (f *File) withModel(start func(m *onnx.Model) (session.Session, error)) (session.Session, error) {
+	return withModel(f.Path, func(m *onnx.Model) (session.Session, error) {
+		if f.change != nil {
+			if err := f.change(m); err != nil {
+				return nil, err
+			}
+		}
+		return start(m)
+	})
 }
 
 // holding is a session with the model that its weights come from.

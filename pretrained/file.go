@@ -2,6 +2,7 @@ package pretrained
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,20 @@ type File struct {
 	Header *onnx.Model // inputs, outputs and description; neither nodes nor weights
 	Meta   meta.Meta   // what the header says in graft's words
 	mu     sync.Mutex
-	hash   string // "" until it is asked for
+	hash   string                  // "" until it is asked for
+	change func(*onnx.Model) error // made to the model before it runs; nil: none
+}
+
+// Changed is the file whose model, before it runs, is changed: other weights of the same names and shapes, say. Nothing is
+// written, and what is known of the file, its hash too, is of it as it lies there.
+func (f *File) Changed(change func(*onnx.Model) error) *File {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	both := change
+	if before := f.change; before != nil {
+		both = func(m *onnx.Model) error { return errors.Join(before(m), change(m)) }
+	}
+	return &File{Path: f.Path, Header: f.Header, Meta: f.Meta, hash: f.hash, change: both}
 }
 
 // OpenFile reads the header of the ONNX file at path.

@@ -197,6 +197,24 @@ func (a *foreignModel) blank() ([]session.Tensor, int) {
 
 func (a *foreignModel) spec() preprocess.Spec { return a.Spec }
 
+func (a *foreignModel) trial(f *File, outputs []string) *trial {
+	n := cmp.Or(a.batch, 2)
+	shape := []int64{int64(n), int64(a.Channels), int64(a.Size), int64(a.Size)}
+	in := a.feed(n, randomPixels(onnx.Float32, shape).([]float32))
+	t := &trial{in: in[0], single: a.batch == 0}
+	for _, v := range f.Header.Outputs {
+		if !slices.Contains(outputs, v.Name) {
+			continue
+		}
+		inner := a.shape
+		if v.Name != a.out.Name {
+			inner = sizes(v.Dims, nil)
+		}
+		t.out = append(t.out, session.Tensor{Name: v.Name, Shape: append([]int64{int64(n)}, inner[1:]...)})
+	}
+	return t
+}
+
 // prepare brings an image to the input's size, and to gray where the model is gray.
 func (a *foreignModel) prepare(im preprocess.Image) preprocess.Image {
 	im = a.Cut(im)

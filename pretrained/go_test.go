@@ -2,8 +2,10 @@ package pretrained
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +21,7 @@ import (
 // goSession opens a file on provider go.
 func goSession(path string, o session.Options) (session.Session, error) {
 	o.Provider = session.Go
-	return OpenSession(path, o)
+	return openPath(path, o)
 }
 
 // TestGoGivesTheSame: provider go's features of every family are ONNX Runtime's.
@@ -54,7 +56,7 @@ func TestGoOnRealWeights(t *testing.T) {
 	if _, err := vit.Convert(t.Context(), vit.ConvertOptions{Weights: weights, Out: path, Version: "test"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	want := runWith(t, path, "", OpenSession)
+	want := runWith(t, path, "", openPath)
 	for name, got := range runWith(t, path, "", goSession) {
 		if d := distance(got, want[name]); !(d <= 1e-5) {
 			t.Errorf("%s is %.2g from ONNX Runtime's", name, d)
@@ -62,29 +64,40 @@ func TestGoOnRealWeights(t *testing.T) {
 	}
 }
 
-// TestAutoWithoutARuntime: where ONNX Runtime does not run a model, auto is go, and says so.
-func TestAutoWithoutARuntime(t *testing.T) {
+// TestAutoTakesTheFirstThatRuns: where ONNX Runtime does not run a model, auto is go, and says so; what is named is not
+// replaced.
+func TestAutoTakesTheFirstThatRuns(t *testing.T) {
 	path := vittest.WriteTiny(t, t.TempDir())
 	missing := errors.New("no library here")
-	native := func(session.Options) (session.Session, error) { return nil, missing }
 	var notes []string
-	open := func(p session.Provider) (session.Session, error) {
+	open := func(p session.Provider, runs ...session.Provider) (session.Session, []error, error) {
 		o := session.Options{Provider: p, Note: func(s string) { notes = append(notes, s) }}
-		return choose(o, native, func(o session.Options) (session.Session, error) { return goSession(path, o) })
+		return choose(o, func(o session.Options) (session.Session, error) {
+			if !slices.Contains(runs, o.Provider) {
+				return nil, fmt.Errorf("%s: %w", o.Provider, missing)
+			}
+			return goSession(path, session.Options{})
+		})
 	}
-	s, err := open("")
+	s, passed, err := open("", session.Go)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if s.Provider() != session.Go || len(s.PassedOver()) != 1 || !errors.Is(s.PassedOver()[0], missing) {
-		t.Errorf("provider %s, passed over %v", s.Provider(), s.PassedOver())
+	if len(passed) != 3 || len(notes) == 0 || !strings.Contains(notes[0], "cpu: no library here") || !strings.Contains(notes[0], "auto is go") {
+		t.Errorf("passed over %v, said %q", passed, notes)
 	}
-	if len(notes) != 1 || !strings.Contains(notes[0], "no library here") || !strings.Contains(notes[0], "go") {
-		t.Errorf("said %q", notes)
+	notes = nil
+	if s, passed, err := open(session.Auto, session.CPU, session.Go); err != nil || len(passed) != 2 || notes != nil {
+		t.Errorf("with a runtime: %v, passed over %v, said %q", err, passed, notes)
+	} else {
+		s.Close()
 	}
-	if _, err := open(session.CPU); !errors.Is(err, missing) {
+	if _, _, err := open(session.CPU, session.Go); !errors.Is(err, missing) {
 		t.Errorf("provider cpu: %v, want what is missing", err)
+	}
+	if _, _, err := open(session.Auto); err == nil || !strings.Contains(err.Error(), "cpu: ") || !strings.Contains(err.Error(), "go: ") || strings.Contains(err.Error(), "cuda") {
+		t.Errorf("none: %v", err)
 	}
 }
 

@@ -50,6 +50,8 @@ func (o *ownModel) blank() ([]session.Tensor, int) {
 	return []session.Tensor{{Name: ownInput, Shape: []int64{1, 3, int64(h), int64(w)}, Data: make([]uint8, 3*h*w)}}, 1
 }
 
+func (o *ownModel) trial(f *File, outputs []string) *trial { return f.trial(outputs) }
+
 func (o *ownModel) prepare(im preprocess.Image) preprocess.Image { return o.Cut(im) }
 
 // run feeds the pixels of equal images as they are: [N,C,H,W] uint8.

@@ -1,6 +1,7 @@
 package pretrained
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -13,66 +14,59 @@ import (
 // only what these need is computed. Graphs of graft's own files, which are known
 // to allow it, are first rewritten to give the same in less time (package tune), and
 // their weights are mapped into memory from where they lie; foreign files are
-// loaded as they are. Files in float16 are refused where the CPU would run them.
-func OpenSession(path string, o session.Options) (session.Session, error) {
+// loaded as they are. Files in float16 are refused where the CPU would run them, and
+// providers whose features are not those of the CPU.
+func OpenSession(ctx context.Context, path string, o session.Options) (session.Session, error) {
 	f, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return f.OpenSession(o)
+	return f.OpenSession(ctx, o)
 }
 
 // OpenSession is OpenSession of a file whose header was read.
-func (f *File) OpenSession(o session.Options) (session.Session, error) { return f.openSession(o, nil) }
+func (f *File) OpenSession(ctx context.Context, o session.Options) (session.Session, error) {
+	return f.openSession(ctx, o, f.trial(o.Outputs))
+}
 
-// openSession is OpenSession where o.Outputs may name cuts.
-func (f *File) openSession(o session.Options, cuts []tapInfo) (session.Session, error) {
+// openSession compares providers on t.
+func (f *File) openSession(ctx context.Context, o session.Options, t *trial) (session.Session, error) {
 	kind := f.Meta.Precision
 	if err := checkPrecision(kind, o.Provider, nil); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
-	var s session.Session
-	var err error
-	switch {
-	case f.Own():
-		s, err = openTuned(f, o, cuts)
-	case cuts != nil:
-		s, err = openCut(f, o, cuts)
-	default:
-		s, err = openFile(f, o)
-	}
+	s, passed, err := choose(o, func(o session.Options) (session.Session, error) {
+		s, err := f.start(o)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.believe(ctx, s, o, t); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		return s, nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPrecision(kind, s.Provider(), s.PassedOver()); err != nil {
+	if err := checkPrecision(kind, s.Provider(), passed); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", f.Path, err), s.Close())
 	}
 	return s, nil
 }
 
-func openTuned(f *File, o session.Options, cuts []tapInfo) (session.Session, error) {
-	return withModel(f.Path, func(m *onnx.Model) (session.Session, error) {
-		addCuts(m, cuts)
+// start starts a session on the provider that is named.
+func (f *File) start(o session.Options) (session.Session, error) {
+	if !f.Own() {
+		return fromFile(f)(o)
+	}
+	return f.withModel(func(m *onnx.Model) (session.Session, error) {
 		if o.Outputs == nil {
 			o.Outputs = session.Names(m.Outputs)
 		}
 		if err := tune.Outputs(m, o.Outputs); err != nil {
 			return nil, err
 		}
-		return openModel(m, o, tune.Strides)
-	})
-}
-
-// openCut starts a session on a foreign model that ends where o.Outputs says.
-func openCut(f *File, o session.Options, cuts []tapInfo) (session.Session, error) {
-	return withModel(f.Path, func(m *onnx.Model) (session.Session, error) {
-		addCuts(m, cuts)
-		var err error
-		if m.Outputs, err = session.SelectOutputs(m.Outputs, o.Outputs); err != nil {
-			return nil, err
-		}
-		m.Prune()
-		return OpenModel(m, o)
+		return fromModel(m, tune.Strides)(o)
 	})
 }
 

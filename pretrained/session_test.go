@@ -52,13 +52,18 @@ func TestTunedGivesTheSame(t *testing.T) {
 		}
 		want := runWith(t, path, "", orttest.Open)
 		for _, outs := range strings.Fields(tc.outs) {
-			for name, got := range runWith(t, path, outs, OpenSession) {
+			for name, got := range runWith(t, path, outs, openPath) {
 				if d := distance(got, want[name]); !(d <= 2e-6) {
 					t.Errorf("%s, outputs %s: %s is %.2g from what the plain graph gives", tc.name, outs, name, d)
 				}
 			}
 		}
 	}
+}
+
+// openPath is OpenSession.
+func openPath(path string, o session.Options) (session.Session, error) {
+	return OpenSession(context.Background(), path, o)
 }
 
 // runWith runs three images through the session that open starts and returns the
@@ -121,7 +126,7 @@ func TestForeignSessionIsLeftAlone(t *testing.T) {
 	if err := m.WriteFile(foreign); err != nil {
 		t.Fatal(err)
 	}
-	s, err := OpenSession(foreign, session.Options{Provider: session.CPU, Outputs: []string{"cls"}})
+	s, err := OpenSession(t.Context(), foreign, session.Options{Provider: session.CPU, Outputs: []string{"cls"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,12 +139,12 @@ func TestForeignSessionIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Header.Outputs = f.Header.Outputs[:1] // to see that the header is not read a second time
-	if again, err := f.OpenSession(session.Options{Provider: session.CPU}); err != nil || len(again.Outputs()) != 1 {
+	if again, err := f.OpenSession(t.Context(), session.Options{Provider: session.CPU}); err != nil || len(again.Outputs()) != 1 {
 		t.Errorf("the file's header was read again (%v)", err)
 	} else if err := again.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := OpenSession(path, session.Options{Provider: session.CPU, Outputs: []string{"nothing"}}); err == nil || !strings.Contains(err.Error(), "nothing") {
+	if _, err := OpenSession(t.Context(), path, session.Options{Provider: session.CPU, Outputs: []string{"nothing"}}); err == nil || !strings.Contains(err.Error(), "nothing") {
 		t.Errorf("an output that is not there: %v", err)
 	}
 }

@@ -43,7 +43,7 @@ func OpenFile(ctx context.Context, path string, o Options, batch int) (*Predicto
 func openShippedModel(ctx context.Context, file *pretrained.File, batch int, o session.Options) (classifier, error) {
 	o.Outputs = []string{OutLogits}
 	if file.Meta.Foreign == nil {
-		return openOwnShipped(file, batch, o)
+		return openOwnShipped(ctx, file, batch, o)
 	}
 	f := *file.Meta.Foreign
 	f.Output, f.Pool = OutLogits, pretrained.PoolNone
@@ -81,11 +81,11 @@ type ownShipped struct {
 	channels int
 }
 
-func openOwnShipped(f *pretrained.File, batch int, o session.Options) (*ownShipped, error) {
+func openOwnShipped(ctx context.Context, f *pretrained.File, batch int, o session.Options) (*ownShipped, error) {
 	if f.Meta.Spec.Size == 0 {
 		return nil, fmt.Errorf("%s: no metadata graft.image_size, the side of the images", f.Path)
 	}
-	s, err := f.OpenSession(o)
+	s, err := f.OpenSession(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("model %w", err)
 	}

@@ -104,7 +104,6 @@ func (s *goSession) raise(shapes map[string][]int) (*graph.Graph, *raise.Part, e
 func (s *goSession) Inputs() []onnx.Value       { return slices.Clone(s.inputs) }
 func (s *goSession) Outputs() []onnx.Value      { return slices.Clone(s.all) }
 func (s *goSession) Provider() session.Provider { return session.Go }
-func (s *goSession) PassedOver() []error        { return nil }
 func (s *goSession) RuntimeVersion() string     { return Version }
 func (s *goSession) Streams() int               { return cap(s.turns) }
 

@@ -94,8 +94,8 @@ func TestOutputs(t *testing.T) {
 	if err := check(only, 4, 2, 9); err != nil {
 		t.Error(err)
 	}
-	if len(only.Outputs()) != 3 || only.Provider() != session.Go || only.RuntimeVersion() == "" || only.PassedOver() != nil {
-		t.Errorf("%v, %s, %q, %v", only.Outputs(), only.Provider(), only.RuntimeVersion(), only.PassedOver())
+	if len(only.Outputs()) != 3 || only.Provider() != session.Go || only.RuntimeVersion() == "" {
+		t.Errorf("%v, %s, %q", only.Outputs(), only.Provider(), only.RuntimeVersion())
 	}
 }
 

@@ -23,7 +23,6 @@ type ortSession struct {
 	all             []onnx.Value // outputs of the model, also those not opened
 	version         string       // of the library
 	provider        session.Provider
-	passed          []error
 	warm            bool // has run once, of accelerators
 }
 
@@ -35,8 +34,8 @@ type model struct {
 	header *onnx.Model
 }
 
-// Open loads the model at path, whose header onnx.OpenHeader read. A named provider
-// that cannot run all of the model is an error that says what is missing.
+// Open loads the model at path, whose header onnx.OpenHeader read, on the provider that
+// is named. One that cannot run all of the model is an error that says what is missing.
 func Open(path string, header *onnx.Model, o session.Options) (session.Session, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
@@ -75,13 +74,7 @@ func open(m model, o session.Options) (session.Session, error) {
 	if len(s.inputs) == 0 || len(s.outputs) == 0 {
 		return nil, fmt.Errorf("the model has %d inputs and %d outputs, want at least one of each", len(s.inputs), len(s.outputs))
 	}
-	for _, candidate := range o.Candidates() {
-		if err = s.start(m, candidate); err == nil {
-			break
-		}
-		s.passed = append(s.passed, err)
-	}
-	if err != nil {
+	if err := s.start(m, o); err != nil {
 		return nil, err
 	}
 	if err := s.allow(streams(o, s.provider)); err != nil {
@@ -149,7 +142,6 @@ func (m model) load(in, out []string, so *native.SessionOptions) (*native.Dynami
 func (s *ortSession) Inputs() []onnx.Value       { return slices.Clone(s.inputs) }
 func (s *ortSession) Outputs() []onnx.Value      { return slices.Clone(s.all) }
 func (s *ortSession) Provider() session.Provider { return s.provider }
-func (s *ortSession) PassedOver() []error        { return s.passed }
 func (s *ortSession) RuntimeVersion() string     { return s.version }
 func (s *ortSession) Streams() int               { return cap(s.controls) }
 

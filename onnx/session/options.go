@@ -25,11 +25,11 @@ const (
 	Go       Provider = "go"
 )
 
-// autoOrder is what Auto tries of ONNX Runtime, each only if it runs the whole model in float32.
+// autoOrder is what Auto tries, each only if it runs the whole model in float32.
 // Left out are TensorRT, which builds engines for minutes; OpenVINO and CoreML,
 // which round to half precision on some devices; and WebGPU, which may be a
 // software renderer, slower than the CPU.
-var autoOrder = []Provider{CUDA, DirectML, CPU}
+var autoOrder = []Provider{CUDA, DirectML, CPU, Go}
 
 // Providers lists every provider but Auto.
 func Providers() []Provider {
@@ -96,7 +96,7 @@ func (o Options) Check() (Options, error) {
 }
 
 // Candidates are options to start with, of which the first that starts is taken: o
-// itself, or for Auto one of each provider in its order. The CPU has no Device.
+// itself, or for Auto one of each provider in its order. CPU and Go have no Device.
 func (o Options) Candidates() []Options {
 	if o.Provider != Auto {
 		return []Options{o}
@@ -104,7 +104,7 @@ func (o Options) Candidates() []Options {
 	var out []Options
 	for _, p := range autoOrder {
 		o.Provider, o.AllowFallback = p, false
-		if p == CPU {
+		if p == CPU || p == Go {
 			o.Device = 0
 		}
 		out = append(out, o)

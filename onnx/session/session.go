@@ -22,8 +22,6 @@ type Session interface {
 	// Provider is the provider that runs the model, never Auto. With AllowFallback
 	// parts of the model may run on the CPU beside it.
 	Provider() Provider
-	// PassedOver says why Auto did not take the providers that it tried first.
-	PassedOver() []error
 	// RuntimeVersion is the version of what computes, such as "1.25.1".
 	RuntimeVersion() string
 	// Streams is how many calls of Run go on at once; further ones wait. It is 1

@@ -19,18 +19,18 @@ func TestParseProvider(t *testing.T) {
 	}
 }
 
-// TestCandidates: auto tries accelerators with all of the model, then the CPU, which
-// has no device; a named provider is alone.
+// TestCandidates: auto tries accelerators with all of the model, then the CPU and go,
+// which have no device; a named provider is alone.
 func TestCandidates(t *testing.T) {
 	var order []Provider
 	auto := Options{Provider: Auto, Device: 2, AllowFallback: true, Threads: 3}.Candidates()
 	for i, c := range auto {
 		order = append(order, c.Provider)
-		if c.AllowFallback || c.Threads != 3 || c.Device != 2 && i < len(auto)-1 {
+		if c.AllowFallback || c.Threads != 3 || c.Device != 2 && i < len(auto)-2 {
 			t.Errorf("%+v", c)
 		}
 	}
-	if !slices.Equal(order, []Provider{CUDA, DirectML, CPU}) || auto[2].Device != 0 {
+	if !slices.Equal(order, []Provider{CUDA, DirectML, CPU, Go}) || auto[2].Device+auto[3].Device != 0 {
 		t.Errorf("auto tries %v, the last on device %d", order, auto[2].Device)
 	}
 	named := Options{Provider: TensorRT, Device: 2, AllowFallback: true}

@@ -2,6 +2,7 @@
 package orttest
 
 import (
+	"cmp"
 	"os"
 	"runtime"
 	"testing"
@@ -27,8 +28,9 @@ func Require(t testing.TB) {
 	}
 }
 
-// Open is ort.Open, which reads the header too.
+// Open is ort.Open, which reads the header too, on the CPU where no provider is named.
 func Open(path string, o session.Options) (session.Session, error) {
+	o.Provider = cmp.Or(o.Provider, session.CPU)
 	header, err := onnx.OpenHeader(path)
 	if err != nil {
 		return nil, err

@@ -106,7 +106,7 @@ func open(ctx context.Context, c Config) (r *rig, err error) {
 	}
 	o := c.Runtime
 	o.Provider, o.Outputs = r.backbone.Provider(), []string{r.tap}
-	if r.bare, err = file.OpenSession(o); err != nil {
+	if r.bare, err = file.OpenSession(ctx, o); err != nil {
 		return r, err
 	}
 	each := r.Batch * r.bare.Streams()
