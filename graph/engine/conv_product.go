@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"graft/graph"
 	"graft/graph/engine/vec"
 )
@@ -8,26 +10,39 @@ import (
 // fewImages is up to how many of them a convolution takes one by one: interleaved, sixteen cost as much as one.
 const fewImages = 8
 
-// chooseConv takes few images one by one: as matrix products, or of several groups by vectors along the rows.
-func chooseConv(_ *compiler, n *graph.Node) kernel {
-	a := n.Attrs().(graph.ConvAttrs)
+// smallBlock is the number of elements up to which sixteen images stay in the second-level cache.
+const smallBlock = 64 << 10
+
+// chooseConv interleaves many images for training, and at inference where they are small or lie so already. Else they are
+// taken one by one: as matrix products, or of several groups by vectors along the rows.
+func chooseConv(c *compiler, n *graph.Node) kernel {
+	x := n.Inputs()[0]
+	interleaved := c.made[place{c.root(x), lanes}] || x.Shape()[1:].Size()*vec.Lanes <= smallBlock || c.convolutionsTrain()
 	switch {
-	case n.Dim(0) > fewImages:
+	case n.Dim(0) > fewImages && interleaved:
 		return kernel{in: []layout{lanes}, out: lanes, emit: emitConv}
-	case a.Groups == 1:
+	case n.Attrs().(graph.ConvAttrs).Groups == 1:
 		return kernel{emit: emitConvProducts}
 	}
 	return kernel{emit: emitConvGroups}
 }
 
+// convolutionsTrain tells whether gradients go through convolutions: they are computed on interleaved images.
+func (c *compiler) convolutionsTrain() bool {
+	return slices.ContainsFunc(c.nodes, func(n *graph.Node) bool {
+		return n.Op() == graph.OpConvInputGrad || n.Op() == graph.OpConvWeightGrad
+	})
+}
+
 // multiplied computes a convolution of one group as products: the kernels [O,C·kh·kw] by the columns of elements that
-// each place of the window covers. Pieces of an image, so many rows of results, have their columns side by side.
+// each place of the window covers. A piece of the work is so many rows of results of one image, or several small images.
 type multiplied struct {
 	node              *graph.Node
 	window            graph.ConvAttrs
 	kernel            [2]int
-	images, pieces    int
-	rows              int // of results in a piece
+	images            int
+	together          int // images in a piece
+	rows, pieces      int // of results in a piece, and pieces of an image
 	blocks            int // the outputs are cut into, where pieces are fewer than threads
 	outputs, channels int
 	oh, ow, h, w      int
@@ -35,8 +50,8 @@ type multiplied struct {
 	x, weights, out   []float32
 	bias              []float32
 	data              *workspace
-	size              int // of a thread's part of the workspace
-	inPlace           bool
+	size, columns     int  // of a thread's part of the workspace, and how much of that columns take
+	inPlace           bool // the columns are the images
 }
 
 // pieceSize is the number of elements that a piece's columns should have: they stay in the second-level cache.
@@ -53,54 +68,78 @@ func emitConvProducts(c *compiler, n *graph.Node, in [][]float32, out []float32)
 	if v.inPlace { // any cut will do
 		v.oh, v.ow, v.h, v.w = 1, s[2]*s[3], 1, x[2]*x[3]
 	}
-	v.rows = min(v.oh, max(1, pieceSize/(v.depth*v.ow)))
-	v.pieces = (v.oh + v.rows - 1) / v.rows
-	v.blocks = max(1, min(v.outputs/8, (c.threads+v.images*v.pieces-1)/(v.images*v.pieces)))
-	if !v.inPlace {
-		v.size = v.depth*v.rows*v.ow + line
-		c.work.need(v.size * c.threads)
+	v.rows, v.together = min(v.oh, max(1, pieceSize/(v.depth*v.ow))), 1
+	if v.rows == v.oh {
+		v.together = max(1, min(v.images, wide/(v.oh*v.ow)))
 	}
-	tasks := v.images * v.pieces * v.blocks
-	parts := min(tasks, c.parts(graph.MACs(n)/24))
-	return []step{{n, parts, func(part, parts int) {
+	v.pieces = (v.oh + v.rows - 1) / v.rows
+	v.inPlace = v.inPlace && v.together == 1
+	tasks := (v.images + v.together - 1) / v.together * v.pieces
+	v.blocks = max(1, min(v.outputs/8, (c.threads+tasks-1)/tasks))
+	tasks *= v.blocks
+	if !v.inPlace {
+		v.columns = v.together * v.depth * v.rows * v.ow
+	}
+	if v.size = v.columns + line; v.together > 1 {
+		v.size += v.outputs * v.together * v.oh * v.ow
+	}
+	c.work.need(v.size * c.threads)
+	return []step{{n, min(tasks, c.parts(graph.MACs(n)/24)), func(part, parts int) {
 		lo, hi := chunk(tasks, 1, part, parts)
 		for t := lo; t < hi; t++ {
-			v.compute(part, t/(v.pieces*v.blocks), t/v.blocks%v.pieces, t%v.blocks)
+			v.compute(v.data.data[part*v.size:][:v.size], t/(v.pieces*v.blocks)*v.together, t/v.blocks%v.pieces, t%v.blocks)
 		}
 	}}}
 }
 
-// compute makes the results of a piece of an image for a block of the outputs.
-func (v *multiplied) compute(part, image, piece, block int) {
+// wide is how many columns small images are put together for.
+const wide = 128
+
+// compute makes the results of a piece, that begins with an image, for a block of the outputs.
+func (v *multiplied) compute(room []float32, image, piece, block int) {
+	images := min(v.together, v.images-image)
 	first, last := piece*v.rows, min(v.oh, (piece+1)*v.rows)
 	n := (last - first) * v.ow
 	columns, ld := v.x[image*v.channels*v.h*v.w:], v.h*v.w
 	if !v.inPlace {
-		source := columns
-		columns, ld = v.data.data[part*v.size:], n
-		v.gather(columns, source, first, last)
+		columns, ld = room[:v.columns], images*n
+		for i := range images {
+			v.gather(columns[i*n:], ld, v.x[(image+i)*v.channels*v.h*v.w:], first, last)
+		}
 	}
 	from, to := chunk(v.outputs, 1, block, v.blocks)
 	plane := v.oh * v.ow
-	y := v.out[(image*v.outputs+from)*plane+first*v.ow:]
-	gemm(false, false, to-from, n, v.depth, v.weights[from*v.depth:], v.depth, columns, ld, y, plane)
-	if v.bias != nil {
-		for o := range to - from {
-			row := y[o*plane:][:n]
-			vec.Affine(row, row, 1, v.bias[from+o])
+	y, ldy := v.out[(image*v.outputs+from)*plane+first*v.ow:], plane
+	if v.together > 1 {
+		y, ldy = room[v.columns:], images*n
+	}
+	gemm(false, false, to-from, images*n, v.depth, v.weights[from*v.depth:], v.depth, columns, ld, y, ldy)
+	for i := range images {
+		for o := from; o < to; o++ {
+			v.finish(v.out[((image+i)*v.outputs+o)*plane+first*v.ow:][:n], y[(o-from)*ldy+i*n:][:n], o)
 		}
 	}
 }
 
-// gather lays out the elements that each place of the rows first…last-1 covers, [depth][places].
-func (v *multiplied) gather(dst, x []float32, first, last int) {
+// finish puts a row of results where it belongs, if it is not there yet, and adds the bias.
+func (v *multiplied) finish(dst, src []float32, o int) {
+	switch {
+	case v.bias != nil:
+		vec.Affine(dst, src, 1, v.bias[o])
+	case v.together > 1:
+		copy(dst, src)
+	}
+}
+
+// gather lays out the elements that each place of the rows first…last-1 covers, [depth][places], ld from row to row.
+func (v *multiplied) gather(dst []float32, ld int, x []float32, first, last int) {
+	line := 0
 	for ch := range v.channels {
 		plane := x[ch*v.h*v.w:][:v.h*v.w]
 		for ky := range v.kernel[0] {
 			for kx := range v.kernel[1] {
 				for y := first; y < last; y++ {
-					row := dst[:v.ow]
-					dst = dst[v.ow:]
+					row := dst[line*ld+(y-first)*v.ow:][:v.ow]
 					at := y*v.window.Stride[0] + ky*v.window.Dilation[0] - v.window.Pad[0]
 					if at < 0 || at >= v.h {
 						clear(row)
@@ -108,6 +147,7 @@ func (v *multiplied) gather(dst, x []float32, first, last int) {
 					}
 					spaced(row, plane[at*v.w:][:v.w], kx*v.window.Dilation[1]-v.window.Pad[1], v.window.Stride[1])
 				}
+				line++
 			}
 		}
 	}

@@ -9,13 +9,13 @@ import (
 
 type emitter = func(c *compiler, n *graph.Node, in [][]float32, out []float32) []step
 
-// poolKernel takes few images plane by plane, unless they are interleaved already.
+// poolKernel goes plane by plane, unless images are interleaved already.
 func poolKernel(interleaved, plain emitter) kernel {
 	return kernel{choose: func(c *compiler, n *graph.Node) kernel {
-		if n.Dim(0) <= fewImages && !c.made[place{c.root(n.Inputs()[0]), lanes}] {
-			return kernel{emit: plain}
+		if c.made[place{c.root(n.Inputs()[0]), lanes}] {
+			return kernel{in: []layout{lanes}, out: lanes, emit: interleaved}
 		}
-		return kernel{in: []layout{lanes}, out: lanes, emit: interleaved}
+		return kernel{emit: plain}
 	}}
 }
 
