@@ -1,38 +1,9 @@
 package engine
 
 import (
-	"slices"
-
 	"graft/graph"
 	"graft/graph/engine/vec"
 )
-
-// fewImages is up to how many of them a convolution takes one by one: interleaved, sixteen cost as much as one.
-const fewImages = 8
-
-// smallBlock is the number of elements up to which sixteen images stay in the second-level cache.
-const smallBlock = 64 << 10
-
-// chooseConv interleaves many images for training, and at inference where they are small or lie so already. Else they are
-// taken one by one: as matrix products, or of several groups by vectors along the rows.
-func chooseConv(c *compiler, n *graph.Node) kernel {
-	x := n.Inputs()[0]
-	interleaved := c.made[place{c.root(x), lanes}] || x.Shape()[1:].Size()*vec.Lanes <= smallBlock || c.convolutionsTrain()
-	switch {
-	case n.Dim(0) > fewImages && interleaved:
-		return kernel{in: []layout{lanes}, out: lanes, emit: emitConv}
-	case n.Attrs().(graph.ConvAttrs).Groups == 1:
-		return kernel{emit: emitConvProducts}
-	}
-	return kernel{emit: emitConvGroups}
-}
-
-// convolutionsTrain tells whether gradients go through convolutions: they are computed on interleaved images.
-func (c *compiler) convolutionsTrain() bool {
-	return slices.ContainsFunc(c.nodes, func(n *graph.Node) bool {
-		return n.Op() == graph.OpConvInputGrad || n.Op() == graph.OpConvWeightGrad
-	})
-}
 
 // multiplied computes a convolution of one group as products: the kernels [O,C·kh·kw] by the columns of elements that
 // each place of the window covers. A piece of the work is so many rows of results of one image, or several small images.
@@ -52,6 +23,7 @@ type multiplied struct {
 	data              *workspace
 	size, columns     int  // of a thread's part of the workspace, and how much of that columns take
 	inPlace           bool // the columns are the images
+	transposed        bool // the weights
 }
 
 // pieceSize is the number of elements that a piece's columns should have: they stay in the second-level cache.
@@ -64,9 +36,21 @@ func emitConvProducts(c *compiler, n *graph.Node, in [][]float32, out []float32)
 	if len(in) == 3 {
 		v.bias = in[2]
 	}
-	v.inPlace = v.kernel == [2]int{1, 1} && s[2:].Equal(x[2:]) && v.window.Pad == [2]int{}
+	v.inPlace = pointwise(v.window, n.Inputs()[1])
+	return v.steps(c)
+}
+
+// emitPointwiseInputGrad: the weights are transposed, and results and sources change places.
+func emitPointwiseInputGrad(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
+	s, dy := n.Shape(), n.Inputs()[0].Shape()
+	v := &multiplied{node: n, window: n.Attrs().(graph.ConvInputGradAttrs).ConvAttrs, kernel: [2]int{1, 1}, images: s[0], outputs: s[1], channels: dy[1],
+		oh: s[2], ow: s[3], h: s[2], w: s[3], depth: dy[1], x: in[0], weights: in[1], out: out, data: &c.work, inPlace: true, transposed: true}
+	return v.steps(c)
+}
+
+func (v *multiplied) steps(c *compiler) []step {
 	if v.inPlace { // any cut will do
-		v.oh, v.ow, v.h, v.w = 1, s[2]*s[3], 1, x[2]*x[3]
+		v.oh, v.ow, v.h, v.w = 1, v.oh*v.ow, 1, v.h*v.w
 	}
 	v.rows, v.together = min(v.oh, max(1, pieceSize/(v.depth*v.ow))), 1
 	if v.rows == v.oh {
@@ -84,7 +68,7 @@ func emitConvProducts(c *compiler, n *graph.Node, in [][]float32, out []float32)
 		v.size += v.outputs * v.together * v.oh * v.ow
 	}
 	c.work.need(v.size * c.threads)
-	return []step{{n, min(tasks, c.parts(graph.MACs(n)/24)), func(part, parts int) {
+	return []step{{v.node, min(tasks, c.parts(graph.MACs(v.node)/24)), func(part, parts int) {
 		lo, hi := chunk(tasks, 1, part, parts)
 		for t := lo; t < hi; t++ {
 			v.compute(v.data.data[part*v.size:][:v.size], t/(v.pieces*v.blocks)*v.together, t/v.blocks%v.pieces, t%v.blocks)
@@ -113,7 +97,11 @@ func (v *multiplied) compute(room []float32, image, piece, block int) {
 	if v.together > 1 {
 		y, ldy = room[v.columns:], images*n
 	}
-	gemm(false, false, to-from, images*n, v.depth, v.weights[from*v.depth:], v.depth, columns, ld, y, ldy)
+	weights, lda := v.weights[from*v.depth:], v.depth
+	if v.transposed {
+		weights, lda = v.weights[from:], v.outputs
+	}
+	gemm(v.transposed, false, to-from, images*n, v.depth, weights, lda, columns, ld, y, ldy)
 	for i := range images {
 		for o := from; o < to; o++ {
 			v.finish(v.out[((image+i)*v.outputs+o)*plane+first*v.ow:][:n], y[(o-from)*ldy+i*n:][:n], o)

@@ -36,7 +36,7 @@ func init() {
 		graph.OpLayerNormalization: {emit: emitLayerNorm},
 		graph.OpBatchNormalization: {choose: chooseBatchNorm},
 		graph.OpConv:               {choose: chooseConv},
-		graph.OpConvInputGrad:      {in: image, out: lanes, emit: emitConvInputGrad},
+		graph.OpConvInputGrad:      {choose: chooseConvInputGrad},
 		graph.OpConvWeightGrad:     {in: two, emit: emitConvWeightGrad},
 		graph.OpMaxPool:            poolKernel(emitMaxPool, emitPlainMaxPool),
 		graph.OpAveragePool:        poolKernel(emitAveragePool, emitPlainAveragePool),

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"graft/graph"
+	"graft/graph/engine/vec"
 )
 
 // TestWindows compares kernels of all sizes and layouts, forward and backward, with the operations' rows.
@@ -33,6 +34,18 @@ func TestWindows(t *testing.T) {
 		t.Run(fmt.Sprintf("%d: %v %v %+v %+v", i, x.Shape(), w.Shape(), a, pool), func(t *testing.T) {
 			checkWindows(t, random, g, []*graph.Node{x, w, b}, y, most, average)
 		})
+	}
+}
+
+// TestPointwise: few and many images through kernels of one element, which are products where images are large.
+func TestPointwise(t *testing.T) {
+	for _, shape := range []graph.Shape{{3, 34, 24, 24}, {17, 34, 24, 24}, {3, 5, 3, 4}, {17, 5, 3, 4}} {
+		g := graph.New()
+		x, w := g.Input("x", shape...), g.Input("w", 36, shape[1], 1, 1)
+		if large := shape[1:].Size()*vec.Lanes > largeBlock; large != (shape[1] == 34) {
+			t.Fatalf("%v large: %t", shape, large)
+		}
+		checkWindows(t, rand.New(rand.NewPCG(1, 2)), g, []*graph.Node{x, w}, g.Conv(x, w, nil, graph.ConvAttrs{}))
 	}
 }
 
