@@ -151,14 +151,17 @@ func (b *nearness) near(i, j uint32) bool {
 
 // sketches are word w of the sketches of all rows, then of their mirror images.
 func sketches(images []Content, rows []int, w int) []uint64 {
-	var signs [2]uint64
+	var signs [2][len(Print{})]int32 // 0, or -1 to change the sign
 	for k := range signs {
-		signs[k] = splitmix.Next(uint64(2*w+k) * splitmix.Gamma)
+		bits := splitmix.Next(uint64(2*w+k) * splitmix.Gamma)
+		for i := range signs[k] {
+			signs[k][i] = -int32(bits >> i & 1)
+		}
 	}
 	out := make([]uint64, 2*len(rows))
 	for k, r := range rows {
 		p := images[r].Print
-		out[k], out[len(rows)+k] = sketch(p, signs), sketch(p.Mirror(), signs)
+		out[k], out[len(rows)+k] = sketch(p, &signs), sketch(p.Mirror(), &signs)
 	}
 	return out
 }
@@ -166,29 +169,26 @@ func sketches(images []Content, rows []int, w int) []uint64 {
 // sketch is the signs of 64 projections of p on pseudo-random directions: twice
 // random signs and the Walsh-Hadamard transform (Ailon and Chazelle, "The fast
 // Johnson-Lindenstrauss transform", 2009), in 768 additions.
-func sketch(p Print, signs [2]uint64) (word uint64) {
+func sketch(p Print, signs *[2][len(Print{})]int32) (word uint64) {
 	var x [len(p)]int32
 	for i, v := range p {
 		x[i] = int32(v)
 	}
 	for _, sign := range signs {
-		for i := range x {
-			if sign>>i&1 == 1 {
-				x[i] = -x[i]
-			}
+		for i, change := range sign {
+			x[i] = (x[i] ^ change) - change
 		}
 		for h := 1; h < len(x); h *= 2 {
 			for i := 0; i < len(x); i += 2 * h {
-				for j := i; j < i+h; j++ {
-					x[j], x[j+h] = x[j]+x[j+h], x[j]-x[j+h]
+				low, high := x[i:i+h], x[i+h:i+2*h]
+				for j, v := range low {
+					low[j], high[j] = v+high[j], v-high[j]
 				}
 			}
 		}
 	}
 	for i, v := range x {
-		if v > 0 {
-			word |= 1 << i
-		}
+		word |= uint64(uint32(-v)>>31) << i // 1 where v is positive
 	}
 	return word
 }
