@@ -32,6 +32,7 @@ var alwaysLive = map[string]string{
 	"model pull":        "dir url json",
 	"model export":      "weights out precision json",
 	"model info":        "json",
+	"model blocks":      "json",
 	"model check":       "seed json",
 	"rank":              "group-by data skip-bad provider threads sample split taps batch seed json",
 	"extract":           "group-by data skip-bad provider threads model out taps split flip views batch dtype shard-rows shard strict limit json",
@@ -75,6 +76,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"model export", "--weights FOLDER/x.pth --out FOLDER/x", "--arch vit_ti_16 --classes 2"},
 	{"model export", "--random-init 1 --arch vit_ti_16 --out FOLDER/x", "--heads 2 --activation gelu --name x --key x"},
 	{"model export", "--weights FILE --precision int8 --out FOLDER/x", "--random-init 1"},
+	{"model blocks", "FILE", "--input-size 32"},
 	{"model check", "FOLDER FOLDER", "--data CSV --ferplus CSV --skip-bad --per-class 3 --provider cpu --device 1 --allow-fallback --threads 1 " +
 		"--input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --limit 3 --taps cls --batch 3"},
 	{"rank", "--data CSV FILE", "--per-class 3"},

@@ -27,6 +27,7 @@ func modelCommand() *cli.Command {
 			modelPullCommand(),
 			modelExportCommand(),
 			modelInfoCommand(),
+			modelBlocksCommand(),
 			modelCheckCommand(),
 		},
 	}

@@ -50,6 +50,7 @@ func checkSchemas(t *testing.T, dir, model string) {
 		"eval":              "DIR/run",
 		"export":            "DIR/run --out DIR/again.onnx",
 		"extract":           "--data synthetic --per-class 1 --model MODEL --out DIR/few" + cpu,
+		"model blocks":      "MODEL",
 		"model check":       "DIR/few DIR/few",
 		"model export":      "--weights MODEL --precision int8 --out DIR/int8.onnx",
 		"model info":        "MODEL",

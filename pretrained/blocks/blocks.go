@@ -14,13 +14,14 @@ import (
 
 // Cut is a tensor at which a network falls into a part before and a part behind it.
 type Cut struct {
-	Tensor string
-	Shape  []int // for the input's shape that was given, the batch first
-	Block  int   // the blocks before the cut: 0 is the entry to the first
+	Tensor string `json:"tensor"`
+	Shape  []int  `json:"shape"` // for the input's shape that was given, the batch first
+	Block  int    `json:"block"` // the blocks before the cut: 0 is the entry to the first
 	// Parameters, those that are learned, and MACs (multiplications with addition of one batch) of what lies behind the cut.
-	Parameters, MACs int64
+	Parameters int64 `json:"parameters"`
+	MACs       int64 `json:"macs"`
 	// Residuals are the branches of the residual sums in the block that ends at the cut: what stochastic depth drops.
-	Residuals []string
+	Residuals []string `json:"residuals,omitempty"`
 }
 
 // Find lists the cuts of a model, the first of them before block 1. input is the shape of the model's only input, the batch
