@@ -99,7 +99,7 @@ func (s torchTail) features() Features {
 
 func (s torchTail) start() map[string][]float32 {
 	s.t.Helper()
-	start, err := s.net.Start(map[string][]float32{"head.weight": s.read("head.weight"), "head.bias": s.read("head.bias")})
+	start, err := s.net.Start(map[string][]float32{"head.weight": s.read("head.weight"), "head.bias": s.read("head.bias")}, 1)
 	if err != nil {
 		s.t.Fatal(err)
 	}

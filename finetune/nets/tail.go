@@ -24,7 +24,8 @@ type Tail struct {
 	Cut       string     `json:"cut"`   // the tensor where the part begins
 	Shape     []int      `json:"shape"` // of it for one image, such as [T,D]
 	Taps      []TailTap  `json:"taps"`  // the head's features, side by side
-	Learned   []Learned  `json:"learned"`
+	Learned   []Learned  `json:"learned,omitempty"`
+	Adapters  []Adapter  `json:"adapters,omitempty"`
 	Residuals []Residual `json:"residuals,omitempty"`
 	// LayerDecay d has a weight learn at d^depth times the rate.
 	LayerDecay float64 `json:"layer_decay"`
@@ -39,6 +40,7 @@ type TailTap struct {
 	Name   string `json:"name"`
 	Output string `json:"output"` // of the network
 	Dim    int    `json:"dim"`
+	Pool   string `json:"pool,omitempty"`   // of an output of several rows: cls takes the first, mean their mean
 	Frozen bool   `json:"frozen,omitempty"` // given by the part before the cut
 }
 
@@ -83,7 +85,10 @@ func (t Tail) Classes() int { return t.Head.Outputs }
 func (t Tail) Weights() []Weight {
 	var list []Weight
 	for _, w := range t.Learned {
-		list = append(list, Weight{Name: w.Name, Shape: w.Shape, Rate: math.Pow(cmp.Or(t.LayerDecay, 1), float64(w.Depth)), draw: all(0)})
+		list = append(list, Weight{Name: w.Name, Shape: w.Shape, Rate: t.rate(w.Depth), draw: all(0)})
+	}
+	for _, a := range t.Adapters {
+		list = append(list, a.weights(t.rate(a.Depth))...)
 	}
 	for _, w := range t.Head.Weights() {
 		w.Name = HeadPrefix + w.Name
@@ -91,6 +96,8 @@ func (t Tail) Weights() []Weight {
 	}
 	return list
 }
+
+func (t Tail) rate(depth int) float64 { return math.Pow(cmp.Or(t.LayerDecay, 1), float64(depth)) }
 
 // HeadWeights are those of the head, by its own names.
 func (t Tail) HeadWeights(weights map[string][]float32) map[string][]float32 {
@@ -103,8 +110,8 @@ func (t Tail) HeadWeights(weights map[string][]float32) map[string][]float32 {
 	return out
 }
 
-// Start are the first weights: the network's own, and the head's, by its own names.
-func (t Tail) Start(head map[string][]float32) (map[string][]float32, error) {
+// Start are the first weights: the network's own, those of adapters as drawn by a seed, and the head's, by its own names.
+func (t Tail) Start(head map[string][]float32, seed uint64) (map[string][]float32, error) {
 	out, index := map[string][]float32{}, onnx.NewIndex(t.Backbone)
 	for _, w := range t.Learned {
 		v, err := index.Weights[w.Name].Float32s()
@@ -112,6 +119,9 @@ func (t Tail) Start(head map[string][]float32) (map[string][]float32, error) {
 			return nil, fmt.Errorf("weight %q: %w", w.Name, err)
 		}
 		out[w.Name] = v
+	}
+	for _, a := range t.Adapters {
+		a.start(seed, out)
 	}
 	for name, v := range head {
 		out[HeadPrefix+name] = v
@@ -141,6 +151,11 @@ func (t Tail) Check() error {
 	case !(t.LayerDecay >= 0 && t.LayerDecay <= 1):
 		return fmt.Errorf("backbone: layer decay %g, want above 0 and at most 1", t.LayerDecay)
 	}
+	for _, a := range t.Adapters {
+		if err := a.check(); err != nil {
+			return err
+		}
+	}
 	for _, r := range t.Residuals {
 		if err := checkDropout(KindBackbone, "drop path of "+r.Tensor, r.Drop); err != nil {
 			return err
@@ -158,11 +173,18 @@ func positive(shape []int) bool {
 
 // Forward builds logits [N,K] from x [N,S+F]. What does not learn becomes state.
 func (t Tail) Forward(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.Node {
+	features := t.Features(g, x, w, m)
+	return t.Head.Forward(g, features, func(name string) *graph.Node { return w(HeadPrefix + name) }, m)
+}
+
+// Features builds the taps side by side, [N,F], from x [N,S+F].
+func (t Tail) Features(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.Node {
 	n, size := x.Dim(0), t.size()
 	at := g.Reshape(g.Slice(x, 1, 0, size), append([]int{n}, t.Shape...)...)
 	o := raise.Options{Given: map[string]*graph.Node{t.Cut: at}, Trainable: func(string) bool { return false }}
-	if m.Train {
-		o.Wrap = pass{g, w, m}.dropPath(t.Residuals)
+	p := pass{g, w, m}
+	o.Wrap = func(name string, x *graph.Node) *graph.Node {
+		return p.dropPath(t.Residuals, name, p.adapted(t.Adapters, name, x))
 	}
 	for _, tap := range t.Taps {
 		if !tap.Frozen && !slices.Contains(o.Outputs, tap.Output) {
@@ -181,28 +203,78 @@ func (t Tail) Forward(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.No
 			size += tap.Dim
 			continue
 		}
-		features = append(features, part.Outputs[slices.Index(o.Outputs, tap.Output)])
+		features = append(features, pooled(g, part.Outputs[slices.Index(o.Outputs, tap.Output)], tap.Pool))
 	}
 	all := g.Concat(1, features...)
 	if g.Err() == nil && !all.Shape().Equal(graph.Shape{n, t.Head.Features}) {
 		g.Fail(fmt.Errorf("backbone: the taps have shape %v, want %v", all.Shape(), []int{n, t.Head.Features}))
 	}
-	return t.Head.Forward(g, all, func(name string) *graph.Node { return w(HeadPrefix + name) }, m)
+	return all
+}
+
+// TailFeatures is a tail without its head, which gives its taps side by side.
+type TailFeatures struct{ Tail }
+
+// Classes is the number of features.
+func (t TailFeatures) Classes() int { return t.Head.Features }
+
+// Weights lists the network's that learn.
+func (t TailFeatures) Weights() []Weight {
+	return slices.DeleteFunc(t.Tail.Weights(), func(w Weight) bool { return strings.HasPrefix(w.Name, HeadPrefix) })
+}
+
+// Forward builds the taps.
+func (t TailFeatures) Forward(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.Node {
+	return t.Features(g, x, w, m)
+}
+
+// pooled makes [N,D] of tokens [N,T,D] or places [N,D,H,W].
+func pooled(g *graph.Graph, x *graph.Node, how string) *graph.Node {
+	switch {
+	case how == "cls" && len(x.Shape()) == 3:
+		return g.Reshape(g.Slice(x, 1, 0, 1), x.Dim(0), x.Dim(2))
+	case how == "mean" && len(x.Shape()) == 3:
+		return g.Mean(x, 1)
+	case how == "mean":
+		return g.Mean(x, 2, 3)
+	}
+	return x
+}
+
+// adapted is what stands for a tensor where adapters have to do with it.
+func (p pass) adapted(list []Adapter, name string, x *graph.Node) *graph.Node {
+	for _, a := range list {
+		x = a.wrap(p.Graph, name, x, p.w)
+	}
+	return x
 }
 
 // dropPath leaves out branches, each image's by itself, and divides those that stay by the share that does.
-func (p pass) dropPath(list []Residual) func(string, *graph.Node) *graph.Node {
-	rates := map[string]float64{}
-	for _, r := range list {
-		rates[r.Tensor] = r.Drop
+func (p pass) dropPath(list []Residual, name string, x *graph.Node) *graph.Node {
+	i := slices.IndexFunc(list, func(r Residual) bool { return r.Tensor == name })
+	if i < 0 || list[i].Drop == 0 || !p.mode.Train {
+		return x
 	}
-	return func(name string, x *graph.Node) *graph.Node {
-		if rates[name] == 0 {
-			return x
+	shape := slices.Repeat([]int{1}, len(x.Shape()))
+	shape[0] = x.Dim(0)
+	keep := p.Constant(slices.Repeat([]float64{1}, shape[0]), shape...)
+	return p.Mul(x, p.dropout(name, keep, list[i].Drop))
+}
+
+// Fold gives a model of the backbone the weights that were learned, adapters folded in: names, shapes and types stay, and
+// what was not learned stays as it lies in the file.
+func (t Tail) Fold(m *onnx.Model, weights map[string][]float32) error {
+	for _, w := range t.Learned {
+		had, err := initialiser(m, w.Name, w.Shape)
+		if err != nil {
+			return err
 		}
-		shape := slices.Repeat([]int{1}, len(x.Shape()))
-		shape[0] = x.Dim(0)
-		keep := p.Constant(slices.Repeat([]float64{1}, shape[0]), shape...)
-		return p.Mul(x, p.dropout(name, keep, rates[name]))
+		had.Data = onnx.Float32s(weights[w.Name])
 	}
+	for _, a := range t.Adapters {
+		if err := a.Fold(m, weights); err != nil {
+			return err
+		}
+	}
+	return nil
 }

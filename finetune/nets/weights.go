@@ -17,13 +17,17 @@ import (
 func Init(n Net, seed uint64) map[string][]float32 {
 	values := map[string][]float32{}
 	for _, w := range n.Weights() {
-		h := fnv.New64a()
-		h.Write([]byte(w.Name))
 		v := make([]float32, w.Size())
-		w.draw(rand.New(rand.NewPCG(seed, h.Sum64())), v)
+		w.draw(rand.New(rand.NewPCG(seed, nameHash(w.Name))), v)
 		values[w.Name] = v
 	}
 	return values
+}
+
+func nameHash(name string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return h.Sum64()
 }
 
 // Declare makes a model's weights parameters of g, with their values (nil: zeros): trained ones as parameters, statistics
