@@ -66,7 +66,11 @@ func compareOne(dir string) (Comparison, error) {
 	if err != nil {
 		return Comparison{}, err
 	}
-	layers, err := nets.Layers(config.Net)
+	inspected := config.Net
+	if t, ok := config.Net.(nets.Tail); ok {
+		inspected = t.Head
+	}
+	layers, err := nets.Layers(inspected)
 	if err != nil {
 		return Comparison{}, err
 	}
@@ -102,7 +106,7 @@ func describe(c run.Config) string {
 	if c.Training != nil && c.Training.Augment.String() != "none" {
 		text += ", " + c.Training.Augment.String()
 	}
-	if c.Kind == nets.KindHead && c.Backbone.Arch != "" {
+	if c.OnBackbone() && c.Backbone.Arch != "" {
 		text += ", on " + c.Backbone.Arch
 	}
 	return text

@@ -8,13 +8,15 @@ import (
 
 	"graft/finetune/fit"
 	"graft/finetune/load"
+	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/internal/parallel"
+	"graft/onnx"
 	"graft/preprocess"
 	"graft/pretrained"
 )
 
-// backboneHead is a head's run: a backbone's session and the head.
+// backboneHead is the run of a head, or of a tuned backbone: the backbone's session and the head.
 type backboneHead struct {
 	batches
 	run      *run.Run
@@ -30,6 +32,9 @@ func openHead(ctx context.Context, r *run.Run, o Options, batch int) (*backboneH
 	foreign, err := Foreign(r, o.Foreign)
 	if err != nil {
 		return nil, err
+	}
+	if r.Config.Kind == nets.KindBackbone {
+		file = file.Changed(func(m *onnx.Model) error { return Tune(r, m) })
 	}
 	b, err := file.Open(ctx, pretrained.Options{Runtime: o.Runtime, Foreign: foreign, Taps: r.Config.Head.Taps})
 	if err != nil {

@@ -10,13 +10,14 @@ import (
 	"graft/preprocess"
 )
 
-// Evaluator is the run's network with its weights, for batches of a size.
+// Evaluator is the run's network with its weights, or that of its head, for batches of a size.
 func Evaluator(r *run.Run, batch, threads int) (*fit.Evaluator, error) {
-	e, err := fit.NewEvaluator(r.Config.Net, batch, threads)
+	net, weights := Head(r)
+	e, err := fit.NewEvaluator(net, batch, threads)
 	if err != nil {
 		return nil, err
 	}
-	return e, e.Use(r.Weights)
+	return e, e.Use(weights)
 }
 
 // network is the run of a cnn or vit as a classifier; it needs no ONNX Runtime.

@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"graft/finetune/fit"
-	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/onnx/session"
 	"graft/preprocess"
@@ -67,7 +66,7 @@ const nativeBatch = 8
 // OpenRun is a run as a Predictor that takes batches of a size, 0: of what suits it.
 func OpenRun(ctx context.Context, r *run.Run, o Options, batch int) (p *Predictor, err error) {
 	p = &Predictor{labels: r.Config.Classes, notes: r.Config.Notes, temperature: r.Config.SoftmaxTemperature()}
-	if r.Config.Kind == nets.KindHead {
+	if r.Config.OnBackbone() {
 		p.classifier, err = openHead(ctx, r, o, batch)
 	} else {
 		p.classifier, err = openNetwork(r, o, batch)

@@ -123,13 +123,19 @@ func (c *Config) check(options []byte) (err error) {
 	if c.Net.Classes() != len(c.Classes) {
 		return fmt.Errorf("the model has %d outputs for %d classes", c.Net.Classes(), len(c.Classes))
 	}
-	if c.Kind == nets.KindHead {
-		return c.checkHead(c.Net.InputShape()[0])
+	switch net := c.Net.(type) {
+	case nets.Head:
+		return c.checkHead(net.Features)
+	case nets.Tail:
+		return c.checkHead(net.Head.Features)
 	}
 	return c.Pixels.Check(c.Net.InputShape())
 }
 
-var kinds = []string{nets.KindHead, nets.KindCNN, nets.KindViT}
+var kinds = []string{nets.KindHead, nets.KindCNN, nets.KindViT, nets.KindBackbone}
+
+// OnBackbone tells runs that read a backbone's features: heads, and backbones that were tuned with theirs.
+func (c Config) OnBackbone() bool { return c.Kind == nets.KindHead || c.Kind == nets.KindBackbone }
 
 // checkHead wants the taps to make up the network's features.
 func (c Config) checkHead(features int) error {

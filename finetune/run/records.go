@@ -15,7 +15,7 @@ import (
 // Config is a run's config.json.
 type Config struct {
 	Format   string   `json:"format"`
-	Kind     string   `json:"kind"` // what was trained: head, cnn or vit
+	Kind     string   `json:"kind"` // what was trained: head, cnn, vit or backbone
 	Version  string   `json:"graft_version"`
 	Go       string   `json:"go_version"`
 	Platform string   `json:"platform"` // GOOS/GOARCH
@@ -28,7 +28,7 @@ type Config struct {
 	Training   *TrainingRecord  `json:"training,omitempty"`  // by gradient descent; nil for others and for imported weights
 	Imported   *ImportRecord    `json:"imported,omitempty"`  // of weights that were not trained here
 	Pixels     *PixelsRecord    `json:"pixels,omitempty"`    // of a cnn or vit
-	Head       HeadRecord       `json:"head,omitzero"`       // of a head, as the next two
+	Head       HeadRecord       `json:"head,omitzero"`       // of a head or a tuned backbone, as the next two
 	Embeddings EmbeddingsRecord `json:"embeddings,omitzero"` //
 	Backbone   BackboneRecord   `json:"backbone,omitzero"`   //
 	Dataset    DatasetRecord    `json:"dataset,omitzero"`

@@ -8,7 +8,6 @@ import (
 
 	"graft/finetune/load"
 	"graft/finetune/model"
-	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/internal/atomicfile"
 	"graft/onnx"
@@ -47,7 +46,7 @@ func Export(ctx context.Context, c Config) (Exported, error) {
 	if err != nil {
 		return Exported{}, err
 	}
-	if r.Config.Kind == nets.KindHead {
+	if r.Config.OnBackbone() {
 		return exportHead(ctx, r, c)
 	}
 	return exportNetwork(r, c)
@@ -68,7 +67,7 @@ func exportNetwork(r *run.Run, c Config) (Exported, error) {
 	return write(r, m, c.Out)
 }
 
-// exportHead joins a head to its backbone.
+// exportHead joins a head to its backbone, which is tuned where the run has done so.
 func exportHead(ctx context.Context, r *run.Run, c Config) (Exported, error) {
 	file, err := load.Backbone(ctx, r, c.Model)
 	if err != nil {
@@ -85,6 +84,9 @@ func exportHead(ctx context.Context, r *run.Run, c Config) (Exported, error) {
 	defer m.Close()
 	foreign, err := model.Foreign(r, c.Foreign)
 	if err == nil {
+		err = model.Tune(r, m)
+	}
+	if err == nil {
 		err = join(r, m, foreign, c.Version)
 	}
 	if err != nil {
@@ -95,10 +97,14 @@ func exportHead(ctx context.Context, r *run.Run, c Config) (Exported, error) {
 
 // write writes the file and tells what is in it.
 func write(r *run.Run, m *onnx.Model, path string) (Exported, error) {
+	return written(m, path, r.Config.Classes, r.Config.Notes)
+}
+
+func written(m *onnx.Model, path string, labels, notes []string) (Exported, error) {
 	if err := m.WriteFile(path, pretrained.Try); err != nil {
 		return Exported{}, err
 	}
-	out := Exported{File: path, Labels: r.Config.Classes, Notes: r.Config.Notes}
+	out := Exported{File: path, Labels: labels, Notes: notes}
 	for _, v := range m.Inputs {
 		out.Inputs = append(out.Inputs, v.String())
 	}
@@ -230,7 +236,8 @@ func addHead(r *run.Run, b *onnx.Builder, parts []string) (string, error) {
 	if len(parts) > 1 {
 		x = b.Op("Concat", "features", parts, onnx.Attr{Name: "axis", Value: int64(1)})
 	}
-	x, err := addNet(b, r.Config.Net, r.Weights, x)
+	net, weights := model.Head(r)
+	x, err := addNet(b, net, weights, x)
 	if err == nil && r.Config.Head.UseFlip {
 		x = meanOfSides(b, x, r.Config.Net.Classes())
 	}
@@ -245,7 +252,7 @@ func addMetadata(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version st
 	}
 	about.Version, about.Labels, about.Notes, about.Foreign = version, r.Config.Classes, r.Config.Notes, foreign
 	about.Temperature = r.Config.Temperature
-	if h := r.Config.Head; r.Config.Kind == nets.KindHead {
+	if h := r.Config.Head; r.Config.OnBackbone() {
 		about.BackboneSHA256, about.Taps, about.Recipe, about.Flip = r.Config.Backbone.SHA256, h.Taps, h.Recipe, h.UseFlip
 	} else {
 		about.Kind, about.Spec = r.Config.Kind, preprocess.Spec{Size: r.Config.Pixels.Side, Crop: 1}

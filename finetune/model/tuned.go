@@ -1,0 +1,31 @@
+package model
+
+import (
+	"fmt"
+
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/onnx"
+)
+
+// Head is the network of a run's head with its weights: all of a head's run, what stands behind the backbone of one that
+// was tuned.
+func Head(r *run.Run) (nets.Net, map[string][]float32) {
+	if t, ok := r.Config.Net.(nets.Tail); ok {
+		return t.Head, t.HeadWeights(r.Weights)
+	}
+	return r.Config.Net, r.Weights
+}
+
+// Tune gives a backbone's model the weights that a run has learned; of a run whose backbone is frozen it stays as it is.
+// Whatever was not learned stays as it lies in the file.
+func Tune(r *run.Run, m *onnx.Model) error {
+	t, ok := r.Config.Net.(nets.Tail)
+	if !ok {
+		return nil
+	}
+	if err := t.Fold(m, r.Weights); err != nil {
+		return fmt.Errorf("run %s: %w", r.Dir, err)
+	}
+	return nil
+}
