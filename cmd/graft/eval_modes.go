@@ -52,8 +52,10 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 	switch {
 	case kind == nets.KindHead && c.String("data") == "":
 		return evalMode{[]string{"embeddings", "conformal"}, "without --data a head is judged on embeddings, its own or those of --embeddings, by their taps"}, nil
-	case kind == nets.KindHead:
-		return evalMode{slices.Concat(evalImages, evalRuntime, []string{"model", "conformal"}), "with --data a head is judged on images, by the run's own taps"}, nil
+	case kind == nets.KindBackbone && c.String("data") == "":
+		return evalMode{append([]string{"model", "conformal"}, evalRuntime...), "without --data a tuned backbone is judged on the dataset it was trained on, read the same way"}, nil
+	case r.OnBackbone():
+		return evalMode{slices.Concat(evalImages, evalRuntime, []string{"model", "conformal"}), "with --data a " + kind + " is judged on images, by the run's own taps"}, nil
 	case c.String("data") == "":
 		return evalMode{[]string{"conformal"}, "without --data a " + kind + " is judged on the dataset it was trained on, read the same way"}, nil
 	}

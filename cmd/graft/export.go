@@ -17,9 +17,14 @@ func exportCommand() *cli.Command {
 		ArgsUsage: "RUN",
 		Description: "Joins backbone, features, head and softmax, or writes a cnn or vit; the labels lie in the file's metadata (graft.labels):\n\n" +
 			"   graft export runs/head --out faces.onnx\n" +
-			"   graft predict faces.onnx photo.jpg",
+			"   graft predict faces.onnx photo.jpg\n\n" +
+			"Of a backbone that graft train backbone tuned, the file is its own graph with the weights that were learned:\n\n" +
+			"   graft export runs/tuned --backbone --out tuned.onnx\n" +
+			"   graft export runs/tuned --adapter tuned.safetensors",
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "out", Required: true, Usage: "ONNX `FILE` to write"},
+			&cli.StringFlag{Name: "out", Usage: "ONNX `FILE` to write"},
+			&cli.StringFlag{Name: "adapter", Usage: "of a tuned backbone: write what was learned of it alone to a safetensors `FILE`, for graft model apply"},
+			&cli.BoolFlag{Name: "backbone", Usage: "of a tuned backbone: write it with its own outputs, for graft extract and rank"},
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
 			jsonFlag(),
 		}, foreignFlags()...),
@@ -31,20 +36,43 @@ func export(c *cli.Context) error {
 	if err := refuseBackbone(c, c.Args().First()); err != nil {
 		return err
 	}
+	if (c.String("out") == "") == (c.String("adapter") == "") {
+		return usageErrorf("export wants one of --out, a file to write, and --adapter")
+	}
+	if path := c.String("adapter"); path != "" {
+		if err := refuse(c, "an adapter is what was learned alone", append(foreignNames, "model", "backbone", "json")...); err != nil {
+			return err
+		}
+		err := ship.Adapter(c.Args().First(), path)
+		if err == nil {
+			fmt.Fprintln(humanOut(c), path)
+		}
+		return err
+	}
 	o, err := backboneOptions(c)
 	if err != nil {
 		return err
 	}
-	e, err := ship.Export(c.Context, ship.Config{
-		Run: c.Args().First(), Model: c.String("model"), Foreign: o.Foreign, Out: c.String("out"), Version: version(),
-	})
+	config := ship.Config{Run: c.Args().First(), Model: c.String("model"), Foreign: o.Foreign, Out: c.String("out"), Version: version()}
+	write := ship.Export
+	if c.Bool("backbone") {
+		write = ship.Backbone
+	}
+	e, err := write(c.Context, config)
 	if err != nil {
 		return err
 	}
+	return printExported(c, e)
+}
+
+// printExported tells what was written.
+func printExported(c *cli.Context, e ship.Exported) error {
 	e.Notes = append(e.Notes, notTried()...)
 	out := humanOut(c)
 	fmt.Fprintf(out, "%s: %s → %s\n", e.File, strings.Join(e.Inputs, "; "), strings.Join(e.Outputs, "; "))
-	fmt.Fprintf(out, "labels: %s\n", strings.Join(e.Labels, ", "))
+	if e.Labels != nil {
+		fmt.Fprintf(out, "labels: %s\n", strings.Join(e.Labels, ", "))
+	}
 	for _, n := range e.Notes {
 		fmt.Fprintf(out, "note: %s\n", n)
 	}

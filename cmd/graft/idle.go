@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
@@ -61,7 +60,7 @@ func refuseBackbone(c *cli.Context, path string) error {
 		return refuse(c, "the file holds its own backbone", append(foreignNames, "model")...)
 	}
 	r, err := run.ReadConfig(path)
-	if err != nil || r.Kind == nets.KindHead {
+	if err != nil || r.OnBackbone() {
 		return err
 	}
 	return refuse(c, "a "+r.Kind+" has no backbone, and runs on the CPU", slices.Concat(foreignNames, runtimeNames, []string{"model"})...)

@@ -29,6 +29,7 @@ func modelCommand() *cli.Command {
 			modelInfoCommand(),
 			modelBlocksCommand(),
 			modelCheckCommand(),
+			modelApplyCommand(),
 		},
 	}
 }

@@ -19,7 +19,7 @@ func trainCommand() *cli.Command {
 		Description: "A run folder holds the settings, the weights, the history, the metrics and the predictions:\n\n" +
 			"   graft train head --embeddings embeddings --out runs/head\n" +
 			"   graft train cnn --data fer2013.csv --out runs/cnn",
-		Subcommands: []*cli.Command{trainHeadCommand(), trainCNNCommand(), trainViTCommand()},
+		Subcommands: []*cli.Command{trainHeadCommand(), trainCNNCommand(), trainViTCommand(), trainBackboneCommand()},
 	}
 }
 

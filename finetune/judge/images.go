@@ -14,6 +14,7 @@ import (
 	"graft/finetune/model"
 	"graft/finetune/run"
 	"graft/internal/parallel"
+	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/preprocess/duplicate"
@@ -65,7 +66,7 @@ func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e 
 	if err != nil {
 		return e, err
 	}
-	source := load.Images{Dataset: d}
+	source := load.Images{Dataset: d, Limit: c.Limit}
 	var seen []duplicate.Content
 	if r != nil {
 		if seen, err = run.ReadSeen(r.Dir); err != nil {
@@ -78,8 +79,7 @@ func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e 
 	}
 	e.Notes = slices.Concat(p.Notes(), load.LeftOut(d), m.notes())
 	e.Reports, err = judge(runName(c.Run), m, p.Labels(), splits, c.Predictions, func(split string) (answers, error) {
-		s := stream{p, d, p.BatchSize(), c.Data.SkipBad, len(p.Labels()), p.Temperature(), c.Progress.Of("classifying " + split)}
-		a, bad, err := s.answers(ctx, split)
+		a, bad, err := c.stream(p, d, split).answers(ctx, split)
 		if bad != "" {
 			e.Notes = append(e.Notes, bad)
 		}
@@ -94,6 +94,32 @@ func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e 
 	return e, err
 }
 
+// stream passes a dataset's images through a model.
+func (c Config) stream(p *model.Predictor, d *dataset.Dataset, split string) stream {
+	return stream{p, d, p.BatchSize(), c.Limit, c.Data.SkipBad, len(p.Labels()), p.Temperature(), c.Progress.Of("classifying " + split)}
+}
+
+// Pixels judges a run just trained, whose folder may hold nothing yet, straight from a dataset's images, on all splits that
+// it was not trained on; seen are the images that it was. The predictions are written to its folder. Of c, Progress, Limit
+// and Data.SkipBad count.
+func Pixels(ctx context.Context, r *run.Run, d *dataset.Dataset, c Config, runtime session.Options, seen []duplicate.Content) (reports []metrics.Report, err error) {
+	c.Options.Runtime = runtime
+	c.Options.Runtime.Throughput = true
+	p, err := model.OpenRun(ctx, r, c.Options, c.Batch)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	m, err := recall(ctx, seen, load.Images{Dataset: d, Limit: c.Limit})
+	if err != nil {
+		return nil, err
+	}
+	return judge(runName(r.Dir), m, p.Labels(), load.DatasetSplits(d).HeldOut(), r.Dir, func(split string) (answers, error) {
+		a, _, err := c.stream(p, d, split).answers(ctx, split)
+		return a, err
+	})
+}
+
 // classifier turns images into rows of logits; see model.Predictor.
 type classifier interface {
 	Prepare(im preprocess.Image) preprocess.Image
@@ -106,6 +132,7 @@ type stream struct {
 	model       classifier
 	data        *dataset.Dataset
 	batch       int
+	limit       int  // images of a split, 0 for all
 	skipBad     bool // leave out bad images, of what are no photos too
 	classes     int
 	temperature float64
@@ -124,7 +151,7 @@ type pass struct {
 
 // answers classifies a split; bad is a note on the images left out, if any.
 func (s stream) answers(ctx context.Context, split string) (a answers, bad string, err error) {
-	indices, err := s.data.Select([]string{split}, 0)
+	indices, err := s.data.Select([]string{split}, s.limit)
 	if err != nil {
 		return a, "", err
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	Splits      []string      // none: public-test, and where there is none, all but train
 	Predictions string        // folder for predictions-<split>.csv; empty for none
 	Conformal   float64       // of a run: coverage of the prediction sets to judge, below 1; 0 for none
+	Limit       int           // images of each split that are judged, where images are; 0 for all
 	Progress    load.Progress
 }
 
@@ -51,7 +52,13 @@ func Evaluate(ctx context.Context, c Config) (e Evaluation, err error) {
 	if err != nil {
 		return e, err
 	}
-	if r.Config.Kind == nets.KindHead && c.Data.Path != "" {
+	if r.Config.Kind == nets.KindBackbone && c.Data.Path == "" {
+		c.Data, c.Limit = r.Config.Dataset.Ref, r.Config.Dataset.Limit
+		if !c.Data.Exists() {
+			return e, fmt.Errorf("the dataset that run %s was trained on is not at %s any more; name one with --data", r.Dir, c.Data.Path)
+		}
+	}
+	if r.Config.OnBackbone() && (c.Data.Path != "" || r.Config.Kind == nets.KindBackbone) {
 		return evaluateImages(ctx, r, c)
 	}
 	s, err := load.Open(ctx, r, c.Embeddings, c.Data, c.Progress)

@@ -127,13 +127,20 @@ type Result struct {
 // that were not trained on, and writes its folder. trained are the rows that it was
 // trained or chosen on.
 func finish(ctx context.Context, r *run.Run, f fitted, trained run.Rows, s load.Source, threads int, o Observer) (Result, error) {
+	return complete(r, f, trained, o, func() ([]metrics.Report, error) {
+		return judge.Splits(ctx, r, s, trained.Contents, s.Splits().HeldOut(), threads)
+	})
+}
+
+// complete is finish of a run that is judged in a way of its own.
+func complete(r *run.Run, f fitted, trained run.Rows, o Observer, judged func() ([]metrics.Report, error)) (Result, error) {
 	r.Config.Net, r.Weights = f.net, f.weights
 	r.Config.Notes = append(r.Config.Notes, f.notes...)
 	r.Config.Training = f.training
 	if err := f.held.calibrate(r, trained, o); err != nil {
 		return Result{}, err
 	}
-	reports, err := judge.Splits(ctx, r, s, trained.Contents, s.Splits().HeldOut(), threads)
+	reports, err := judged()
 	if err != nil {
 		return Result{}, err
 	}

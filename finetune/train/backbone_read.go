@@ -1,0 +1,247 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"graft/finetune/load"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/onnx"
+	"graft/preprocess"
+	"graft/preprocess/dataset"
+	"graft/pretrained"
+	"graft/pretrained/blocks"
+	"graft/pretrained/extract"
+	"graft/pretrained/store"
+	"graft/pretrained/taps"
+)
+
+// network is a backbone, open, and where it is cut.
+type network struct {
+	file  *pretrained.File
+	hash  string
+	spec  preprocess.Spec
+	about run.BackboneRecord
+	model *onnx.Model
+	cuts  []blocks.Cut
+	cut   string
+	word  string // of package taps, for the tensor at the cut
+	shape []int  // of it for one image
+	taps  []nets.TailTap
+}
+
+func (n network) tapNames() (names []string) {
+	for _, t := range n.taps {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// record is what the run says of the network.
+func (n network) record(t nets.Tail) run.BackboneRecord {
+	b := n.about
+	b.Dims = map[string]int{}
+	for _, tap := range t.Taps {
+		b.Dims[tap.Name] = tap.Dim
+	}
+	return b
+}
+
+// openNetwork opens the backbone's file and finds the cut.
+func (c BackboneConfig) openNetwork(ctx context.Context, words []string) (n network, err error) {
+	if n.file, err = pretrained.OpenFile(c.Model); err != nil {
+		return n, fmt.Errorf("backbone: %w", err)
+	}
+	if n.hash, err = n.file.Hash(ctx); err != nil {
+		return n, err
+	}
+	if n.model, err = onnx.Open(c.Model); err != nil {
+		return n, err
+	}
+	input, err := n.input(c.Foreign)
+	if err == nil {
+		n.cuts, err = blocks.Find(n.model, input)
+	}
+	if err != nil && c.UnfreezeFrom == "" {
+		return n, fmt.Errorf("backbone %s: %w; name the tensor where the trained part begins (--unfreeze-from)", c.Model, err)
+	}
+	if err = n.settleCut(c); err != nil {
+		return n, fmt.Errorf("backbone %s: %w", c.Model, err)
+	}
+	return n, n.describe(ctx, c, words)
+}
+
+// input is the shape of one image's pixels.
+func (n network) input(foreign *preprocess.Spec) ([]int, error) {
+	if n.file.Own() {
+		s := n.file.Meta.Spec
+		width := s.Size
+		if s.Width > 0 {
+			width = s.Width
+		}
+		return []int{1, 3, s.Size, width}, nil
+	}
+	if len(n.model.Inputs) != 1 || len(n.model.Inputs[0].Dims) != 4 {
+		return nil, fmt.Errorf("inputs %v, want one of pixels [N,C,H,W]", n.model.Inputs)
+	}
+	shape := []int{1, 3, 0, 0}
+	for i, d := range n.model.Inputs[0].Dims[1:] {
+		shape[i+1] = int(d.Value)
+		if i > 0 && d.Value < 1 && foreign != nil {
+			shape[i+1] = foreign.Size
+		}
+	}
+	return shape, nil
+}
+
+// settleCut finds the tensor where the trained part begins.
+func (n *network) settleCut(c BackboneConfig) error {
+	if c.UnfreezeFrom != "" {
+		n.cut, n.word = c.UnfreezeFrom, taps.TensorWord+c.UnfreezeFrom
+		return nil
+	}
+	blocksToTrain, err := strconv.Atoi(c.Unfreeze)
+	if err != nil {
+		return err
+	}
+	cut, err := blocks.Last(n.cuts, blocksToTrain)
+	if err != nil {
+		return err
+	}
+	n.cut, n.word = cut.Tensor, taps.TensorWord+cut.Tensor
+	if n.file.Own() {
+		n.word = taps.Tokens(cut.Block)
+	}
+	return nil
+}
+
+// describe asks a session what the taps are made of.
+func (n *network) describe(ctx context.Context, c BackboneConfig, words []string) (err error) {
+	all, err := n.file.Open(ctx, pretrained.Options{Runtime: c.Runtime, Foreign: c.Foreign, Taps: append(slices.Clone(words), n.word)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, all.Close()) }()
+	meta := n.file.Meta
+	n.spec = all.Preprocessing()
+	n.about = run.BackboneRecord{Model: run.Absolute(c.Model), SHA256: n.hash, Arch: meta.Arch, Source: meta.Source, SourceSHA256: meta.SourceSHA256,
+		Pretrained: run.Pretrained(meta.Source), Precision: all.Precision(), Preprocessing: n.spec}
+	for _, tap := range all.Taps() {
+		if taps.Cut(tap) {
+			n.shape = all.Shape(tap)
+			continue
+		}
+		t := nets.TailTap{Name: tap, Output: all.Tensor(tap), Dim: all.Dim(tap)}
+		if n.spec.Host {
+			t.Pool = n.spec.Pool
+		}
+		n.taps = append(n.taps, t)
+	}
+	return nil
+}
+
+// reading opens data and network, keeps what the frozen part gives, and has it used.
+func (t BackboneTraining) reading(ctx context.Context, o Observer, use func(backbone) error) (err error) {
+	b := backbone{c: t.c}
+	if b.head, err = t.c.headRun(); err != nil {
+		return err
+	}
+	ref := t.c.Data
+	ref.Verify = ref.SkipBad
+	if b.data, err = dataset.Open(ctx, ref, o.Progress.Of("reading "+ref.Path)); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	for _, line := range slices.Concat(b.data.Warnings, load.LeftOut(b.data)) {
+		o.log("%s", line)
+	}
+	if err = b.open(ctx, o); err != nil {
+		return err
+	}
+	return use(b)
+}
+
+// open reads or makes all that training needs.
+func (b *backbone) open(ctx context.Context, o Observer) (err error) {
+	words := b.c.Taps
+	if b.head != nil {
+		words = b.head.Config.Head.Taps
+	}
+	if len(words) == 0 {
+		words = []string{"all"}
+	}
+	if b.fingerprint, err = b.data.Fingerprint(ctx); err != nil {
+		return err
+	}
+	if b.network, err = b.c.openNetwork(ctx, words); err != nil {
+		return err
+	}
+	if err = b.checkHead(); err != nil {
+		return err
+	}
+	kept := []string{b.network.word}
+	tail, err := b.tail()
+	if err != nil {
+		return err
+	}
+	for _, tap := range tail.Taps {
+		if tap.Frozen {
+			kept = append(kept, tap.Name)
+		}
+	}
+	if err = b.keep(ctx, kept, o); err != nil {
+		return err
+	}
+	if b.kept, err = openKept(b.store, kept); err != nil {
+		return err
+	}
+	b.rows = trainRows(b.store)
+	b.targets, err = softTargets(b.data, b.rows, b.c.SoftLabels)
+	return err
+}
+
+// checkHead refuses a head of another network.
+func (b *backbone) checkHead() error {
+	if b.head == nil {
+		return nil
+	}
+	r := b.head.Config
+	if r.Backbone.SHA256 != b.network.hash {
+		return fmt.Errorf("head %s was trained on the backbone with SHA-256 %s, %s has %s", b.c.Head, r.Backbone.SHA256, b.c.Model, b.network.hash)
+	}
+	return load.SameClasses(b.data, r.Classes, "head "+b.c.Head)
+}
+
+// keep extracts the train split's tensor at the cut and frozen taps, unless they are there.
+func (b *backbone) keep(ctx context.Context, words []string, o Observer) (err error) {
+	c := b.c
+	runtime := c.Runtime
+	runtime.Throughput = true
+	if runtime.Provider, err = extract.Provider(c.store(), runtime.Provider); err != nil {
+		return err
+	}
+	frozen, err := b.network.file.Open(ctx, pretrained.Options{Runtime: runtime, Foreign: c.Foreign, Taps: words})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, frozen.Close()) }()
+	e := extract.Config{Data: b.data, Backbone: frozen, Out: c.store(), Taps: words, Splits: []string{dataset.Train}, Flip: c.UseFlip, Limit: c.Limit,
+		SkipBad: c.Data.SkipBad, Note: o.Log}
+	fixed := len(b.fixedViews())
+	if c.Views > fixed {
+		changes := c.Augment
+		changes.Mixup = 0
+		e.Views = store.Views{Count: c.Views, Seed: c.Fit.Seed, Augment: changes}
+	}
+	if _, err = extract.Run(ctx, e, o.Progress.Of("keeping what the frozen part gives")); err != nil {
+		return err
+	}
+	if b.store, err = store.Open(c.store()); err == nil && c.GroupBy != "" {
+		err = b.store.GroupBy(c.GroupBy)
+	}
+	return err
+}

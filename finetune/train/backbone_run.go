@@ -1,0 +1,169 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"graft/finetune/fit"
+	"graft/finetune/judge"
+	"graft/finetune/load"
+	"graft/finetune/metrics"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/preprocess/dataset"
+	"graft/pretrained/store"
+)
+
+// backbone is all that one fine-tuning or several need.
+type backbone struct {
+	c           BackboneConfig
+	network     network
+	data        *dataset.Dataset
+	fingerprint string
+	store       *store.Store
+	kept        *kept
+	rows        run.Rows // of train
+	targets     []float32
+	head        *run.Run // to begin with, or nil
+}
+
+func (b backbone) images() (run.Rows, int) { return b.rows, len(b.data.Classes) }
+
+func (b backbone) settings() (map[string]string, error) {
+	s := b.identity()
+	return s, b.c.Descent.settings(s)
+}
+
+// identity is what decides the weights beside the network and its fit.
+func (b backbone) identity() map[string]string {
+	c := b.c
+	out := map[string]string{"kind": nets.KindBackbone, "backbone": b.network.hash, "dataset": b.fingerprint, "limit": fmt.Sprint(c.Limit), "cut": b.network.cut,
+		"taps": strings.Join(b.network.tapNames(), ","), "views": fmt.Sprintf("%d by %s", c.Views, c.Augment), "use flip": fmt.Sprint(c.UseFlip),
+		"soft labels": fmt.Sprint(c.SoftLabels), "holdout": fmt.Sprint(c.Holdout), "tuning": fmt.Sprintf("%+v", c.Tuning),
+		"class weights": c.ClassWeights, "logit adjustment": fmt.Sprint(c.LogitAdjust)}
+	for what, is := range map[string]string{"group by": c.GroupBy, "head": c.Head} {
+		if is != "" {
+			out[what] = is
+		}
+	}
+	return out
+}
+
+// train learns, judges and writes one run.
+func (b backbone) train(ctx context.Context, p part, o Observer) (Result, error) {
+	c := b.c
+	c.Fit.Seed = p.seed
+	l := task{Descent: c.Descent, classes: b.data.Classes, labels: b.rows.Labels, groups: b.rows.Apart(), watched: unwatched{}, place: p.place,
+		record: run.TrainingRecord{Recipe: run.RecipeStrong, Augment: c.Augment, SoftLabels: c.SoftLabels}}
+	l.identity = b.identity()
+	tail, err := b.tail()
+	if err != nil {
+		return Result{}, err
+	}
+	l.net = tail
+	l.start = func(rows []int) (map[string][]float32, error) { return b.start(ctx, tail, rows, p.seed, o) }
+	l.data = func(rows []int) (fit.Data, error) {
+		return b.kept.drawn(rows, c.Views, b.targets, len(b.data.Classes), c.Augment.Mixup, p.seed)
+	}
+	l.samples = func(rows []int) (fit.Examples, error) { return b.kept.judged(rows, b.fixedViews()...), nil }
+	o.log("training %d parameters behind %s and a head of %d features, on %d images of %d classes", nets.Parameters(tail), tail.Cut, tail.Head.Features,
+		len(l.labels), len(l.classes))
+	learned, err := l.learn(ctx, o)
+	if err != nil {
+		return Result{}, fmt.Errorf("train backbone %s on %s: %w", c.Model, b.data.Path, err)
+	}
+	tail.Backbone = nil
+	learned.net = tail
+	r := &run.Run{Dir: p.folder, Config: b.describe(p.seed, tail)}
+	runtime := c.Runtime
+	runtime.Threads = c.Fit.Threads
+	judged := func() ([]metrics.Report, error) {
+		return judge.Pixels(ctx, r, b.data, judge.Config{Data: c.Data, Limit: c.Limit, Progress: o.Progress}, runtime, b.rows.Contents)
+	}
+	return complete(r, learned, b.rows, o, judged)
+}
+
+// fixedViews are those that images are judged by.
+func (b backbone) fixedViews() []int {
+	if b.c.UseFlip {
+		return []int{0, 1}
+	}
+	return []int{0}
+}
+
+// tail is the network behind the cut with its head.
+func (b backbone) tail() (nets.Tail, error) {
+	n := b.network
+	t, err := tailOf(n.model, n.cuts, n.cut, n.shape, n.taps, b.c.Tuning)
+	if err != nil {
+		return t, err
+	}
+	t.Head = nets.Head{Outputs: len(b.data.Classes), Standardize: true}
+	if b.head != nil {
+		t.Head = b.head.Config.Net.(nets.Head)
+	}
+	t.Head.Features = 0
+	for _, tap := range t.Taps {
+		t.Head.Features += tap.Dim
+	}
+	return t, t.Check()
+}
+
+// start are the first weights: the network's own, and a head that was fitted to the taps of the rows trained on.
+func (b backbone) start(ctx context.Context, t nets.Tail, rows []int, seed uint64, o Observer) (map[string][]float32, error) {
+	if b.head != nil {
+		return t.Start(b.head.Weights, seed)
+	}
+	x, err := b.kept.features(ctx, t, rows, b.c.UseFlip, b.c.Fit.Threads, o)
+	if err != nil {
+		return nil, err
+	}
+	all := rows
+	if b.c.UseFlip {
+		all = slices.Concat(rows, rows)
+	}
+	f := load.Features{Rows: b.rows.At(all), X: x, Dim: t.Head.Features, Flip: b.c.UseFlip}
+	head, err := fitLBFGS(ctx, f, f.Apart(), b.data.Classes, lbfgs{nil, b.c.Imbalance, seed, b.c.Fit.Threads, nil}, o)
+	if err != nil {
+		return nil, fmt.Errorf("the head's first fit: %w", err)
+	}
+	return t.Start(head.weights, seed)
+}
+
+// describe is the run's record.
+func (b backbone) describe(seed uint64, t nets.Tail) run.Config {
+	c, n := b.c, b.network
+	config := run.NewConfig(nets.KindBackbone, c.Version, seed, b.data.Classes)
+	config.Backbone = n.record(t)
+	config.Head = run.HeadRecord{Recipe: run.RecipeStrong, Taps: n.tapNames(), Dim: t.Head.Features, Standardize: t.Head.Standardize, UseFlip: c.UseFlip,
+		GroupBy: c.GroupBy, ClassWeights: c.ClassWeights, LogitAdjust: c.LogitAdjust, Samples: len(b.rows.Labels)}
+	config.Dataset = run.DatasetRecord{Name: b.data.Name(), Fingerprint: b.fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
+	if note := run.RandomNote(config.Backbone.Source); note != "" {
+		config.Notes = append(config.Notes, note)
+	}
+	config.Notes = append(config.Notes, b.rows.AbsentClasses(b.data.Classes)...)
+	if b.head != nil && c.Holdout > 0 {
+		config.Notes = append(config.Notes, fmt.Sprintf("The head that training began with, %s, had seen the rows that were held out.", c.Head))
+	}
+	return config
+}
+
+// unwatched is a source without a split that training may watch.
+type unwatched struct{ load.Source }
+
+func (unwatched) Splits() load.Splits { return load.Splits{} }
+
+// close closes all that was opened.
+func (b backbone) close() error {
+	var err error
+	if b.kept != nil {
+		err = b.kept.Close()
+	}
+	if b.network.model != nil {
+		err = errors.Join(err, b.network.model.Close())
+	}
+	return errors.Join(err, b.data.Close())
+}

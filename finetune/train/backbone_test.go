@@ -1,0 +1,330 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"graft/finetune/fit"
+	"graft/finetune/internal/runtest"
+	"graft/finetune/judge"
+	"graft/finetune/model"
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/finetune/ship"
+	"graft/onnx"
+	"graft/onnx/ort/orttest"
+	"graft/preprocess/dataset"
+	"graft/pretrained/vit/vittest"
+)
+
+// smallTuning fine-tunes the last two blocks of a network of three on drawn faces.
+func smallTuning(t testing.TB, dir string) BackboneConfig {
+	t.Helper()
+	orttest.Require(t)
+	network := vittest.Config
+	network.Depth = 3
+	c := NewBackboneConfig()
+	c.Data = dataset.Ref{Path: dataset.SyntheticPath, Seed: 1, PerClass: 12}
+	c.Model, c.Out, c.Unfreeze, c.Views = vittest.Write(t, dir, network, 1), filepath.Join(dir, "run"), "2", 3
+	c.Fit.Epochs, c.Fit.Warmup, c.Fit.Batch, c.Fit.Seed, c.Fit.Threads, c.Holdout, c.Version = 3, 0.3, 16, 1, 1, 0.2, "v1"
+	return c
+}
+
+func tune(t testing.TB, c BackboneConfig) Result {
+	t.Helper()
+	r, err := Backbone(context.Background(), c, Observer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestBackboneRuns fine-tunes, and wants eval and the exported file to say the same of the other splits, and the file to
+// hold the backbone's own tensors to the byte but for those that were trained.
+func TestBackboneRuns(t *testing.T) {
+	dir := t.TempDir()
+	c := smallTuning(t, dir)
+	r := tune(t, c)
+	tail := r.Run.Config.Net.(nets.Tail)
+	if tail.Cut != "blocks.0.residual" || len(tail.Learned) != 26 || len(tail.Residuals) != 4 {
+		t.Errorf("cut at %s, %d weights, residuals %v; want 26 of two blocks and the norm", tail.Cut, len(tail.Learned), tail.Residuals)
+	}
+	for _, w := range tail.Learned {
+		want := map[string]int{"blocks.1": 2, "blocks.2": 1}[w.Name[:min(8, len(w.Name))]]
+		if w.Depth != want {
+			t.Errorf("%s lies %d blocks from the end, want %d", w.Name, w.Depth, want)
+		}
+	}
+	history, err := run.ReadHistory(c.Out)
+	if err != nil || len(history) != 3 || history[2].ValidationLoss == nil {
+		t.Errorf("history %v, %v; want three epochs, validated", history, err)
+	}
+	if len(r.Reports) != 2 || r.Reports[0].Total != 28 || r.Reports[0].Clean == nil {
+		t.Fatalf("reports %+v, want 28 faces of both test splits, clean ones told", r.Reports)
+	}
+	again, err := judge.Evaluate(t.Context(), judge.Config{Run: c.Out, Splits: []string{"public-test", "private-test"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "faces.onnx")
+	if _, err := ship.Export(t.Context(), ship.Config{Run: c.Out, Out: file, Version: "v1"}); err != nil {
+		t.Fatal(err)
+	}
+	shipped, err := judge.Evaluate(t.Context(), judge.Config{Run: file, Data: c.Data, Splits: []string{"public-test", "private-test"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range r.Reports {
+		for _, got := range [](judge.Evaluation){again, shipped} {
+			if got.Reports[i].Correct != want.Correct || !(math.Abs(got.Reports[i].Loss-want.Loss) < 1e-5) {
+				t.Errorf("%s: %d right, loss %v; training said %d, %v", want.Split, got.Reports[i].Correct, got.Reports[i].Loss, want.Correct, want.Loss)
+			}
+		}
+	}
+	checkTensors(t, c.Model, file, r.Run)
+	checkPredictor(t, c.Out, file)
+}
+
+// TestBackboneParts trains parts of the blocks alone, and wants what was learned to fold into the exported file.
+func TestBackboneParts(t *testing.T) {
+	for _, part := range []struct {
+		with    Tuning
+		network int // parameters of the network that learn: of two blocks of width 32 with 64 within, and a norm of 32
+	}{
+		{Tuning{Only: OnlyBiases}, 2*(2*32+96+32+64+32) + 32},
+		{Tuning{Only: OnlyNorms}, 2*4*32 + 64},
+		{Tuning{Only: OnlyScale}, 2 * 2 * (96 + 32 + 64 + 32)},
+		{Tuning{Lora: 4}, 2 * 4 * (32 + 96 + 32 + 32 + 32 + 64 + 64 + 32)},
+	} {
+		t.Run(part.with.Only, func(t *testing.T) {
+			dir := t.TempDir()
+			c := smallTuning(t, dir)
+			c.Only, c.Lora, c.Views = part.with.Only, part.with.Lora, 2
+			r := tune(t, c)
+			tail := r.Run.Config.Net.(nets.Tail)
+			if got := nets.Parameters(tail) - nets.Parameters(tail.Head); got != part.network {
+				t.Errorf("%d parameters of the network learn, want %d", got, part.network)
+			}
+			for name, v := range r.Run.Weights {
+				if strings.HasSuffix(name, ".lora_b") && slices.Max(v) == 0 {
+					t.Errorf("%s has not learned", name)
+				}
+			}
+			file := filepath.Join(dir, "faces.onnx")
+			if _, err := ship.Export(t.Context(), ship.Config{Run: c.Out, Out: file, Version: "v1"}); err != nil {
+				t.Fatal(err)
+			}
+			checkPredictor(t, c.Out, file)
+			checkTail(t, c, r.Run)
+		})
+	}
+}
+
+// checkTail wants the folded network to give what the tail gives in which adapters stand beside the weights.
+func checkTail(t *testing.T, c BackboneConfig, r *run.Run) {
+	t.Helper()
+	m, err := onnx.Open(c.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	tail := r.Config.Net.(nets.Tail)
+	tail.Backbone = m
+	x := make([]float32, tail.InputShape()[0])
+	for i := range x {
+		x[i] = float32(i%17)/8 - 1
+	}
+	before := logitsOf(t, tail, r.Weights, x)
+	if err := tail.Fold(m, r.Weights); err != nil {
+		t.Fatal(err)
+	}
+	tail.Learned, tail.Adapters = nil, nil
+	if err := tail.Check(); err != nil {
+		t.Fatal(err)
+	}
+	after := logitsOf(t, tail, r.Weights, x)
+	for i := range before {
+		if !(math.Abs(float64(after[i]-before[i])) < 2e-5*(1+math.Abs(float64(before[i])))) {
+			t.Errorf("logit %d: %g folded, %g beside", i, after[i], before[i])
+		}
+	}
+}
+
+func logitsOf(t *testing.T, net nets.Net, weights map[string][]float32, x []float32) []float32 {
+	t.Helper()
+	e, err := fit.NewEvaluator(net, 1, 1)
+	if err == nil {
+		err = e.Use(weights)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := e.Logits(t.Context(), fit.Features{X: x, Dim: len(x)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// checkTensors compares an exported file with its backbone.
+func checkTensors(t *testing.T, backbone, exported string, r *run.Run) {
+	t.Helper()
+	before, after := weights(t, backbone), weights(t, exported)
+	kept := 0
+	for name, want := range before {
+		got, ok := after[name]
+		learned, tuned := r.Weights[name]
+		switch {
+		case !ok || strings.HasPrefix(name, "head."):
+			continue // no output needs it, or its classifier, whose name the new one has
+		case !tuned && !bytes.Equal(got, want):
+			t.Errorf("%s was not trained and is changed", name)
+		case tuned:
+			var b bytes.Buffer
+			if _, err := onnx.Float32s(learned).WriteTo(&b); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, b.Bytes()) || bytes.Equal(got, want) {
+				t.Errorf("%s: not what was trained, or as it was before", name)
+			}
+		default:
+			kept++
+		}
+	}
+	if kept < 12 {
+		t.Errorf("%d tensors are the backbone's, want at least the first block's 12", kept)
+	}
+}
+
+func weights(t *testing.T, path string) map[string][]byte {
+	t.Helper()
+	m, err := onnx.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	out := map[string][]byte{}
+	for _, w := range m.Initializers {
+		var b bytes.Buffer
+		if _, err := w.Data.WriteTo(&b); err != nil {
+			t.Fatal(err)
+		}
+		out[w.Name] = b.Bytes()
+	}
+	return out
+}
+
+// checkPredictor wants the run and its file to say the same of images, mirrored averaging within.
+func checkPredictor(t *testing.T, paths ...string) {
+	t.Helper()
+	var first [][]float32
+	for _, path := range paths {
+		p, err := model.Open(t.Context(), path, model.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, im := range runtest.Images() {
+			got, err := p.Image(t.Context(), im)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if path == paths[0] {
+				first = append(first, got)
+			}
+			for k := range got {
+				if !(math.Abs(float64(got[k]-first[i][k])) < 1e-5) {
+					t.Errorf("%s, image %d: %v, the run says %v", path, i, got, first[i])
+				}
+			}
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestBackboneIsTheSameAgain wants equal settings to give equal bytes, on tokens that are there and on new ones, and a head
+// that was trained before to be begun with.
+func TestBackboneIsTheSameAgain(t *testing.T) {
+	dir := t.TempDir()
+	c := smallTuning(t, dir)
+	tune(t, c)
+	want := weightsOf(t, c.Out)
+	for _, store := range []string{c.Out + ".tokens", filepath.Join(dir, "others")} {
+		c.Out, c.Embeddings = filepath.Join(dir, "again-"+filepath.Base(store)), store
+		tune(t, c)
+		if !bytes.Equal(weightsOf(t, c.Out), want) {
+			t.Errorf("%s: other weights from the same settings", c.Out)
+		}
+	}
+}
+
+// TestBackboneRefuses names what is wrong before anything is made.
+func TestBackboneRefuses(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		change func(*BackboneConfig)
+		words  string
+	}{
+		{func(c *BackboneConfig) { c.Unfreeze = "0" }, "graft train head"},
+		{func(c *BackboneConfig) { c.Unfreeze = "" }, "unfreeze-from"},
+		{func(c *BackboneConfig) { c.Unfreeze = "4" }, "want 1 to 3"},
+		{func(c *BackboneConfig) { c.Unfreeze = "some" }, "number of blocks"},
+		{func(c *BackboneConfig) { c.Unfreeze, c.UnfreezeFrom = "", "nowhere" }, "nowhere"},
+		{func(c *BackboneConfig) { c.Taps = []string{"cls_1"}; c.Unfreeze = "1" }, "no tap lies behind the cut"},
+		{func(c *BackboneConfig) { c.Views = 1 }, "mirror image"},
+		{func(c *BackboneConfig) { c.LayerDecay = 0 }, "layer decay"},
+		{func(c *BackboneConfig) { c.Data.FERPlus = "votes.csv" }, "votes"},
+		{func(c *BackboneConfig) { c.Head = dir }, "no run folder"},
+	} {
+		config := smallTuning(t, dir)
+		c.change(&config)
+		_, err := Backbone(t.Context(), config, Observer{})
+		runtest.WantError(t, err, strings.Split(c.words, "|")...)
+	}
+	if found, _ := filepath.Glob(filepath.Join(dir, "run*")); len(found) > 0 {
+		t.Errorf("%v was made nevertheless", slices.Clone(found))
+	}
+}
+
+// TestAdapterIsApplied wants the file of what was learned, put on the backbone, to give the tuned backbone, and to be
+// refused by any other.
+func TestAdapterIsApplied(t *testing.T) {
+	dir := t.TempDir()
+	c := smallTuning(t, dir)
+	c.Lora, c.Views, c.Fit.Epochs = 2, 2, 1
+	tune(t, c)
+	adapter, applied, tuned := filepath.Join(dir, "a.safetensors"), filepath.Join(dir, "applied.onnx"), filepath.Join(dir, "tuned.onnx")
+	if err := ship.Adapter(c.Out, adapter); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(adapter); err != nil || info.Size() > 16<<10 {
+		t.Errorf("%v, %v: want a few kilobytes", info, err)
+	}
+	if _, err := ship.Apply(t.Context(), c.Model, adapter, applied, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	e, err := ship.Backbone(t.Context(), ship.Config{Run: c.Out, Out: tuned, Version: "v1"})
+	if err != nil || len(e.Outputs) != 9 {
+		t.Fatalf("%+v, %v; want the backbone's nine outputs", e, err)
+	}
+	before := weights(t, c.Model)
+	for name, want := range weights(t, tuned) {
+		if !bytes.Equal(weights(t, applied)[name], want) {
+			t.Errorf("%s: applied, it is not what the run gives", name)
+		}
+		if changed := strings.Contains(name, "blocks.1.qkv.weight"); changed && bytes.Equal(before[name], want) {
+			t.Errorf("%s is not changed", name)
+		}
+	}
+	_, err = ship.Apply(t.Context(), tuned, adapter, filepath.Join(dir, "twice.onnx"), "v1")
+	runtest.WantError(t, err, "SHA-256", "made for the backbone with")
+	_, err = ship.Apply(t.Context(), c.Model, filepath.Join(c.Out, "model.safetensors"), filepath.Join(dir, "x.onnx"), "v1")
+	runtest.WantError(t, err, "no adapter", "graft export --adapter")
+}
