@@ -1,6 +1,7 @@
 package raise
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -10,6 +11,14 @@ import (
 func init() {
 	register("Clip", clip)
 	register("Pow", pow)
+	register("PRelu", func(c *call) (*graph.Node, error) {
+		in, err := c.all()
+		if err != nil || len(in) != 2 {
+			return nil, errors.Join(err, fmt.Errorf("%d operands: want two", len(in)))
+		}
+		zero := c.g.Scalar(0)
+		return c.g.Add(c.g.Relu(in[0]), c.g.Mul(in[1], c.g.Minimum(in[0], zero))), nil
+	})
 	for op, build := range map[string]func(c *call, x *graph.Node) *graph.Node{
 		"LeakyRelu": func(c *call, x *graph.Node) *graph.Node { return c.g.LeakyRelu(x, c.Float("alpha", 0.01)) },
 		"HardSigmoid": func(c *call, x *graph.Node) *graph.Node {

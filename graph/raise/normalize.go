@@ -23,6 +23,15 @@ func init() {
 		}
 		return reduce(c, keep, (*graph.Graph).Max)
 	})
+	register("ReduceL2", func(c *call) (*graph.Node, error) {
+		keep := func(g *graph.Graph, x *graph.Node, over ...int) *graph.Node {
+			return g.Sqrt(g.SumKeep(g.Mul(x, x), over...))
+		}
+		drop := func(g *graph.Graph, x *graph.Node, over ...int) *graph.Node {
+			return g.Sqrt(g.Sum(g.Mul(x, x), over...))
+		}
+		return reduce(c, keep, drop)
+	})
 }
 
 // layerNorm normalises over the axes from one on, as one.
