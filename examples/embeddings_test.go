@@ -30,7 +30,7 @@ func Example_extract() {
 		log.Fatal(err)
 	}
 	fmt.Println(done.Rows, "rows of", done.Taps)
-	// Output: 126 rows of [{cls 32} {mean 32}]
+	// Output: 126 rows of [cls (32) mean (32)]
 }
 
 // A store's features are one matrix, the taps side by side.

@@ -71,7 +71,7 @@ func (b *Backbone) findCuts(ctx context.Context, wanted []wantedCut, threads int
 			}
 		}
 		if index.Producers[w.tensor] == nil {
-			return nil, fmt.Errorf("no node computes a tensor %q", w.tensor)
+			return nil, fmt.Errorf("no node computes a tensor %q; graft model blocks lists where it can be cut", w.tensor)
 		}
 		cuts, tensors = append(cuts, tapInfo{name: w.name, tensor: w.tensor}), append(tensors, w.tensor)
 	}

@@ -151,6 +151,37 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// A row that is left out is in no view's file, and those behind it keep their places.
+func TestTokensOfWhatIsLeft(t *testing.T) {
+	f := newTokensFixture(8)
+	dir := filepath.Join(t.TempDir(), "e")
+	w := f.open(t, dir)
+	for _, r := range w.Missing() {
+		s, err := w.Shard(r[0], r[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Drop(f.bad(r[0])) // of the train split
+		if err := errors.Join(f.append(s, r[0]+1, r[0]+r[1]), s.Commit()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	finish(t, w)
+	s := openStore(t, dir)
+	x := openTokens(t, s, "cls")
+	got := make([]float32, 5)
+	for row, i := range []int{1, 2, 3, 5, 6, 7} {
+		for v, from := range [][][]float32{f.feats, f.flips, f.changed[0], f.changed[1]} {
+			if v >= 2 && f.rows[i].Split != "train" {
+				continue
+			}
+			if err := x.Read(got, row, v); err != nil || !slices.Equal(got, from[0][5*i:5*i+5]) || s.Rows()[row].Index != f.rows[i].Index {
+				t.Errorf("row %d, view %d: %v, want %v (%v)", row, v, got, from[0][5*i:5*i+5], err)
+			}
+		}
+	}
+}
+
 // The header is numpy's of [4,4,3] '<f2'.
 func TestTokensFile(t *testing.T) {
 	f := newTokensFixture(11)
