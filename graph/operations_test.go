@@ -96,6 +96,7 @@ var builders = map[string]func(g *graph.Graph, in []*graph.Node) *graph.Node{
 	},
 	"cross_entropy": crossEntropy,
 	"swish":         func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Swish(x[0], 1) },
+	"round":         func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Round(x[0]) },
 	"quick_gelu":    func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Swish(x[0], 1.702) },
 	"clip":          func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Clip(x[0], -0.31, 0.4) },
 	"clip_above":    func(g *graph.Graph, x []*graph.Node) *graph.Node { return g.Clip(x[0], math.Inf(-1), 0.4) },

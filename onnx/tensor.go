@@ -159,14 +159,16 @@ func (t Tensor) Float32s() ([]float32, error) {
 // Int64s returns the elements of a tensor of whole numbers of 32 or 64 bits, or of truths as 0 and 1, row-major.
 func (t Tensor) Int64s() ([]int64, error) {
 	switch t.Type {
-	case Bool:
+	case Bool, Uint8:
 		return decodeAll(t, func(b []byte) int64 { return int64(b[0]) })
+	case Int8:
+		return decodeAll(t, func(b []byte) int64 { return int64(int8(b[0])) })
 	case Int64:
 		return decodeAll(t, func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) })
 	case Int32:
 		return decodeAll(t, func(b []byte) int64 { return int64(int32(binary.LittleEndian.Uint32(b))) })
 	}
-	return nil, fmt.Errorf("tensor %q: want int64, int32 or bool, got %v", t.Name, t.Type)
+	return nil, fmt.Errorf("tensor %q: want int64, int32, int8, uint8 or bool, got %v", t.Name, t.Type)
 }
 
 // decodeAll streams the content through decode, so that only the result is

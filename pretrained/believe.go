@@ -25,11 +25,11 @@ import (
 )
 
 // How far a provider's features may be from the reference's, ‖a−b‖/‖b‖. Sums in another
-// order make 1e-6 of float32; a number that rounds to another step of int8 or float16
-// makes far more.
+// order make 1e-6 of float32. In int8 they make a few numbers round to the next step,
+// which block after block grows to what rounding costs anyhow: 4% behind twelve of them.
 const (
 	believed      = 1e-4
-	believedSteps = 2e-2
+	believedSteps = 0.1
 )
 
 // trial is what two providers are compared on: images of random pixels, and the shapes
@@ -186,7 +186,8 @@ func (f *File) compare(ctx context.Context, c *comparison, s session.Session, o 
 	if err != nil {
 		return err
 	}
-	cpu, err := f.start(session.Options{Provider: session.CPU, Threads: o.Threads, Outputs: o.Outputs})
+	// Without the runtime's rewriting of graphs, which makes products in 8 bits that saturate on some processors.
+	cpu, err := f.start(session.Options{Provider: session.CPU, Threads: o.Threads, Outputs: o.Outputs, Trial: true})
 	if err != nil && c.Provider == session.Go {
 		return f.checkEngine(ctx, c, t)
 	}

@@ -150,6 +150,7 @@ CASES = {
     "leaky_relu": (lambda x: F.leaky_relu(x, 0.1), apart(5, 7)),
     "hard_sigmoid": (F.hardsigmoid, apart(5, 7) * 6),
     "hard_swish": (F.hardswish, apart(5, 7) * 6),
+    "round": (torch.round, apart(5, 7) * 3),
     "pow": (lambda x: x**2.5, positive(3, 4)),
     "pow_powers": (lambda x: x**0.5 + x**2 + x**3 + 1 / x + x**-0.5 + x**0 + x**1 + x**1.5, positive(3, 4)),
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 
 	"graft/graph"
@@ -64,6 +65,7 @@ var elementKernels = map[graph.Op]elementKernel{
 	graph.OpGelu:           unaryKernel(&vec.Gelu),
 	graph.OpGeluSlope:      unaryKernel(&vec.GeluSlope),
 	graph.OpRelu:           unaryKernel(&vec.Relu),
+	graph.OpRound:          round,
 	graph.OpMax:            binaryKernel(&vec.Max),
 	graph.OpMin:            binaryKernel(&vec.Min),
 	graph.OpEqual:          binaryKernel(&vec.Equal),
@@ -73,6 +75,13 @@ var elementKernels = map[graph.Op]elementKernel{
 	graph.OpLessOrEqual:    swappedKernel(&vec.GreaterOrEqual),
 	graph.OpWhere:          func(dst, c, a, b []float32) { vec.Where(dst, c, a, b) },
 	graph.OpExpand:         func(dst, a, _, _ []float32) { copy(dst, a) },
+}
+
+// round goes to the nearest whole number, of two the even one.
+func round(dst, a, _, _ []float32) {
+	for i, x := range a {
+		dst[i] = float32(math.RoundToEven(float64(x)))
+	}
 }
 
 // sigmoid is 1/(1+e⁻ˣ).

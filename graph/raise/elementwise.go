@@ -11,7 +11,7 @@ import (
 func init() {
 	unary := map[string]func(g *graph.Graph, x *graph.Node) *graph.Node{
 		"Neg": (*graph.Graph).Neg, "Exp": (*graph.Graph).Exp, "Log": (*graph.Graph).Log, "Sqrt": (*graph.Graph).Sqrt, "Erf": (*graph.Graph).Erf,
-		"Tanh": (*graph.Graph).Tanh, "Relu": (*graph.Graph).Relu, "Sigmoid": (*graph.Graph).Sigmoid,
+		"Tanh": (*graph.Graph).Tanh, "Relu": (*graph.Graph).Relu, "Sigmoid": (*graph.Graph).Sigmoid, "Round": (*graph.Graph).Round,
 		"Abs": (*graph.Graph).Abs, "HardSwish": (*graph.Graph).HardSwish,
 		"Reciprocal": func(g *graph.Graph, x *graph.Node) *graph.Node { return g.Div(g.Scalar(1), x) },
 		"Identity":   func(_ *graph.Graph, x *graph.Node) *graph.Node { return x },

@@ -17,12 +17,8 @@ func init() {
 	} {
 		register(op, func(c *call) (*graph.Node, error) { return reduce(c, f[0], f[1]) })
 	}
-	register("ReduceMax", func(c *call) (*graph.Node, error) {
-		keep := func(g *graph.Graph, x *graph.Node, over ...int) *graph.Node {
-			return g.Reshape(g.Max(x, over...), keptShape(x, over)...)
-		}
-		return reduce(c, keep, (*graph.Graph).Max)
-	})
+	register("ReduceMax", func(c *call) (*graph.Node, error) { return reduce(c, maxKeep, (*graph.Graph).Max) })
+	register("ReduceMin", func(c *call) (*graph.Node, error) { return reduce(c, least(maxKeep), least((*graph.Graph).Max)) })
 	register("ReduceL2", func(c *call) (*graph.Node, error) {
 		keep := func(g *graph.Graph, x *graph.Node, over ...int) *graph.Node {
 			return g.Sqrt(g.SumKeep(g.Mul(x, x), over...))
@@ -32,6 +28,17 @@ func init() {
 		}
 		return reduce(c, keep, drop)
 	})
+}
+
+func maxKeep(g *graph.Graph, x *graph.Node, over ...int) *graph.Node {
+	return g.Reshape(g.Max(x, over...), keptShape(x, over)...)
+}
+
+// least makes of the greatest the least.
+func least(greatest reduction) reduction {
+	return func(g *graph.Graph, x *graph.Node, over ...int) *graph.Node {
+		return g.Neg(greatest(g, g.Neg(x), over...))
+	}
 }
 
 // layerNorm normalises over the axes from one on, as one.

@@ -271,25 +271,34 @@ func (r *raiser) value(name string) (*value, error) {
 	return v, err
 }
 
-// weight is an initialiser as a value: whole numbers, truths and single numbers are constants, the rest parameters.
+// weight is an initialiser as a value: whole numbers but those of 8 bits, truths and single numbers are constants, the rest
+// parameters.
 func (r *raiser) weight(t onnx.Tensor, trainable bool) (*value, error) {
 	elements, err := onnx.Elements(t.Dims)
 	if err != nil {
 		return nil, err
 	}
+	if narrow(t) {
+		return r.parameter(t.Name, t.Dims, func() ([]float32, error) { return widened(t) }, false)
+	}
 	if elements <= 1 || !floating(t.Type) {
 		f, err := fixedOf(t)
 		return &value{fixed: f, typ: t.Type}, err
 	}
-	shape := make([]int, len(t.Dims))
-	for i, d := range t.Dims {
+	trainable = trainable && (r.options.Trainable == nil || r.options.Trainable(t.Name))
+	return r.parameter(t.Name, t.Dims, t.Float32s, trainable)
+}
+
+// parameter declares a weight that is read when a program is compiled.
+func (r *raiser) parameter(name string, dims []int64, read func() ([]float32, error), trainable bool) (*value, error) {
+	shape := make([]int, len(dims))
+	for i, d := range dims {
 		shape[i] = int(d)
 	}
-	if x := r.g.Lookup(t.Name); x != nil && x.Op() == graph.OpParameter && x.Shape().Equal(shape) {
-		return &value{node: x, typ: t.Type}, nil // raised into this graph before
+	if x := r.g.Lookup(name); x != nil && x.Op() == graph.OpParameter && x.Shape().Equal(shape) {
+		return &value{node: x, typ: onnx.Float32}, nil // raised into this graph before
 	}
-	trainable = trainable && (r.options.Trainable == nil || r.options.Trainable(t.Name))
-	return &value{node: r.g.LazyParameter(t.Name, trainable, t.Float32s, shape...), typ: t.Type}, r.g.Err()
+	return &value{node: r.g.LazyParameter(name, trainable, read, shape...), typ: onnx.Float32}, r.g.Err()
 }
 
 // node is the node of a tensor in the graph.

@@ -175,11 +175,16 @@ func distance(a, b []float32) float64 {
 // runtime is ONNX Runtime's answer for a model of one input and one output.
 func runtime(t *testing.T, m *onnx.Model, x []float32, dims []int64, size []int) []float32 {
 	t.Helper()
+	return runtimeOn(t, session.Options{Provider: session.CPU}, m, x, dims, size)
+}
+
+func runtimeOn(t *testing.T, o session.Options, m *onnx.Model, x []float32, dims []int64, size []int) []float32 {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "m.onnx")
 	if err := m.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
-	s, err := orttest.Open(path, session.Options{Provider: session.CPU})
+	s, err := orttest.Open(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
