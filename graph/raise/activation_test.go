@@ -55,6 +55,17 @@ func TestActivations(t *testing.T) {
 		"silu": {13, func(b *onnx.Builder, x string) string {
 			return b.Op("Mul", "y", []string{x, b.Op("Sigmoid", "gate", []string{x})})
 		}, map[graph.Op]int{graph.OpSwish: 1, graph.OpSigmoid: 0}},
+		"hard swish by its gate": {13, func(b *onnx.Builder, x string) string {
+			return b.Op("Mul", "y", []string{x, b.Op("HardSigmoid", "gate", []string{x}, attr("alpha", float32(1./6)))})
+		}, map[graph.Op]int{graph.OpHardSwish: 1, graph.OpHardSigmoid: 0, graph.OpMul: 0}},
+		"hard swish by bounds": {11, func(b *onnx.Builder, x string) string {
+			x = b.Op("Mul", "wide", []string{x, number(b, "five", 5)})
+			gate := b.Op("Clip", "gate", []string{b.Op("Add", "more", []string{x, number(b, "three", 3)}), number(b, "low", 0), number(b, "high", 6)})
+			return b.Op("Div", "y", []string{b.Op("Mul", "product", []string{x, gate}), number(b, "six", 6)})
+		}, map[graph.Op]int{graph.OpHardSwish: 1, graph.OpClip: 0, graph.OpDiv: 0}},
+		"another gate": {13, func(b *onnx.Builder, x string) string {
+			return b.Op("Mul", "y", []string{x, b.Op("HardSigmoid", "gate", []string{x})})
+		}, map[graph.Op]int{graph.OpHardSwish: 0, graph.OpHardSigmoid: 1}},
 		"quick gelu": {13, func(b *onnx.Builder, x string) string {
 			return b.Op("Mul", "y", []string{b.Op("Sigmoid", "gate", []string{b.Op("Mul", "inner", []string{number(b, "f", 1.702), x})}), x})
 		}, map[graph.Op]int{graph.OpSwish: 1, graph.OpSigmoid: 0}},

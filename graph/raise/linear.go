@@ -1,11 +1,16 @@
 package raise
 
-import "graft/graph"
+import (
+	"fmt"
+
+	"graft/graph"
+)
 
 func init() {
 	register("MatMul", matMul)
 	register("Gemm", gemm)
 	register("Conv", conv)
+	register("ConvTranspose", convTranspose)
 }
 
 // matMul gives vectors the axis that they lack as matrices, and takes it back.
@@ -72,4 +77,34 @@ func conv(c *call) (*graph.Node, error) {
 		bias = in[2]
 	}
 	return c.g.Conv(in[0], in[1], bias, w.ConvAttrs), nil
+}
+
+// convTranspose is the gradient of a convolution's input, which is where its name comes from. Each axis is
+// stride·(n-1) + (kernel-1)·dilation + 1 - padding + output_padding long.
+func convTranspose(c *call) (*graph.Node, error) {
+	in, err := c.all()
+	if err != nil {
+		return nil, err
+	}
+	if auto := c.Str("auto_pad", "NOTSET"); auto != "NOTSET" || c.Ints("output_shape") != nil {
+		return nil, fmt.Errorf("auto_pad %s, output_shape %v: want the padding written out", auto, c.Ints("output_shape"))
+	}
+	w, err := c.window(in[1].Shape()[2:], in[0].Shape())
+	if err != nil {
+		return nil, err
+	}
+	w.Groups = int(c.Int("group", 1))
+	more := [2]int{}
+	if v := c.Ints("output_padding"); len(v) == 2 {
+		more = [2]int(toInts(v))
+	}
+	var size [2]int
+	for i := range size {
+		size[i] = w.Stride[i]*(in[0].Dim(2+i)-1) + (w.kernel[i]-1)*w.Dilation[i] + 1 - 2*w.Pad[i] - w.Extra[i] + more[i]
+	}
+	y := c.g.ConvInputGrad(in[0], in[1], w.ConvAttrs, size[0], size[1])
+	if len(in) == 3 {
+		y = c.g.Add(y, c.g.Reshape(in[2], -1, 1, 1))
+	}
+	return y, nil
 }

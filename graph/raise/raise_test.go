@@ -40,6 +40,11 @@ var models = map[string]example{
 		y = b.Op("MaxPool", "pool", []string{b.Op("Relu", "relu", []string{y})}, attr("kernel_shape", []int64{2, 2}))
 		return b.Op("GlobalAveragePool", "global", []string{y})
 	}, map[graph.Op]int{graph.OpConv: 1, graph.OpBatchNormalization: 1, graph.OpMaxPool: 1, graph.OpReduceMean: 1}},
+	"transposed convolution": {13, func(b *onnx.Builder, x string) string {
+		y := b.Op("ConvTranspose", "twice", []string{x, weight(b, "w", 3, 4, 2, 2), weight(b, "b", 4)}, attr("strides", []int64{2, 2}))
+		return b.Op("ConvTranspose", "y", []string{y, weight(b, "v", 4, 3, 3, 2)}, attr("strides", []int64{2, 3}), attr("pads", []int64{1, 0, 0, 1}),
+			attr("output_padding", []int64{1, 2}), attr("group", int64(2)), attr("dilations", []int64{2, 1}))
+	}, map[graph.Op]int{graph.OpConvInputGrad: 2}},
 	"same padding": {13, func(b *onnx.Builder, x string) string {
 		return b.Op("Conv", "conv", []string{x, weight(b, "w", 4, 3, 3, 3)}, attr("auto_pad", "SAME_UPPER"))
 	}, map[graph.Op]int{graph.OpConv: 1}},

@@ -17,7 +17,7 @@ func recognise(g *graph.Graph, n *graph.Node) *graph.Node {
 	case graph.OpMatMul:
 		return turned(g, n)
 	case graph.OpDiv:
-		return standardised(g, n)
+		return activation(g, standardised(g, n))
 	case graph.OpMul:
 		if y := scaledNorm(g, n); y != nil {
 			return y
@@ -178,12 +178,13 @@ var activations = []known{
 	{(*graph.Graph).Gelu, func(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) }},
 	{(*graph.Graph).GeluTanh, func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) }},
 	swish(1), swish(1.702), // SiLU and quick GELU
+	{(*graph.Graph).HardSwish, func(x float64) float64 { return x * min(max(x/6+0.5, 0), 1) }},
 }
 
-// activation recognises a product that computes, of one node, what one of the activations does: whatever the order of its
+// activation recognises a product or quotient that computes, of one node, what one of the activations does: whatever the order of its
 // factors, it is tried on some numbers.
 func activation(g *graph.Graph, n *graph.Node) *graph.Node {
-	if n.Op() != graph.OpMul {
+	if n.Op() != graph.OpMul && n.Op() != graph.OpDiv {
 		return n
 	}
 	for _, x := range sources(n, 0) {
@@ -206,7 +207,7 @@ func sources(n *graph.Node, deep int) (out []*graph.Node) {
 		return nil
 	}
 	switch n.Op() {
-	case graph.OpErf, graph.OpTanh, graph.OpSigmoid:
+	case graph.OpErf, graph.OpTanh, graph.OpSigmoid, graph.OpHardSigmoid, graph.OpClip:
 		return arguments(n.Inputs()[0], 0)
 	}
 	for _, x := range n.Inputs() {
@@ -228,7 +229,7 @@ func arguments(n *graph.Node, deep int) []*graph.Node {
 }
 
 func computes(n, x *graph.Node, f func(float64) float64) bool {
-	for _, v := range []float64{-3.7, -1.3, -0.4, 0.1, 0.8, 2.9} {
+	for _, v := range []float64{-3.7, -1.3, -0.4, 0.1, 0.8, 2.9, 3.7} {
 		got, ok := at(n, x, v, 0)
 		if want := f(v); !ok || math.Abs(got-want) > 1e-6*(1+math.Abs(want)) {
 			return false
