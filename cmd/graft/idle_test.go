@@ -119,6 +119,8 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze 1 --provider cpu", "--device 1 --allow-fallback"},
 	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze 1 --holdout 0", "--keep-best --patience 3"},
 	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze 1 --head HEAD", "--taps cls"},
+	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze 1 --views 0", "--embeddings FOLDER/y"},
+	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze all", "--views 4"},
 	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y", "--patch 2 --width 2 --depth 2 --heads 2 --mlp 2 --tied --projection --spare-token --norm pre --pool mean --init sane"},
 	{"import", "--model vit --weights FOLDER/x --out FOLDER/y", "--arch study --stages 2 --blocks 2 --squeeze 2"},
 	{"import", "--model vit --weights FOLDER/x --out FOLDER/y", "--dropout 0.1 --init sane"},

@@ -32,13 +32,13 @@ func backboneFlags() []cli.Flag {
 		dataFlag(), groupByFlag(),
 		&cli.StringFlag{Name: "model", Required: true, Usage: "the network's ONNX `FILE`"},
 		&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
-		&cli.StringFlag{Name: "unfreeze", Usage: "train the last `N` blocks and what lies behind them"},
+		&cli.StringFlag{Name: "unfreeze", Usage: "train the last `N` blocks and what lies behind them, or all"},
 		&cli.StringFlag{Name: "unfreeze-from", Usage: "train what lies behind a `TENSOR` instead (graft model blocks lists some)"},
 		&cli.StringFlag{Name: "taps", Usage: "features that the head reads, side by side: `TAPS` such as cls,mean,cls_9, or all (default: all of the network)"},
 		&cli.StringFlag{Name: "head", Usage: "begin with the head in a `RUN` of graft train head on the same network (default: one is fitted first)"},
 		&cli.StringFlag{Name: "embeddings", Usage: "`FOLDER` of the store that keeps what the frozen part gives (default: beside the run, OUT.tokens)"},
 		&cli.BoolFlag{Name: "mirror", DefaultText: recipes, Usage: "average the logits of each image and its mirror image at test"},
-		&cli.IntFlag{Name: "views", DefaultText: recipes, Usage: "`N` views kept of each image of train: as it is, mirrored, and changed by --augment"},
+		&cli.IntFlag{Name: "views", DefaultText: recipes, Usage: "`N` views kept of each image of train: as it is, mirrored, and changed by --augment (0: none, and each epoch changes all anew)"},
 		&cli.StringFlag{Name: "augment", DefaultText: recipes, Usage: "changes to the further views: `TEXT` such as rotate=12,contrast=0.3; mixup=0.2 mixes what is kept"},
 		&cli.StringFlag{Name: "only", Usage: "of the blocks train one `KIND` of weights: biases, norms, or scale, a scale and a shift behind every linear layer"},
 		atLeast(1, &cli.IntFlag{Name: "lora", Usage: "train matrices of `RANK` beside those of the blocks' linear layers, which stand still"}),
@@ -101,7 +101,7 @@ func backboneConfig(c *cli.Context) (config train.BackboneConfig, err error) {
 	if c.IsSet("mirror") {
 		config.UseFlip = c.Bool("mirror")
 	}
-	if c.IsSet("views") {
+	if c.IsSet("views") || config.Unfreeze == train.UnfreezeAll {
 		config.Views = c.Int("views")
 	}
 	if c.IsSet("augment") {

@@ -36,7 +36,9 @@ type BackboneConfig struct {
 	Taps         []string
 	Head         string // a run of train head on the same network, to begin with; empty: one is fitted by L-BFGS
 	UseFlip      bool   // average the logits of each image and its mirror image at test
-	Views        int    // kept of every image of train, of which each epoch draws one: as it is, mirrored, changed by Augment
+	// Views are kept of every image of train, of which each epoch draws one: as it is, mirrored, changed by Augment. With 0
+	// none is, and Augment changes each image anew in every epoch.
+	Views int
 
 	Descent
 	Tuning
@@ -76,8 +78,10 @@ func (c BackboneConfig) Check() (BackboneTraining, error) {
 		err = errors.New("no folder for the run was given")
 	case c.Limit < 0:
 		err = fmt.Errorf("limit %d is negative", c.Limit)
-	case c.Views < views:
-		err = fmt.Errorf("%d views, want %d or more: the image as it is%s", c.Views, views, map[int]string{2: " and its mirror image"}[views])
+	case c.Views == 0 && c.Embeddings != "":
+		err = fmt.Errorf("embeddings %s: with 0 views nothing is kept", c.Embeddings)
+	case c.Views != 0 && c.Views < views:
+		err = fmt.Errorf("%d views, want %d or more, the image as it is%s, or 0 to change all anew in each epoch", c.Views, views, map[int]string{2: " and its mirror image"}[views])
 	case c.Views > views && changes == augment.Pipeline{}:
 		err = fmt.Errorf("%d views: the augmentation %s makes no more than %d", c.Views, c.Augment, views)
 	case c.Head != "" && len(c.Taps) > 0:
@@ -93,8 +97,10 @@ func (c BackboneConfig) checkUnfreeze() error {
 		return errors.New("want one of unfreeze, a number of blocks, and unfreeze-from, the tensor where the trained part begins")
 	case c.UnfreezeFrom != "":
 		return nil
+	case c.Unfreeze == UnfreezeAll && c.Views != 0:
+		return fmt.Errorf("%d views: unfreeze %s leaves nothing frozen to keep; give 0 views", c.Views, UnfreezeAll)
 	case c.Unfreeze == UnfreezeAll:
-		return fmt.Errorf("unfreeze %s: not yet; give a number of blocks", UnfreezeAll)
+		return nil
 	case err != nil || n < 0:
 		return fmt.Errorf("unfreeze %q: want a number of blocks, or %s", c.Unfreeze, UnfreezeAll)
 	case n == 0:

@@ -104,6 +104,13 @@ func (n *network) settleCut(c BackboneConfig) error {
 		n.cut, n.word = c.UnfreezeFrom, taps.TensorWord+c.UnfreezeFrom
 		return nil
 	}
+	if c.Unfreeze == UnfreezeAll {
+		if !n.file.Own() {
+			return errors.New("unfreeze all begins at the pixels that graft's own files take; name a tensor of this one to begin at (--unfreeze-from)")
+		}
+		n.cut = n.model.Inputs[0].Name
+		return nil
+	}
 	blocksToTrain, err := strconv.Atoi(c.Unfreeze)
 	if err != nil {
 		return err
@@ -121,7 +128,10 @@ func (n *network) settleCut(c BackboneConfig) error {
 
 // describe asks a session what the taps are made of.
 func (n *network) describe(ctx context.Context, c BackboneConfig, words []string) (err error) {
-	all, err := n.file.Open(ctx, pretrained.Options{Runtime: c.Runtime, Foreign: c.Foreign, Taps: append(slices.Clone(words), n.word)})
+	if n.word != "" {
+		words = append(slices.Clone(words), n.word)
+	}
+	all, err := n.file.Open(ctx, pretrained.Options{Runtime: c.Runtime, Foreign: c.Foreign, Taps: words})
 	if err != nil {
 		return err
 	}
@@ -183,25 +193,49 @@ func (b *backbone) open(ctx context.Context, o Observer) (err error) {
 	if err = b.checkHead(); err != nil {
 		return err
 	}
-	kept := []string{b.network.word}
+	if b.c.Views == 0 {
+		if b.rows, err = freshRows(ctx, b.data, b.c.Limit); err != nil {
+			return err
+		}
+	}
+	if b.network.word == "" {
+		if b.network.shape, err = b.imageShape(ctx); err != nil {
+			return err
+		}
+	}
 	tail, err := b.tail()
 	if err != nil {
 		return err
 	}
+	frozen := []string{b.network.word}
 	for _, tap := range tail.Taps {
 		if tap.Frozen {
-			kept = append(kept, tap.Name)
+			frozen = append(frozen, tap.Name)
 		}
 	}
-	if err = b.keep(ctx, kept, o); err != nil {
-		return err
+	if b.c.Views == 0 {
+		err = b.openFresh(ctx, frozen)
+	} else {
+		err = b.openStore(ctx, frozen, o)
 	}
-	if b.kept, err = openKept(b.store, kept); err != nil {
-		return err
+	if err == nil {
+		b.targets, err = softTargets(b.data, b.rows, b.c.SoftLabels)
 	}
-	b.rows = trainRows(b.store)
-	b.targets, err = softTargets(b.data, b.rows, b.c.SoftLabels)
 	return err
+}
+
+// openStore keeps what the frozen part gives, and opens it.
+func (b *backbone) openStore(ctx context.Context, words []string, o Observer) error {
+	err := b.keep(ctx, words, o)
+	if err != nil {
+		return err
+	}
+	k, err := openKept(b.store, words, b.c.Views, b.c.Fit.Seed)
+	if err != nil {
+		return err
+	}
+	b.inputs, b.rows = k, trainRows(b.store)
+	return nil
 }
 
 // checkHead refuses a head of another network.

@@ -24,7 +24,7 @@ type backbone struct {
 	data        *dataset.Dataset
 	fingerprint string
 	store       *store.Store
-	kept        *kept
+	inputs      inputs
 	rows        run.Rows // of train
 	targets     []float32
 	head        *run.Run // to begin with, or nil
@@ -66,9 +66,9 @@ func (b backbone) train(ctx context.Context, p part, o Observer) (Result, error)
 	l.net = tail
 	l.start = func(rows []int) (map[string][]float32, error) { return b.start(ctx, tail, rows, p.seed, o) }
 	l.data = func(rows []int) (fit.Data, error) {
-		return b.kept.drawn(rows, c.Views, b.targets, len(b.data.Classes), c.Augment.Mixup, p.seed)
+		return newDrawn(b.inputs, rows, b.targets, len(b.data.Classes), c.Augment.Mixup, p.seed)
 	}
-	l.samples = func(rows []int) (fit.Examples, error) { return b.kept.judged(rows, b.fixedViews()...), nil }
+	l.samples = func(rows []int) (fit.Examples, error) { return judged{b.inputs, rows, b.fixedViews()}, nil }
 	o.log("training %d parameters behind %s and a head of %d features, on %d images of %d classes", nets.Parameters(tail), tail.Cut, tail.Head.Features,
 		len(l.labels), len(l.classes))
 	learned, err := l.learn(ctx, o)
@@ -80,10 +80,10 @@ func (b backbone) train(ctx context.Context, p part, o Observer) (Result, error)
 	r := &run.Run{Dir: p.folder, Config: b.describe(p.seed, tail)}
 	runtime := c.Runtime
 	runtime.Threads = c.Fit.Threads
-	judged := func() ([]metrics.Report, error) {
+	figures := func() ([]metrics.Report, error) {
 		return judge.Pixels(ctx, r, b.data, judge.Config{Data: c.Data, Limit: c.Limit, Progress: o.Progress}, runtime, b.rows.Contents)
 	}
-	return complete(r, learned, b.rows, o, judged)
+	return complete(r, learned, b.rows, o, figures)
 }
 
 // fixedViews are those that images are judged by.
@@ -117,7 +117,7 @@ func (b backbone) start(ctx context.Context, t nets.Tail, rows []int, seed uint6
 	if b.head != nil {
 		return t.Start(b.head.Weights, seed)
 	}
-	x, err := b.kept.features(ctx, t, rows, b.c.UseFlip, b.c.Fit.Threads, o)
+	x, err := tapsOf(ctx, b.inputs, t, rows, b.fixedViews(), b.c.Fit.Threads, o)
 	if err != nil {
 		return nil, err
 	}
@@ -159,8 +159,8 @@ func (unwatched) Splits() load.Splits { return load.Splits{} }
 // close closes all that was opened.
 func (b backbone) close() error {
 	var err error
-	if b.kept != nil {
-		err = b.kept.Close()
+	if b.inputs != nil {
+		err = b.inputs.Close()
 	}
 	if b.network.model != nil {
 		err = errors.Join(err, b.network.model.Close())

@@ -265,6 +265,42 @@ func TestBackboneIsTheSameAgain(t *testing.T) {
 	}
 }
 
+// TestBackboneFresh changes images anew in each epoch: before the last block, and before all of the network, whose patch
+// embedding and positions then learn, and its preprocessing does not.
+func TestBackboneFresh(t *testing.T) {
+	for unfreeze, want := range map[string]int{"1": 12 + 2, UnfreezeAll: 3*12 + 2 + 3} {
+		t.Run(unfreeze, func(t *testing.T) {
+			dir := t.TempDir()
+			c := smallTuning(t, dir)
+			c.Unfreeze, c.Views, c.Fit.Epochs = unfreeze, 0, 1
+			r := tune(t, c)
+			tail := r.Run.Config.Net.(nets.Tail)
+			if len(tail.Learned) != want {
+				t.Errorf("%d weights learn, want %d", len(tail.Learned), want)
+			}
+			for _, w := range tail.Learned {
+				if strings.HasPrefix(w.Name, "pixel") || w.Name == "positions" && w.Depth != 4 {
+					t.Errorf("%+v learns", w)
+				}
+			}
+			file := filepath.Join(dir, "faces.onnx")
+			if _, err := ship.Export(t.Context(), ship.Config{Run: c.Out, Out: file, Version: "v1"}); err != nil {
+				t.Fatal(err)
+			}
+			checkPredictor(t, c.Out, file)
+			if _, err := os.Stat(c.Out + ".tokens"); err == nil {
+				t.Error("tokens were kept")
+			}
+			want := weightsOf(t, c.Out)
+			c.Force = true
+			tune(t, c)
+			if !bytes.Equal(weightsOf(t, c.Out), want) {
+				t.Error("other weights from the same settings")
+			}
+		})
+	}
+}
+
 // TestBackboneRefuses names what is wrong before anything is made.
 func TestBackboneRefuses(t *testing.T) {
 	dir := t.TempDir()
@@ -279,6 +315,8 @@ func TestBackboneRefuses(t *testing.T) {
 		{func(c *BackboneConfig) { c.Unfreeze, c.UnfreezeFrom = "", "nowhere" }, "nowhere"},
 		{func(c *BackboneConfig) { c.Taps = []string{"cls_1"}; c.Unfreeze = "1" }, "no tap lies behind the cut"},
 		{func(c *BackboneConfig) { c.Views = 1 }, "mirror image"},
+		{func(c *BackboneConfig) { c.Unfreeze = UnfreezeAll }, "0 views"},
+		{func(c *BackboneConfig) { c.Views, c.Embeddings = 0, "x" }, "nothing is kept"},
 		{func(c *BackboneConfig) { c.LayerDecay = 0 }, "layer decay"},
 		{func(c *BackboneConfig) { c.Data.FERPlus = "votes.csv" }, "votes"},
 		{func(c *BackboneConfig) { c.Head = dir }, "no run folder"},

@@ -1,15 +1,11 @@
 package train
 
 import (
-	"context"
 	"errors"
 
-	"graft/finetune/fit"
-	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/graph"
 	"graft/internal/splitmix"
-	"graft/preprocess/augment"
 	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
@@ -19,11 +15,13 @@ type kept struct {
 	readers []*store.Tokens // the cut's first
 	sizes   []int           // of a row of each
 	rows    []int           // of the train split, by their numbers in the store
+	views   int             // that an epoch draws from
+	seed    uint64
 }
 
 // openKept opens the taps of a finished store; words are the cut's and then the frozen taps'.
-func openKept(s *store.Store, words []string) (k *kept, err error) {
-	k = &kept{}
+func openKept(s *store.Store, words []string, views int, seed uint64) (k *kept, err error) {
+	k = &kept{views: views, seed: seed}
 	for i, r := range s.Rows() {
 		if r.Split == dataset.Train {
 			k.rows = append(k.rows, i)
@@ -81,84 +79,24 @@ func (k *kept) read(x []float32, view, image int) error {
 	return nil
 }
 
-// judged are some images as they are judged: as they are, and with mirror also mirrored.
-type judged struct {
-	*kept
-	images []int
-	views  []int
-}
-
-func (k *kept) judged(images []int, views ...int) judged { return judged{k, images, views} }
-
-func (j judged) Len() int     { return len(j.images) }
-func (j judged) Shape() []int { return j.shape() }
-func (j judged) Views() int   { return len(j.views) }
-
-func (j judged) View(x []float32, view int, rows []int) error {
-	size := j.shape()[0]
-	for i, r := range rows {
-		if err := j.read(x[i*size:(i+1)*size], j.views[view], j.images[r]); err != nil {
+func (k *kept) plain(x []float32, images []int, view int) error {
+	size := k.shape()[0]
+	for i, image := range images {
+		if err := k.read(x[i*size:(i+1)*size], view, image); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// drawn are images to learn from: every epoch draws one of the views of each, and mixes it with another image of the batch.
-type drawn struct {
-	*kept
-	images  []int
-	views   int
-	targets []float32 // [all of train,classes]
-	classes int
-	seed    uint64
-	mixer   *augment.Augmenter
-}
-
-func (k *kept) drawn(images []int, views int, targets []float32, classes int, mixup float64, seed uint64) (fit.Data, error) {
-	mixer, err := augment.New(augment.Pipeline{Mixup: mixup}, k.shape()[0], 1, 1, seed, 1)
-	return &drawn{k, images, views, targets, classes, seed, mixer}, err
-}
-
-func (d *drawn) Len() int     { return len(d.images) }
-func (d *drawn) Shape() []int { return d.shape() }
-
-func (d *drawn) Batch(x, targets []float32, epoch int, rows []int) error {
-	size, k, indices := d.shape()[0], d.classes, make([]int, len(rows))
-	for i, r := range rows {
-		indices[i] = d.images[r]
-		view := splitmix.Next(splitmix.Next(d.seed+uint64(epoch))+uint64(indices[i])) % uint64(d.views)
-		if err := d.read(x[i*size:(i+1)*size], int(view), indices[i]); err != nil {
+// changed draws one of the views of each image.
+func (k *kept) changed(x []float32, images []int, epoch int) error {
+	size := k.shape()[0]
+	for i, image := range images {
+		view := splitmix.Next(splitmix.Next(k.seed+uint64(epoch))+uint64(image)) % uint64(k.views)
+		if err := k.read(x[i*size:(i+1)*size], int(view), image); err != nil {
 			return err
 		}
-		copy(targets[i*k:(i+1)*k], d.targets[indices[i]*k:])
 	}
-	return d.mixer.Mix(x, targets, k, epoch, indices)
-}
-
-// features computes the taps of some images as the network that was not trained yet gives them: [len(images),F], and with
-// mirror those of the mirrored images behind them.
-func (k *kept) features(ctx context.Context, t nets.Tail, images []int, mirror bool, threads int, o Observer) ([]float32, error) {
-	e, err := fit.NewEvaluator(nets.TailFeatures{Tail: t}, judgedBatch, threads)
-	if err != nil {
-		return nil, err
-	}
-	start, err := t.Start(nil, 0)
-	if err == nil {
-		err = e.Use(start)
-	}
-	views := []int{0}
-	if mirror {
-		views = append(views, 1)
-	}
-	var x []float32
-	for _, view := range views {
-		if err != nil {
-			return nil, err
-		}
-		var part []float32
-		part, err = e.Logits(ctx, k.judged(images, view), o.Progress.Of("the taps of the head's first fit"))
-		x = append(x, part...)
-	}
-	return x, err
+	return nil
 }
