@@ -108,7 +108,7 @@ func TestCompletion(t *testing.T) {
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), asProgram+"=1", "HOME="+dir, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 		out, err := cmd.CombinedOutput()
-		want := "head cnn vit\n--conformal --confusion\n"
+		want := "head cnn vit backbone\n--conformal --confusion\n"
 		if shell == "fish" {
 			want = "vit\n--conformal --confusion\n"
 		}

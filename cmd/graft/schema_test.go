@@ -38,6 +38,10 @@ func checkSchema(t *testing.T, where string, data []byte) {
 func checkSchemas(t *testing.T, dir, model string) {
 	t.Helper()
 	const cpu = " --provider cpu"
+	const tuning = "--data synthetic --per-class 4 --model MODEL --unfreeze 1 --views 2 --epochs 1 --holdout 0" + cpu
+	place := strings.NewReplacer("DIR", dir, "MODEL", model)
+	must(t, strings.Fields(place.Replace("train backbone "+tuning+" --out DIR/tuned"))...)
+	must(t, strings.Fields(place.Replace("export DIR/tuned --adapter DIR/tuned.safetensors"))...)
 	args := map[string]string{
 		"bench":             "--cases head --rows 40 --dim 4 --rounds 1",
 		"compare":           "DIR/run",
@@ -50,6 +54,7 @@ func checkSchemas(t *testing.T, dir, model string) {
 		"eval":              "DIR/run",
 		"export":            "DIR/run --out DIR/again.onnx",
 		"extract":           "--data synthetic --per-class 1 --model MODEL --out DIR/few" + cpu,
+		"model apply":       "MODEL DIR/tuned.safetensors --out DIR/applied.onnx",
 		"model blocks":      "MODEL",
 		"model check":       "DIR/few DIR/few",
 		"model export":      "--weights MODEL --precision int8 --out DIR/int8.onnx",
@@ -57,6 +62,7 @@ func checkSchemas(t *testing.T, dir, model string) {
 		"model list":        "",
 		"predict":           "DIR/run DIR/face.png" + cpu,
 		"rank":              "--data synthetic --per-class 4 MODEL --taps cls" + cpu,
+		"train backbone":    tuning + " --out DIR/tuned-again",
 		"train cnn":         "--data synthetic --per-class 2 --epochs 1 --out DIR/cnn",
 		"train head":        "--embeddings DIR/embeddings --out DIR/head",
 		"train vit":         "--data synthetic --per-class 2 --epochs 1 --out DIR/vit",
@@ -72,8 +78,7 @@ func checkSchemas(t *testing.T, dir, model string) {
 			t.Errorf("graft %s has --json and is not run here", path)
 			return
 		}
-		words = strings.NewReplacer("DIR", dir, "MODEL", model).Replace(words)
-		out := must(t, slices.Concat(strings.Fields(path), strings.Fields(words), []string{"--json", "-"})...)
+		out := must(t, slices.Concat(strings.Fields(path), strings.Fields(place.Replace(words)), []string{"--json", "-"})...)
 		checkSchema(t, path, []byte(out))
 	}
 	// In order, as some need the files of others.
