@@ -26,8 +26,12 @@ type multiplied struct {
 	transposed        bool // the weights
 }
 
-// pieceSize is the number of elements that a piece's columns should have: they stay in the second-level cache.
-const pieceSize = 96 << 10
+// A piece has at least so many columns, if its image or images together have them: each copies the weights. More of them
+// are one piece as long as their elements are no more than pieceSize.
+const (
+	wide      = 384
+	pieceSize = 384 << 10
+)
 
 func emitConvProducts(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
 	x, w, s := n.Inputs()[0].Shape(), n.Inputs()[1].Shape(), n.Shape()
@@ -52,7 +56,7 @@ func (v *multiplied) steps(c *compiler) []step {
 	if v.inPlace { // any cut will do
 		v.oh, v.ow, v.h, v.w = 1, v.oh*v.ow, 1, v.h*v.w
 	}
-	v.rows, v.together = min(v.oh, max(1, pieceSize/(v.depth*v.ow))), 1
+	v.rows, v.together = min(v.oh, max(1, max(pieceSize/v.depth, wide)/v.ow)), 1
 	if v.rows == v.oh {
 		v.together = max(1, min(v.images, wide/(v.oh*v.ow)))
 	}
@@ -75,9 +79,6 @@ func (v *multiplied) steps(c *compiler) []step {
 		}
 	}}}
 }
-
-// wide is how many columns small images are put together for.
-const wide = 128
 
 // compute makes the results of a piece, that begins with an image, for a block of the outputs.
 func (v *multiplied) compute(room []float32, image, piece, block int) {
@@ -133,7 +134,9 @@ func (v *multiplied) gather(dst []float32, ld int, x []float32, first, last int)
 						clear(row)
 						continue
 					}
-					spaced(row, plane[at*v.w:][:v.w], kx*v.window.Dilation[1]-v.window.Pad[1], v.window.Stride[1])
+					lo, hi := spaced(row, plane[at*v.w:][:v.w], kx*v.window.Dilation[1]-v.window.Pad[1], v.window.Stride[1])
+					clear(row[:lo])
+					clear(row[hi:])
 				}
 				line++
 			}
@@ -141,23 +144,26 @@ func (v *multiplied) gather(dst []float32, ld int, x []float32, first, last int)
 	}
 }
 
-// spaced copies src[start+i·step] to dst[i], zeros where that lies outside.
-func spaced(dst, src []float32, start, step int) {
-	lo := min(len(dst), max(0, (step-1-start)/step))
-	hi := lo
+// spaced copies src[start+i·step] to dst[i], for the i of lo…hi-1 at which that is inside.
+func spaced(dst, src []float32, start, step int) (lo, hi int) {
+	lo = min(len(dst), max(0, (step-1-start)/step))
+	hi = lo
 	if left := len(src) - start; left > 0 {
 		hi = max(lo, min(len(dst), (left+step-1)/step))
 	}
-	clear(dst[:lo])
-	clear(dst[hi:])
 	if lo == hi {
-		return
+		return lo, hi
 	}
-	if step == 1 {
-		copy(dst[lo:hi], src[start+lo:])
-		return
+	dst, src = dst[lo:hi], src[start+lo*step:]
+	switch step {
+	case 1:
+		copy(dst, src)
+	case 2:
+		vec.Halve(dst, src)
+	default:
+		for i := range dst {
+			dst[i] = src[i*step]
+		}
 	}
-	for i, at := lo, start+lo*step; i < hi; i, at = i+1, at+step {
-		dst[i] = src[at]
-	}
+	return lo, hi
 }

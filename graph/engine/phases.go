@@ -52,14 +52,7 @@ func (p *phases) lay(dst, plane []float32) {
 				continue
 			}
 			row, src, start := dst[(phase*p.rows+i)*p.cols:][:p.cols], plane[y*p.w:][:p.w], phase%sw-p.window.Pad[1]
-			lo := min(len(row), max(0, (sw-1-start)/sw))
-			if sw == 1 {
-				copy(row[lo:], src[min(len(src), start+lo):])
-				continue
-			}
-			for at := start + lo*sw; lo < len(row) && at < len(src); lo, at = lo+1, at+sw {
-				row[lo] = src[at]
-			}
+			spaced(row, src, start, sw)
 		}
 	}
 }

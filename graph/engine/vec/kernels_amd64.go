@@ -98,6 +98,9 @@ func correlateAVX2(out *float32, dy *float32, dyPlane int, dyRow int, x *float32
 func maxTapsAVX2(y *float32, x *float32, taps *int64, count int, xStep int, n int)
 
 //go:noescape
+func halveAVX2(n int, dst *float32, src *float32)
+
+//go:noescape
 func maxTapsGradAVX2(dx *float32, x *float32, dy *float32, taps *int64, count int, xStep int, n int)
 
 //go:noescape

@@ -1735,6 +1735,25 @@ largest:
 	VZEROUPPER
 	RET
 
+// func halveAVX2(n int, dst *float32, src *float32)
+// Requires: AVX, AVX2
+TEXT ·halveAVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+
+eight:
+	VMOVUPS (DX), Y0
+	VSHUFPS $0x88, 32(DX), Y0, Y0
+	VPERMPD $0xd8, Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000020, CX
+	DECQ    AX
+	JNZ     eight
+	VZEROUPPER
+	RET
+
 // func maxTapsGradAVX2(dx *float32, x *float32, dy *float32, taps *int64, count int, xStep int, n int)
 // Requires: AVX
 TEXT ·maxTapsGradAVX2(SB), NOSPLIT, $0-56

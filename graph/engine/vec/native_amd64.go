@@ -29,6 +29,7 @@ func useAVX2() {
 	Where, Affine = whereAsm, affineAsm
 	Taps = tapsAsm
 	MaxTaps, MaxTapsGrad = maxTapsAsm, maxTapsGradAsm
+	Halve = halveAsm
 	Interleave, Separate = interleaveAsm, separateAsm
 	Widen = widenAsm // by F16C, which every processor with AVX2 has
 }
@@ -157,6 +158,14 @@ func correlateAsm(out *[CorrelateRows * CorrelateCols]float32, dy []float32, dyP
 	inside(dy, 0, (CorrelateRows-1)*dyPlane+(rows-1)*dyRow+cols*Lanes)
 	inside(x, min(at[0], at[1], at[2], at[3]), max(at[0], at[1], at[2], at[3])+(rows-1)*xRow+(cols-1)*xStep+Lanes)
 	correlateAVX2(&out[0], &dy[0], 4*dyPlane, 4*dyRow, &x[0], &at[0], 4*xRow, 4*xStep, rows, cols)
+}
+
+func halveAsm(dst, src []float32) {
+	whole := min(len(dst), len(src)/2) &^ (width - 1)
+	if whole > 0 {
+		halveAVX2(whole/width, &dst[0], &src[0])
+	}
+	halveGo(dst[whole:], src[2*whole:])
 }
 
 func maxTapsAsm(y, x []float32, taps []int64, xStep, n int) {

@@ -196,6 +196,12 @@ func correlateGo(out *[CorrelateRows * CorrelateCols]float32, dy []float32, dyPl
 	}
 }
 
+func halveGo(dst, src []float32) {
+	for i := range dst {
+		dst[i] = src[2*i]
+	}
+}
+
 func interleaveGo(dst, src []float32, stride, n, lanes int) {
 	for i := range n {
 		row := dst[i*Lanes:][:Lanes]

@@ -91,6 +91,8 @@ var (
 	MaxTaps = maxTapsGo
 	// MaxTapsGrad adds dy[p·Lanes] to dx[p·xStep + t] for the first tap t at which x is largest.
 	MaxTapsGrad = maxTapsGradGo
+	// Halve is every second element: dst[i] = src[2i].
+	Halve = halveGo
 	// Interleave reads n elements of each of the given number of images, stride apart in src, into dst [n,Lanes];
 	// missing lanes become 0.
 	Interleave = interleaveGo

@@ -226,6 +226,16 @@ func TestMaxTaps(t *testing.T) {
 	}
 }
 
+func TestHalve(t *testing.T) {
+	src := numbers(64)
+	for n := range 33 {
+		got, want := make([]float32, n), make([]float32, n)
+		Halve(got, src[:max(0, 2*n-1)])
+		halveGo(want, src)
+		same(t, fmt.Sprintf("halve %d", n), got, want, 0)
+	}
+}
+
 func TestInterleave(t *testing.T) {
 	for _, lanes := range []int{1, 5, Lanes} {
 		for _, n := range []int{1, 7, 8, 21} {

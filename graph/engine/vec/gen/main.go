@@ -33,6 +33,7 @@ func main() {
 	}
 	correlate()
 	maxTaps()
+	halve()
 	maxTapsGrad()
 	widen()
 	gen.Transpose8()

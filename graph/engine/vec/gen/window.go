@@ -71,6 +71,25 @@ func taps(r int) {
 	RET()
 }
 
+// halve emits dst = every second element of src, n vectors of eight.
+func halve() {
+	TEXT("halveAVX2", NOSPLIT, "func(n int, dst *float32, src *float32)")
+	Pragma("noescape")
+	n, dst, src := Load(Param("n"), GP64()), Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	Label("eight")
+	v := YMM()
+	VMOVUPS(Mem{Base: src}, v)
+	VSHUFPS(U8(0x88), Mem{Base: src, Disp: 32}, v, v) // 0 2 8 10 4 6 12 14
+	VPERMPD(U8(0xd8), v, v)
+	VMOVUPS(v, Mem{Base: dst})
+	ADDQ(U32(64), src)
+	ADDQ(U32(32), dst)
+	DECQ(n)
+	JNZ(LabelRef("eight"))
+	VZEROUPPER()
+	RET()
+}
+
 // The tile of dot products that correlate keeps in registers.
 const rowTile, colTile = 3, 4
 
