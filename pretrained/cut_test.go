@@ -64,9 +64,6 @@ func TestTokensOfEveryFamily(t *testing.T) {
 			}
 		}
 		for _, p := range []session.Provider{session.CPU, session.Go} {
-			if p == session.Go && tc.kind != precision.Float32 {
-				continue
-			}
 			o := Options{Runtime: session.Options{Provider: p}}
 			_, want := features(t, path, o, batch)
 			// Beside others, and alone, where nothing behind the cut is run.
