@@ -26,7 +26,8 @@ type Cut struct {
 
 // Find lists the cuts of a model, the first of them before block 1. input is the shape of the model's only input, the batch
 // included. A block is a residual unit, of a transformer attention and perceptron together, or a unit of depthwise
-// convolutions that ends without an activation. Models that do not raise, and those without blocks, are errors.
+// convolutions that ends without an activation; two kinds of units that take turns are one block. In a network without
+// units each layer with weights is one. Models that do not raise, and those without weights, are errors.
 func Find(m *onnx.Model, input []int) ([]Cut, error) {
 	if len(m.Inputs) != 1 {
 		return nil, fmt.Errorf("blocks: the model has %d inputs, want one", len(m.Inputs))

@@ -99,6 +99,40 @@ func TestConvolutional(t *testing.T) {
 	}
 }
 
+// TestTurns: two kinds of units that take turns are one block, and a network without units is cut before its weights.
+func TestTurns(t *testing.T) {
+	mixer, layers := &onnx.Model{Name: "test", Opset: 17}, &onnx.Model{Name: "test", Opset: 17}
+	b := onnx.NewBuilder(mixer)
+	x := b.Input("x", onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 4}, onnx.Dim{Value: 4})
+	w := b.Float32s("w", make([]float32, 16), 4, 4)
+	for i := range 3 {
+		name := fmt.Sprint(i)
+		y := b.Op("MatMul", name+".tokens", []string{b.Op("Transpose", name+".turned", []string{x}, onnx.Attr{Name: "perm", Value: []int64{0, 2, 1}}), w})
+		x = b.Op("Add", name+".mixed", []string{x, b.Op("Transpose", name+".back", []string{y}, onnx.Attr{Name: "perm", Value: []int64{0, 2, 1}})})
+		x = b.Op("Add", name+".end", []string{x, b.Op("Relu", name+".relu", []string{b.Op("MatMul", name+".channels", []string{x, w})})})
+	}
+	b.Output("y", b.Op("Relu", "y", []string{x}), onnx.Float32)
+	b = onnx.NewBuilder(layers)
+	x, w = b.Input("x", onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 4}, onnx.Dim{Value: 4}), b.Float32s("w", make([]float32, 16), 4, 4)
+	for _, name := range []string{"first", "second"} {
+		x = b.Op("Relu", name, []string{b.Op("MatMul", name+".product", []string{x, w})})
+	}
+	b.Output("y", x, onnx.Float32)
+	for want, m := range map[string]*onnx.Model{"x 0.end 1.end 2.end": mixer, "x first y": layers} {
+		cuts, err := Find(m, []int{1, 4, 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range cuts {
+			got = append(got, c.Tensor)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("cuts at %v, want %s", got, want)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	plain := &onnx.Model{Name: "test", Opset: 17}
 	b := onnx.NewBuilder(plain)

@@ -62,12 +62,13 @@ func (f *finder) ends() []int {
 		}
 	}
 	if len(units) == 0 {
-		return nil
+		return f.layers()
 	}
-	ends := []int{f.entry(units[0])}
+	ends, paired := []int{f.entry(units[0])}, false
 	for i, u := range units {
+		paired = i > 0 && !paired && f.second(units, i)
 		switch {
-		case i > 0 && f.perceptron(units[i-1], u):
+		case paired:
 			ends[len(ends)-1] = u
 		case lastAttending >= 0 && u > lastAttending:
 			return ends // sums of a transformer's head
@@ -78,10 +79,41 @@ func (f *finder) ends() []int {
 	return ends
 }
 
-// perceptron tells whether a unit behind one with attention, with no weights between them, has none: both are one block.
-func (f *finder) perceptron(attention, unit int) bool {
-	between := f.cuts[attention+1 : unit]
-	return f.cuts[attention].attention && !f.cuts[unit].attention && !slices.ContainsFunc(between, f.weighted)
+// layers are, of a network without units, the points before each of its layers that have weights, and its output.
+func (f *finder) layers() (ends []int) {
+	for i, p := range f.cuts[1:] {
+		if f.weighted(p) {
+			ends = append(ends, i)
+		}
+	}
+	if ends == nil {
+		return nil
+	}
+	return append(ends, len(f.cuts)-1)
+}
+
+// second tells whether a unit completes the block of the one before, with no weights between them: as the perceptron behind
+// attention, or, where neither attends, as the second of two kinds that take turns.
+func (f *finder) second(units []int, i int) bool {
+	a, b := f.cuts[units[i-1]], f.cuts[units[i]]
+	if slices.ContainsFunc(f.cuts[units[i-1]+1:units[i]], f.weighted) {
+		return false
+	}
+	if a.attention || b.attention {
+		return a.attention && !b.attention
+	}
+	turn := func(j int, p point) bool { return j >= 0 && j < len(units) && alike(f.cuts[units[j]], p) }
+	return f.plain(units[i-1]) && f.plain(units[i]) && !alike(a, b) && (turn(i+1, a) || turn(i-2, b))
+}
+
+// plain tells whether a residual sum adds to what its unit began with, unchanged.
+func (f *finder) plain(unit int) bool {
+	return len(f.cuts[unit].branches) > 0 && slices.Contains(f.cuts[unit].node.Inputs, f.cuts[unit-1].name)
+}
+
+// alike tells whether two units are made of the same operators.
+func alike(a, b point) bool {
+	return slices.EqualFunc(a.between, b.between, func(m, n *onnx.Node) bool { return m.Op == n.Op })
 }
 
 // weighted tells whether a tensor that no input decides has a part between a point and the one before.
