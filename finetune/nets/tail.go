@@ -58,8 +58,8 @@ type Residual struct {
 	Drop   float64 `json:"drop"`
 }
 
-// HeadPrefix stands before the names of the head's weights.
-const HeadPrefix = "classifier."
+// HeadPrefix stands before the names of the head's weights, as before no other network's.
+const HeadPrefix = "graft."
 
 // Kind is "backbone".
 func (t Tail) Kind() string { return KindBackbone }

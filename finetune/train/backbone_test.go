@@ -19,6 +19,7 @@ import (
 	"graft/finetune/ship"
 	"graft/onnx"
 	"graft/onnx/ort/orttest"
+	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained/vit/vittest"
 )
@@ -297,6 +298,39 @@ func TestBackboneFresh(t *testing.T) {
 			if !bytes.Equal(weightsOf(t, c.Out), want) {
 				t.Error("other weights from the same settings")
 			}
+		})
+	}
+}
+
+// TestForeignBackbones fine-tunes networks of other makers: with batch norms, whose running statistics never move, with
+// depthwise convolutions, and a transformer with all that learns alone.
+func TestForeignBackbones(t *testing.T) {
+	for _, f := range []struct {
+		file string
+		how  Tuning
+	}{
+		{"resnet_basic_11", Tuning{}}, {"resnet_basic_dynamo", Tuning{Only: OnlyNorms}}, {"mobilenet_v2_11", Tuning{}}, {"vit_timm_17", Tuning{}},
+		{"vit_timm_17", Tuning{Only: OnlyBiases}}, {"vit_timm_17", Tuning{Only: OnlyNorms}}, {"vit_timm_17", Tuning{Only: OnlyScale}}, {"vit_dynamo", Tuning{Lora: 2}},
+	} {
+		t.Run(f.file+"/"+f.how.Only, func(t *testing.T) {
+			dir := t.TempDir()
+			c := smallTuning(t, dir)
+			c.Model, c.Views, c.Fit.Epochs = filepath.Join("../../graph/raise/testdata", f.file+".onnx"), 2, 1
+			c.Only, c.Lora = f.how.Only, f.how.Lora
+			c.Foreign = &preprocess.Spec{Normalization: preprocess.ImageNet}
+			r := tune(t, c)
+			tail := r.Run.Config.Net.(nets.Tail)
+			for _, w := range tail.Learned {
+				if strings.Contains(w.Name, "running") {
+					t.Errorf("%s learns", w.Name)
+				}
+			}
+			file := filepath.Join(dir, "faces.onnx")
+			if _, err := ship.Export(t.Context(), ship.Config{Run: c.Out, Out: file, Version: "v1"}); err != nil {
+				t.Fatal(err)
+			}
+			checkPredictor(t, c.Out, file)
+			checkTail(t, c, r.Run)
 		})
 	}
 }
