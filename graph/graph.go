@@ -264,6 +264,14 @@ func (g *Graph) Update(parameter, value *Node) {
 	g.updates = append(g.updates, Update{parameter, value})
 }
 
+// Hold has the updates from a place in [Graph.Updates] on happen only in steps in which a scalar condition is true.
+func (g *Graph) Hold(from int, condition *Node) {
+	for i := from; i < len(g.updates); i++ {
+		u := &g.updates[i]
+		u.Value = g.Where(condition, u.Value, u.Parameter)
+	}
+}
+
 func (g *Graph) checkUpdate(parameter, value *Node) error {
 	if parameter == nil || value == nil {
 		return errors.New("update: a node is nil")

@@ -41,13 +41,13 @@ var alwaysLive = map[string]string{
 	"embeddings verify": "json",
 	"embeddings export": "out taps split flip",
 	"train head":        "group-by embeddings out taps recipe class-weights logit-adjust use-flip model force threads json folds",
-	"train cnn": "group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
+	"train cnn": "group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch accumulate optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads arch side channels",
-	"train vit": "group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch optimizer lr " +
+	"train vit": "group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch accumulate optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads side channels patch width depth heads mlp tied projection spare-token " +
 		"norm pool init stem dropout standardize",
 	"train backbone": "group-by data model out unfreeze unfreeze-from taps head embeddings mirror views augment class-weights logit-adjust only lora layer-decay drop-path soft-labels limit " +
-		"force seeds skip-bad seed json epochs batch optimizer lr weight-decay schedule warmup clip label-smoothing ema holdout threads provider",
+		"force seeds skip-bad seed json epochs batch accumulate optimizer lr weight-decay schedule warmup clip label-smoothing ema holdout threads provider",
 	"import":     "model weights key out classes data image-side mirror force side channels",
 	"eval":       "split threads confusion reliability predictions json",
 	"compare":    "markdown json",
@@ -92,7 +92,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"extract", "--data CSV --model FILE --out FOLDER/x --provider cpu", "--device 1 --allow-fallback"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x", "--allow-fallback"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x --provider cpu", "--mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls"},
-	{"train head", "--embeddings FOLDER --out FOLDER/x", "--epochs 2 --batch 2 --optimizer adam --lr 1 --momentum 0.5 --weight-decay 1 --schedule step --warmup 1 " +
+	{"train head", "--embeddings FOLDER --out FOLDER/x", "--epochs 2 --batch 2 --accumulate 2 --optimizer adam --lr 1 --momentum 0.5 --weight-decay 1 --schedule step --warmup 1 " +
 		"--step-epochs 1 --step-factor 0.5 --clip 1 --label-smoothing 0.1 --ema 0.9 --keep-best --patience 1 --holdout 0.1 --hidden 3 --dropout-in 0.1 --dropout 0.1 " +
 		"--members 2 --standardize"},
 	{"train head", "--embeddings FOLDER --out FOLDER/x --lambda 1", "--seed 2 --seeds 3"},

@@ -37,6 +37,7 @@ var (
 type Config struct {
 	Epochs       int       `json:"epochs" usage:"passes over train: <N>"`
 	Batch        int       `json:"batch" usage:"examples a step: <N>"`
+	Accumulate   int       `json:"accumulate,omitempty" usage:"<N> batches of which the gradients' mean makes one step, where they do not fit into memory at once"` // 0 as 1
 	Optimizer    string    `json:"optimizer" usage:"<NAME>: sgd, adam, adamw"`
 	LearningRate float64   `json:"learning_rate" flag:"lr" usage:"learning <RATE> after the warm-up"`
 	Momentum     float64   `json:"momentum" usage:"of sgd: <M>, 0 to below 1"`
@@ -70,6 +71,7 @@ const (
 func (c Config) Check() error {
 	return errors.Join(
 		within("epochs", float64(c.Epochs), 1, maxEpochs), within("batch", float64(c.Batch), 1, maxBatch),
+		within("accumulate", float64(c.Accumulate), 0, maxBatch),
 		word("optimizer", c.Optimizer, optimizers), word("schedule", c.Schedule, schedules),
 		above("learning rate", c.LearningRate), below1("momentum", c.Momentum), within("weight decay", c.WeightDecay, 0, 1e6),
 		within("warm-up", c.Warmup, 0, maxEpochs), within("clip", c.Clip, 0, math.MaxFloat64), below1("label smoothing", c.Smoothing),
@@ -161,6 +163,22 @@ func (c Config) rate(step, perEpoch int) float64 {
 		return c.LearningRate * math.Pow(c.StepFactor, float64(step/perEpoch/c.StepEpochs))
 	}
 	return c.LearningRate
+}
+
+// share is what a batch's accumulated gradients are multiplied by for a step: 0 before the last batch of one. An epoch's last
+// step may be of fewer batches.
+func (c Config) share(at, perEpoch int) float64 {
+	n, in := max(c.Accumulate, 1), at%perEpoch
+	if (in+1)%n != 0 && in != perEpoch-1 {
+		return 0
+	}
+	return 1 / float64(in%n+1)
+}
+
+// updates is how many steps of the optimiser come before that of a batch, both counted from 0.
+func (c Config) updates(at, perEpoch int) int {
+	n := max(c.Accumulate, 1)
+	return at/perEpoch*((perEpoch+n-1)/n) + at%perEpoch/n
 }
 
 // decay is EMA's after t steps.

@@ -198,3 +198,34 @@ func TestTailSteps(t *testing.T) {
 		s.near("way of "+w.Name, moved, want, 5e-3)
 	}
 }
+
+// TestAccumulate wants the mean gradient of two batches to make the step of one that is twice as large; an epoch's last step
+// has what is left.
+func TestAccumulate(t *testing.T) {
+	f := Features{Dim: 3}
+	var labels []int
+	for i := range 20 { // five batches of four, or two of eight and one of four
+		f.X = append(f.X, float32(i%7)-3, float32(i%5)-2, float32(i%3)-1)
+		labels = append(labels, i%4%3)
+	}
+	train := func(batch, accumulate int) *Result {
+		data, err := NewFeatures(f, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}, OneHot(labels, 3), 3, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Train(t.Context(), Job{Net: nets.Head{Features: 3, Outputs: 3, Hidden: 5}, Train: data, Config: Config{Epochs: 3, Batch: batch, Accumulate: accumulate,
+			Optimizer: AdamW, LearningRate: 1e-2, WeightDecay: 0.1, Schedule: Constant, Clip: 0.3, EMA: 0.9, Seed: 1, Threads: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	want, got := train(8, 0), train(4, 2)
+	for name, v := range want.Weights {
+		for i := range v {
+			if !(math.Abs(float64(got.Weights[name][i]-v[i])) < 1e-5) {
+				t.Fatalf("%s: %v, in one batch %v", name, got.Weights[name], v)
+			}
+		}
+	}
+}

@@ -102,7 +102,8 @@ func (t *trainer) step(ctx context.Context, b *batch, at, perEpoch int) (float64
 	copy(t.in.targets, b.targets)
 	setScalar(t.in.rate, t.job.Config.rate(at, perEpoch))
 	setScalar(t.in.step, float64(at))
-	setScalar(t.in.ema, t.job.Config.decay(at))
+	setScalar(t.in.ema, t.job.Config.decay(t.job.Config.updates(at, perEpoch)))
+	setScalar(t.in.share, t.job.Config.share(at, perEpoch))
 	if err := t.program.Run(ctx); err != nil {
 		return 0, err
 	}

@@ -19,7 +19,7 @@ type trainer struct {
 	emaRate *graph.Node
 
 	// The program's own memory of inputs and loss. Inputs that the graph does not use are nil.
-	in  struct{ x, targets, rate, step, ema []float32 }
+	in  struct{ x, targets, rate, step, ema, share []float32 }
 	out []float32
 
 	feeder      *feeder
@@ -51,7 +51,7 @@ func newTrainer(j Job) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, to := range map[string]*[]float32{"x": &t.in.x, "targets": &t.in.targets, "rate": &t.in.rate, "step": &t.in.step, "ema": &t.in.ema} {
+	for name, to := range map[string]*[]float32{"x": &t.in.x, "targets": &t.in.targets, "rate": &t.in.rate, "step": &t.in.step, "ema": &t.in.ema, "share": &t.in.share} {
 		*to = t.program.Value(t.g.Lookup(name))
 	}
 	t.out = t.program.Value(t.loss)
@@ -116,6 +116,10 @@ func (t *trainer) build() error {
 	if err != nil {
 		return err
 	}
+	held := len(g.Updates())
+	if j.Config.Accumulate > 1 {
+		gradients = t.accumulate(parameters, gradients)
+	}
 	if j.Config.Clip > 0 {
 		gradients, _ = g.ClipNorm(gradients, j.Config.Clip)
 	}
@@ -129,7 +133,24 @@ func (t *trainer) build() error {
 	if j.Config.EMA > 0 {
 		t.average()
 	}
+	if j.Config.Accumulate > 1 {
+		g.Hold(held+len(parameters), g.Less(g.Scalar(0), g.Lookup("share")))
+	}
 	return g.Err()
+}
+
+// accumulate sums gradients up over batches, and gives their mean in the last one of a step, which clears the sums.
+func (t *trainer) accumulate(parameters, gradients []*graph.Node) (means []*graph.Node) {
+	g := t.g
+	share := g.Input("share")
+	last := g.Less(g.Scalar(0), share)
+	for i, p := range parameters {
+		state := g.State("sum."+p.Name(), nil, p.Shape()...)
+		sum := g.Add(state, gradients[i])
+		g.Update(state, g.Where(last, g.Scalar(0), sum))
+		means = append(means, g.Mul(sum, share))
+	}
+	return means
 }
 
 // average adds running means of the model's weights and statistics.
