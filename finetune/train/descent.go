@@ -147,7 +147,13 @@ func (t task) job(ctx context.Context, rows, held []int, record *run.TrainingRec
 	if j.Config.LogitOffsets, err = t.offsets(labels, t.classes); err != nil {
 		return j, err
 	}
-	if t.start != nil {
+	switch {
+	case t.start != nil && t.unfinished: // all of them lie in the checkpoint, and may have taken long to find
+		j.Start = map[string][]float32{}
+		for _, w := range t.net.Weights() {
+			j.Start[w.Name] = make([]float32, w.Size())
+		}
+	case t.start != nil:
 		j.Start, err = t.start(rows)
 	}
 	return j, err
