@@ -94,3 +94,41 @@ func runModel(t *testing.T, m *onnx.Model, wrap func(g *graph.Graph) func(string
 	run(t, p)
 	return p.Value(part.Outputs[0])
 }
+
+// TestDropPath wants a branch to be left out whole of some images' ways, and to be doubled in the others' at a rate of a half.
+func TestDropPath(t *testing.T) {
+	const n = 64
+	g := graph.New()
+	x, step := g.Input("x", n, 3, 2), g.Input("step")
+	p := pass{g, g.Lookup, Mode{Train: true, Step: step, Seed: 1}}
+	list := []Residual{{"branch", 0.5}}
+	y := p.dropPath(list, "branch", x)
+	if other := p.dropPath(list, "other", x); other != x {
+		t.Error("another tensor is dropped")
+	}
+	p.mode.Train = false
+	if judged := p.dropPath(list, "branch", x); judged != x {
+		t.Error("a branch is dropped where nothing is trained")
+	}
+	program, err := engine.Compile(g, []*graph.Node{y}, nil, engine.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range program.Value(x) {
+		program.Value(x)[i] = float32(i + 1)
+	}
+	run(t, program)
+	left := 0
+	for i, v := range program.Value(y) {
+		image := i / 6
+		if first := program.Value(y)[image*6] / float32(image*6+1); v != first*float32(i+1) || first != 0 && first != 2 {
+			t.Fatalf("image %d, value %d: %g of %d", image, i%6, v, i+1)
+		}
+		if i%6 == 0 && v == 0 {
+			left++
+		}
+	}
+	if left < n/4 || left > n*3/4 {
+		t.Errorf("left out in %d of %d images", left, n)
+	}
+}
