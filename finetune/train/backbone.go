@@ -68,6 +68,9 @@ func (c BackboneConfig) Check() (BackboneTraining, error) {
 	}
 	changes := c.Augment
 	changes.Mixup = 0
+	if c.Views == views { // none is changed
+		c.Augment = augment.Pipeline{Mixup: c.Augment.Mixup}
+	}
 	var err error
 	switch {
 	case c.Data.Path == "":

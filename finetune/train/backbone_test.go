@@ -109,6 +109,9 @@ func TestBackboneParts(t *testing.T) {
 			c.Only, c.Lora, c.Views = part.with.Only, part.with.Lora, 2
 			r := tune(t, c)
 			tail := r.Run.Config.Net.(nets.Tail)
+			if a := r.Run.Config.Training.Augment.String(); a != "mixup=0.2" {
+				t.Errorf("two views were changed by %s, it says", a)
+			}
 			if got := nets.Parameters(tail) - nets.Parameters(tail.Head); got != part.network {
 				t.Errorf("%d parameters of the network learn, want %d", got, part.network)
 			}
