@@ -266,6 +266,13 @@ func (g *Graph) Update(parameter, value *Node) {
 
 // Hold has the updates from a place in [Graph.Updates] on happen only in steps in which a scalar condition is true.
 func (g *Graph) Hold(from int, condition *Node) {
+	if g.err != nil {
+		return
+	}
+	if from < 0 || condition == nil || condition.graph != g || condition.typ != Bool || condition.shape.Size() != 1 {
+		g.fail(fmt.Errorf("updates from %d on held by %v: wanted a place and a scalar bool of the graph", from, condition))
+		return
+	}
 	for i := from; i < len(g.updates); i++ {
 		u := &g.updates[i]
 		u.Value = g.Where(condition, u.Value, u.Parameter)
