@@ -94,6 +94,9 @@ func TestBackboneRuns(t *testing.T) {
 
 // TestBackboneParts trains parts of the blocks alone, and wants what was learned to fold into the exported file.
 func TestBackboneParts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED in short runs, as under the race detector: more networks on the same code as TestBackboneRuns")
+	}
 	for _, part := range []struct {
 		with    Tuning
 		network int // parameters of the network that learn: of two blocks of width 32 with 64 within, and a norm of 32
@@ -308,6 +311,9 @@ func TestBackboneFresh(t *testing.T) {
 // TestForeignBackbones fine-tunes networks of other makers: with batch norms, whose running statistics never move, with
 // depthwise convolutions, and a transformer with all that learns alone.
 func TestForeignBackbones(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED in short runs, as under the race detector: more networks on the same code as TestBackboneRuns")
+	}
 	for _, f := range []struct {
 		file string
 		how  Tuning
