@@ -77,19 +77,25 @@ type weight struct {
 	trans     bool
 }
 
-// findWeights notes the products whose right operand is a whole parameter, transposed or not.
+// findWeights notes the products whose right operand is a whole parameter, as it is or transposed.
 func (us *units) findWeights() {
 	for _, n := range us.nodes {
 		if n.Op() != graph.OpMatMul || us.of[n] != nil || len(n.Shape()) != 2 || n.Attrs().(graph.MatMulAttrs).TransA {
 			continue
 		}
 		v := us.strided(n.Inputs()[1])
-		if v.root.Op() != graph.OpParameter || v.shape.Size() != v.root.Shape().Size() || len(v.root.Shape()) != 2 || !v.matrix() {
+		own := v.root.Shape()
+		if v.root.Op() != graph.OpParameter || len(own) != 2 || len(v.shape) != 2 {
 			continue
 		}
-		trans := v.strides[1] != 1 && v.shape[1] != 1
+		step := own.Strides()
+		as := v.shape.Equal(own) && v.strides[0] == step[0] && v.strides[1] == step[1]
+		turned := v.shape.Equal(graph.Shape{own[1], own[0]}) && v.strides[0] == step[1] && v.strides[1] == step[0]
+		if !as && !turned {
+			continue // part of it, or in another shape
+		}
 		us.of[n] = &unit{nodes: []*graph.Node{n}, sources: []*graph.Node{us.root(n.Inputs()[0])},
-			weight: &weight{v.root, trans != n.Attrs().(graph.MatMulAttrs).TransB}}
+			weight: &weight{v.root, !as != n.Attrs().(graph.MatMulAttrs).TransB}}
 	}
 }
 

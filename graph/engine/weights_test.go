@@ -91,3 +91,42 @@ func TestProductsAreFinished(t *testing.T) {
 		t.Errorf("%d steps, want 2", len(p.steps))
 	}
 }
+
+// TestWeightsInOtherShapes wants weights of one row or column transposed, reshaped and cut, to be what they are without
+// sharing.
+func TestWeightsInOtherShapes(t *testing.T) {
+	for name, c := range map[string]struct {
+		shape []int
+		right func(g *graph.Graph, w *graph.Node) *graph.Node // [6,n]
+	}{
+		"a row turned":    {[]int{1, 6}, func(g *graph.Graph, w *graph.Node) *graph.Node { return g.Transpose(w) }},
+		"a column":        {[]int{6, 1}, func(_ *graph.Graph, w *graph.Node) *graph.Node { return w }},
+		"a row reshaped":  {[]int{1, 6}, func(g *graph.Graph, w *graph.Node) *graph.Node { return g.Reshape(w, 6, 1) }},
+		"another shape":   {[]int{4, 9}, func(g *graph.Graph, w *graph.Node) *graph.Node { return g.Reshape(w, 6, 6) }},
+		"square":          {[]int{6, 6}, func(_ *graph.Graph, w *graph.Node) *graph.Node { return w }},
+		"a square turned": {[]int{6, 6}, func(g *graph.Graph, w *graph.Node) *graph.Node { return g.Transpose(w) }},
+		"part":            {[]int{6, 8}, func(g *graph.Graph, w *graph.Node) *graph.Node { return g.Slice(w, 1, 2, 5) }},
+	} {
+		var got [2][]float32
+		for i, shared := range []*Weights{nil, NewWeights()} {
+			g := graph.New()
+			x, v := g.Input("x", 3, 6), make([]float32, graph.Shape(c.shape).Size())
+			for k := range v {
+				v[k] = float32(k*k%11) - 4
+			}
+			y := g.MatMul(x, c.right(g, g.Parameter("w", v, c.shape...)))
+			p, err := Compile(g, []*graph.Node{y}, nil, Options{Threads: 1, Weights: shared})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for k := range p.Value(x) {
+				p.Value(x)[k] = float32(k%5) - 2
+			}
+			if err := p.Run(t.Context()); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			got[i] = p.Value(y)
+		}
+		close(t, name, widen(got[1]), widen(got[0]), 1e-6)
+	}
+}
