@@ -5,7 +5,7 @@ import "sync"
 // Block sizes, measured: a few rows of A and a panel of B (depth×32) lie in the
 // first-level cache, a block of C (rowBlock×groupWidth) in the second-level one,
 // and B is streamed from the third. Groups of B small enough for the second-level
-// cache were 3 to 5% slower, as A is copied anew for each.
+// cache were a few percent slower, as A is copied anew for each.
 const (
 	depth      = 384  // of a block of the sum
 	longDepth  = 512  // the same where B was packed before

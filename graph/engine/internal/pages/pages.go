@@ -1,5 +1,5 @@
 // Package pages asks for memory in huge pages, where it is large and read from end to end in every step: with pages of
-// 4 KiB, ViT-B/16's forward pass took 5 to 7% longer on an AMD EPYC.
+// 4 KiB, ViT-B/16's forward pass took 4 to 6% longer on a shared AMD EPYC.
 package pages
 
 // Floats returns n zeros, in huge pages where the system has them and n is large enough.
