@@ -22,6 +22,8 @@ var allowed = map[string][]string{
 	"graph/lower":     {"graph", "onnx"},
 	"graph/gosession": {"graph", "onnx"},
 	"finetune":        {"graph", "pretrained", "preprocess", "onnx", "models"},
+	"report":          {"finetune", "pretrained", "graph", "onnx", "preprocess"},
+	"report/chart":    {},
 }
 
 // rooms are the floors of finetune, each with the others that it may import, all
