@@ -221,7 +221,39 @@ func (b *backbone) open(ctx context.Context, o Observer) (err error) {
 	if err == nil {
 		b.targets, err = softTargets(b.data, b.rows, b.c.SoftLabels)
 	}
+	if err == nil {
+		b.held, err = b.heldByHead()
+	}
 	return err
+}
+
+// heldByHead are the rows that the head's training held out: to be watched they must be held out again, since all others are
+// known to the head. Nil where the head saw all of train, as after L-BFGS, which holds out to choose its penalty alone.
+func (b *backbone) heldByHead() ([]int, error) {
+	if b.head == nil || b.c.Holdout == 0 || b.head.Config.Training == nil || b.head.Config.Training.Holdout == 0 {
+		return nil, nil
+	}
+	if was := b.head.Config.Training.Holdout; was != b.c.Holdout {
+		return nil, fmt.Errorf("a hold-out of %g of train, but the head %s held out %g, and has seen the rest: hold out as much", b.c.Holdout, b.c.Head, was)
+	}
+	p, err := run.ReadHeldOut(b.head.Dir, b.head.Config.Classes)
+	if p == nil {
+		return nil, err
+	}
+	at := make(map[int]int, len(b.rows.Indices))
+	for row, index := range b.rows.Indices {
+		at[index] = row
+	}
+	rows := make([]int, len(p.Indices))
+	for i, index := range p.Indices {
+		row, found := at[index]
+		if !found || b.rows.IDs[row] != p.IDs[i] {
+			return nil, fmt.Errorf("head %s held out row %d, %s, which is none of train in %s: it was trained on another dataset, or --limit differs", b.c.Head, index, p.IDs[i], b.data.Path)
+		}
+		rows[i] = row
+	}
+	slices.Sort(rows)
+	return rows, nil
 }
 
 // openStore keeps what the frozen part gives, and opens it.

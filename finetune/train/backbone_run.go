@@ -28,6 +28,7 @@ type backbone struct {
 	rows        run.Rows // of train
 	targets     []float32
 	head        *run.Run // to begin with, or nil
+	held        []int    // rows that its training held out, ascending; nil: there are none
 }
 
 func (b backbone) images() (run.Rows, int) { return b.rows, len(b.data.Classes) }
@@ -56,7 +57,7 @@ func (b backbone) identity() map[string]string {
 func (b backbone) train(ctx context.Context, p part, o Observer) (Result, error) {
 	c := b.c
 	c.Fit.Seed = p.seed
-	l := task{Descent: c.Descent, classes: b.data.Classes, labels: b.rows.Labels, groups: b.rows.Apart(), watched: unwatched{}, place: p.place,
+	l := task{Descent: c.Descent, classes: b.data.Classes, labels: b.rows.Labels, groups: b.rows.Apart(), held: b.held, watched: unwatched{}, place: p.place,
 		record: run.TrainingRecord{Recipe: run.RecipeStrong, Augment: c.Augment, SoftLabels: c.SoftLabels}}
 	l.identity = b.identity()
 	tail, err := b.tail()
@@ -145,7 +146,7 @@ func (b backbone) describe(seed uint64, t nets.Tail) run.Config {
 		config.Notes = append(config.Notes, note)
 	}
 	config.Notes = append(config.Notes, b.rows.AbsentClasses(b.data.Classes)...)
-	if b.head != nil && c.Holdout > 0 {
+	if b.head != nil && c.Holdout > 0 && b.held == nil {
 		config.Notes = append(config.Notes, fmt.Sprintf("The head that training began with, %s, had seen the rows that were held out.", c.Head))
 	}
 	return config

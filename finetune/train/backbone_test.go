@@ -21,6 +21,8 @@ import (
 	"graft/onnx/ort/orttest"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
+	"graft/pretrained"
+	"graft/pretrained/extract"
 	"graft/pretrained/vit/vittest"
 )
 
@@ -90,6 +92,54 @@ func TestBackboneRuns(t *testing.T) {
 	}
 	checkTensors(t, c.Model, file, r.Run)
 	checkPredictor(t, c.Out, file)
+}
+
+// TestBackboneHoldsOutWhatItsHeadDid begins with a head of a hidden layer, and wants the rows that its training held out to
+// be watched again: all others are known to the head.
+func TestBackboneHoldsOutWhatItsHeadDid(t *testing.T) {
+	dir := t.TempDir()
+	c := smallTuning(t, dir)
+	h := HeadConfig{Embeddings: extracted(t, c, filepath.Join(dir, "embeddings")), Out: filepath.Join(dir, "head"), Model: c.Model, Recipe: run.RecipeStrong}
+	var err error
+	if h.Descent, err = NewHeadDescent(h.Recipe); err != nil {
+		t.Fatal(err)
+	}
+	h.Seed, h.Descent.Holdout, h.Descent.Fit.Epochs, h.Descent.Fit.Warmup = 5, 0.2, 1, 0
+	trainUsual(t, h)
+	c.Head, c.Fit.Epochs, c.Fit.Warmup = h.Out, 1, 0
+	r := tune(t, c)
+	var held [2]*run.Predictions
+	for i, folder := range []string{h.Out, c.Out} {
+		if held[i], err = run.ReadHeldOut(folder, r.Run.Config.Classes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(held[0].IDs, held[1].IDs) || len(held[0].IDs) < 10 || strings.Contains(strings.Join(r.Run.Config.Notes, " "), "had seen") {
+		t.Errorf("held out %v, the head held out %v; notes %v", held[1].IDs, held[0].IDs, r.Run.Config.Notes)
+	}
+	c.Holdout, c.Out = 0.3, filepath.Join(dir, "other")
+	_, err = Backbone(t.Context(), c, Observer{})
+	runtest.WantError(t, err, "a hold-out of 0.3", "held out 0.2")
+}
+
+// extracted writes a store of all that a network gives of a dataset.
+func extracted(t *testing.T, c BackboneConfig, out string) string {
+	t.Helper()
+	d, err := dataset.Open(t.Context(), c.Data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	all := pretrained.Options{Taps: []string{"all"}}
+	b, err := pretrained.Open(t.Context(), c.Model, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if _, err := extract.Run(t.Context(), extract.Config{Data: d, Backbone: b, Out: out, Taps: all.Taps, Flip: true}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // TestBackboneParts trains parts of the blocks alone, and wants what was learned to fold into the exported file.

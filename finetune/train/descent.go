@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"graft/finetune/fit"
 	"graft/finetune/head"
@@ -56,6 +57,7 @@ type task struct {
 	classes []string
 	labels  []int // of all of train
 	groups  []int // of all of train: equal ones stay on one side of a hold-out; nil: each row by itself
+	held    []int // rows of train to hold out, ascending; nil: drawn
 	data    func(rows []int) (fit.Data, error)
 	samples func(rows []int) (fit.Examples, error) // the same rows as they are judged
 	watched load.Source                            // its split for validation, where nothing is held out
@@ -93,7 +95,10 @@ func (t task) learn(ctx context.Context, o Observer) (out fitted, err error) {
 	record := t.record
 	record.Holdout, record.LogitAdjust = t.Holdout, t.LogitAdjust
 	rows, held := all(len(t.labels)), []int(nil)
-	if t.Holdout > 0 {
+	switch {
+	case t.held != nil:
+		rows, held = without(rows, t.held), t.held
+	case t.Holdout > 0:
 		rows, held, err = head.HoldOut(t.labels, t.net.Classes(), t.groups, t.Holdout, t.Fit.Seed)
 	}
 	if err != nil {
@@ -186,6 +191,16 @@ func pick(labels, rows []int) []int {
 	out := make([]int, len(rows))
 	for i, r := range rows {
 		out[i] = labels[r]
+	}
+	return out
+}
+
+// without are the rows that are not among others; both ascend.
+func without(rows, others []int) (out []int) {
+	for _, r := range rows {
+		if _, found := slices.BinarySearch(others, r); !found {
+			out = append(out, r)
+		}
 	}
 	return out
 }
