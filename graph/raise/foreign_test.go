@@ -2,16 +2,13 @@ package raise_test
 
 import (
 	"context"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"graft/graph"
 	"graft/graph/raise"
-	"graft/onnx"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
-	"graft/pretrained/checkpoint"
+	"graft/pretrained/foreigntest"
 )
 
 // foreign tells of each network of testdata how often operations are in its graph, whichever exporter wrote it: those that
@@ -38,71 +35,46 @@ var apart = []graph.Op{graph.OpErf, graph.OpTanh, graph.OpSqrt, graph.OpPow, gra
 
 // TestForeign: networks of torchvision and timm, as both of torch's exporters write them, give what ONNX Runtime gives.
 func TestForeign(t *testing.T) {
-	expected, err := checkpoint.Open(filepath.Join("testdata", "foreign.safetensors"), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer expected.Close()
-	read := func(name string) []float32 {
-		v, err := expected.Float32(name)
+	foreigntest.Each(t, "testdata", func(t *testing.T, n foreigntest.Network) {
+		g := graph.New()
+		part, err := raise.Nodes(g, n.Model, raise.Options{Inputs: map[string][]int{"pixels": foreigntest.Shape}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return v
-	}
-	paths, err := filepath.Glob(filepath.Join("testdata", "*.onnx"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("%d files, %v", len(paths), err)
-	}
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".onnx")
-		t.Run(name, func(t *testing.T) {
-			m, err := onnx.Open(path)
-			if err != nil {
-				t.Fatal(err)
+		got := run(t, g, part, map[string][]float32{"pixels": n.Pixels})[0]
+		if d := distance(got, n.Output); !(d <= 1e-5) {
+			t.Errorf("%.2g away from what ONNX Runtime gave", d)
+		}
+		has, network := counts(part.Outputs), foreign[n.Name]
+		if network == nil {
+			t.Error("it is not said what the network holds")
+		}
+		for op, want := range network {
+			if has[op] != want {
+				t.Errorf("%d times %s, want %d", has[op], op, want)
 			}
-			defer m.Close()
-			pixels := read("pixels")
-			g := graph.New()
-			part, err := raise.Nodes(g, m, raise.Options{Inputs: map[string][]int{"pixels": {2, 3, 32, 32}}})
-			if err != nil {
-				t.Fatal(err)
+		}
+		for _, op := range apart {
+			if _, said := network[op]; has[op] > 0 && !said {
+				t.Errorf("%d times %s: a form was not recognised", has[op], op)
 			}
-			got := run(t, g, part, map[string][]float32{"pixels": pixels})[0]
-			if d := distance(got, read(name+".y")); !(d <= 1e-5) {
-				t.Errorf("%.2g away from what ONNX Runtime gave", d)
-			}
-			has, network := counts(part.Outputs), foreign[name[:strings.LastIndex(name, "_")]]
-			if network == nil {
-				t.Error("it is not said what the network holds")
-			}
-			for op, want := range network {
-				if has[op] != want {
-					t.Errorf("%d times %s, want %d", has[op], op, want)
-				}
-			}
-			for _, op := range apart {
-				if _, said := network[op]; has[op] > 0 && !said {
-					t.Errorf("%d times %s: a form was not recognised", has[op], op)
-				}
-			}
-			live(t, path, m.Outputs[0].Name, pixels, got)
-		})
-	}
+		}
+		live(t, n, got)
+	})
 }
 
 // live asks the native library, where it is at hand.
-func live(t *testing.T, path, output string, pixels, got []float32) {
+func live(t *testing.T, n foreigntest.Network, got []float32) {
 	t.Helper()
-	s, err := orttest.Open(path, session.Options{Provider: session.CPU})
+	s, err := orttest.Open(n.Path, session.Options{Provider: session.CPU})
 	if err != nil {
 		t.Logf("not compared with this machine's ONNX Runtime: %v", err)
 		return
 	}
 	defer s.Close()
 	want := make([]float32, len(got))
-	err = s.Run(context.Background(), []session.Tensor{{Name: "pixels", Shape: []int64{2, 3, 32, 32}, Data: pixels}},
-		[]session.Tensor{{Name: output, Shape: []int64{2, int64(len(got) / 2)}, Data: want}})
+	err = s.Run(context.Background(), []session.Tensor{{Name: "pixels", Shape: []int64{2, 3, 32, 32}, Data: n.Pixels}},
+		[]session.Tensor{{Name: n.Model.Outputs[0].Name, Shape: []int64{2, int64(len(got) / 2)}, Data: want}})
 	if err != nil {
 		t.Fatal(err)
 	}

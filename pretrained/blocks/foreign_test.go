@@ -6,7 +6,6 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"graft/graph"
@@ -14,7 +13,7 @@ import (
 	"graft/graph/raise"
 	"graft/onnx"
 	"graft/pretrained/blocks"
-	"graft/pretrained/checkpoint"
+	"graft/pretrained/foreigntest"
 )
 
 // foreign are the networks of graph/raise's fixtures by name, with how many blocks they have, and how many branches of
@@ -29,42 +28,20 @@ var foreign = map[string]struct{ blocks, residuals int }{
 // TestForeign: the blocks of torchvision's and timm's networks are told, whichever exporter wrote them, and what lies
 // behind each cut gives the network's output without a weight from before it.
 func TestForeign(t *testing.T) {
-	folder := filepath.Join("..", "..", "graph", "raise", "testdata")
-	expected, err := checkpoint.Open(filepath.Join(folder, "foreign.safetensors"), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer expected.Close()
-	pixels, err := expected.Float32("pixels")
-	if err != nil {
-		t.Fatal(err)
-	}
-	paths, err := filepath.Glob(filepath.Join(folder, "*.onnx"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("%d files, %v", len(paths), err)
-	}
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".onnx")
-		t.Run(name, func(t *testing.T) {
-			m, err := onnx.Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer m.Close()
-			cuts, err := blocks.Find(m, []int{2, 3, 32, 32})
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, residuals := foreign[name[:strings.LastIndex(name, "_")]], 0
-			for _, c := range cuts {
-				residuals += len(c.Residuals)
-			}
-			if len(cuts) != want.blocks+1 || residuals != want.residuals {
-				t.Errorf("%d blocks with %d residual branches, want %+v: %+v", len(cuts)-1, residuals, want, cuts)
-			}
-			behind(t, m, cuts, pixels)
-		})
-	}
+	foreigntest.Each(t, filepath.Join("..", "..", "graph", "raise", "testdata"), func(t *testing.T, n foreigntest.Network) {
+		cuts, err := blocks.Find(n.Model, foreigntest.Shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, residuals := foreign[n.Name], 0
+		for _, c := range cuts {
+			residuals += len(c.Residuals)
+		}
+		if len(cuts) != want.blocks+1 || residuals != want.residuals {
+			t.Errorf("%d blocks with %d residual branches, want %+v: %+v", len(cuts)-1, residuals, want, cuts)
+		}
+		behind(t, n.Model, cuts, n.Pixels)
+	})
 }
 
 // behind runs the network in two halves at each cut.
@@ -75,7 +52,7 @@ func behind(t *testing.T, m *onnx.Model, cuts []blocks.Cut, pixels []float32) {
 	for _, c := range cuts {
 		names = append(names, c.Tensor)
 	}
-	whole, _, err := run(m, map[string][]int{"pixels": {2, 3, 32, 32}}, [][]float32{pixels}, names)
+	whole, _, err := run(m, map[string][]int{"pixels": foreigntest.Shape}, [][]float32{pixels}, names)
 	if err != nil {
 		t.Fatal(err)
 	}
