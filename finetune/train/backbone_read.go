@@ -62,7 +62,11 @@ func (c BackboneConfig) openNetwork(ctx context.Context, words []string) (n netw
 	if n.model, err = onnx.Open(c.Model); err != nil {
 		return n, err
 	}
-	input, err := n.input(c.Foreign)
+	side := 0
+	if c.Foreign != nil {
+		side = c.Foreign.Size
+	}
+	input, err := blocks.Input(n.model, side)
 	if err == nil {
 		n.cuts, err = blocks.Find(n.model, input)
 	}
@@ -73,29 +77,6 @@ func (c BackboneConfig) openNetwork(ctx context.Context, words []string) (n netw
 		return n, fmt.Errorf("backbone %s: %w", c.Model, err)
 	}
 	return n, n.describe(ctx, c, words)
-}
-
-// input is the shape of one image's pixels.
-func (n network) input(foreign *preprocess.Spec) ([]int, error) {
-	if n.file.Own() {
-		s := n.file.Meta.Spec
-		width := s.Size
-		if s.Width > 0 {
-			width = s.Width
-		}
-		return []int{1, 3, s.Size, width}, nil
-	}
-	if len(n.model.Inputs) != 1 || len(n.model.Inputs[0].Dims) != 4 {
-		return nil, fmt.Errorf("inputs %v, want one of pixels [N,C,H,W]", n.model.Inputs)
-	}
-	shape := []int{1, 3, 0, 0}
-	for i, d := range n.model.Inputs[0].Dims[1:] {
-		shape[i+1] = int(d.Value)
-		if i > 0 && d.Value < 1 && foreign != nil {
-			shape[i+1] = foreign.Size
-		}
-	}
-	return shape, nil
 }
 
 // settleCut finds the tensor where the trained part begins.
