@@ -95,6 +95,41 @@ func TestBelieve(t *testing.T) {
 	}
 }
 
+// TestBelieveWeights: what was found of a file says nothing of other weights in its place.
+func TestBelieveWeights(t *testing.T) {
+	orttest.Require(t)
+	if runtime.GOOS == "linux" {
+		t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	}
+	f, err := OpenFile(vittest.WriteTiny(t, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said int
+	o := Options{Runtime: session.Options{Provider: session.Go, Note: func(string) { said++ }}, Taps: []string{"cls"}}
+	for _, c := range []struct {
+		weights string
+		said    int
+	}{{"", 1}, {"tuned", 2}, {"tuned", 2}, {"again", 3}, {"", 3}} {
+		changed := false
+		file := f.Changed(c.weights, func(*onnx.Model) error { changed = true; return nil })
+		b, err := file.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Close()
+		if said != c.said || !changed {
+			t.Errorf("weights %q: %d comparisons by now, want %d", c.weights, said, c.said)
+		}
+	}
+	// Without another engine, the plain loops compute with the changed weights too.
+	changed := false
+	file := f.Changed("tuned", func(*onnx.Model) error { changed = true; return nil })
+	if err := file.checkEngine(t.Context(), &comparison{}, file.trial(nil)); err != nil || !changed {
+		t.Errorf("the file's own weights were compared, %v", err)
+	}
+}
+
 // TestBelieveForeign: so are providers of foreign models, of a fixed batch and sizes that are left open too.
 func TestBelieveForeign(t *testing.T) {
 	orttest.Require(t)

@@ -111,7 +111,7 @@ func (f *File) cut(cuts []tapInfo) *File {
 	header := *f.Header
 	header.Outputs = slices.Clone(header.Outputs)
 	addCuts(&header, cuts)
-	c := f.Changed(func(m *onnx.Model) error { addCuts(m, cuts); return nil })
+	c := f.Changed("", func(m *onnx.Model) error { addCuts(m, cuts); return nil })
 	c.Header = &header
 	return c
 }

@@ -70,7 +70,7 @@ func fromFile(f *File) starter {
 			})
 		}
 		if o.Provider == session.Go {
-			return withModel(f.Path, func(m *onnx.Model) (session.Session, error) { return gosession.Open(m, o) })
+			return f.withModel(func(m *onnx.Model) (session.Session, error) { return gosession.Open(m, o) })
 		}
 		return ort.Open(f.Path, f.Header, o)
 	}
@@ -105,7 +105,7 @@ func choose(o session.Options, start starter) (s session.Session, passed []error
 // checkEngine compares graft's own engine with the plainest loops, up to the end of the first
 // block where the network has such.
 func (f *File) checkEngine(ctx context.Context, c *comparison, t *trial) error {
-	m, err := onnx.Open(f.Path)
+	m, err := f.open()
 	if err != nil {
 		return err
 	}
@@ -122,29 +122,17 @@ func (f *File) checkEngine(ctx context.Context, c *comparison, t *trial) error {
 	return errors.Join(err, m.Close())
 }
 
-// withModel starts a session on the model at path, which is closed with the session.
-func withModel(path string, start func(m *onnx.Model) (session.Session, error)) (session.Session, error) {
-	m, err := onnx.Open(path)
+// withModel starts a session on the file's model, changed where it is to be. The model is closed with the session.
+func (f *File) withModel(start func(m *onnx.Model) (session.Session, error)) (session.Session, error) {
+	m, err := f.open()
 	if err != nil {
 		return nil, err
 	}
 	s, err := start(m)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), m.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", f.Path, err), m.Close())
 	}
 	return holding{s, m}, nil
-}
-
-// withModel starts a session on the file's model, changed where it is to be.
-func (f *File) withModel(start func(m *onnx.Model) (session.Session, error)) (session.Session, error) {
-	return withModel(f.Path, func(m *onnx.Model) (session.Session, error) {
-		if f.change != nil {
-			if err := f.change(m); err != nil {
-				return nil, err
-			}
-		}
-		return start(m)
-	})
 }
 
 // holding is a session with the model that its weights come from.
@@ -162,7 +150,7 @@ func Try(path string) error {
 	if Native() != nil {
 		return nil
 	}
-	s, err := withModel(path, func(m *onnx.Model) (session.Session, error) {
+	s, err := (&File{Path: path}).withModel(func(m *onnx.Model) (session.Session, error) {
 		return OpenModel(m, session.Options{Provider: session.CPU, Trial: true})
 	})
 	if err != nil {

@@ -22,18 +22,34 @@ type File struct {
 	mu     sync.Mutex
 	hash   string                  // "" until it is asked for
 	change func(*onnx.Model) error // made to the model before it runs; nil: none
+	// weights identifies those that change puts in the place of the file's: what was found out about a network's numbers is
+	// kept under both hashes.
+	weights string
 }
 
-// Changed is the file whose model, before it runs, is changed: other weights of the same names and shapes, say. Nothing is
-// written, and what is known of the file, its hash too, is of it as it lies there.
-func (f *File) Changed(change func(*onnx.Model) error) *File {
+// Changed is the file whose model, before it runs, is changed. Where the change brings other weights, of the same names
+// and shapes, weights tells them from others, as a hash does; else it is "". Nothing is written, and what is known of the
+// file, its hash too, is of it as it lies there.
+func (f *File) Changed(weights string, change func(*onnx.Model) error) *File {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	both := change
 	if before := f.change; before != nil {
 		both = func(m *onnx.Model) error { return errors.Join(before(m), change(m)) }
 	}
-	return &File{Path: f.Path, Header: f.Header, Meta: f.Meta, hash: f.hash, change: both}
+	return &File{Path: f.Path, Header: f.Header, Meta: f.Meta, hash: f.hash, change: both, weights: f.weights + weights}
+}
+
+// open reads the model, and changes it where it is to be.
+func (f *File) open() (*onnx.Model, error) {
+	m, err := onnx.Open(f.Path)
+	if err != nil || f.change == nil {
+		return m, err
+	}
+	if err := f.change(m); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", f.Path, err), m.Close())
+	}
+	return m, nil
 }
 
 // OpenFile reads the header of the ONNX file at path.

@@ -34,7 +34,7 @@ func openHead(ctx context.Context, r *run.Run, o Options, batch int) (*backboneH
 		return nil, err
 	}
 	if r.Config.Kind == nets.KindBackbone {
-		file = file.Changed(func(m *onnx.Model) error { return Tune(r, m) })
+		file = file.Changed(hashOf(r.Weights), func(m *onnx.Model) error { return Tune(r, m) })
 	}
 	b, err := file.Open(ctx, pretrained.Options{Runtime: o.Runtime, Foreign: foreign, Taps: r.Config.Head.Taps})
 	if err != nil {

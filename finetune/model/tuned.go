@@ -1,7 +1,11 @@
 package model
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 
 	"graft/finetune/nets"
 	"graft/finetune/run"
@@ -28,4 +32,14 @@ func Tune(r *run.Run, m *onnx.Model) error {
 		return fmt.Errorf("run %s: %w", r.Dir, err)
 	}
 	return nil
+}
+
+// hashOf tells weights from others: SHA-256 of their names and values.
+func hashOf(weights map[string][]float32) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
+		fmt.Fprintf(h, "%q %d ", name, len(weights[name]))
+		_, _ = onnx.Float32s(weights[name]).WriteTo(h) // a hash takes all
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
