@@ -54,9 +54,6 @@ func (b *Backbone) findCuts(ctx context.Context, wanted []wantedCut, threads int
 	if len(wanted) == 0 {
 		return nil, nil
 	}
-	if b.Precision() == string(precision.Float16) {
-		return nil, errors.New("its numbers are float16; what is cut inside the network is taken of float32 and int8 files")
-	}
 	m, err := onnx.Open(b.file.Path)
 	if err != nil {
 		return nil, err
@@ -65,6 +62,9 @@ func (b *Backbone) findCuts(ctx context.Context, wanted []wantedCut, threads int
 	index := onnx.NewIndex(m)
 	var tensors []string
 	for _, w := range wanted {
+		if w.tensor != "" && b.Precision() == string(precision.Float16) { // but residual sums stay in float32
+			return nil, fmt.Errorf("tensor:%s: its numbers may be float16; of such a file tokens_k can be taken, and tensors by name of float32 and int8 files", w.tensor)
+		}
 		if w.tensor == "" {
 			if w.tensor, err = b.blockTensor(m, w.name); err != nil {
 				return nil, err

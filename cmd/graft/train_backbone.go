@@ -31,6 +31,7 @@ func backboneFlags() []cli.Flag {
 	return slices.Concat([]cli.Flag{
 		dataFlag(), groupByFlag(),
 		&cli.StringFlag{Name: "model", Required: true, Usage: "the network's ONNX `FILE`"},
+		&cli.StringFlag{Name: "tail", Usage: "the network's float32 `FILE`, to train the rest of, where --model is its int8 or float16 file"},
 		&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
 		&cli.StringFlag{Name: "unfreeze", Usage: "train the last `N` blocks and what lies behind them, or all"},
 		&cli.StringFlag{Name: "unfreeze-from", Usage: "train what lies behind a `TENSOR` instead (graft model blocks lists some)"},
@@ -75,7 +76,8 @@ func backboneConfig(c *cli.Context) (config train.BackboneConfig, err error) {
 		return config, err
 	}
 	config.Runtime, config.Foreign, config.Data = o.Runtime, o.Foreign, dataRef(c)
-	config.Model, config.Out, config.Embeddings, config.Head = c.String("model"), c.String("out"), c.String("embeddings"), c.String("head")
+	config.Model, config.Tail = c.String("model"), c.String("tail")
+	config.Out, config.Embeddings, config.Head = c.String("out"), c.String("embeddings"), c.String("head")
 	config.Unfreeze, config.UnfreezeFrom, config.Taps, config.GroupBy = c.String("unfreeze"), c.String("unfreeze-from"), splitWords(c.String("taps")), c.String("group-by")
 	config.Only, config.Lora = c.String("only"), c.Int("lora")
 	config.Limit, config.Force, config.Version = c.Int("limit"), c.Bool("force"), version()

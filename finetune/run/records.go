@@ -129,6 +129,14 @@ type BackboneRecord struct {
 	Precision     string          `json:"precision"`
 	Preprocessing preprocess.Spec `json:"preprocessing"`
 	Dims          map[string]int  `json:"tap_dims"` // of the taps in use
+	Before        *BeforeRecord   `json:"before,omitempty"`
+}
+
+// BeforeRecord tells which file of the backbone's network ran before the part that trained, where it was another one.
+type BeforeRecord struct {
+	Model     string `json:"model"`
+	SHA256    string `json:"sha256"`
+	Precision string `json:"precision"`
 }
 
 // DatasetRecord tells which images were used.

@@ -25,6 +25,9 @@ type BackboneConfig struct {
 	Data  dataset.Ref
 	Limit int    // images per split, 0 for all
 	Model string // the network's ONNX file
+	// Tail is the network's float32 file, where Model is the same in int8 or float16: Model then runs before the cut, and
+	// what learns begins with Tail's weights and goes into its graph.
+	Tail string
 	// Foreign describes a network that graft did not export.
 	Foreign *preprocess.Spec
 	Runtime session.Options // what runs the frozen part
@@ -100,6 +103,8 @@ func (c BackboneConfig) checkUnfreeze() error {
 		return errors.New("want one of unfreeze, a number of blocks, and unfreeze-from, the tensor where the trained part begins")
 	case c.UnfreezeFrom != "":
 		return nil
+	case c.Unfreeze == UnfreezeAll && c.Tail != "":
+		return fmt.Errorf("tail %s: unfreeze %s leaves nothing for %s to run; give the float32 file as the model", c.Tail, UnfreezeAll, c.Model)
 	case c.Unfreeze == UnfreezeAll && c.Views != 0:
 		return fmt.Errorf("%d views: unfreeze %s leaves nothing frozen to keep; give 0 views", c.Views, UnfreezeAll)
 	case c.Unfreeze == UnfreezeAll:

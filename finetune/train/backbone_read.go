@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,16 +23,17 @@ import (
 
 // network is a backbone, open, and where it is cut.
 type network struct {
-	file  *pretrained.File
-	hash  string
-	spec  preprocess.Spec
-	about run.BackboneRecord
-	model *onnx.Model
-	cuts  []blocks.Cut
-	cut   string
-	word  string // of package taps, for the tensor at the cut
-	shape []int  // of it for one image
-	taps  []nets.TailTap
+	file   *pretrained.File // whose weights learn
+	hash   string
+	before *pretrained.File // what runs before the cut: file, or the same network in another precision
+	spec   preprocess.Spec
+	about  run.BackboneRecord
+	model  *onnx.Model
+	cuts   []blocks.Cut
+	cut    string
+	word   string // of package taps, for the tensor at the cut
+	shape  []int  // of it for one image
+	taps   []nets.TailTap
 }
 
 func (n network) tapNames() (names []string) {
@@ -53,28 +55,34 @@ func (n network) record(t nets.Tail) run.BackboneRecord {
 
 // openNetwork opens the backbone's file and finds the cut.
 func (c BackboneConfig) openNetwork(ctx context.Context, words []string) (n network, err error) {
-	if n.file, err = pretrained.OpenFile(c.Model); err != nil {
+	path := cmp.Or(c.Tail, c.Model)
+	if n.file, err = pretrained.OpenFile(path); err != nil {
 		return n, fmt.Errorf("backbone: %w", err)
 	}
 	if n.hash, err = n.file.Hash(ctx); err != nil {
 		return n, err
 	}
-	if n.model, err = onnx.Open(c.Model); err != nil {
+	n.before = n.file
+	if c.Tail != "" {
+		if n.before, n.about.Before, err = c.openBefore(ctx, n.file); err != nil {
+			return n, err
+		}
+	}
+	if n.model, err = onnx.Open(path); err != nil {
 		return n, err
 	}
-	side := 0
-	if c.Foreign != nil {
-		side = c.Foreign.Size
+	input, err := blocks.Input(n.model, 0)
+	if err != nil && c.Foreign != nil {
+		input, err = blocks.Input(n.model, c.Foreign.Size)
 	}
-	input, err := blocks.Input(n.model, side)
 	if err == nil {
 		n.cuts, err = blocks.Find(n.model, input)
 	}
 	if err != nil && c.UnfreezeFrom == "" {
-		return n, fmt.Errorf("backbone %s: %w; name the tensor where the trained part begins (--unfreeze-from)", c.Model, err)
+		return n, fmt.Errorf("backbone %s: %w; name the tensor where the trained part begins (--unfreeze-from)", path, err)
 	}
 	if err = n.settleCut(c); err != nil {
-		return n, fmt.Errorf("backbone %s: %w", c.Model, err)
+		return n, fmt.Errorf("backbone %s: %w", path, err)
 	}
 	return n, n.describe(ctx, c, words)
 }
@@ -119,7 +127,7 @@ func (n *network) describe(ctx context.Context, c BackboneConfig, words []string
 	defer func() { err = errors.Join(err, all.Close()) }()
 	meta := n.file.Meta
 	n.spec = all.Preprocessing()
-	n.about = run.BackboneRecord{Model: run.Absolute(c.Model), SHA256: n.hash, Arch: meta.Arch, Source: meta.Source, SourceSHA256: meta.SourceSHA256,
+	n.about = run.BackboneRecord{Model: run.Absolute(n.file.Path), SHA256: n.hash, Before: n.about.Before, Arch: meta.Arch, Source: meta.Source, SourceSHA256: meta.SourceSHA256,
 		Pretrained: run.Pretrained(meta.Source), Precision: all.Precision(), Preprocessing: n.spec}
 	for _, tap := range all.Taps() {
 		if taps.Cut(tap) {
@@ -194,6 +202,11 @@ func (b *backbone) open(ctx context.Context, o Observer) (err error) {
 			frozen = append(frozen, tap.Name)
 		}
 	}
+	if b.c.Tail != "" {
+		if err := b.comparePair(ctx, frozen, o); err != nil {
+			return err
+		}
+	}
 	if b.c.Views == 0 {
 		err = b.openFresh(ctx, frozen)
 	} else {
@@ -257,8 +270,9 @@ func (b *backbone) checkHead() error {
 		return nil
 	}
 	r := b.head.Config
-	if r.Backbone.SHA256 != b.network.hash {
-		return fmt.Errorf("head %s was trained on the backbone with SHA-256 %s, %s has %s", b.c.Head, r.Backbone.SHA256, b.c.Model, b.network.hash)
+	before := b.network.about.Before
+	if r.Backbone.SHA256 != b.network.hash && (before == nil || r.Backbone.SHA256 != before.SHA256) {
+		return fmt.Errorf("head %s was trained on the backbone with SHA-256 %s, %s has %s", b.c.Head, r.Backbone.SHA256, b.network.file.Path, b.network.hash)
 	}
 	return load.SameClasses(b.data, r.Classes, "head "+b.c.Head)
 }
@@ -271,7 +285,7 @@ func (b *backbone) keep(ctx context.Context, words []string, o Observer) (err er
 	if runtime.Provider, err = extract.Provider(c.store(), runtime.Provider); err != nil {
 		return err
 	}
-	frozen, err := b.network.file.Open(ctx, pretrained.Options{Runtime: runtime, Foreign: c.Foreign, Taps: words})
+	frozen, err := b.network.before.Open(ctx, pretrained.Options{Runtime: runtime, Foreign: foreignFor(c.Foreign, words), Taps: words})
 	if err != nil {
 		return err
 	}

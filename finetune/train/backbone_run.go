@@ -1,9 +1,11 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -45,7 +47,11 @@ func (b backbone) identity() map[string]string {
 		"taps": strings.Join(b.network.tapNames(), ","), "views": fmt.Sprintf("%d by %s", c.Views, c.Augment), "use flip": fmt.Sprint(c.UseFlip),
 		"soft labels": fmt.Sprint(c.SoftLabels), "holdout": fmt.Sprint(c.Holdout), "tuning": fmt.Sprintf("%+v", c.Tuning),
 		"class weights": c.ClassWeights, "logit adjustment": fmt.Sprint(c.LogitAdjust)}
-	for what, is := range map[string]string{"group by": c.GroupBy, "head": c.Head} {
+	before := ""
+	if pair := b.network.about.Before; pair != nil {
+		before = pair.SHA256
+	}
+	for what, is := range map[string]string{"group by": c.GroupBy, "head": c.Head, "frozen part": before} {
 		if is != "" {
 			out[what] = is
 		}
@@ -142,6 +148,10 @@ func (b backbone) describe(seed uint64, t nets.Tail) run.Config {
 	config.Head = run.HeadRecord{Recipe: run.RecipeStrong, Taps: n.tapNames(), Dim: t.Head.Features, Standardize: t.Head.Standardize, UseFlip: c.UseFlip,
 		GroupBy: c.GroupBy, ClassWeights: c.ClassWeights, LogitAdjust: c.LogitAdjust, Samples: len(b.rows.Labels)}
 	config.Dataset = run.DatasetRecord{Name: b.data.Name(), Fingerprint: b.fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
+	if pair := config.Backbone.Before; pair != nil {
+		config.Notes = append(config.Notes, fmt.Sprintf("In training, %s (%s) ran before %s; judged and exported is %s from the pixels on.",
+			filepath.Base(pair.Model), cmp.Or(pair.Precision, "its precision is not told"), t.Cut, filepath.Base(config.Backbone.Model)))
+	}
 	if note := run.RandomNote(config.Backbone.Source); note != "" {
 		config.Notes = append(config.Notes, note)
 	}

@@ -130,7 +130,7 @@ func (b *backbone) openFresh(ctx context.Context, words []string) (err error) {
 		f.frozen, err = b.network.file.Open(ctx, pretrained.Options{Runtime: runtime, Foreign: b.c.Foreign})
 		return err
 	}
-	if f.frozen, err = b.network.file.Open(ctx, pretrained.Options{Runtime: runtime, Foreign: b.c.Foreign, Taps: words}); err != nil {
+	if f.frozen, err = b.network.before.Open(ctx, pretrained.Options{Runtime: runtime, Foreign: foreignFor(b.c.Foreign, words), Taps: words}); err != nil {
 		return err
 	}
 	f.words = taps.Split(words)

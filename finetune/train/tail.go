@@ -41,6 +41,11 @@ func tailOf(m *onnx.Model, cuts []blocks.Cut, cut string, shape []int, taps []ne
 		return t, errors.New("no tap lies behind the cut, and nothing there would learn: give --taps that do, or unfreeze more blocks")
 	}
 	t = nets.Tail{LayerDecay: how.LayerDecay, Cut: cut, Shape: shape, Taps: p.taps, Residuals: p.residuals(how.DropPath), Backbone: m}
+	for _, w := range p.between(ends, cut) {
+		if w.Type == onnx.Int8 || w.Type == onnx.Uint8 {
+			return t, notFloat32(w)
+		}
+	}
 	if err := p.choose(&t, how, p.weights(ends, cut)); err != nil {
 		return t, err
 	}
@@ -71,11 +76,15 @@ func (p tailPlan) choose(t *nets.Tail, how Tuning, weights []string) error {
 			continue
 		}
 		if w.Type != onnx.Float32 {
-			return fmt.Errorf("weight %q is %v: only float32 can be trained; name the backbone's float32 file", name, w.Type)
+			return notFloat32(w)
 		}
 		t.Learned = append(t.Learned, nets.Learned{Name: name, Shape: sizes(w.Dims), Depth: depths[name]})
 	}
 	return nil
+}
+
+func notFloat32(w onnx.Tensor) error {
+	return fmt.Errorf("weight %q is %v: only float32 can be trained; name the backbone's float32 file too (--tail)", w.Name, w.Type)
 }
 
 func sizes(dims []int64) (shape []int) {
@@ -113,8 +122,19 @@ func (p tailPlan) dependents() (behind, first map[string]bool) {
 	return behind, first
 }
 
-// weights lists the weights of more than one number between a tensor and others, in the model's order.
+// weights names the weights of more than one number between a tensor and others, in the model's order.
 func (p tailPlan) weights(ends []string, begin string) (out []string) {
+	for _, w := range p.between(ends, begin) {
+		if fractional(w.Type) {
+			out = append(out, w.Name)
+		}
+	}
+	return out
+}
+
+// between are the initialisers of more than one number that the part between a tensor and others reads, in the model's
+// order.
+func (p tailPlan) between(ends []string, begin string) (out []onnx.Tensor) {
 	needed := map[string]bool{}
 	for _, e := range ends {
 		needed[e] = e != begin
@@ -128,8 +148,8 @@ func (p tailPlan) weights(ends []string, begin string) (out []string) {
 		}
 	}
 	for _, w := range p.model.Initializers {
-		if elements, err := onnx.Elements(w.Dims); err == nil && elements > 1 && needed[w.Name] && fractional(w.Type) {
-			out = append(out, w.Name)
+		if elements, err := onnx.Elements(w.Dims); err == nil && elements > 1 && needed[w.Name] {
+			out = append(out, w)
 		}
 	}
 	return out

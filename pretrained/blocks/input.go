@@ -8,8 +8,8 @@ import (
 )
 
 // Input is the shape of one image as the model's only input: what the file declares, and where it leaves height and width
-// open what its metadata say, or else a side of so many pixels. Open channels are three. That a side is given and another
-// one is known, or needed and not given (0), is an error.
+// open what its metadata say, or else a side of so many pixels. Open channels are three. That a side is given and not
+// needed, or needed and not given (0), is an error.
 func Input(m *onnx.Model, side int) ([]int, error) {
 	if len(m.Inputs) != 1 || len(m.Inputs[0].Dims) != 4 {
 		return nil, fmt.Errorf("blocks: inputs %v, want one of images [N,C,H,W]", m.Inputs)
@@ -34,7 +34,7 @@ func Input(m *onnx.Model, side int) ([]int, error) {
 	switch {
 	case open && side < 1:
 		return nil, fmt.Errorf("blocks: the input %v leaves its size open: give one", in)
-	case !open && side > 0 && (side != shape[2] || side != shape[3]):
+	case !open && side > 0:
 		return nil, fmt.Errorf("blocks: the input is %dx%d pixels, as the file says, and not %d", shape[2], shape[3], side)
 	}
 	return shape, nil

@@ -102,7 +102,6 @@ func TestInput(t *testing.T) {
 		"own":          {[]onnx.Dim{open, open, open, open}, said, 0, []int{1, 3, 24, 24}, ""},
 		"own, given":   {[]onnx.Dim{open, open, open, open}, said, 32, nil, "24x24 pixels, as the file says, and not 32"},
 		"fixed, given": {[]onnx.Dim{open, fixed(3), fixed(16), fixed(16)}, nil, 32, nil, "not 32"},
-		"told again":   {[]onnx.Dim{open, fixed(3), fixed(16), fixed(16)}, nil, 16, []int{1, 3, 16, 16}, ""},
 		"no images":    {[]onnx.Dim{open, fixed(3)}, nil, 0, nil, "want one of images"},
 	} {
 		m := &onnx.Model{Opset: 13, Metadata: tc.metadata, Inputs: []onnx.Value{{Name: "x", Type: onnx.Float32, Dims: tc.dims}}}
