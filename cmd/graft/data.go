@@ -76,7 +76,7 @@ func groupByFlag() cli.Flag {
 // dataRef is the data set that the flags name.
 func dataRef(c *cli.Context) dataset.Ref {
 	return dataset.Ref{Path: c.String("data"), FERPlus: c.String("ferplus"), SkipBad: c.Bool("skip-bad"), Seed: c.Uint64("seed"), PerClass: c.Int("per-class"),
-		GroupBy: c.String("group-by")}
+		GroupBy: c.String("group-by"), SkipUnknown: c.Bool("skip-unknown")}
 }
 
 // openDataset opens what the flags of datasetFlags say. Warnings and a summary

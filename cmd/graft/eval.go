@@ -19,8 +19,8 @@ func evalCommand() *cli.Command {
 		Usage:     "judge a run: accuracy per class and in all, with 95% intervals, calibration, ranking, confusion",
 		ArgsUsage: "[RUN]",
 		Description: "A head is judged on the run's own embeddings, on others made with the same backbone, or straight from images\n" +
-			"(--data: backbone and head, nothing is kept). A cnn or vit is judged on the run's own dataset or on another of\n" +
-			"the same classes, a file that graft export wrote on a dataset:\n\n" +
+			"(--data: backbone and head, nothing is kept). A cnn or vit is judged on the run's own dataset or on another,\n" +
+			"a file that graft export wrote on a dataset. Classes are matched by name; there may be fewer than the model knows:\n\n" +
 			"   graft eval runs/head --split public-test,private-test --confusion\n" +
 			"   graft eval runs/head --embeddings others --json -\n" +
 			"   graft eval runs/head --data faces.zip --model vit_b_16.onnx\n" +
@@ -41,6 +41,7 @@ func evalCommand() *cli.Command {
 			&cli.StringFlag{Name: "data", Usage: "`DATASET` other than the one that a cnn or vit was trained on; the images for a head or an exported file"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the synthetic set"},
 			perClassFlag(), skipBadFlag(), groupByFlag(),
+			&cli.BoolFlag{Name: "skip-unknown", Usage: "leave out images of classes that the model does not know, instead of stopping"},
 			&cli.StringFlag{Name: "model", Usage: "with --data, of a head: the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
 			atLeast(1, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"}),
 			&cli.Float64Flag{Name: "conformal", Usage: "of a run: sets of classes that hold the right one with this `COVERAGE`, such as 0.9, fitted on what its training held out; judged by coverage and size",

@@ -23,7 +23,7 @@ var evalAlways = []string{"split", "threads", "confusion", "reliability", "predi
 // Flags that go together.
 var (
 	evalRuntime = append([]string{"batch"}, runtimeNames...)
-	evalImages  = []string{"data", "skip-bad", "group-by"}
+	evalImages  = []string{"data", "skip-bad", "skip-unknown", "group-by"}
 	evalDrawn   = []string{"seed", "per-class"} // of the synthetic dataset
 )
 
@@ -50,6 +50,8 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 	}
 	kind := r.Kind
 	switch {
+	case kind == nets.KindHead && c.String("embeddings") != "" && c.String("data") == "":
+		return evalMode{[]string{"embeddings", "skip-unknown", "conformal"}, "without --data a head is judged on the embeddings of --embeddings, by their taps"}, nil
 	case kind == nets.KindHead && c.String("data") == "":
 		return evalMode{[]string{"embeddings", "conformal"}, "without --data a head is judged on embeddings, its own or those of --embeddings, by their taps"}, nil
 	case kind == nets.KindBackbone && c.String("data") == "":

@@ -48,11 +48,8 @@ func evaluateImages(ctx context.Context, r *run.Run, c Config) (e Evaluation, er
 // evaluate judges a predictor on c.Data. r is the run that it is of, nil where
 // that is not known.
 func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e Evaluation, err error) {
-	d, err := dataset.Open(ctx, c.Data, c.Progress.Of("reading "+c.Data.Path))
+	d, noted, err := load.OpenAs(ctx, c.Data, p.Labels(), c.Run, c.Progress)
 	if err != nil {
-		return e, err
-	}
-	if err := load.SameClasses(d, p.Labels(), c.Run); err != nil {
 		return e, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
@@ -77,7 +74,7 @@ func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e 
 	if err != nil {
 		return e, err
 	}
-	e.Notes = slices.Concat(p.Notes(), load.LeftOut(d), m.notes())
+	e.Notes = slices.Concat(p.Notes(), load.LeftOut(d), noted, m.notes())
 	e.Reports, err = judge(runName(c.Run), m, p.Labels(), splits, c.Predictions, func(split string) (answers, error) {
 		a, bad, err := c.stream(p, d, split).answers(ctx, split)
 		if bad != "" {

@@ -154,7 +154,7 @@ func TestEvaluateImages(t *testing.T) {
 		{judge.Config{Run: dir, Data: drawn, Embeddings: embeddings}, []string{"both"}},
 		{judge.Config{Run: dir, Data: drawn, Options: model.Options{Model: file}}, []string{"SHA-256", "made with"}},
 		{judge.Config{Run: dir, Data: drawn, Options: options, Splits: []string{"exam"}}, []string{"exam", "public-test"}},
-		{judge.Config{Run: dir, Data: dataset.Ref{Path: runtest.Pictures(t, false)}, Options: options}, []string{"cat, dog", "wants angry"}},
+		{judge.Config{Run: dir, Data: dataset.Ref{Path: runtest.Pictures(t, false)}, Options: options}, []string{"cat, dog", "wanted are angry"}},
 		{judge.Config{Run: file}, []string{"--data"}},
 		{judge.Config{Run: file, Data: drawn, Embeddings: embeddings}, []string{"not on embeddings"}},
 		{judge.Config{Run: backbone, Data: drawn}, []string{"graft export"}},

@@ -36,24 +36,33 @@ func LeftOut(d *dataset.Dataset) []string {
 	return []string{fmt.Sprintf("%d bad entries of %s are left out; the first: %s: %s", len(d.Bad), d.Name(), d.Bad[0].Where, d.Bad[0].Reason)}
 }
 
-// openData opens the given dataset, or the one that the run was trained on.
-func openData(ctx context.Context, r *run.Run, given dataset.Ref, progress Progress) (*dataset.Dataset, error) {
+// openData opens the given dataset, or the one that the run was trained on, with the run's classes, and says what to note.
+func openData(ctx context.Context, r *run.Run, given dataset.Ref, progress Progress) (*dataset.Dataset, []string, error) {
 	ref := given
 	if ref.Path == "" {
 		ref = r.Config.Dataset.Ref
 	}
 	switch {
 	case ref.Path == "":
-		return nil, fmt.Errorf("run %s names no dataset; give one with --data", r.Dir)
+		return nil, nil, fmt.Errorf("run %s names no dataset; give one with --data", r.Dir)
 	case given.Path == "" && !ref.Exists():
-		return nil, fmt.Errorf("the dataset that run %s was trained on is not at %s any more; name one with --data", r.Dir, ref.Path)
+		return nil, nil, fmt.Errorf("the dataset that run %s was trained on is not at %s any more; name one with --data", r.Dir, ref.Path)
 	}
 	ref.Verify = ref.SkipBad // so that bad files are left out too
+	return OpenAs(ctx, ref, r.Config.Classes, "run "+r.Dir, progress)
+}
+
+// OpenAs opens a dataset with the classes of who judges it, matched by name; it says what to note of them.
+func OpenAs(ctx context.Context, ref dataset.Ref, classes []string, who string, progress Progress) (*dataset.Dataset, []string, error) {
 	d, err := dataset.Open(ctx, ref, progress.Of("reading "+ref.Path))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return d, SameClasses(d, r.Config.Classes, "run "+r.Dir)
+	notes, err := d.As(classes, ref.SkipUnknown)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("dataset %w (%s)", err, who), d.Close())
+	}
+	return d, notes, nil
 }
 
 // SameClasses closes a dataset of other classes than who wants, and says so.

@@ -42,6 +42,28 @@ func (f Features) Examples() (fit.Features, run.Rows) {
 		f.Rows.First(n)
 }
 
+// relabelled are the features with labels numbered anew, without rows whose label has no number, -1.
+func (f Features) relabelled(to []int) Features {
+	var known []int
+	images := len(f.Labels)
+	if f.Flip {
+		images /= 2
+	}
+	for i, label := range f.Labels[:images] {
+		if to[label] >= 0 {
+			known = append(known, i)
+		}
+	}
+	if len(known) < images {
+		f = f.At(known)
+	}
+	f.Labels = slices.Clone(f.Labels)
+	for i, label := range f.Labels {
+		f.Labels[i] = to[label]
+	}
+	return f
+}
+
 // At are the features of some images by their numbers, with Flip both views of each.
 func (f Features) At(images []int) Features {
 	rows := slices.Clone(images)

@@ -34,8 +34,7 @@ type Source interface {
 // others the dataset; where neither is given, what the run was trained on.
 func Open(ctx context.Context, r *run.Run, embeddings string, data dataset.Ref, progress Progress) (Source, error) {
 	if r.Config.Kind == nets.KindHead {
-		s, err := openStore(r, embeddings)
-		return Store{s, r.Config.Head}, err
+		return openStore(r, embeddings, data.SkipUnknown)
 	}
 	if embeddings != "" {
 		return nil, fmt.Errorf("run %s is a %s: it is judged on images (--data), not on embeddings", r.Dir, r.Config.Kind)
@@ -44,14 +43,16 @@ func Open(ctx context.Context, r *run.Run, embeddings string, data dataset.Ref, 
 	if data.Path != "" {
 		limit = 0
 	}
-	d, err := openData(ctx, r, data, progress)
-	return Images{d, r.Config.Net.InputShape(), *r.Config.Pixels, limit}, err
+	d, notes, err := openData(ctx, r, data, progress)
+	return Images{d, r.Config.Net.InputShape(), *r.Config.Pixels, limit, notes}, err
 }
 
 // Store is a store's features as a head reads them.
 type Store struct {
 	Store *store.Store
 	Head  run.HeadRecord // its taps, and whether both views count
+	// Classes say which of the head's each of the store's is; To is nil where they are the same.
+	Classes dataset.Matching
 }
 
 // Splits are the store's.
@@ -60,6 +61,15 @@ func (s Store) Splits() Splits { return StoreSplits(s.Store) }
 // Load reads a split's features.
 func (s Store) Load(_ context.Context, split string) (fit.Examples, run.Rows, error) {
 	f, err := ReadFeatures(s.Store, s.Head.Taps, split, s.Head.UseFlip)
+	if err != nil {
+		return nil, run.Rows{}, err
+	}
+	if s.Classes.To != nil {
+		f = f.relabelled(s.Classes.To)
+	}
+	if len(f.Labels) == 0 {
+		return nil, run.Rows{}, fmt.Errorf("store %s: split %s has no rows of known classes", s.Store.Dir(), split)
+	}
 	x, rows := f.Examples()
 	return x, rows, err
 }
@@ -80,8 +90,8 @@ func (s Store) Identity(context.Context) (string, string, error) {
 	return d.Name, d.Fingerprint, nil
 }
 
-// Notes is nil: the rows are what was extracted.
-func (s Store) Notes() []string { return nil }
+// Notes says how the store's classes were taken.
+func (s Store) Notes() []string { return s.Classes.Notes }
 
 // Close has nothing to close.
 func (s Store) Close() error { return nil }
@@ -91,7 +101,8 @@ type Images struct {
 	*dataset.Dataset
 	Shape  []int // of the network's input
 	Pixels run.PixelsRecord
-	Limit  int // images per split, 0 for all
+	Limit  int      // images per split, 0 for all
+	Noted  []string // of its classes
 }
 
 // Splits are the dataset's.
@@ -113,8 +124,8 @@ func (s Images) Identity(ctx context.Context) (string, string, error) {
 	return s.Name(), fingerprint, err
 }
 
-// Notes says what was left out as bad.
-func (s Images) Notes() []string { return LeftOut(s.Dataset) }
+// Notes says what was left out as bad, and how the classes were taken.
+func (s Images) Notes() []string { return slices.Concat(LeftOut(s.Dataset), s.Noted) }
 
 // Fold is a source with one split more: rows of train that a training left out.
 type Fold struct {
@@ -160,7 +171,6 @@ func checkStore(r *run.Run, s *store.Store) error {
 	b := r.Config.Backbone
 	differ("backbone (SHA-256)", m.Backbone.SHA256, b.SHA256)
 	differ("preprocessing", m.Backbone.Preprocessing, b.Preprocessing)
-	differ("classes", strings.Join(s.Classes(), ", "), strings.Join(r.Config.Classes, ", "))
 	for _, tap := range r.Config.Head.Taps {
 		differ("tap "+tap, tapWidth(m, tap), fmt.Sprintf("%d features", b.Dims[tap]))
 	}
@@ -182,14 +192,14 @@ func tapWidth(m store.Manifest, name string) string {
 }
 
 // openStore opens the store at path, or the one that the run was trained on.
-func openStore(r *run.Run, path string) (*store.Store, error) {
+func openStore(r *run.Run, path string, skipUnknown bool) (out Store, err error) {
 	own := path == ""
 	if own {
 		path = r.Config.Embeddings.Path
 	}
 	s, err := store.Open(path)
 	if err != nil && own && !exists(path) {
-		return nil, fmt.Errorf("the embeddings that run %s was trained on are not at %s any more; name a store with --embeddings", r.Dir, path)
+		return out, fmt.Errorf("the embeddings that run %s was trained on are not at %s any more; name a store with --embeddings", r.Dir, path)
 	}
 	if err == nil {
 		err = checkStore(r, s)
@@ -197,5 +207,27 @@ func openStore(r *run.Run, path string) (*store.Store, error) {
 	if by := r.Config.Head.GroupBy; err == nil && by != "" && s.Grouped() {
 		err = s.GroupBy(by)
 	}
-	return s, err
+	if err != nil {
+		return out, err
+	}
+	out = Store{Store: s, Head: r.Config.Head}
+	if !slices.Equal(s.Classes(), r.Config.Classes) {
+		out.Classes, err = matchStore(r, s, skipUnknown)
+	}
+	return out, err
+}
+
+// matchStore takes a store's classes for a head's, by their names.
+func matchStore(r *run.Run, s *store.Store, skipUnknown bool) (dataset.Matching, error) {
+	m, err := dataset.Match(s.Classes(), r.Config.Classes)
+	if err != nil {
+		return m, fmt.Errorf("store %s: %w (run %s)", s.Dir(), err, r.Dir)
+	}
+	return m, m.Skip(s.Classes(), func(yield func(int) bool) {
+		for _, row := range s.Rows() {
+			if !yield(row.Label) {
+				return
+			}
+		}
+	}, skipUnknown, "store "+s.Dir())
 }

@@ -21,7 +21,9 @@ type Ref struct {
 	// with a header, or a regular expression with one group in parentheses, which is
 	// looked for in the images' IDs.
 	GroupBy string `json:"group_by,omitempty"`
-	Verify  bool   `json:"-"` // decode every image file at Open; CSV files are always checked whole
+	// SkipUnknown leaves out samples of classes that a model does not know where the set is judged by one, see As.
+	SkipUnknown bool `json:"-"`
+	Verify      bool `json:"-"` // decode every image file at Open; CSV files are always checked whole
 }
 
 // cut splits Path into the word before it, which decides the form, and the file or
