@@ -64,7 +64,7 @@ func importRun(c *cli.Context) error {
 	}
 	config.Key = c.String("key")
 	config.Weights, config.Out, config.Data = c.String("weights"), c.String("out"), c.String("data")
-	config.Force, config.Version = c.Bool("force"), version()
+	config.Force, config.Program = c.Bool("force"), madeBy(c)
 	if config.Net, err = withOptions(c, config.Net); err != nil {
 		return usageErrorf("%v", err)
 	}

@@ -35,6 +35,7 @@ func main() {
 // runArgs is main without the process: it returns the exit status.
 func runArgs(ctx context.Context, args []string) int {
 	app := newApp()
+	app.Metadata = map[string]any{typed: args}
 	return exitStatus(app.RunContext(ctx, flagsFirst(app.Commands, args)), os.Stderr)
 }
 

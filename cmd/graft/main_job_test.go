@@ -13,6 +13,7 @@ import (
 
 	"graft/finetune/metrics"
 	"graft/finetune/model"
+	"graft/finetune/run"
 	"graft/onnx/ort/orttest"
 	"graft/preprocess/dataset"
 	"graft/pretrained/vit/vittest"
@@ -106,6 +107,10 @@ func TestMainJob(t *testing.T) {
 		if out := must(t, "eval", at("run"), "--confusion"); !strings.Contains(out, want) {
 			t.Errorf("eval printed no %q:\n%s", want, out)
 		}
+	}
+	c, err := run.ReadConfig(at("run"))
+	if err != nil || !strings.HasPrefix(c.Command, "graft train head --embeddings "+at("embeddings")+" --taps cls,mean_1") {
+		t.Errorf("the run says that it was made by %q (%v)", c.Command, err)
 	}
 	checkShipping(t, dir)
 	checkStraight(t, dir, reports)

@@ -80,7 +80,7 @@ func backboneConfig(c *cli.Context) (config train.BackboneConfig, err error) {
 	config.Out, config.Embeddings, config.Head = c.String("out"), c.String("embeddings"), c.String("head")
 	config.Unfreeze, config.UnfreezeFrom, config.Taps, config.GroupBy = c.String("unfreeze"), c.String("unfreeze-from"), splitWords(c.String("taps")), c.String("group-by")
 	config.Only, config.Lora = c.String("only"), c.Int("lora")
-	config.Limit, config.Force, config.Version = c.Int("limit"), c.Bool("force"), version()
+	config.Limit, config.Force, config.Program = c.Int("limit"), c.Bool("force"), madeBy(c)
 	config.Imbalance, config.SoftLabels = imbalance(c), c.Float64("soft-labels")
 	holdout, warmup := config.Holdout, config.Fit.Warmup/float64(config.Fit.Epochs)
 	if err := setDescent(c, &config.Descent); err != nil {

@@ -50,7 +50,7 @@ func trainHead(c *cli.Context) error {
 	config := train.HeadConfig{
 		Embeddings: c.String("embeddings"), Out: c.String("out"), Taps: splitWords(c.String("taps")), Model: c.String("model"),
 		Recipe: c.String("recipe"), Imbalance: imbalance(c), UseFlip: c.Bool("use-flip"), GroupBy: c.String("group-by"),
-		Seed: c.Uint64("seed"), Threads: c.Int("threads"), Force: c.Bool("force"), Version: version(),
+		Seed: c.Uint64("seed"), Threads: c.Int("threads"), Force: c.Bool("force"), Program: madeBy(c),
 	}
 	if c.IsSet("lambda") {
 		config.Lambda = new(c.Float64("lambda"))

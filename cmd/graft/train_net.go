@@ -72,7 +72,7 @@ func networkConfig(c *cli.Context, kind string) (train.NetConfig, error) {
 		return config, err
 	}
 	config.Data = dataRef(c)
-	config.Out, config.Limit, config.Force, config.Version = c.String("out"), c.Int("limit"), c.Bool("force"), version()
+	config.Out, config.Limit, config.Force, config.Program = c.String("out"), c.Int("limit"), c.Bool("force"), madeBy(c)
 	config.Imbalance, config.SoftLabels = imbalance(c), c.Float64("soft-labels")
 	if config.Net, err = withOptions(c, config.Net); err != nil {
 		return config, err

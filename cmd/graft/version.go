@@ -2,11 +2,14 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"graft/finetune/run"
 	"graft/onnx/ort"
 )
 
@@ -48,6 +51,32 @@ func version() string {
 		return versionOf(info)
 	}
 	return develVersion
+}
+
+// typed is the key of an app's metadata under which its arguments stand.
+const typed = "typed"
+
+// madeBy is what a run's files record of what made them.
+func madeBy(c *cli.Context) run.Program {
+	args, _ := c.App.Metadata[typed].([]string)
+	words := []string{}
+	for i, word := range args {
+		if i == 0 {
+			word = c.App.Name // wherever it lies
+		}
+		words = append(words, shellWord(word))
+	}
+	return run.Program{Version: version(), Command: strings.Join(words, " ")}
+}
+
+var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// shellWord is a word as a shell wants it to be typed.
+func shellWord(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 const (

@@ -167,7 +167,7 @@ func TestFilesAgree(t *testing.T) {
 	if data, err = os.ReadFile(filepath.Join(out, "leaks.parquet")); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := parquetfile.Read[copyRow](data, -1)
+	rows, err := parquetfile.Read[CopyRow](data, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,5 +258,24 @@ func TestRealFER2013(t *testing.T) {
 	}
 	if want := []Leak{{"public-test", "train", 3589, 280, 7, 494, 0}, {"private-test", "train", 3589, 288, 9, 523, 0}}; !slices.Equal(r.Leaks[:2], want) {
 		t.Errorf("leaks %+v", r.Leaks)
+	}
+}
+
+// TestReadIsWhatWasWritten: of the rows that are looked at, those that the report counts.
+func TestReadIsWhatWasWritten(t *testing.T) {
+	r, out := run(t, planted(t))
+	f, err := Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaks := 0
+	for _, l := range r.Leaks {
+		leaks += l.All + l.Named
+	}
+	if len(f.Leaks) != leaks || leaks == 0 || len(f.Conflicts) != r.Conflicts.Rows || f.Report.Images != r.Images || f.Doubts != nil {
+		t.Errorf("%d leaks, %d rows in conflict of %d images; want %d, %d of %d", len(f.Leaks), len(f.Conflicts), f.Report.Images, leaks, r.Conflicts.Rows, r.Images)
+	}
+	if _, err := Read(t.TempDir()); err == nil || !strings.Contains(err.Error(), "graft data audit") {
+		t.Errorf("a folder that is no audit: %v", err)
 	}
 }

@@ -54,7 +54,7 @@ func TestProposalsAreConservative(t *testing.T) {
 func TestMajorityOfEqualImages(t *testing.T) {
 	set := func(labels ...string) (rows []groupRow) {
 		for _, l := range labels {
-			rows = append(rows, groupRow{row: row{Label: l}})
+			rows = append(rows, groupRow{Row: Row{Label: l}})
 		}
 		return rows
 	}

@@ -1,8 +1,8 @@
 package audit
 
-// conflictRow is a row whose label others of its kind contradict.
-type conflictRow struct {
-	row
+// ConflictRow is a row whose label others of its kind contradict.
+type ConflictRow struct {
+	Row
 	Group int64  `parquet:"group"`
 	Kind  string `parquet:"kind,dict"` // equal: images of equal pixels have other labels; near: those of the group
 	Same  int64  `parquet:"same"`      // of these rows, as many have this label, this one counted
@@ -24,9 +24,9 @@ func (a *auditor) findConflicts(r *Report) error {
 			r.Conflicts.Near++
 		}
 	}
-	return write(a, r, "conflicts", &r.Conflicts.Rows, func(yield func(conflictRow) bool) {
+	return write(a, r, "conflicts", &r.Conflicts.Rows, func(yield func(ConflictRow) bool) {
 		for i, s := range a.Data.Samples {
-			c := conflictRow{row: a.row(i), Group: int64(a.group[i]), Kind: equalPixels}
+			c := ConflictRow{Row: a.row(i), Group: int64(a.group[i]), Kind: equalPixels}
 			counts := equal[a.equal[i]]
 			if len(counts) < 2 {
 				counts, c.Kind = near[a.group[i]], nearPixels

@@ -20,9 +20,9 @@ type copied struct {
 	kind       string
 }
 
-// copyRow is a row that repeats another.
-type copyRow struct {
-	row
+// CopyRow is a row that repeats another.
+type CopyRow struct {
+	Row
 	Group      int64   `parquet:"group"`
 	Kind       string  `parquet:"kind,dict"` // equal, near, or group: one of the user's own
 	Cosine     float32 `parquet:"cosine"`    // of the prints, of one image or its mirror image with the other
@@ -32,11 +32,11 @@ type copyRow struct {
 	OtherLabel string  `parquet:"other_label,dict"`
 }
 
-func (a *auditor) copyRows(list []copied) func(yield func(copyRow) bool) {
-	return func(yield func(copyRow) bool) {
+func (a *auditor) copyRows(list []copied) func(yield func(CopyRow) bool) {
+	return func(yield func(CopyRow) bool) {
 		for _, c := range list {
 			other := a.row(c.other)
-			r := copyRow{row: a.row(c.row), Group: int64(a.group[c.row]), Kind: c.kind, Cosine: 1,
+			r := CopyRow{Row: a.row(c.row), Group: int64(a.group[c.row]), Kind: c.kind, Cosine: 1,
 				OtherIndex: other.Index, OtherID: other.ID, OtherSplit: other.Split, OtherLabel: other.Label}
 			if c.kind != equalPixels {
 				r.Cosine = float32(a.cosine(c.row, c.other))
@@ -85,7 +85,7 @@ func sizes(numbers []int) []int32 {
 
 // groupRow is a row that shares its group.
 type groupRow struct {
-	row
+	Row
 	Group int64 `parquet:"group"` // index of the group's first row
 	Equal int64 `parquet:"equal"` // index of the first row of equal pixels
 }

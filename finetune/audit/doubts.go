@@ -53,9 +53,9 @@ type suspect struct {
 	margin         float32
 }
 
-// doubtRow is a suspect in the table.
-type doubtRow struct {
-	row
+// DoubtRow is a suspect in the table.
+type DoubtRow struct {
+	Row
 	Suggested   string  `parquet:"suggested,dict"`
 	Margin      float32 `parquet:"margin"`      // of the label, from -1 to 1: the lower, the more doubtful
 	Probability float32 `parquet:"probability"` // of the label
@@ -65,7 +65,7 @@ type doubtRow struct {
 
 // probabilityRow is what the heads think of a row.
 type probabilityRow struct {
-	row
+	Row
 	Group int64     `parquet:"group"`
 	Fold  int32     `parquet:"fold"` // whose head judged it, which has not seen it; -1 for the one fitted to all of train
 	P     []float32 `parquet:"probabilities,list"`
@@ -195,13 +195,13 @@ func (l *learner) judge(ctx context.Context, m store.Matrix, train bool, yield f
 var errStopped = errors.New("writing stopped")
 
 // rows are the suspects, train's first, the most doubtful before the others.
-func (l *learner) rows(yield func(doubtRow) bool) {
+func (l *learner) rows(yield func(DoubtRow) bool) {
 	slices.SortStableFunc(l.suspects, func(a, b suspect) int {
 		x, y := l.Data.Samples[a.row].Split, l.Data.Samples[b.row].Split
 		return cmp.Or(cmp.Compare(l.order(x), l.order(y)), cmp.Compare(a.margin, b.margin))
 	})
 	for _, s := range l.suspects {
-		if !yield(doubtRow{l.row(s.row), l.Data.Classes[s.suggested], s.margin, s.given, s.better, int64(l.group[s.row])}) {
+		if !yield(DoubtRow{l.row(s.row), l.Data.Classes[s.suggested], s.margin, s.given, s.better, int64(l.group[s.row])}) {
 			return
 		}
 	}

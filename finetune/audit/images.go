@@ -51,7 +51,7 @@ func constant(im preprocess.Image) bool {
 
 // imageRow is an image that is something of itself.
 type imageRow struct {
-	row
+	Row
 	Height int64  `parquet:"height"` // pixels, 0 where it cannot be decoded
 	Width  int64  `parquet:"width"`
 	Reason string `parquet:"reason,dict"`
@@ -81,7 +81,7 @@ func (a *auditor) findImages(r *Report) error {
 				return
 			}
 			for _, b := range a.Data.Bad { // of a CSV or list, where there is no sample
-				if !yield(imageRow{row: row{Index: -1, ID: b.Where}, Reason: b.Reason}) {
+				if !yield(imageRow{Row: Row{Index: -1, ID: b.Where}, Reason: b.Reason}) {
 					return
 				}
 			}

@@ -26,9 +26,9 @@ type Outliers struct {
 	Count      map[string]int `json:"count"`      // rows of each split
 }
 
-// outlierRow is an outlier in the table.
-type outlierRow struct {
-	row
+// OutlierRow is an outlier in the table.
+type OutlierRow struct {
+	Row
 	Distance     float32 `parquet:"distance"`
 	Group        int64   `parquet:"group"`
 	NearestIndex int64   `parquet:"nearest_index"`
@@ -82,10 +82,10 @@ func (a *auditor) findOutliers(ctx context.Context, r *Report, train store.Matri
 	for _, d := range all {
 		r.Outliers.Count[a.Data.Samples[d.row].Split]++
 	}
-	return write(a, r, "outliers", nil, func(yield func(outlierRow) bool) {
+	return write(a, r, "outliers", nil, func(yield func(OutlierRow) bool) {
 		for _, d := range all {
 			near := a.row(d.nearest)
-			if !yield(outlierRow{a.row(d.row), d.distance, int64(a.group[d.row]), near.Index, near.ID, near.Label}) {
+			if !yield(OutlierRow{a.row(d.row), d.distance, int64(a.group[d.row]), near.Index, near.ID, near.Label}) {
 				return
 			}
 		}

@@ -36,7 +36,7 @@ func Propose(folder string, p Proposal) ([]Change, error) {
 		return nil, fmt.Errorf("audit %s did not judge labels: run it again with --embeddings", folder)
 	}
 	found := map[int64]Change{}
-	add := func(at row, change, label, format string, args ...any) {
+	add := func(at Row, change, label, format string, args ...any) {
 		if _, changed := found[at.Index]; !changed && at.Index >= 0 && at.Split == dataset.Train {
 			found[at.Index] = Change{int(at.Index), at.ID, change, label, fmt.Sprintf(format, args...)}
 		}
@@ -47,7 +47,7 @@ func Propose(folder string, p Proposal) ([]Change, error) {
 			return nil, err
 		}
 		for _, im := range images {
-			add(im.row, Drop, "", "%s: %s", name, im.Reason)
+			add(im.Row, Drop, "", "%s: %s", name, im.Reason)
 		}
 	}
 	groups, err := readTable[groupRow](folder, "groups")
@@ -56,7 +56,7 @@ func Propose(folder string, p Proposal) ([]Change, error) {
 	}
 	proposeCopies(groups, p.Near, add)
 	if p.Labels != "" {
-		doubts, err := readTable[doubtRow](folder, "labels")
+		doubts, err := readTable[DoubtRow](folder, "labels")
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +70,7 @@ func Propose(folder string, p Proposal) ([]Change, error) {
 }
 
 // adder takes a change of a row of train that has none yet.
-type adder func(at row, change, label, format string, args ...any)
+type adder func(at Row, change, label, format string, args ...any)
 
 // proposeCopies goes through the groups: rows that another split has too, then what
 // repeats itself.
@@ -88,29 +88,29 @@ func proposeCopies(rows []groupRow, near bool, add adder) {
 			continue
 		}
 		if other, same := equal[g.Equal]; same {
-			add(g.row, Drop, "", "equal to %s of %s", other.ID, other.Split)
+			add(g.Row, Drop, "", "equal to %s of %s", other.ID, other.Split)
 		} else if other, leaks := elsewhere[g.Group]; leaks {
-			add(g.row, Drop, "", "near duplicate of %s of %s", other.ID, other.Split)
+			add(g.Row, Drop, "", "near duplicate of %s of %s", other.ID, other.Split)
 		}
 		if sets[g.Equal] == nil {
 			order = append(order, g.Equal)
 		}
 		sets[g.Equal] = append(sets[g.Equal], g)
 	}
-	first := map[int64]row{} // what is kept of each group
+	first := map[int64]Row{} // what is kept of each group
 	for _, e := range order {
 		set := sets[e]
 		kept := keptOf(set)
 		for i, g := range set {
 			switch before, seen := first[g.Group]; {
 			case kept < 0:
-				add(g.row, Drop, "", "equal images have other labels, and none more than half of them")
+				add(g.Row, Drop, "", "equal images have other labels, and none more than half of them")
 			case i != kept:
-				add(g.row, Drop, "", "equal to %s", set[kept].ID)
+				add(g.Row, Drop, "", "equal to %s", set[kept].ID)
 			case near && seen:
-				add(g.row, Drop, "", "near duplicate of %s", before.ID)
+				add(g.Row, Drop, "", "near duplicate of %s", before.ID)
 			case !seen:
-				first[g.Group] = g.row
+				first[g.Group] = g.Row
 			}
 		}
 	}
@@ -127,7 +127,7 @@ func keptOf(set []groupRow) int {
 }
 
 // proposeLabels takes the most doubtful labels of train, which come first.
-func proposeLabels(doubts []doubtRow, p Proposal, add adder) {
+func proposeLabels(doubts []DoubtRow, p Proposal, add adder) {
 	n := 0
 	for _, d := range doubts {
 		if d.Split != dataset.Train || p.Top > 0 && n == p.Top {
@@ -138,7 +138,7 @@ func proposeLabels(doubts []doubtRow, p Proposal, add adder) {
 		if p.Labels == Relabel {
 			label = d.Suggested
 		}
-		add(d.row, p.Labels, label, "labelled %s, rather %s (margin %.3f)", d.Label, d.Suggested, d.Margin)
+		add(d.Row, p.Labels, label, "labelled %s, rather %s (margin %.3f)", d.Label, d.Suggested, d.Margin)
 	}
 }
 

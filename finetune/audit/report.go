@@ -82,17 +82,17 @@ func (a *auditor) newReport() *Report {
 	return r
 }
 
-// row is where a finding is.
-type row struct {
+// Row is where a finding is.
+type Row struct {
 	Index int64  `parquet:"index"` // position in the dataset
 	ID    string `parquet:"id"`
 	Split string `parquet:"split,dict"`
 	Label string `parquet:"label,dict"`
 }
 
-func (a *auditor) row(i int) row {
+func (a *auditor) row(i int) Row {
 	s := a.Data.Samples[i]
-	return row{int64(i), s.ID, s.Split, a.Data.Classes[s.Label]}
+	return Row{int64(i), s.ID, s.Split, a.Data.Classes[s.Label]}
 }
 
 // write writes a finding's table, notes it in the report, and counts its rows.

@@ -9,10 +9,10 @@ import (
 )
 
 // accuracyTable has a line for each class of any run, and the overall figures.
-func accuracyTable(list []Comparison, split string) table {
-	s := table{title: "Accuracy on " + split, head: names(list)}
+func accuracyTable(list []Comparison, split string) Table {
+	s := Table{Title: "Accuracy on " + split, Head: names(list)}
 	add := func(name string, f figure) {
-		s.rows = append(s.rows, row(name, list, func(c Comparison) string { return f.cell(c, split) }))
+		s.Rows = append(s.Rows, row(name, list, func(c Comparison) string { return f.cell(c, split) }))
 	}
 	for _, class := range comparedClasses(list, split) {
 		of := func(r metrics.Report) metrics.Class {

@@ -167,9 +167,9 @@ func both(a, b []bool) []bool {
 
 // pairTable has a line for each pair and each choice of rows, and one for each reason
 // not to test pairs.
-func pairTable(list []Comparison, split string) table {
-	s := table{title: "Differences on " + split + " (points of accuracy; p of McNemar's exact test, between several runs of Welch's, corrected by Holm; better: below 0.05)",
-		head: append([]string{"", "rows"}, metrics.ContrastColumns...)}
+func pairTable(list []Comparison, split string) Table {
+	s := Table{Title: "Differences on " + split + " (points of accuracy; p of McNemar's exact test, between several runs of Welch's, corrected by Holm; better: below 0.05)",
+		Head: append([]string{"", "rows"}, metrics.ContrastColumns...)}
 	called := names(list)[1:]
 	untested := map[string][]string{} // pairs by reason
 	var reasons []string
@@ -180,7 +180,7 @@ func pairTable(list []Comparison, split string) table {
 				switch {
 				case t.Against != other.Run || t.Split != split:
 				case t.Contrast != nil:
-					s.rows, pair = append(s.rows, append([]string{pair}, t.cells(called[i], called[i+1+j])...)), ""
+					s.Rows, pair = append(s.Rows, append([]string{pair}, t.cells(called[i], called[i+1+j])...)), ""
 				default:
 					if untested[t.NotTested] == nil {
 						reasons = append(reasons, t.NotTested)
@@ -195,7 +195,7 @@ func pairTable(list []Comparison, split string) table {
 		if n := len(untested[why]); n > 1 {
 			pairs = fmt.Sprintf("%d pairs", n)
 		}
-		s.rows = append(s.rows, []string{pairs, "", "", "", "", "", "not tested: " + why})
+		s.Rows = append(s.Rows, []string{pairs, "", "", "", "", "", "not tested: " + why})
 	}
 	return s
 }

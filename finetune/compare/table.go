@@ -12,23 +12,23 @@ import (
 	"graft/finetune/fit"
 )
 
-// table has a row of cells for each line, a column for each run.
-type table struct {
-	title string
-	head  []string
-	rows  [][]string
+// Table has a row of cells for each line, a column for each run.
+type Table struct {
+	Title string     `json:"title"`
+	Head  []string   `json:"head"`
+	Rows  [][]string `json:"rows"`
 }
 
-// tables are the tables of a comparison: what the models are, how they learned,
+// Tables are the tables of a comparison: what the models are, how they learned,
 // how often they are right on each split, and which of two is better.
-func tables(list []Comparison) []table {
-	out := []table{modelTable(list)}
-	if s := learningTable(list); len(s.rows) > 0 {
+func Tables(list []Comparison) []Table {
+	out := []Table{modelTable(list)}
+	if s := learningTable(list); len(s.Rows) > 0 {
 		out = append(out, s)
 	}
 	for _, split := range comparedSplits(list) {
 		out = append(out, accuracyTable(list, split))
-		if s := pairTable(list, split); len(s.rows) > 0 {
+		if s := pairTable(list, split); len(s.Rows) > 0 {
 			out = append(out, s)
 		}
 	}
@@ -58,8 +58,8 @@ func row(name string, list []Comparison, cell func(Comparison) string) []string 
 	return out
 }
 
-func modelTable(list []Comparison) table {
-	return table{"Models", names(list), [][]string{
+func modelTable(list []Comparison) Table {
+	return Table{"Models", names(list), [][]string{
 		row("model", list, func(c Comparison) string { return c.Model }),
 		row("parameters", list, func(c Comparison) string { return fmt.Sprint(c.Parameters) }),
 		row("MACs", list, func(c Comparison) string { return fmt.Sprint(c.MACs) }),
@@ -78,8 +78,8 @@ func ifTrained(c Comparison, cell string) string {
 
 // learningTable has a line for each epoch: train loss, and validation loss where
 // there is one.
-func learningTable(list []Comparison) table {
-	s := table{title: "Train loss / validation loss by epoch", head: names(list)}
+func learningTable(list []Comparison) Table {
+	s := Table{Title: "Train loss / validation loss by epoch", Head: names(list)}
 	last := 0
 	for _, c := range list {
 		last = max(last, c.Epochs)
@@ -87,7 +87,7 @@ func learningTable(list []Comparison) table {
 	for number := range last + 1 {
 		line := row(fmt.Sprint(number), list, func(c Comparison) string { return lossCell(c, number) })
 		if slices.ContainsFunc(line[1:], func(cell string) bool { return cell != "" }) {
-			s.rows = append(s.rows, line)
+			s.Rows = append(s.Rows, line)
 		}
 	}
 	return s
@@ -120,13 +120,13 @@ func comparedSplits(list []Comparison) []string {
 
 // Write prints the tables for a terminal.
 func Write(w io.Writer, list []Comparison) error {
-	for i, s := range tables(list) {
+	for i, s := range Tables(list) {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintln(w, s.title)
+		fmt.Fprintln(w, s.Title)
 		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-		for _, line := range append([][]string{s.head}, s.rows...) {
+		for _, line := range append([][]string{s.Head}, s.Rows...) {
 			fmt.Fprintln(t, strings.Join(line, "\t"))
 		}
 		if err := t.Flush(); err != nil {
@@ -139,14 +139,14 @@ func Write(w io.Writer, list []Comparison) error {
 // Markdown is the tables as Markdown.
 func Markdown(list []Comparison) []byte {
 	var b bytes.Buffer
-	for i, s := range tables(list) {
+	for i, s := range Tables(list) {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "**%s**\n\n", s.title)
-		writeLine(&b, s.head)
-		writeLine(&b, append([]string{"---"}, slices.Repeat([]string{"---:"}, len(s.head)-1)...))
-		for _, line := range s.rows {
+		fmt.Fprintf(&b, "**%s**\n\n", s.Title)
+		writeLine(&b, s.Head)
+		writeLine(&b, append([]string{"---"}, slices.Repeat([]string{"---:"}, len(s.Head)-1)...))
+		for _, line := range s.Rows {
 			writeLine(&b, line)
 		}
 	}

@@ -62,7 +62,7 @@ func (j *job) train(ctx context.Context, _ *dataset.Dataset) error {
 	j.say("head", "logistic regression by L-BFGS, its strength chosen on a tenth of train")
 	r, err := train.Head(ctx, train.HeadConfig{
 		Embeddings: j.result.Embeddings, Out: j.result.Run, Model: j.result.Backbone,
-		Seed: j.Seed, Force: true, Version: j.Version,
+		Seed: j.Seed, Force: true, Program: run.Program{Version: j.Version},
 	}, train.Observer{Log: func(line string) { j.tell("%s", line) }})
 	if err != nil {
 		return err

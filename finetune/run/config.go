@@ -41,8 +41,8 @@ func Pretrained(source string) *bool {
 }
 
 // NewConfig is what every config.json begins with.
-func NewConfig(kind, version string, seed uint64, classes []string) Config {
-	return Config{Format: runFormat, Kind: kind, Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+func NewConfig(kind string, by Program, seed uint64, classes []string) Config {
+	return Config{Format: runFormat, Kind: kind, Program: by, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		Seed: seed, Classes: classes}
 }
 

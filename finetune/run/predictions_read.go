@@ -20,7 +20,7 @@ type Predictions struct {
 	Predicted []int
 	Groups    []int     // equal numbers: rows that belong together; nil where that is not known
 	Clean     []bool    // no row of the group was trained or chosen on; nil where that is not known
-	Probs     []float32 // [n,classes], by ReadHeldOut alone
+	Probs     []float32 // [n,classes], by ReadProbabilities and ReadHeldOut
 }
 
 // Right tells of each row whether it is predicted as it is labelled.
@@ -42,6 +42,11 @@ const maxPredictions = 2 << 30
 // names the file and the line.
 func ReadPredictions(dir, split string, classes []string) (*Predictions, error) {
 	return readPredictionsFile(predictionsPath(dir, split), classes, false)
+}
+
+// ReadProbabilities is ReadPredictions with the probabilities.
+func ReadProbabilities(dir, split string, classes []string) (*Predictions, error) {
+	return readPredictionsFile(predictionsPath(dir, split), classes, true)
 }
 
 // ReadHeldOut reads what WriteHeldOut left in dir, with the probabilities; nil if

@@ -23,6 +23,9 @@ func TestPredictionsAreReadAsWritten(t *testing.T) {
 		!slices.Equal(got.Right(), []bool{true, true, false}) {
 		t.Errorf("read %+v", got)
 	}
+	if got, err := ReadProbabilities(dir, "test", classes); err != nil || !slices.Equal(got.Probs, []float32{0.25, 0.75, 0.5, 0.5, 0.6, 0.4}) {
+		t.Errorf("probabilities %v, %v", got.Probs, err)
+	}
 	if got, err := ReadPredictions(dir, "exam", classes); got != nil || err != nil {
 		t.Errorf("of a split that was not judged: %v, %v", got, err)
 	}

@@ -14,9 +14,9 @@ import (
 
 // Config is a run's config.json.
 type Config struct {
-	Format   string   `json:"format"`
-	Kind     string   `json:"kind"` // what was trained: head, cnn, vit or backbone
-	Version  string   `json:"graft_version"`
+	Format string `json:"format"`
+	Kind   string `json:"kind"` // what was trained: head, cnn, vit or backbone
+	Program
 	Go       string   `json:"go_version"`
 	Platform string   `json:"platform"` // GOOS/GOARCH
 	Seed     uint64   `json:"seed"`
@@ -36,6 +36,12 @@ type Config struct {
 	// Temperature is what logits are divided by before the softmax; 0, of runs that do not say, is 1. See SoftmaxTemperature.
 	Temperature float64            `json:"temperature,omitempty"`
 	Calibration *CalibrationRecord `json:"calibration,omitempty"` // what it was fitted on; nil: nothing was held out
+}
+
+// Program is what made a run.
+type Program struct {
+	Version string `json:"graft_version"`
+	Command string `json:"command,omitempty"` // as it was typed; empty where a program called the packages
 }
 
 // CalibrationRecord is how a temperature came about.

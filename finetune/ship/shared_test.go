@@ -48,7 +48,7 @@ func TestSharedNetworks(t *testing.T) {
 	orttest.Require(t)
 	for _, net := range []nets.Net{nets.StudyCNN(3), nets.StudyViT(3)} {
 		t.Run(net.Kind(), func(t *testing.T) {
-			c := run.NewConfig(net.Kind(), "", 1, []string{"a", "b", "c"})
+			c := run.NewConfig(net.Kind(), run.Program{}, 1, []string{"a", "b", "c"})
 			c.Pixels = &run.PixelsRecord{Side: 48, Fit: run.FitResize, Mirror: true}
 			c.Net = net
 			r := &run.Run{Dir: t.TempDir(), Config: c, Weights: nets.Init(net, 1)}

@@ -45,11 +45,11 @@ type BackboneConfig struct {
 
 	Descent
 	Tuning
-	Augment    augment.Pipeline // of the further views; mixup is of the batches drawn from them
-	SoftLabels float64          // share of FER+'s votes in the targets, 0…1; needs votes in the dataset
-	GroupBy    string
-	Force      bool   // replace the run at Out
-	Version    string // of the program, for the record
+	Augment     augment.Pipeline // of the further views; mixup is of the batches drawn from them
+	SoftLabels  float64          // share of FER+'s votes in the targets, 0…1; needs votes in the dataset
+	GroupBy     string
+	Force       bool // replace the run at Out
+	run.Program      // for the record
 }
 
 // NewBackboneConfig is the recipe for fine-tuning.

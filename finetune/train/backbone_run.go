@@ -143,7 +143,7 @@ func (b backbone) start(ctx context.Context, t nets.Tail, rows []int, seed uint6
 // describe is the run's record.
 func (b backbone) describe(seed uint64, t nets.Tail) run.Config {
 	c, n := b.c, b.network
-	config := run.NewConfig(nets.KindBackbone, c.Version, seed, b.data.Classes)
+	config := run.NewConfig(nets.KindBackbone, c.Program, seed, b.data.Classes)
 	config.Backbone = n.record(t)
 	config.Head = run.HeadRecord{Recipe: run.RecipeStrong, Taps: n.tapNames(), Dim: t.Head.Features, Standardize: t.Head.Standardize, UseFlip: c.UseFlip,
 		GroupBy: c.GroupBy, ClassWeights: c.ClassWeights, LogitAdjust: c.LogitAdjust, Samples: len(b.rows.Labels)}

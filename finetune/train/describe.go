@@ -65,8 +65,8 @@ func describeBackbone(ctx context.Context, s *store.Store, taps []string, model 
 }
 
 // describe is the record of a head trained on f; absent notes what train lacks.
-func (f features) describe(version string, seed uint64, head run.HeadRecord, absent []string) run.Config {
-	m, config := f.Manifest(), run.NewConfig(nets.KindHead, version, seed, f.Classes())
+func (f features) describe(by run.Program, seed uint64, head run.HeadRecord, absent []string) run.Config {
+	m, config := f.Manifest(), run.NewConfig(nets.KindHead, by, seed, f.Classes())
 	config.Head, config.Backbone = head, f.backbone
 	config.Embeddings = run.EmbeddingsRecord{Path: run.Absolute(f.Dir()), ManifestSHA256: f.manifest, DType: string(m.DType),
 		Provider: m.Backbone.Provider, Runtime: m.Backbone.Runtime, Rows: load.StoreSplits(f.Store).Rows}

@@ -26,11 +26,11 @@ type HeadConfig struct {
 	UseFlip bool   // train on mirrored images too, and average both's logits at test
 	// Descent is how the other recipes train; nil for their defaults. Its Imbalance is the head's, its seed is
 	// Seed and its threads are Threads.
-	Descent *HeadDescent
-	Seed    uint64
-	Threads int    // CPU threads of training and judging, 0 for all cores
-	Force   bool   // replace the run at Out
-	Version string // of the program, for the record
+	Descent     *HeadDescent
+	Seed        uint64
+	Threads     int  // CPU threads of training and judging, 0 for all cores
+	Force       bool // replace the run at Out
+	run.Program      // for the record
 }
 
 // HeadDescent is how a head is trained by gradient descent. The data decides how

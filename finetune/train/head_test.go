@@ -227,7 +227,7 @@ func TestConfigTellsWhereAllCameFrom(t *testing.T) {
 	spec.Source = "random:9"
 	out := filepath.Join(dir, "run")
 	embeddings := runtest.Store(t, dir, spec)
-	r := trainUsual(t, HeadConfig{Embeddings: embeddings, Out: out, Seed: 4, Version: "v1"})
+	r := trainUsual(t, HeadConfig{Embeddings: embeddings, Out: out, Seed: 4, Program: run.Program{Version: "v1"}})
 	c, err := run.ReadConfig(out)
 	if err != nil {
 		t.Fatal(err)

@@ -83,7 +83,7 @@ func (h heads) train(ctx context.Context, p part, o Observer) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("train head on %s: %w", s.Dir(), err)
 	}
-	r := &run.Run{Dir: p.folder, Config: s.describe(c.Version, p.seed, out.record(how), f.AbsentClasses(classes))}
+	r := &run.Run{Dir: p.folder, Config: s.describe(c.Program, p.seed, out.record(how), f.AbsentClasses(classes))}
 	r.Config.Fold = p.fold
 	_, rows := f.Examples()
 	return finish(ctx, r, out, rows, judged, c.Threads, o)

@@ -15,15 +15,15 @@ import (
 // ImportConfig says how to make a run of a cnn's or vit's weights that were
 // trained elsewhere.
 type ImportConfig struct {
-	Net     nets.Net // it has as many outputs as there are classes
-	Weights string   // torch's .pth or .safetensors
-	Key     string   // of the state dict in it, see checkpoint.Open
-	Out     string   // the run's folder, to be made
-	Classes []string // in the order of the outputs
-	Data    string   // the dataset that eval reads by default; may be empty
-	Pixels  run.PixelsRecord
-	Force   bool
-	Version string
+	Net         nets.Net // it has as many outputs as there are classes
+	Weights     string   // torch's .pth or .safetensors
+	Key         string   // of the state dict in it, see checkpoint.Open
+	Out         string   // the run's folder, to be made
+	Classes     []string // in the order of the outputs
+	Data        string   // the dataset that eval reads by default; may be empty
+	Pixels      run.PixelsRecord
+	Force       bool
+	run.Program // for the record
 }
 
 // NewImportConfig is for the study's network of a kind, and FER2013's classes.
@@ -80,7 +80,7 @@ func (i Imported) Write(ctx context.Context) (*run.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run.Run{Dir: c.Out, Config: run.NewConfig(c.Net.Kind(), c.Version, 0, c.Classes)}
+	r := &run.Run{Dir: c.Out, Config: run.NewConfig(c.Net.Kind(), c.Program, 0, c.Classes)}
 	r.Config.Imported = &run.ImportRecord{File: filepath.Base(c.Weights), SHA256: hash, Key: f.Key(), OtherKeys: f.Others()}
 	if len(f.Others()) > 0 {
 		r.Config.Notes = f.Notes()

@@ -23,11 +23,11 @@ type NetConfig struct {
 	Limit  int    // images per split, 0 for all
 	Out    string // the run's folder, to be made
 	Descent
-	Augment    augment.Pipeline
-	SoftLabels float64 // share of FER+'s votes in the targets, 0…1; needs votes in the dataset
-	Pixels     run.PixelsRecord
-	Force      bool   // replace the run at Out
-	Version    string // of the program, for the record
+	Augment     augment.Pipeline
+	SoftLabels  float64 // share of FER+'s votes in the targets, 0…1; needs votes in the dataset
+	Pixels      run.PixelsRecord
+	Force       bool // replace the run at Out
+	run.Program      // for the record
 }
 
 // NewNetConfig is a recipe's settings for a kind of network, nets.KindCNN or

@@ -84,7 +84,7 @@ func (n networks) train(ctx context.Context, p part, o Observer) (Result, error)
 	if err != nil {
 		return Result{}, fmt.Errorf("train %s on %s: %w", n.net.Kind(), d.Path, err)
 	}
-	r := &run.Run{Dir: p.folder, Config: run.NewConfig(n.net.Kind(), c.Version, p.seed, d.Classes)}
+	r := &run.Run{Dir: p.folder, Config: run.NewConfig(n.net.Kind(), c.Program, p.seed, d.Classes)}
 	r.Config.Fold, r.Config.Pixels = p.fold, new(c.Pixels)
 	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: n.fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
 	r.Config.Notes = rows.AbsentClasses(d.Classes)

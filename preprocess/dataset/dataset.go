@@ -54,6 +54,7 @@ type Dataset struct {
 	GroupBy  string   // Ref.GroupBy
 	Warnings []string // what is odd but usable, such as FER2013 with other counts than published
 
+	ref       Ref
 	form      form
 	src       source
 	skipBad   bool
@@ -66,6 +67,9 @@ type Dataset struct {
 
 // Name is Ref.Name of its Path.
 func (d *Dataset) Name() string { return Ref{Path: d.Path}.Name() }
+
+// Ref opens the same set again, from any folder.
+func (d *Dataset) Ref() Ref { return d.ref.Recorded() }
 
 // Photos tells sets of image files (folders, archives of images, lists), where
 // bad ones are to be expected. FER2013's CSV files, checked whole at Open, and the

@@ -36,7 +36,7 @@ var forms = []form{syntheticForm{}, listForm{}, treeForm{}, csvForm{}}
 // by their content, not their name. progress, which may be nil, is told bytes of
 // the file read or images verified, and their total.
 func Open(ctx context.Context, ref Ref, progress func(done, total int64)) (*Dataset, error) {
-	d := &Dataset{Path: ref.Path, GroupBy: ref.GroupBy, skipBad: ref.SkipBad}
+	d := &Dataset{ref: ref, Path: ref.Path, GroupBy: ref.GroupBy, skipBad: ref.SkipBad}
 	if err := d.open(ctx, ref, progress); err != nil {
 		_ = d.Close()
 		return nil, err

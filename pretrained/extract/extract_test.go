@@ -302,6 +302,9 @@ func TestSplitsAndLimit(t *testing.T) {
 	if !slices.Equal(m.Dataset.Splits, []string{"public-test"}) || m.Dataset.Limit != 4 || m.DType != store.Float16 || m.ShardRows != extract.DefaultShardRows {
 		t.Errorf("manifest %+v", m)
 	}
+	if m.Dataset.From == nil || *m.Dataset.From != data.Ref() || m.Dataset.From.Path == "" {
+		t.Errorf("the images lay at %+v, the store says %+v", data.Ref(), m.Dataset.From)
+	}
 	for _, r := range s.Rows() {
 		if r.Split != "public-test" || data.Samples[r.Index].ID != r.ID {
 			t.Errorf("row %+v", r)

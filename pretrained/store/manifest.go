@@ -14,6 +14,7 @@ import (
 	"graft/internal/schema"
 	"graft/onnx/session"
 	"graft/preprocess"
+	"graft/preprocess/dataset"
 )
 
 const (
@@ -93,6 +94,9 @@ type Dataset struct {
 	Splits      []string `json:"splits"`             // those selected
 	Limit       int      `json:"limit"`              // samples per split, 0 for all
 	GroupBy     string   `json:"group_by,omitempty"` // what names the user's own groups, see dataset.Ref
+	// From is where the images lay, so that they can be shown; nil in stores of before it was
+	// recorded. Another place does not make another store.
+	From *dataset.Ref `json:"from,omitempty"`
 }
 
 // rows counts the rows of the finished shards.
