@@ -120,7 +120,7 @@ func atLeast(smallest int, f *cli.IntFlag) cli.Flag {
 
 // Flags that mean the same in every command that has them.
 func dataFlag() cli.Flag {
-	return &cli.StringFlag{Name: "data", Required: true, Usage: "`DATASET`: fer2013.csv (also .gz, .tar.gz, .zip), an image folder or its .zip, list:FILE with path[,label[,split]] a line, or the word synthetic"}
+	return &cli.StringFlag{Name: "data", Required: true, Usage: "`DATASET`: fer2013.csv (also .gz, .tar.gz, .zip), an image folder or its .zip, list:FILE with path[,label[,split]] a line, or the word synthetic or synthetic:things"}
 }
 
 func jsonFlag() cli.Flag {

@@ -54,7 +54,7 @@ func outFlag(usage string) cli.Flag {
 }
 
 func perClassFlag() cli.Flag {
-	return atLeast(1, &cli.IntFlag{Name: "per-class", Value: dataset.DefaultPerClass, Usage: "training `IMAGES` a class of the synthetic set"})
+	return atLeast(1, &cli.IntFlag{Name: "per-class", Value: dataset.DefaultPerClass, Usage: "training `IMAGES` a class of a synthetic set"})
 }
 
 // datasetFlags are the flags of every command that opens a data set, read by

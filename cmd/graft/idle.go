@@ -45,7 +45,7 @@ var (
 	foreignNames = []string{"input-size", "mean", "std", "crop-pct", "output", "pool"}
 )
 
-// refuseDrawn refuses the settings of drawn faces for other datasets.
+// refuseDrawn refuses the settings of drawn images for other datasets.
 func refuseDrawn(c *cli.Context, flags ...string) error {
 	if dataRef(c).Drawn() {
 		return nil

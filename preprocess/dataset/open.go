@@ -32,7 +32,7 @@ var forms = []form{syntheticForm{}, listForm{}, treeForm{}, csvForm{}}
 
 // Open opens the set that ref names: a fer2013.csv or icml_face_data.csv, bare or in
 // .gz, .tar, .tar.gz or .zip; an image folder or its .zip; "list:" and the path
-// of a list of images, see ListPrefix; or the word "synthetic". Files are told
+// of a list of images, see ListPrefix; or the word "synthetic" or "synthetic:things". Files are told
 // by their content, not their name. progress, which may be nil, is told bytes of
 // the file read or images verified, and their total.
 func Open(ctx context.Context, ref Ref, progress func(done, total int64)) (*Dataset, error) {
@@ -103,7 +103,7 @@ func (in *input) look(ctx context.Context) (err error) {
 		return nil
 	}
 	if in.info, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w (data is a CSV, an archive, an image folder, %sFILE or the word %s)", err, ListPrefix, SyntheticPath)
+		return fmt.Errorf("%w (data is a CSV, an archive, an image folder, %sFILE, or the word %s or %s)", err, ListPrefix, SyntheticPath, ThingsPath)
 	}
 	if err != nil || in.info.IsDir() {
 		return err

@@ -6,15 +6,12 @@ import (
 	"strings"
 )
 
-// SyntheticPath is the word that opens the synthetic set.
-const SyntheticPath = "synthetic"
-
 // Ref names a data set, and says how it is opened. But for Path the zero value is
 // strict.
 type Ref struct {
 	Path     string `json:"path,omitempty"`
 	FERPlus  string `json:"ferplus,omitempty"`   // path of FER+'s fer2013new.csv, whose row i belongs to row i of fer2013.csv
-	Seed     uint64 `json:"seed,omitempty"`      // of the synthetic set
+	Seed     uint64 `json:"seed,omitempty"`      // of a synthetic set
 	PerClass int    `json:"per_class,omitempty"` // synthetic training images a class; 0 means DefaultPerClass
 	SkipBad  bool   `json:"skip_bad,omitempty"`  // list bad rows and images in Bad and leave them out instead of failing
 	// GroupBy names the user's own groups, such as persons or films: a column of a list
@@ -27,10 +24,10 @@ type Ref struct {
 }
 
 // cut splits Path into the word before it, which decides the form, and the file or
-// folder. The synthetic set is a word alone.
+// folder. A synthetic set is a word alone.
 func (r Ref) cut() (word, file string) {
 	if r.Drawn() {
-		return SyntheticPath, ""
+		return r.Path, ""
 	}
 	if list, ok := strings.CutPrefix(r.Path, ListPrefix); ok {
 		return ListPrefix, list
@@ -38,8 +35,11 @@ func (r Ref) cut() (word, file string) {
 	return "", r.Path
 }
 
-// Drawn tells the synthetic set, the only one that heeds Seed and PerClass.
-func (r Ref) Drawn() bool { return r.Path == SyntheticPath }
+// Drawn tells the synthetic sets, the only ones that heed Seed and PerClass.
+func (r Ref) Drawn() bool {
+	_, ok := drawnSets[r.Path]
+	return ok
+}
 
 // Name is what Path would be beside the set.
 func (r Ref) Name() string {

@@ -16,6 +16,7 @@ func TestRecordedPaths(t *testing.T) {
 		"list:photos.csv": "list:" + filepath.Join(here, "photos.csv"),
 		"list:" + here:    "list:" + here,
 		"synthetic":       "synthetic",
+		ThingsPath:        "synthetic:things",
 		"":                "", // an imported run has none
 	} {
 		if got := (Ref{Path: given}).Recorded().Path; got != want {
@@ -34,19 +35,21 @@ func TestRefJSON(t *testing.T) {
 	if got := r.Recorded(); got.Seed != 0 || got.PerClass != 0 || !filepath.IsAbs(got.FERPlus) || !got.SkipBad {
 		t.Errorf("recorded as %+v", got)
 	}
-	if got := (Ref{Path: SyntheticPath, Seed: 7, PerClass: 3}).Recorded(); got.Seed != 7 || got.PerClass != 3 {
-		t.Errorf("the synthetic set is recorded as %+v", got)
+	for _, path := range []string{SyntheticPath, ThingsPath} {
+		if got := (Ref{Path: path, Seed: 7, PerClass: 3}).Recorded(); got.Seed != 7 || got.PerClass != 3 {
+			t.Errorf("the synthetic set is recorded as %+v", got)
+		}
 	}
 }
 
 func TestRefExists(t *testing.T) {
 	file := writeFile(t, "list", nil)
-	for path, want := range map[string]bool{file: true, ListPrefix + file: true, SyntheticPath: true, file + "x": false, ListPrefix + file + "x": false, "": false} {
+	for path, want := range map[string]bool{file: true, ListPrefix + file: true, SyntheticPath: true, ThingsPath: true, SyntheticPath + ":x": false, file + "x": false, ListPrefix + file + "x": false, "": false} {
 		if got := (Ref{Path: path}).Exists(); got != want {
 			t.Errorf("%q exists: %v", path, got)
 		}
 	}
-	for path, want := range map[string]string{"/data/fer.csv": "fer.csv", "list:/data/a.txt": "list:a.txt", SyntheticPath: "synthetic"} {
+	for path, want := range map[string]string{"/data/fer.csv": "fer.csv", "list:/data/a.txt": "list:a.txt", SyntheticPath: "synthetic", ThingsPath: ThingsPath} {
 		if got := (Ref{Path: path}).Name(); got != want {
 			t.Errorf("%q is called %q, want %q", path, got, want)
 		}

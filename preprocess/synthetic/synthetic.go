@@ -1,5 +1,6 @@
 // Package synthetic draws 48×48 gray faces in seven expressions: a data set
-// that needs no download, in the shape of FER2013. It also draws what stands for
+// that needs no download, in the shape of FER2013. It also draws other things, from
+// which a network can learn before it sees expressions, and what stands for
 // photographs in measurements.
 //
 // A face is a handful of shapes in a coordinate system of its own: head, hair,
@@ -35,7 +36,11 @@ const (
 func Face(seed, stream uint64, label int) preprocess.Image {
 	d := newDice(seed, stream)
 	expression := expressionOf(d, label)
-	person := personOf(d)
+	return portrait(d, expression, personOf(d))
+}
+
+// portrait draws a person with an expression, in a pose and a light that are drawn at random.
+func portrait(d dice, expression expression, person person) preprocess.Image {
 	c := newCanvas(poseOf(d))
 	c.background(d)
 	c.head(person)
