@@ -30,11 +30,12 @@ func modelExportCommand() *cli.Command {
 			"   graft model export --weights dino_vitbase16_pretrain.pth --normalize imagenet --image-size 96 --out dino.onnx\n" +
 			"   graft model export --weights ViT-B-16.pt --out clip.onnx\n" +
 			"   graft model export --weights vit_b_16.onnx --precision int8 --out vit_b_16.int8.onnx\n" +
+			"   graft model export --weights tuned.onnx --out tuned.safetensors\n" +
 			"   graft model export --random-init 1 --arch vit_ti_16 --out random.onnx",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "weights", Usage: "checkpoint `FILE`, .pth or .safetensors, or a float32 .onnx file for another --precision"},
 			&cli.StringFlag{Name: "key", DefaultText: "averaged weights first", Usage: "`KEY` of the state dict in the file, where it holds several (state_dict, model_ema, …)"},
-			&cli.StringFlag{Name: "out", Required: true, Usage: "ONNX `FILE` to write"},
+			&cli.StringFlag{Name: "out", Required: true, Usage: "ONNX `FILE` to write, or of an .onnx file that graft exported a .safetensors checkpoint with timm's names"},
 			&cli.StringFlag{Name: "precision", Value: "fp32", Usage: "`FORMAT` of the linear layers: fp32, int8 for CPUs, or fp16 for GPUs"},
 			&cli.StringFlag{Name: "image-size", DefaultText: "the zoo's, else config.json's, else a square", Usage: "side of the network's input in `PIXELS`, another than the checkpoint's interpolates the position embedding; or the oblong HxW that the checkpoint has"},
 			&cli.IntFlag{Name: "heads", DefaultText: "by the width", Usage: "`NUMBER` of attention heads, which tensors do not show"},
@@ -43,7 +44,7 @@ func modelExportCommand() *cli.Command {
 			&cli.StringFlag{Name: "normalize", DefaultText: "by the zoo, else by the names of the tensors", Usage: "mean and std of pixels in [0,1]: imagenet, half, clip, none or `M,M,M/S,S,S`"},
 			&cli.Float64Flag{Name: "crop-pct", DefaultText: "by the zoo, else by the names", Usage: "`PART` of a photograph's shorter side that the centre crop keeps"},
 			&cli.Uint64Flag{Name: "random-init", DefaultText: "none", Usage: "draw random weights from `SEED` instead of reading a checkpoint"},
-			&cli.StringFlag{Name: "arch", Usage: "`NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
+			&cli.StringFlag{Name: "arch", Usage: "`NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16, vit_l_16 or vit_mini_8"},
 			&cli.IntFlag{Name: "classes", DefaultText: "none", Usage: "`NUMBER` of outputs of the random network's classifier"},
 			jsonFlag(),
 		},
@@ -63,6 +64,9 @@ func modelExport(c *cli.Context) error {
 	}
 	if strings.HasSuffix(c.String("weights"), ".onnx") {
 		return modelRewrite(c, kind)
+	}
+	if isCheckpoint(c.String("out")) {
+		return usageErrorf("--out %s: a checkpoint is written of an .onnx file of graft's; --weights %s is none", c.String("out"), c.String("weights"))
 	}
 	o := vit.ConvertOptions{
 		Weights: c.String("weights"), Key: c.String("key"), Name: c.String("name"), Heads: c.Int("heads"), Activation: vit.Activation(c.String("activation")),
@@ -133,6 +137,21 @@ type rewriteReport struct {
 	Notes     []string       `json:"notes,omitempty"`
 }
 
+// isCheckpoint tells files that take a network's weights alone.
+func isCheckpoint(path string) bool { return strings.HasSuffix(path, ".safetensors") }
+
+// rewrite writes the file.
+func (r *rewriteReport) rewrite(from string) (err error) {
+	if !isCheckpoint(r.Out) {
+		r.Products, err = precision.ConvertFile(from, r.Out, r.Precision, pretrained.Try)
+		return err
+	}
+	if r.Precision == precision.Int8 {
+		return usageErrorf("--precision %s: checkpoints are written in fp32 or fp16", r.Precision)
+	}
+	return vit.Save(from, r.Out, r.Precision == precision.Float16)
+}
+
 // modelRewrite gives an ONNX file, graft's or another's, another precision.
 func modelRewrite(c *cli.Context, kind precision.Kind) error {
 	for _, name := range c.LocalFlagNames() {
@@ -142,7 +161,7 @@ func modelRewrite(c *cli.Context, kind precision.Kind) error {
 			return usageErrorf("--%s is for checkpoints; an ONNX file takes --precision only", name)
 		}
 	}
-	if kind == precision.Float32 {
+	if kind == precision.Float32 && !isCheckpoint(c.String("out")) {
 		return usageErrorf("%s is an ONNX file already: say --precision int8 or fp16", c.String("weights"))
 	}
 	if atomicfile.Same(c.String("weights"), c.String("out")) {
@@ -150,8 +169,8 @@ func modelRewrite(c *cli.Context, kind precision.Kind) error {
 	}
 	start := time.Now()
 	r := rewriteReport{Out: c.String("out"), Precision: kind}
-	var err error
-	if r.Products, err = precision.ConvertFile(c.String("weights"), r.Out, kind, pretrained.Try); err != nil {
+	err := r.rewrite(c.String("weights"))
+	if err != nil {
 		return err
 	}
 	info, err := os.Stat(r.Out)
@@ -159,6 +178,10 @@ func modelRewrite(c *cli.Context, kind precision.Kind) error {
 		return err
 	}
 	r.Bytes, r.Seconds = info.Size(), time.Since(start).Seconds()
+	if isCheckpoint(r.Out) {
+		fmt.Fprintf(humanOut(c), "%s: weights in %s (%.1f MB, %.1f s)\n", r.Out, kind, float64(r.Bytes)/1e6, r.Seconds)
+		return writeJSON(c, "graft-model-export-1", r)
+	}
 	fmt.Fprintf(humanOut(c), "%s: %d products in %s (%.1f MB, %.1f s)\n", r.Out, r.Products, kind, float64(r.Bytes)/1e6, r.Seconds)
 	if r.Notes = notTried(); len(r.Notes) > 0 {
 		fmt.Fprintf(humanOut(c), "note: %s\n", r.Notes[0])

@@ -84,7 +84,7 @@ func TestChoice(t *testing.T) {
 // Of a file of ours nothing is taken for another network's average.
 func TestWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.safetensors")
-	if err := WriteSafetensors(path, []Tensor{{"ema.w", []int{1}, []float32{1}}, {"w", []int{1}, []float32{2}}}, nil); err != nil {
+	if err := WriteSafetensors(path, []Tensor{{"ema.w", []int{1}, []float32{1}, false}, {"w", []int{1}, []float32{2}, false}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{"": "w", Whole: "ema.w w"} {

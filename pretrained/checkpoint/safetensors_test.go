@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -169,11 +170,11 @@ func TestSniffHeaderLength128(t *testing.T) {
 func TestWriteSafetensorsRefuses(t *testing.T) {
 	one := []float32{1}
 	for name, tensors := range map[string][]Tensor{
-		"same name":      {{"a", []int{1}, one}, {"a", []int{1}, one}},
-		"reserved name":  {{"__metadata__", []int{1}, one}},
-		"no name":        {{"", []int{1}, one}},
-		"shape too big":  {{"a", []int{2}, one}},
-		"negative shape": {{"a", []int{-1, -1}, one}},
+		"same name":      {{"a", []int{1}, one, false}, {"a", []int{1}, one, false}},
+		"reserved name":  {{"__metadata__", []int{1}, one, false}},
+		"no name":        {{"", []int{1}, one, false}},
+		"shape too big":  {{"a", []int{2}, one, false}},
+		"negative shape": {{"a", []int{-1, -1}, one, false}},
 	} {
 		path := filepath.Join(t.TempDir(), "f")
 		if err := WriteSafetensors(path, tensors, nil); err == nil {
@@ -181,6 +182,33 @@ func TestWriteSafetensorsRefuses(t *testing.T) {
 		}
 		if _, err := os.Stat(path); err == nil {
 			t.Errorf("%s left a file", name)
+		}
+	}
+}
+
+// The numbers as IEEE 754 rounds them to binary16: to the nearest, ties to even.
+func TestWriteHalf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "half.safetensors")
+	given := []float32{1. / 3, -65504, 0x1p-24, 1 + 0x1p-11, 1 + 3*0x1p-11, 0x1p-26}
+	want := []float32{0x1.554p-2, -65504, 0x1p-24, 1, 1 + 0x1p-9, 0}
+	if err := WriteSafetensors(path, []Tensor{{"a", []int{2, 3}, given, true}, {"b", []int{1}, []float32{1. / 3}, false}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	a, err := f.Float32("a")
+	if info, _ := f.Info("a"); err != nil || info.DType != "F16" || !slices.Equal(a, want) {
+		t.Errorf("%v, %v, want %v", a, err, want)
+	}
+	if b, err := f.Float32("b"); err != nil || b[0] != 1./3 {
+		t.Errorf("float32 beside it: %v, %v", b, err)
+	}
+	for _, v := range []float32{65520, float32(math.Inf(-1)), float32(math.NaN())} {
+		if err := WriteSafetensors(path, []Tensor{{"a", []int{1}, []float32{v}, true}}, nil); err == nil || !strings.Contains(err.Error(), "float16") {
+			t.Errorf("%g: %v", v, err)
 		}
 	}
 }

@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
+
+	"github.com/x448/float16"
 
 	"graft/internal/atomicfile"
 )
@@ -18,9 +21,18 @@ type Tensor struct {
 	Name  string
 	Shape []int
 	Data  []float32
+	Half  bool // written as F16, rounded to the nearest, instead of F32
 }
 
-// WriteSafetensors writes tensors as F32 in the safetensors format, atomically.
+// stored is the name and the size in bytes of the type that numbers are written as.
+func (t Tensor) stored() (dtype string, size int64) {
+	if t.Half {
+		return "F16", 2
+	}
+	return "F32", 4
+}
+
+// WriteSafetensors writes tensors in the safetensors format, atomically.
 // The bytes depend on the arguments alone: tensors are laid out by name, and
 // the header is padded so that the data starts at a multiple of eight bytes.
 // It fails on a name used twice or reserved, and on a shape that does not fit
@@ -49,7 +61,15 @@ func writeAll(f io.Writer, header []byte, tensors []Tensor) error {
 		return err
 	}
 	for _, t := range tensors {
-		if err := binary.Write(w, binary.LittleEndian, t.Data); err != nil {
+		var data any = t.Data
+		if t.Half {
+			half := make([]uint16, len(t.Data))
+			for i, v := range t.Data {
+				half[i] = float16.Fromfloat32(v).Bits()
+			}
+			data = half
+		}
+		if err := binary.Write(w, binary.LittleEndian, data); err != nil {
 			return err
 		}
 	}
@@ -69,9 +89,10 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 			return nil, err
 		}
 		start := end
-		end += 4 * int64(len(t.Data))
+		dtype, size := t.stored()
+		end += size * int64(len(t.Data))
 		shape := append([]int{}, t.Shape...) // never null in the JSON
-		fields[t.Name] = map[string]any{"dtype": "F32", "shape": shape, "data_offsets": [2]int64{start, end}}
+		fields[t.Name] = map[string]any{"dtype": dtype, "shape": shape, "data_offsets": [2]int64{start, end}}
 	}
 	if len(metadata) > 0 {
 		fields[metadataKey] = metadata
@@ -97,8 +118,16 @@ func checkTensor(t Tensor) error {
 	if err == nil && n != len(t.Data) {
 		err = fmt.Errorf("shape %v wants %d elements, got %d", t.Shape, n, len(t.Data))
 	}
+	if err == nil && t.Half {
+		if i := slices.IndexFunc(t.Data, func(v float32) bool { return !(math.Abs(float64(v)) < maxHalf) }); i >= 0 {
+			err = fmt.Errorf("element %d is %g, which float16 does not hold", i, t.Data[i])
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("tensor %s: %w", quote(t.Name), err)
 	}
 	return nil
 }
+
+// maxHalf is where numbers are rounded to infinity in float16.
+const maxHalf = 65520

@@ -165,8 +165,8 @@ func (c Config) validateOptions() error {
 
 // size is a published size: the paper's Base, Large and Huge (table 1), DeiT's
 // Tiny and Small, Giant and gigantic of Zhai et al. 2021 (table 2), DeiT III's
-// Medium, the shape-optimised 400M of Alabdulmohsin et al. 2023, and DINOv2's
-// own giant.
+// Medium, the shape-optimised 400M of Alabdulmohsin et al. 2023, DINOv2's own
+// giant, and the small one that graft brings.
 type size struct {
 	name                     string
 	width, depth, heads, mlp int
@@ -176,6 +176,12 @@ var sizes = []size{
 	{"ti", 192, 12, 3, 768}, {"s", 384, 12, 6, 1536}, {"b", 768, 12, 12, 3072}, {"l", 1024, 24, 16, 4096},
 	{"h", 1280, 32, 16, 5120}, {"g", 1408, 40, 16, 6144}, {"gg", 1664, 48, 16, 8192},
 	{"m", 512, 12, 8, 2048}, {"so400m", 1152, 27, 16, 4304}, {"g2", 1536, 40, 24, 4096},
+	{"mini", 96, 4, 3, 384},
+}
+
+// of is the plain network of a size.
+func (s size) of(image, patch int) Config {
+	return Config{Image: image, Patch: patch, Width: s.width, Depth: s.depth, Heads: s.heads, MLP: s.mlp, Eps: torchvision.eps}
 }
 
 // Arch is a short name: vit_b_16 for a published size, else one that spells

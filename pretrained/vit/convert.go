@@ -44,7 +44,7 @@ func (o ConvertOptions) Validate() error {
 		return errors.New("no output file named (--out)")
 	case o.Random && (o.Weights != "" || o.Key != "" || o.Name != "" || o.Heads != 0 || o.Activation != ""):
 		return errors.New("a random model has no weights file, no name in the zoo and heads and activation of its own: leave --weights, --key, --name, --heads and --activation out")
-	case o.Random && archs[o.Arch].name == "":
+	case o.Random && !slices.Contains(Archs(), o.Arch):
 		return errArch(o.Arch)
 	case o.Random && o.ImageWidth != 0:
 		return errors.New("random networks take squares: give one side (--image-size)")

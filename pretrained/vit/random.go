@@ -9,23 +9,24 @@ import (
 )
 
 // archs are the networks that Random draws.
-var archs = map[string]size{"vit_ti_16": sizes[0], "vit_s_16": sizes[1], "vit_b_16": sizes[2], "vit_l_16": sizes[3]}
+var archs = map[string]Config{"vit_ti_16": sizes[0].of(224, 16), "vit_s_16": sizes[1].of(224, 16), "vit_b_16": sizes[2].of(224, 16),
+	"vit_l_16": sizes[3].of(224, 16), "vit_mini_8": sizes[len(sizes)-1].of(48, 8)}
 
 // Archs lists what Random accepts.
-func Archs() []string { return []string{"vit_b_16", "vit_s_16", "vit_ti_16", "vit_l_16"} }
+func Archs() []string { return []string{"vit_b_16", "vit_s_16", "vit_ti_16", "vit_l_16", "vit_mini_8"} }
 
-// Random draws a network for 224×224 pixels, initialised as torchvision does
-// but for its positions (see draw), and wanting torchvision's preprocessing. The
+// Random draws a network for 224×224 pixels (vit_mini_8: 48×48), initialised as torchvision
+// does but for its positions (see draw), and wanting torchvision's preprocessing. The
 // same arguments give the same weights. arch is one of Archs; classes 0 makes no
 // classifier. Such a network has learned nothing, but its features still differ
 // from image to image.
 func Random(arch string, seed uint64, classes int) (*Model, error) {
-	s, ok := archs[arch]
+	c, ok := archs[arch]
 	if !ok {
 		return nil, errArch(arch)
 	}
-	return RandomConfig(Config{Image: 224, Patch: 16, Width: s.width, Depth: s.depth, Heads: s.heads, MLP: s.mlp,
-		Classes: classes, Eps: torchvision.eps}, seed)
+	c.Classes = classes
+	return RandomConfig(c, seed)
 }
 
 func errArch(arch string) error {
