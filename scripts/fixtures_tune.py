@@ -2,6 +2,9 @@
 pretrained/vit's tiny timm network and a head on four taps, one of them frozen: logits, loss, every gradient, the losses
 of ten AdamW steps with layer-wise decay of the learning rate, and how far they moved each weight.
 
+norm.safetensors is of a small convolutional network with batch norms in training: five AdamW steps, the running
+statistics behind them, and the logits that these give.
+
 Run by hand: python scripts/fixtures_tune.py pretrained/vit/testdata/timm.safetensors finetune/fit/testdata
 Made with torch 2.15. PyTorch computes in float64. Names are timm's.
 """
@@ -40,7 +43,45 @@ def depth(name):
     return FIRST + 2 - int(name.split(".")[1]) if name.startswith("blocks.") else 0
 
 
+class Convolutions(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        nn = torch.nn
+        self.conv1, self.norm1 = nn.Conv2d(4, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8)
+        self.conv2, self.norm2 = nn.Conv2d(8, 6, 3, 2, 1, bias=False), nn.BatchNorm2d(6, momentum=0.3)
+        self.head = nn.Linear(6, CLASSES)
+
+    def forward(self, x):
+        x = F.relu(self.norm1(self.conv1(x)))
+        return self.head(F.relu(self.norm2(self.conv2(x))).mean((2, 3)))
+
+
+def norms(folder):
+    g = torch.Generator().manual_seed(12)
+    net = Convolutions().double()
+    state = {k: (torch.randn(v.shape, generator=g) * 0.3 + (k.startswith("norm") and k.endswith("weight"))).half() for k, v in net.state_dict().items()
+             if "tracked" not in k}
+    state |= {k: v.abs() + 0.5 for k, v in state.items() if k.endswith("running_var")}
+    net.load_state_dict({k: v.double() for k, v in state.items()}, strict=False)
+    out = {"before." + k: v for k, v in state.items()}
+    out["x"], out["labels"] = torch.randn(BATCH, 4, 5, 5, generator=g).half(), torch.arange(BATCH).remainder(CLASSES).half()
+    x, labels = out["x"].double(), out["labels"].long()
+    groups = [{"params": [v], "weight_decay": WEIGHT_DECAY if v.dim() > 1 else 0.0} for v in net.parameters()]
+    optimizer, losses = torch.optim.AdamW(groups, lr=RATE), []
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x), labels)
+        loss.backward()
+        losses.append(loss.item())
+        optimizer.step()
+    out["losses"] = torch.tensor(losses, dtype=torch.float32)
+    out |= {"after." + k: v.float() for k, v in net.state_dict().items() if "tracked" not in k}
+    out["logits"] = net.eval()(x).detach().float()
+    save_file({k: v.contiguous() for k, v in out.items()}, pathlib.Path(folder) / "norm.safetensors")
+
+
 def main(source, folder):
+    norms(folder)
     g = torch.Generator().manual_seed(11)
     w = {k: v.double() for k, v in load_file(source).items() if k.startswith(("norm.", f"blocks.{FIRST}.", f"blocks.{FIRST + 1}."))}
     width = w["norm.weight"].numel()

@@ -45,6 +45,7 @@ func backboneFlags() []cli.Flag {
 		atLeast(1, &cli.IntFlag{Name: "lora", Usage: "train matrices of `RANK` beside those of the blocks' linear layers, which stand still"}),
 		&cli.Float64Flag{Name: "layer-decay", DefaultText: recipes, Usage: "each block learns at `FACTOR` times the rate of the one behind it"},
 		&cli.Float64Flag{Name: "drop-path", DefaultText: recipes, Usage: "leave out the last block's branches with probability `P`, others' less often"},
+		&cli.BoolFlag{Name: "train-norm-stats", Usage: "move running statistics of the blocks' batch normalisations too, which else stand still"},
 		&cli.StringFlag{Name: "ferplus", Usage: "`FILE` of FER+'s votes, fer2013new.csv"},
 		&cli.Float64Flag{Name: "soft-labels", Usage: "`SHARE` of FER+'s votes in the labels trained on, 0 to 1"},
 		&cli.IntFlag{Name: "limit", Usage: "use at most `N` images of each split (0: all)"},
@@ -79,7 +80,7 @@ func backboneConfig(c *cli.Context) (config train.BackboneConfig, err error) {
 	config.Model, config.Tail = c.String("model"), c.String("tail")
 	config.Out, config.Embeddings, config.Head = c.String("out"), c.String("embeddings"), c.String("head")
 	config.Unfreeze, config.UnfreezeFrom, config.Taps, config.GroupBy = c.String("unfreeze"), c.String("unfreeze-from"), splitWords(c.String("taps")), c.String("group-by")
-	config.Only, config.Lora = c.String("only"), c.Int("lora")
+	config.Only, config.Lora, config.NormStats = c.String("only"), c.Int("lora"), c.Bool("train-norm-stats")
 	config.Limit, config.Force, config.Program = c.Int("limit"), c.Bool("force"), madeBy(c)
 	config.Imbalance, config.SoftLabels = imbalance(c), c.Float64("soft-labels")
 	holdout, warmup := config.Holdout, config.Fit.Warmup/float64(config.Fit.Epochs)

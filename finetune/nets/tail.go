@@ -26,6 +26,7 @@ type Tail struct {
 	Taps      []TailTap  `json:"taps"`  // the head's features, side by side
 	Learned   []Learned  `json:"learned,omitempty"`
 	Adapters  []Adapter  `json:"adapters,omitempty"`
+	Running   []Running  `json:"running,omitempty"`
 	Residuals []Residual `json:"residuals,omitempty"`
 	// LayerDecay d has a weight learn at d^depth times the rate.
 	LayerDecay float64 `json:"layer_decay"`
@@ -49,6 +50,19 @@ type Learned struct {
 	Name  string `json:"name"`
 	Shape []int  `json:"shape"`
 	Depth int    `json:"depth"` // in blocks from the end: 1 in the last block, 0 behind it
+}
+
+// Running are a batch normalisation's running statistics, which training moves by those of its batches. Of all others they
+// stand still, and normalise in training too.
+type Running struct {
+	Mean     string `json:"mean"`
+	Variance string `json:"variance"`
+	Channels int    `json:"channels"`
+}
+
+func (r Running) weights() []Weight {
+	shape := []int{r.Channels}
+	return []Weight{{Name: r.Mean, Shape: shape, Role: Statistic, draw: all(0)}, {Name: r.Variance, Shape: shape, Role: Statistic, draw: all(1)}}
 }
 
 // Residual is a branch that is added to the stream: with probability Drop the whole of it is left out of an image's way
@@ -90,6 +104,9 @@ func (t Tail) Weights() []Weight {
 	for _, a := range t.Adapters {
 		list = append(list, a.weights(t.rate(a.Depth))...)
 	}
+	for _, r := range t.Running {
+		list = append(list, r.weights()...)
+	}
 	for _, w := range t.Head.Weights() {
 		w.Name = HeadPrefix + w.Name
 		list = append(list, w)
@@ -113,7 +130,7 @@ func (t Tail) HeadWeights(weights map[string][]float32) map[string][]float32 {
 // Start are the first weights: the network's own, those of adapters as drawn by a seed, and the head's, by its own names.
 func (t Tail) Start(head map[string][]float32, seed uint64) (map[string][]float32, error) {
 	out, index := map[string][]float32{}, onnx.NewIndex(t.Backbone)
-	for _, w := range t.Learned {
+	for _, w := range t.own() {
 		v, err := index.Weights[w.Name].Float32s()
 		if err != nil {
 			return nil, fmt.Errorf("weight %q: %w", w.Name, err)
@@ -129,13 +146,24 @@ func (t Tail) Start(head map[string][]float32, seed uint64) (map[string][]float3
 	return out, nil
 }
 
+// own are the network's tensors that training changes.
+func (t Tail) own() []Learned {
+	list := slices.Clone(t.Learned)
+	for _, r := range t.Running {
+		for _, w := range r.weights() {
+			list = append(list, Learned{Name: w.Name, Shape: w.Shape})
+		}
+	}
+	return list
+}
+
 // Check tells what is wrong with the options; with a backbone also what does not fit it.
 func (t Tail) Check() error {
 	names, dims := map[string]bool{}, 0
 	for _, tap := range t.Taps {
 		dims += tap.Dim
 	}
-	for _, w := range t.Learned {
+	for _, w := range t.own() {
 		if names[w.Name] || w.Name == "" || strings.HasPrefix(w.Name, HeadPrefix) || w.Depth < 0 || !positive(w.Shape) {
 			return fmt.Errorf("backbone: weight %q %v of depth %d: want names of their own, sizes above 0 and depths of 0 or more", w.Name, w.Shape, w.Depth)
 		}
@@ -182,6 +210,9 @@ func (t Tail) Features(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.N
 	n, size := x.Dim(0), t.size()
 	at := g.Reshape(g.Slice(x, 1, 0, size), append([]int{n}, t.Shape...)...)
 	o := raise.Options{Given: map[string]*graph.Node{t.Cut: at}, Trainable: func(string) bool { return false }}
+	o.Running = func(mean string) bool {
+		return m.Train && slices.ContainsFunc(t.Running, func(r Running) bool { return r.Mean == mean })
+	}
 	p := pass{g, w, m}
 	o.Wrap = func(name string, x *graph.Node) *graph.Node {
 		return p.dropPath(t.Residuals, name, p.adapted(t.Adapters, name, x))
@@ -264,7 +295,7 @@ func (p pass) dropPath(list []Residual, name string, x *graph.Node) *graph.Node 
 // Fold gives a model of the backbone the weights that were learned, adapters folded in: names, shapes and types stay, and
 // what was not learned stays as it lies in the file.
 func (t Tail) Fold(m *onnx.Model, weights map[string][]float32) error {
-	for _, w := range t.Learned {
+	for _, w := range t.own() {
 		had, err := initialiser(m, w.Name, w.Shape)
 		if err != nil {
 			return err

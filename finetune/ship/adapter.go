@@ -20,7 +20,7 @@ import (
 )
 
 // adapterFormat marks a file of what a run has changed of its backbone: its tensors, the backbone's hash, and how they
-// belong to it, which is a nets.Tail's Learned and Adapters in JSON.
+// belong to it, which is a nets.Tail's Learned, Adapters and Running in JSON.
 const (
 	adapterFormat = "graft-adapter-1"
 	adapterHash   = "backbone_sha256"
@@ -31,6 +31,7 @@ const (
 type how struct {
 	Learned  []nets.Learned `json:"learned,omitempty"`
 	Adapters []nets.Adapter `json:"adapters,omitempty"`
+	Running  []nets.Running `json:"running,omitempty"`
 }
 
 // tuned is a run whose backbone was tuned.
@@ -58,7 +59,7 @@ func Adapter(dir, out string) error {
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(how{t.Learned, t.Adapters})
+	data, err := json.Marshal(how{t.Learned, t.Adapters, t.Running})
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func Apply(ctx context.Context, path, adapter, out, version string) (Exported, e
 	if hash != about[adapterHash] {
 		return Exported{}, fmt.Errorf("%s has SHA-256 %s, adapter %s was made for the backbone with %s", path, hash, adapter, about[adapterHash])
 	}
-	t := nets.Tail{Learned: h.Learned, Adapters: h.Adapters}
+	t := nets.Tail{Learned: h.Learned, Adapters: h.Adapters, Running: h.Running}
 	values, err := nets.Load(f, nets.TailFeatures{Tail: t})
 	if err != nil {
 		return Exported{}, err

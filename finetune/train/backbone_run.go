@@ -45,7 +45,7 @@ func (b backbone) identity() map[string]string {
 	c := b.c
 	out := map[string]string{"kind": nets.KindBackbone, "backbone": b.network.hash, "dataset": b.fingerprint, "limit": fmt.Sprint(c.Limit), "cut": b.network.cut,
 		"taps": strings.Join(b.network.tapNames(), ","), "views": fmt.Sprintf("%d by %s", c.Views, c.Augment), "use flip": fmt.Sprint(c.UseFlip),
-		"soft labels": fmt.Sprint(c.SoftLabels), "holdout": fmt.Sprint(c.Holdout), "tuning": fmt.Sprintf("%+v", c.Tuning),
+		"soft labels": fmt.Sprint(c.SoftLabels), "holdout": fmt.Sprint(c.Holdout), "tuning": c.Tuning.identity(),
 		"class weights": c.ClassWeights, "logit adjustment": fmt.Sprint(c.LogitAdjust)}
 	before := ""
 	if pair := b.network.about.Before; pair != nil {

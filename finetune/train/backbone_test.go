@@ -394,6 +394,61 @@ func TestForeignBackbones(t *testing.T) {
 	}
 }
 
+// TestNormStatistics: running statistics of the unfrozen part move with the flag, and are exported and part of the adapter;
+// those before the cut, and all without the flag, stay to the byte.
+func TestNormStatistics(t *testing.T) {
+	for _, moves := range []bool{true, false} {
+		dir := t.TempDir()
+		c := smallTuning(t, dir)
+		c.Model, c.Views, c.Fit.Epochs, c.Unfreeze, c.NormStats = "../../graph/raise/testdata/resnet_timm_13.onnx", 2, 1, "2", moves
+		c.Foreign = &preprocess.Spec{Normalization: preprocess.ImageNet}
+		r := tune(t, c)
+		tuned, adapter, applied := filepath.Join(dir, "tuned.onnx"), filepath.Join(dir, "a.safetensors"), filepath.Join(dir, "applied.onnx")
+		if _, err := ship.Backbone(t.Context(), ship.Config{Run: c.Out, Out: tuned, Version: "v1"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := ship.Adapter(c.Out, adapter); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ship.Apply(t.Context(), c.Model, adapter, applied, "v1"); err != nil {
+			t.Fatal(err)
+		}
+		before, after, again := weights(t, c.Model), weights(t, tuned), weights(t, applied)
+		moved, still := 0, 0
+		for name, want := range before {
+			if !bytes.Equal(after[name], again[name]) {
+				t.Errorf("%s: applied, it is not what the run gives", name)
+			}
+			_, learned := r.Run.Weights[name]
+			switch {
+			case bytes.Equal(after[name], want) == learned:
+				t.Errorf("%s: learned %v, changed %v", name, learned, !learned)
+			case strings.Contains(name, "running") && learned:
+				moved++
+			case strings.Contains(name, "running"):
+				still++
+			}
+		}
+		if (moved > 0) != moves || still == 0 {
+			t.Errorf("with %v %d statistics moved and %d stood still", moves, moved, still)
+		}
+		checkTail(t, c, r.Run)
+	}
+}
+
+// TestTuningIdentity: a training that was begun before there were statistics to train goes on.
+func TestTuningIdentity(t *testing.T) {
+	how := Tuning{Only: OnlyBiases, LayerDecay: 0.75, DropPath: 0.1}
+	if got, want := how.identity(), "{Only:biases Lora:0 LayerDecay:0.75 DropPath:0.1}"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	still := how.identity()
+	how.NormStats = true
+	if how.identity() == still {
+		t.Error("statistics that move are not told from those that stand still")
+	}
+}
+
 // TestBackboneRefuses names what is wrong before anything is made.
 func TestBackboneRefuses(t *testing.T) {
 	dir := t.TempDir()
@@ -411,6 +466,7 @@ func TestBackboneRefuses(t *testing.T) {
 		{func(c *BackboneConfig) { c.Unfreeze = UnfreezeAll }, "0 views"},
 		{func(c *BackboneConfig) { c.Views, c.Embeddings = 0, "x" }, "nothing is kept"},
 		{func(c *BackboneConfig) { c.LayerDecay = 0 }, "layer decay"},
+		{func(c *BackboneConfig) { c.NormStats = true }, "no batch normalisation"},
 		{func(c *BackboneConfig) { c.Data.FERPlus = "votes.csv" }, "votes"},
 		{func(c *BackboneConfig) { c.Head = dir }, "no run folder"},
 	} {

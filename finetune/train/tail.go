@@ -46,8 +46,14 @@ func tailOf(m *onnx.Model, cuts []blocks.Cut, cut string, shape []int, taps []ne
 			return t, notFloat32(w)
 		}
 	}
-	if err := p.choose(&t, how, p.weights(ends, cut)); err != nil {
+	weights := p.weights(ends, cut)
+	if err := p.choose(&t, how, weights); err != nil {
 		return t, err
+	}
+	if how.NormStats {
+		if t.Running, err = p.running(weights); err != nil {
+			return t, err
+		}
 	}
 	if t.Learned == nil && t.Adapters == nil {
 		return t, fmt.Errorf("nothing of what is to be trained lies between %q and the taps %s", cut, strings.Join(ends, ", "))

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -21,6 +22,16 @@ type Tuning struct {
 	Lora       int     // rank of matrices that are added to those of linear layers, which stand still; 0 for none
 	LayerDecay float64 // the rate of a block is that of the one behind it times so much
 	DropPath   float64 // how often the last block's branches are left out; the others' less, evenly
+	NormStats  bool    // running statistics of batch normalisations move; else they stand still, as weights that do not learn
+}
+
+// identity tells settings apart. What came later is told only where it is set: trainings that were begun before go on.
+func (t Tuning) identity() string {
+	out := fmt.Sprintf("{Only:%s Lora:%d LayerDecay:%v DropPath:%v}", t.Only, t.Lora, t.LayerDecay, t.DropPath)
+	if t.NormStats {
+		out += " with the norms' statistics"
+	}
+	return out
 }
 
 func (t Tuning) check() error {
@@ -95,6 +106,26 @@ func (p tailPlan) normOf(sum onnx.Node) string {
 		}
 	}
 	return ""
+}
+
+// running are the statistics of the batch normalisations that read some of the weights.
+func (p tailPlan) running(weights []string) (out []nets.Running, err error) {
+	for _, n := range p.model.Nodes {
+		if n.Op != "BatchNormalization" || len(n.Inputs) != 5 || !slices.ContainsFunc(n.Inputs[1:], func(name string) bool { return slices.Contains(weights, name) }) {
+			continue
+		}
+		for _, name := range n.Inputs[3:] {
+			w, ok := p.index.Weights[name]
+			if !ok || w.Type != onnx.Float32 || len(p.index.Readers[name]) != 1 || !slices.Contains(weights, name) {
+				return nil, fmt.Errorf("the running statistics %q of %q cannot move: want float32 weights of two channels or more that no other normalisation shares", name, n.Outputs[0])
+			}
+		}
+		out = append(out, nets.Running{Mean: n.Inputs[3], Variance: n.Inputs[4], Channels: int(p.index.Weights[n.Inputs[3]].Dims[0])})
+	}
+	if out == nil {
+		err = errors.New("no batch normalisation is there whose statistics could move (exporters fold them into convolutions); leave out train-norm-stats")
+	}
+	return out, err
 }
 
 // linears are the linear layers whose matrices are among some weights.

@@ -85,7 +85,11 @@ func batchNorm(c *call) (*graph.Node, error) {
 			return nil, err
 		}
 	}
-	return c.g.BatchNorm(in[0], in[1], in[2], in[3], in[4], c.Float("epsilon", 1e-5)), nil
+	eps := c.Float("epsilon", 1e-5)
+	if c.options.Running != nil && c.options.Running(c.Inputs[3]) {
+		return c.g.BatchNormTraining(in[0], in[1], in[2], in[3], in[4], eps, 1-c.Float("momentum", 0.9)), nil // ONNX's is the old values' share
+	}
+	return c.g.BatchNorm(in[0], in[1], in[2], in[3], in[4], eps), nil
 }
 
 // softmax works on the last axis: others are moved there. Before operator set 13 all axes from one on were one.

@@ -29,6 +29,9 @@ type Options struct {
 	// Trainable, if set, tells by name which weights are learned; the others are state. A parameter that the graph has under a
 	// weight's name and shape stands for it as it is.
 	Trainable func(name string) bool
+	// Running, if set, tells by the name of a running mean which batch normalisations are trained: they normalise by the
+	// batch's own statistics, and have the running ones updated.
+	Running func(mean string) bool
 	// Wrap, if set, sees the node of every tensor once it is built, the weights' too; what it returns stands for the tensor
 	// to all that read it. So LoRA wraps a weight, and stochastic depth a residual branch.
 	Wrap func(name string, x *graph.Node) *graph.Node
