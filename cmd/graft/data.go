@@ -60,11 +60,20 @@ func perClassFlag() cli.Flag {
 // datasetFlags are the flags of every command that opens a data set, read by
 // openDataset; --seed, where a command has it, seeds the synthetic set too.
 func datasetFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		dataFlag(),
 		&cli.StringFlag{Name: "ferplus", Usage: "FER+ votes: `FILE` fer2013new.csv, whose row i belongs to row i of fer2013.csv"},
 		skipBadFlag(),
 		perClassFlag(),
+	}, sharesFlags()...)
+}
+
+// sharesFlags say how a set without splits is split; one that has its own refuses them.
+func sharesFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "split-shares", DefaultText: dataset.DefaultShares, Usage: "of a set without splits: `SHARES` of train, val and test, or of train and test; a hash of each image, or of its group, decides, so that more images move none"},
+		&cli.Uint64Flag{Name: "split-seed", Usage: "of a set without splits: another `SEED`, another split"},
+		&cli.StringFlag{Name: "split-record", Usage: "of a set without splits: a `FILE` that keeps which image went where, and near duplicates with the first of them"},
 	}
 }
 
@@ -76,7 +85,7 @@ func groupByFlag() cli.Flag {
 // dataRef is the data set that the flags name.
 func dataRef(c *cli.Context) dataset.Ref {
 	return dataset.Ref{Path: c.String("data"), FERPlus: c.String("ferplus"), SkipBad: c.Bool("skip-bad"), Seed: c.Uint64("seed"), PerClass: c.Int("per-class"),
-		GroupBy: c.String("group-by"), SkipUnknown: c.Bool("skip-unknown")}
+		GroupBy: c.String("group-by"), SkipUnknown: c.Bool("skip-unknown"), SplitShares: c.String("split-shares"), SplitSeed: c.Uint64("split-seed"), SplitRecord: c.String("split-record")}
 }
 
 // openDataset opens what the flags of datasetFlags say. Warnings and a summary

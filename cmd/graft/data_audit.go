@@ -19,12 +19,12 @@ func dataAuditCommand() *cli.Command {
 			"Example:\n   graft data audit --data fer2013.tar.gz --out audit\n" +
 			"   graft data audit --data fer2013.tar.gz --embeddings embeddings --out audit\n\n" +
 			"--out gets audit.json, and a CSV and a Parquet file of the rows of each finding.",
-		Flags: []cli.Flag{dataFlag(), groupByFlag(), perClassFlag(), seedFlag(), jsonFlag(), outFlag("`FOLDER` for the findings"),
+		Flags: append(sharesFlags(), dataFlag(), groupByFlag(), perClassFlag(), seedFlag(), jsonFlag(), outFlag("`FOLDER` for the findings"),
 			&cli.StringFlag{Name: "embeddings", Usage: "`FOLDER` of an embedding store of the same data set: labels, outliers and confused classes are judged too"},
 			&cli.StringFlag{Name: "taps", Usage: "with --embeddings: `TAPS` to go by, such as cls,mean, or all (default: cls, mean and pool, as far as there are such)"},
 			atLeast(0, &cli.IntFlag{Name: "threads", Usage: "CPU `THREADS` (0: all cores)"}),
 			atLeast(0, &cli.IntFlag{Name: "tiny", Value: audit.DefaultTiny, Usage: "images with a side below so many `PIXELS` are tiny"}),
-		},
+		),
 		Action: dataAudit,
 	}
 }

@@ -25,7 +25,7 @@ func dataCleanCommand() *cli.Command {
 			"   graft data clean --audit audit --near --labels relabel --top 500 --out changes.csv\n\n" +
 			"The second makes what changes.csv says and nothing else: FER2013's CSV becomes such a CSV, a folder or list becomes\n" +
 			"a list of the files where they are (--data list:FILE). The set itself stays as it is.",
-		Flags: []cli.Flag{
+		Flags: append(sharesFlags(),
 			&cli.StringFlag{Name: "audit", Usage: "`FOLDER` of graft data audit: propose changes"},
 			&cli.BoolFlag{Name: "near", Usage: "with --audit: drop near duplicates within train too, all but the first"},
 			&cli.StringFlag{Name: "labels", Usage: "with --audit: what to do with labels of train that are probably wrong, `CHANGE` drop or relabel (default: nothing)"},
@@ -34,7 +34,7 @@ func dataCleanCommand() *cli.Command {
 			&cli.StringFlag{Name: "data", Usage: "with --changes: the `DATASET` that was audited"},
 			groupByFlag(), perClassFlag(), seedFlag(),
 			outFlag("`FILE`: with --audit the changes, with --changes the cleaned set"),
-		},
+		),
 		Action: dataClean,
 	}
 }
@@ -44,7 +44,7 @@ func dataClean(c *cli.Context) error {
 	case c.IsSet("audit") == c.IsSet("changes"):
 		return usageErrorf("data clean wants --audit to propose changes, or --changes to make them; see '%s --help'", commandName(c))
 	case c.IsSet("audit"):
-		return cmp.Or(refuse(c, "changes are only proposed, by the audit alone", "data", "group-by", "per-class", "seed"), proposeChanges(c))
+		return cmp.Or(refuse(c, "changes are only proposed, by the audit alone", "data", "group-by", "per-class", "seed", "split-shares", "split-seed", "split-record"), proposeChanges(c))
 	case !c.IsSet("data"):
 		return usageErrorf("data clean --changes wants --data, the data set that was audited")
 	}

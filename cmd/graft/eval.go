@@ -30,7 +30,7 @@ func evalCommand() *cli.Command {
 			"the cosine of their features. A neighbour's vote weighs exp(cosine/0.07), as in DINO's evaluation; with --vote\n" +
 			"equal each counts as one. Probabilities are shares of the votes:\n\n" +
 			"   graft eval --knn 20 --embeddings embeddings --taps cls --split public-test,private-test",
-		Flags: append([]cli.Flag{
+		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "split", Usage: "`SPLITS`, separated by commas (default: public-test; all but train where there is none)"},
 			&cli.StringFlag{Name: "embeddings", Usage: "`FOLDER` of an embedding store; of a head: another than the run's own"},
 			atLeast(1, &cli.IntFlag{Name: "knn", Usage: "judge the store of --embeddings by `K` nearest neighbours, without a run"}),
@@ -55,7 +55,7 @@ func evalCommand() *cli.Command {
 			&cli.BoolFlag{Name: "reliability", Usage: "print the reliability tables too: of predictions of about equal probability, how many are right"},
 			&cli.StringFlag{Name: "predictions", Usage: "`FOLDER` for predictions-<split>.csv (default: the run, for its own data; none for other)"},
 			jsonFlag(),
-		}, providerFlags()...),
+		}, sharesFlags()...), providerFlags()...),
 		Action: eval,
 	}
 }

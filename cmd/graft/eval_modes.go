@@ -23,7 +23,7 @@ var evalAlways = []string{"split", "threads", "confusion", "reliability", "predi
 // Flags that go together.
 var (
 	evalRuntime = append([]string{"batch"}, runtimeNames...)
-	evalImages  = []string{"data", "skip-bad", "skip-unknown", "group-by"}
+	evalImages  = []string{"data", "skip-bad", "skip-unknown", "group-by", "split-shares", "split-seed", "split-record"}
 	evalDrawn   = []string{"seed", "per-class"} // of the synthetic dataset
 )
 

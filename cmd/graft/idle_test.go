@@ -23,10 +23,10 @@ import (
 var alwaysLive = map[string]string{
 	"setup":             "gpu from json",
 	"doctor":            "json",
-	"data audit":        "group-by data embeddings json out threads tiny",
+	"data audit":        "split-shares split-seed split-record group-by data embeddings json out threads tiny",
 	"data clean":        "audit changes out",
-	"data info":         "data ferplus skip-bad json fingerprint",
-	"data convert":      "data skip-bad out",
+	"data info":         "split-shares split-seed split-record data ferplus skip-bad json fingerprint",
+	"data convert":      "split-shares split-seed split-record data skip-bad out",
 	"data synth":        "per-class seed out",
 	"model list":        "dir json",
 	"model pull":        "dir url json",
@@ -35,18 +35,18 @@ var alwaysLive = map[string]string{
 	"model blocks":      "json",
 	"model check":       "seed json",
 	"model apply":       "out json",
-	"rank":              "group-by data skip-bad provider threads sample split taps batch seed json",
-	"extract":           "group-by data skip-bad provider threads model out taps split flip views batch dtype shard-rows shard strict limit json",
+	"rank":              "split-shares split-seed split-record group-by data skip-bad provider threads sample split taps batch seed json",
+	"extract":           "split-shares split-seed split-record group-by data skip-bad provider threads model out taps split flip views batch dtype shard-rows shard strict limit json",
 	"embeddings info":   "verify json",
 	"embeddings verify": "json",
 	"embeddings export": "out taps split flip",
 	"train head":        "group-by embeddings out taps recipe class-weights logit-adjust use-flip model force threads json folds",
-	"train cnn": "group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch accumulate optimizer lr " +
+	"train cnn": "split-shares split-seed split-record group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch accumulate optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads arch side channels",
-	"train vit": "group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch accumulate optimizer lr " +
+	"train vit": "split-shares split-seed split-record group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch accumulate optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads side channels patch width depth heads mlp tied projection spare-token " +
 		"norm pool init stem dropout standardize",
-	"train backbone": "group-by data model tail out unfreeze unfreeze-from taps head embeddings mirror views augment class-weights logit-adjust only lora train-norm-stats layer-decay drop-path soft-labels limit " +
+	"train backbone": "split-shares split-seed split-record group-by data model tail out unfreeze unfreeze-from taps head embeddings mirror views augment class-weights logit-adjust only lora train-norm-stats layer-decay drop-path soft-labels limit " +
 		"force seeds skip-bad seed json epochs batch accumulate optimizer lr weight-decay schedule warmup clip label-smoothing ema holdout threads provider",
 	"import":     "model weights key out classes data image-side mirror force side channels",
 	"eval":       "split threads confusion reliability predictions json",
@@ -70,7 +70,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"data info", "--data CSV", "--no-verify"},
 	{"data audit", "--data CSV --out FOLDER/x", "--per-class 3"},
 	{"data audit", "--data CSV --out FOLDER/x", "--seed 2 --taps cls"},
-	{"data clean", "--audit FOLDER --out FOLDER/x", "--data CSV --group-by x --per-class 3 --seed 2 --top 3"},
+	{"data clean", "--audit FOLDER --out FOLDER/x", "--data CSV --group-by x --per-class 3 --seed 2 --top 3 --split-shares 80/20 --split-seed 2 --split-record x"},
 	{"data clean", "--changes FOLDER/x --data CSV --out FOLDER/y", "--near --labels drop --top 3 --seed 2"},
 	{"data convert", "--data CSV --out FOLDER/x", "--per-class 3"},
 	{"data convert", "--data CSV --out FOLDER/x", "--seed 2"},
@@ -80,7 +80,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"model export", "--random-init 1 --arch vit_ti_16 --out FOLDER/x", "--heads 2 --activation gelu --name x --key x"},
 	{"model export", "--weights FILE --precision int8 --out FOLDER/x", "--random-init 1"},
 	{"model blocks", "FILE", "--input-size 32"},
-	{"model check", "FOLDER FOLDER", "--data CSV --ferplus CSV --skip-bad --per-class 3 --provider cpu --device 1 --allow-fallback --threads 1 " +
+	{"model check", "FOLDER FOLDER", "--data CSV --split-shares 80/20 --split-seed 2 --split-record x --ferplus CSV --skip-bad --per-class 3 --provider cpu --device 1 --allow-fallback --threads 1 " +
 		"--input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --limit 3 --taps cls --batch 3"},
 	{"rank", "--data CSV FILE", "--per-class 3"},
 	{"rank", "--data CSV FILE --provider cpu", "--device 1 --allow-fallback"},
@@ -127,8 +127,8 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y", "--standardize"},
 	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y", "--stem 3"},
 	{"import", "--model cnn --weights FOLDER/x --out FOLDER/y --image-side 32", "--fit crop"},
-	{"eval", "--knn 3 --embeddings FOLDER", "--conformal 0.9 --data CSV --seed 2 --per-class 3 --group-by x --skip-bad --skip-unknown --model x --batch 3 --provider cpu --device 1 --allow-fallback"},
-	{"eval", "HEAD", "--vote equal --taps cls --center --use-flip --seed 2 --per-class 3 --group-by x --skip-bad --skip-unknown --model x --batch 3 --provider cpu --device 1 --allow-fallback"},
+	{"eval", "--knn 3 --embeddings FOLDER", "--conformal 0.9 --data CSV --seed 2 --per-class 3 --split-shares 80/20 --split-seed 2 --split-record x --group-by x --skip-bad --skip-unknown --model x --batch 3 --provider cpu --device 1 --allow-fallback"},
+	{"eval", "HEAD", "--vote equal --taps cls --center --use-flip --seed 2 --per-class 3 --split-shares 80/20 --split-seed 2 --split-record x --group-by x --skip-bad --skip-unknown --model x --batch 3 --provider cpu --device 1 --allow-fallback"},
 	{"eval", "HEAD --data CSV", "--embeddings FOLDER --seed 2 --per-class 3"},
 	{"eval", "HEAD --data CSV --provider cpu", "--device 1 --allow-fallback"},
 	{"eval", "CNN", "--embeddings FOLDER --knn 3 --batch 3 --provider cpu --model x"},

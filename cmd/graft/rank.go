@@ -26,7 +26,7 @@ func rankCommand() *cli.Command {
 			"Each two backbones' best probes are tested on the same images (exact McNemar, Holm's correction). The last line\n" +
 			"recommends one: those that cannot be told from the best count as equal, and of equals the fastest is taken.\n" +
 			"Features lie in the system's folder for temporary files meanwhile.",
-		Flags: slices.Concat([]cli.Flag{dataFlag(), groupByFlag(), skipBadFlag(), perClassFlag()}, providerFlags(), foreignFlags(), []cli.Flag{
+		Flags: slices.Concat([]cli.Flag{dataFlag(), groupByFlag(), skipBadFlag(), perClassFlag()}, sharesFlags(), providerFlags(), foreignFlags(), []cli.Flag{
 			atLeast(0, &cli.IntFlag{Name: "sample", Value: rank.DefaultSample, Usage: "about so many `IMAGES` are drawn, every class by its share (0: all)"}),
 			&cli.StringFlag{Name: "split", Value: dataset.Train, Usage: "`SPLITS` to draw from, separated by commas"},
 			&cli.StringFlag{Name: "taps", Usage: "features to judge: `TAPS` such as cls,mean,cls_9, or all (default: those at the end, and after half and three quarters of the blocks)"},

@@ -53,7 +53,7 @@ func backboneFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "force", Usage: "replace an existing run, finished or not"},
 		atLeast(2, &cli.IntFlag{Name: "seeds", Usage: "train with so many `SEEDS`, --seed and the next ones, each in a folder below --out"}),
 		skipBadFlag(), seedFlag(), jsonFlag(),
-	}, imbalanceFlags(), optionFlags(fit.Config{}),
+	}, sharesFlags(), imbalanceFlags(), optionFlags(fit.Config{}),
 		[]cli.Flag{&cli.Float64Flag{Name: "holdout", DefaultText: recipes, Usage: "`SHARE` of train to hold out and watch, groups of equal images whole"}},
 		providerFlags(), foreignFlags())
 }

@@ -28,7 +28,7 @@ func networkFlags(net nets.Net) []cli.Flag {
 		perClassFlag(),
 		&cli.BoolFlag{Name: "force", Usage: "replace an existing run, finished or not"},
 		skipBadFlag(), seedFlag(), threadsFlag(), jsonFlag(),
-	}, imbalanceFlags(), repeatFlags(), descentFlags(), optionFlags(net))
+	}, sharesFlags(), imbalanceFlags(), repeatFlags(), descentFlags(), optionFlags(net))
 }
 
 // imbalanceFlags are what is made of classes with unequal numbers of samples.

@@ -60,11 +60,12 @@ type csvForm struct{ ofPixels }
 func (csvForm) sniff(*input) bool { return true }
 
 func (csvForm) open(ctx context.Context, d *Dataset, in *input) error {
-	if in.zip != nil {
-		return d.loadZip(ctx, in)
-	}
-	if isTar(in.head) {
-		return d.loadTar(ctx, in)
+	if in.tree != nil {
+		e, err := in.csv()
+		if err != nil {
+			return err
+		}
+		return d.loadMember(ctx, in, e)
 	}
 	stream, err := in.stream(ctx)
 	if err != nil {

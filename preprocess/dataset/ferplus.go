@@ -26,7 +26,7 @@ type voteRow struct {
 
 // addVotes gives every sample its row of a FER+ file.
 func (d *Dataset) addVotes(path string) error {
-	if d.rows == nil {
+	if d.rows == nil || !d.isFER() {
 		return fmt.Errorf("%s: FER+ votes belong to the rows of fer2013.csv, and this set does not tell its rows; use the CSV or a folder converted from it", d.Path)
 	}
 	rows, err := readVotes(path, d.total)

@@ -1,17 +1,17 @@
 package dataset
 
 import (
-	"archive/zip"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
-	"graft/internal/parallel"
 	"graft/preprocess"
 )
 
@@ -33,49 +33,45 @@ func (s *treeSource) keep(samples []int) { s.images = pick(s.images, samples) }
 
 func (s *treeSource) Close() error { return s.tree.Close() }
 
-// treeForm is image files in folders that tell split and class, or in a .zip of them
+// treeForm is image files in folders that tell split and class, or in an archive of them
 // without a known CSV.
 type treeForm struct{ ofFiles }
 
 func (treeForm) sniff(in *input) bool {
-	if in.zip == nil {
-		return in.info != nil && in.info.IsDir()
+	image, known := false, false
+	for _, e := range in.list {
+		image = image || !e.dir && isImage(e.name)
+		_, csv := isCSV(e.name)
+		known = known || csv && !e.dir
 	}
-	known, _ := findCSV(in.zip.File)
-	return known == nil && slices.ContainsFunc(in.zip.File, func(f *zip.File) bool { return !f.FileInfo().IsDir() && isImage(f.Name) })
+	return image && (!known || in.info.IsDir())
 }
 
 func (treeForm) open(ctx context.Context, d *Dataset, in *input) error {
-	src := &treeSource{tree: dirTree{in.Path}}
-	if in.zip != nil {
-		src.tree, in.file = &zipTree{in.file, in.zip}, nil
-	}
+	list, faults := in.list, in.faults
+	src := &treeSource{tree: in.take()}
 	d.src = src
-	list, outside, err := src.tree.entries(ctx)
-	if err != nil {
-		return err
-	}
-	for _, name := range outside {
-		if err := d.bad(d.Path, name, "name points outside the archive"); err != nil {
+	var err error
+	for _, f := range faults {
+		if err = d.bad(d.Path, f.Where, f.Reason); err != nil {
 			return err
 		}
 	}
-	l, err := findLayout(list)
+	if list, err = d.named(list); err != nil {
+		return err
+	}
+	l, err := findLayout(list, strings.TrimSuffix(filepath.Base(d.Path), filepath.Ext(d.Path)))
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.Path, err)
-	}
-	for _, folder := range slices.Sorted(maps.Keys(l.folder)) {
-		if l.folder[folder] == 0 {
-			if err := d.bad(d.Path, folder, "class folder holds no images"); err != nil {
-				return err
-			}
-		}
 	}
 	if l.images, err = d.unique(l.images); err != nil {
 		return err
 	}
+	for _, f := range l.empty {
+		d.warn("%s: %s: class folder holds no images; the class stays", d.Path, f.id)
+	}
 	if l.stray > 0 {
-		d.warn("%s: %d image files lie outside {train,val,test}/<class>/ and are left out", d.Path, l.stray)
+		d.warn("%s: %d image files lie outside %s and are left out", d.Path, l.stray, l.shape)
 	}
 	d.warnOthers(l.others)
 	if l.isKaggle() {
@@ -84,6 +80,28 @@ func (treeForm) open(ctx context.Context, d *Dataset, in *input) error {
 		src.images = d.generic(l)
 	}
 	return err
+}
+
+// named leaves out files and folders whose names are no text, and says so: a class could
+// not be called by them.
+func (d *Dataset) named(list []entry) ([]entry, error) {
+	kept := list[:0]
+	for _, e := range list {
+		reason := ""
+		switch {
+		case isHidden(e.name) || !e.dir && !isImage(e.name):
+		case !utf8.ValidString(e.name):
+			reason = "name is not UTF-8; rename it, or pack it again with names in UTF-8"
+		case strings.Count(e.name, "/") > maxDepth:
+			reason = fmt.Sprintf("folders lie deeper than %d", maxDepth)
+		}
+		if reason == "" {
+			kept = append(kept, e)
+		} else if err := d.bad(d.Path, strconv.QuoteToASCII(e.name), reason); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
 }
 
 // warnOthers tells of files left out by their names' endings: most are notes, but
@@ -120,30 +138,4 @@ func (d *Dataset) unique(images []imageFile) ([]imageFile, error) {
 		}
 	}
 	return kept, nil
-}
-
-// verify decodes every image on all cores. Faults of others than the images end
-// it in any case.
-func (d *Dataset) verify(ctx context.Context, progress func(done, total int64)) error {
-	faults := make([]error, len(d.Samples))
-	err := parallel.For(ctx, len(d.Samples), progress, func(i int) error {
-		_, faults[i] = d.src.image(ctx, i)
-		if faults[i] != nil && !(d.skipBad && errors.As(faults[i], new(*preprocess.BadImageError))) {
-			return fmt.Errorf("%s: %s: %w", d.Path, d.Samples[i].ID, faults[i])
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	var kept []int
-	for i, fault := range faults {
-		if fault == nil {
-			kept = append(kept, i)
-		} else if err := d.leaveOut(d.Samples[i].ID, fault.Error()); err != nil {
-			return err
-		}
-	}
-	d.keep(kept)
-	return nil
 }

@@ -91,8 +91,11 @@ func tarred(t testing.TB, members ...member) []byte {
 	w := tar.NewWriter(&b)
 	for _, m := range members {
 		h := &tar.Header{Name: m.name, Size: int64(len(m.data)), Mode: 0o644, Typeflag: tar.TypeReg, Linkname: m.target}
-		if m.target != "" {
+		switch {
+		case m.target != "":
 			h.Typeflag = tar.TypeSymlink
+		case strings.HasSuffix(m.name, "/"):
+			h.Typeflag = tar.TypeDir
 		}
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)

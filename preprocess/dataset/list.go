@@ -33,9 +33,6 @@ import (
 // *preprocess.BadImageError of Dataset.Image, or found by Ref.Verify.
 const ListPrefix = "list:"
 
-// unlabelled is the class of a list without labels.
-const unlabelled = "unlabelled"
-
 // Bounds of a list.
 const (
 	maxListLine    = 16 << 10
@@ -88,7 +85,7 @@ func (listForm) open(ctx context.Context, d *Dataset, in *input) error {
 		return fmt.Errorf("%s: list has more than %d lines", d.Path, maxMembers)
 	}
 	d.Samples = make([]Sample, 0, lines)
-	l := &listReader{d: d, labels: map[string]int{}, splits: map[string]string{}, groups: map[string]string{}}
+	l := &listReader{d: d, splits: map[string]string{}, groups: map[string]string{}}
 	if group, err := Grouper(in.GroupBy); err != nil {
 		return err
 	} else if group == nil {
@@ -163,8 +160,7 @@ type listReader struct {
 	groupBy string // the name of the last
 	fields  [][]byte
 	ids     arena
-	labels  map[string]int // in the order of their coming
-	names   []string
+	classes classSet
 	splits  map[string]string // as written → as called here
 	groups  map[string]string // each once
 }
@@ -210,31 +206,7 @@ func listFault(n int, err error) error {
 
 // settle orders classes and splits.
 func (l *listReader) settle() {
-	d := l.d
-	d.Classes = slices.Clone(l.names)
-	slices.SortFunc(d.Classes, compareLabels(l.names))
-	at := make([]int, len(l.names))
-	for label, name := range d.Classes {
-		at[l.labels[name]] = label
-	}
-	for i := range d.Samples {
-		d.Samples[i].Label = at[d.Samples[i].Label]
-	}
-	known := append(slices.Clone(folderSplits), FERSplits[1:]...)
-	place := func(s string) uint { return uint(slices.Index(known, s)) } // -1 becomes the last
-	slices.SortStableFunc(d.Splits, func(a, b string) int { return cmp.Compare(place(a), place(b)) })
-}
-
-// compareLabels compares by number if all are whole numbers, else by name.
-func compareLabels(all []string) func(a, b string) int {
-	for _, s := range all {
-		if _, err := strconv.ParseInt(s, 10, 64); err != nil {
-			return strings.Compare
-		}
-	}
-	return func(a, b string) int {
-		x, _ := strconv.ParseInt(a, 10, 64)
-		y, _ := strconv.ParseInt(b, 10, 64)
-		return cmp.Or(cmp.Compare(x, y), strings.Compare(a, b))
-	}
+	l.classes.settle(l.d)
+	place := func(s string) uint { return uint(slices.Index(folderSplits, s)) } // -1 becomes the last
+	slices.SortStableFunc(l.d.Splits, func(a, b string) int { return cmp.Compare(place(a), place(b)) })
 }

@@ -114,7 +114,7 @@ func (l *listReader) column(c int, without string) []byte {
 const maxLabel = 256
 
 func (l *listReader) label(name []byte) (int, error) {
-	if i, known := l.labels[string(name)]; known {
+	if i, known := l.classes.at[string(name)]; known {
 		return i, nil
 	}
 	switch {
@@ -122,12 +122,10 @@ func (l *listReader) label(name []byte) (int, error) {
 		return 0, lineError("label is empty, and other lines have one")
 	case len(name) > maxLabel || !utf8.Valid(name) || bytes.ContainsFunc(name, unicode.IsControl):
 		return 0, lineError(fmt.Sprintf("label is not printable UTF-8 text of at most %d bytes", maxLabel))
-	case len(l.names) == maxListClasses:
+	case len(l.classes.names) == maxListClasses:
 		return 0, fmt.Errorf("more than %d labels; is the second column the label?", maxListClasses)
 	}
-	l.labels[string(name)] = len(l.names)
-	l.names = append(l.names, string(name))
-	return len(l.names) - 1, nil
+	return l.classes.add(string(name)), nil
 }
 
 // splitName is what may be part of a file's name everywhere.

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -46,7 +44,7 @@ func Open(ctx context.Context, ref Ref, progress func(done, total int64)) (*Data
 
 func (d *Dataset) open(ctx context.Context, ref Ref, progress func(done, total int64)) error {
 	in := &input{Ref: ref, progress: progress}
-	defer func() { _ = in.file.Close() }()
+	defer in.close()
 	if err := in.look(ctx); err != nil {
 		return err
 	}
@@ -54,13 +52,24 @@ func (d *Dataset) open(ctx context.Context, ref Ref, progress func(done, total i
 	if err := d.form.open(ctx, d, in); err != nil {
 		return err
 	}
-	if ref.Verify && d.Photos() {
-		if err := d.verify(ctx, progress); err != nil {
-			return err
-		}
-	}
 	if err := d.nameGroups(ref); err != nil {
 		return err
+	}
+	share, err := d.wantsShares(ref)
+	if err != nil {
+		return err
+	}
+	if verify := ref.Verify && d.Photos(); verify || share {
+		contents, err := d.look(ctx, verify, progress)
+		if err != nil {
+			return err
+		}
+		if share {
+			err = d.share(ref, contents)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if ref.FERPlus != "" {
 		if err := d.addVotes(ref.FERPlus); err != nil {
@@ -71,7 +80,26 @@ func (d *Dataset) open(ctx context.Context, ref Ref, progress func(done, total i
 		return fmt.Errorf("%s: no usable image (%d bad entries left out, %d warnings)%s", d.Path, len(d.Bad), len(d.Warnings), d.firstComplaint())
 	}
 	d.warnCounts()
+	d.warnClasses()
 	return nil
+}
+
+// warnClasses tells of classes that nothing can be learnt about.
+func (d *Dataset) warnClasses() {
+	if len(d.Classes) == 1 && d.Classes[0] != unlabelled {
+		d.warn("%s: %s is the only class: there is nothing to tell it from", d.Path, d.Classes[0])
+		return
+	}
+	trained := make([]bool, len(d.Classes))
+	train := slices.Contains(d.Splits, Train)
+	for _, s := range d.Samples {
+		trained[s.Label] = trained[s.Label] || s.Split == Train
+	}
+	for i, c := range d.Classes {
+		if train && !trained[i] && d.published == nil && d.Photos() {
+			d.warn("%s: class %s has no training images", d.Path, c)
+		}
+	}
 }
 
 // firstComplaint explains an empty set.
@@ -92,7 +120,9 @@ type input struct {
 	file     *os.File    // nil for a folder
 	head     []byte      // the file's beginning, unpacked from gzip
 	gzip     bool
-	zip      *zip.Reader // nil unless it is a .zip
+	tree     tree // of a folder or an archive, nil for other files
+	list     []entry
+	faults   []Bad // of the list
 	progress func(done, total int64)
 }
 
@@ -105,9 +135,29 @@ func (in *input) look(ctx context.Context) (err error) {
 	if in.info, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w (data is a CSV, an archive, an image folder, %sFILE, or the word %s or %s)", err, ListPrefix, SyntheticPath, ThingsPath)
 	}
-	if err != nil || in.info.IsDir() {
+	switch {
+	case err != nil:
 		return err
+	case in.info.IsDir():
+		in.tree = dirTree{path}
+	case !in.info.Mode().IsRegular():
+		return fmt.Errorf("%s: not a regular file but %s", path, kindOf(in.info.Mode()))
+	default:
+		if err := in.lookFile(ctx, path); err != nil {
+			return err
+		}
 	}
+	if in.tree == nil {
+		return nil
+	}
+	if in.list, in.faults, err = in.tree.entries(ctx); err != nil && !errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return err
+}
+
+// lookFile opens the file, and the tree of an archive.
+func (in *input) lookFile(ctx context.Context, path string) (err error) {
 	if in.file, err = os.Open(path); err != nil {
 		return err
 	}
@@ -116,7 +166,12 @@ func (in *input) look(ctx context.Context) (err error) {
 	}
 	switch {
 	case bytes.HasPrefix(in.head, []byte("PK")):
-		return in.lookZip()
+		z, err := openZip(in.file, in.info.Size())
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		in.tree = z
+		return nil
 	case bytes.HasPrefix(in.head, gzipMagic):
 		in.gzip = true
 		var stream io.Reader
@@ -127,29 +182,40 @@ func (in *input) look(ctx context.Context) (err error) {
 			err = fmt.Errorf("%s: unpack: %w (file is truncated or damaged)", path, err)
 		}
 	}
+	if err == nil && isTar(in.head) {
+		in.tree = &tarTree{f: in.file, gzip: in.gzip}
+	}
 	return err
+}
+
+// take gives the tree to a source, which closes it.
+func (in *input) take() tree {
+	t := in.tree
+	in.tree, in.file = nil, nil
+	return t
+}
+
+func (in *input) close() {
+	switch {
+	case in.tree != nil:
+		_ = in.tree.Close()
+	case in.file != nil:
+		_ = in.file.Close()
+	}
 }
 
 var gzipMagic = []byte{0x1f, 0x8b}
 
-func (in *input) lookZip() error {
-	z, err := zip.NewReader(in.file, in.info.Size())
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		return fmt.Errorf("%s: %w (archive is truncated or damaged)", in.Path, err)
-	}
-	if len(z.File) > maxMembers {
-		return fmt.Errorf("%s: archive has more than %d members", in.Path, maxMembers)
-	}
-	z.RegisterDecompressor(zip.Deflate, flate.NewReader)
-	in.zip = z
-	return nil
-}
-
 // stream reads the file from its beginning, unpacked from gzip.
 func (in *input) stream(ctx context.Context) (io.Reader, error) {
-	_, err := in.file.Seek(0, io.SeekStart)
 	r := &countingReader{ctx: ctx, r: in.file, total: in.info.Size(), progress: in.progress}
-	if err != nil || !in.gzip {
+	return rewound(in.file, r, in.gzip)
+}
+
+// rewound is r, which reads f, from f's beginning, unpacked where it is gzip.
+func rewound(f *os.File, r io.Reader, packed bool) (io.Reader, error) {
+	_, err := f.Seek(0, io.SeekStart)
+	if err != nil || !packed {
 		return r, err
 	}
 	return gzip.NewReader(r)

@@ -21,8 +21,8 @@ type pixelStore struct {
 	most   int // rows kept in memory
 	pages  [][]byte
 	rows   int
-	file   *os.File // rows from most on; nil until needed
-	remove string   // name of file where an open file cannot be unlinked
+	file   *os.File     // rows from most on; nil until needed
+	remove func() error // of file
 }
 
 func newPixelStore(size, capBytes int) *pixelStore {
@@ -52,18 +52,29 @@ func (s *pixelStore) append(px []byte) error {
 
 func (s *pixelStore) spill(px []byte) error {
 	if s.file == nil {
-		f, err := os.CreateTemp("", "graft-pixels-*")
-		if err != nil {
+		var err error
+		if s.file, s.remove, err = tempFile(); err != nil {
 			return err
-		}
-		s.file = f
-		// Unlinked at once: nothing is left behind, however the program ends.
-		if os.Remove(f.Name()) != nil {
-			s.remove = f.Name()
 		}
 	}
 	_, err := s.file.Write(px)
 	return err
+}
+
+// tempFile is unlinked at once where that can be: nothing is left behind, however the
+// program ends. remove closes it.
+func tempFile() (f *os.File, remove func() error, err error) {
+	if f, err = os.CreateTemp("", "graft-pixels-*"); err != nil {
+		return nil, nil, err
+	}
+	linked := os.Remove(f.Name()) != nil
+	return f, func() error {
+		err := f.Close()
+		if linked {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+		return err
+	}, nil
 }
 
 // read fills dst with row i.
@@ -81,9 +92,5 @@ func (s *pixelStore) Close() error {
 	if s.file == nil {
 		return nil
 	}
-	err := s.file.Close()
-	if s.remove != "" {
-		err = errors.Join(err, os.Remove(s.remove))
-	}
-	return err
+	return s.remove()
 }

@@ -18,6 +18,13 @@ type Ref struct {
 	// with a header, or a regular expression with one group in parentheses, which is
 	// looked for in the images' IDs.
 	GroupBy string `json:"group_by,omitempty"`
+	// SplitShares of a set without splits are those of train, val and test, "" for
+	// DefaultShares: a hash of SplitSeed and of each image, or of its group, decides.
+	// SplitRecord is a file that keeps which image went where, see followRecord.
+	SplitShares string `json:"split_shares,omitempty"`
+	SplitSeed   uint64 `json:"split_seed,omitempty"`
+	SplitRecord string `json:"split_record,omitempty"`
+
 	// SkipUnknown leaves out samples of classes that a model does not know where the set is judged by one, see As.
 	SkipUnknown bool `json:"-"`
 	Verify      bool `json:"-"` // decode every image file at Open; CSV files are always checked whole
@@ -67,8 +74,10 @@ func (r Ref) Recorded() Ref {
 			r.Path = word + abs
 		}
 	}
-	if abs, err := filepath.Abs(r.FERPlus); err == nil && r.FERPlus != "" {
-		r.FERPlus = abs
+	for _, file := range []*string{&r.FERPlus, &r.SplitRecord} {
+		if abs, err := filepath.Abs(*file); err == nil && *file != "" {
+			*file = abs
+		}
 	}
 	return r
 }

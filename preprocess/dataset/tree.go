@@ -2,9 +2,11 @@ package dataset
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -16,15 +18,17 @@ import (
 
 // entry is a file or folder of a tree.
 type entry struct {
-	name   string // slash-separated, below the tree's root
-	dir    bool
-	member *zip.File // in a .zip
+	name     string // slash-separated, below the tree's root
+	dir      bool
+	member   *zip.File // in a .zip
+	at, size int64     // in a .tar: where its bytes lie
 }
 
 // tree is a folder or an archive with random access. Opening is safe for
 // concurrent use.
 type tree interface {
-	entries(ctx context.Context) (list []entry, outside []string, err error)
+	// entries lists files and folders, and what is wrong with others.
+	entries(ctx context.Context) (list []entry, faults []Bad, err error)
 	open(e entry) (io.ReadCloser, error)
 	size(e entry) (int64, error)
 	Close() error
@@ -42,17 +46,24 @@ func (t dirTree) open(e entry) (io.ReadCloser, error) { return openRegular(t.pat
 
 func (t dirTree) size(e entry) (int64, error) { return regularSize(t.path(e)) }
 
-// maxDepth is the deepest level looked at: wrapper, split, class, file. It also
-// ends walks in circles of links.
-const maxDepth = 4
+// maxDepth is the deepest level of a folder that is looked at.
+const maxDepth = 32
 
-func (t dirTree) entries(ctx context.Context) (list []entry, _ []string, err error) {
-	var walk func(dir string, depth int) error
-	walk = func(dir string, depth int) error {
-		if err := ctx.Err(); err != nil {
+func (t dirTree) entries(ctx context.Context) (list []entry, faults []Bad, err error) {
+	var above []fs.FileInfo // the folders that the walk is in: a link to one would lead in a circle
+	var walk func(dir string) error
+	walk = func(dir string) error {
+		info, err := os.Stat(t.path(entry{name: dir}))
+		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
-		items, err := os.ReadDir(filepath.Join(t.root, filepath.FromSlash(dir)))
+		if len(above) == maxDepth || slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, info) }) {
+			faults = append(faults, Bad{dir, fmt.Sprintf("links lead in a circle, or folders lie deeper than %d", maxDepth)})
+			return nil
+		}
+		above = append(above, info)
+		defer func() { above = above[:len(above)-1] }()
+		items, err := os.ReadDir(t.path(entry{name: dir}))
 		if err != nil {
 			return err
 		}
@@ -60,22 +71,22 @@ func (t dirTree) entries(ctx context.Context) (list []entry, _ []string, err err
 			e := entry{name: path.Join(dir, it.Name()), dir: it.IsDir()}
 			if it.Type()&os.ModeSymlink != 0 {
 				// A link to nothing stays a file, whose reading will fail.
-				info, err := os.Stat(filepath.Join(t.root, filepath.FromSlash(e.name)))
+				info, err := os.Stat(t.path(e))
 				e.dir = err == nil && info.IsDir()
 			}
 			if list = append(list, e); len(list) > maxMembers {
 				return fmt.Errorf("folder %s has more than %d entries", t.root, maxMembers)
 			}
-			if e.dir && depth < maxDepth {
-				if err := walk(e.name, depth+1); err != nil {
+			if e.dir && !isHidden(it.Name()) {
+				if err := walk(e.name); err != nil {
 					return err
 				}
 			}
 		}
 		return nil
 	}
-	err = walk("", 1)
-	return list, nil, err
+	err = walk("")
+	return list, faults, err
 }
 
 // isImage tells images by their file names. Hidden files are none.
@@ -87,7 +98,7 @@ func isImage(name string) bool {
 // writers (whose names start with a dot too) leave about.
 func isHidden(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
-		if strings.HasPrefix(part, ".") || part == "__MACOSX" || strings.EqualFold(part, "Thumbs.db") {
+		if strings.HasPrefix(part, ".") || part == "__MACOSX" || strings.EqualFold(part, "Thumbs.db") || strings.EqualFold(part, "desktop.ini") {
 			return true
 		}
 	}
