@@ -1,6 +1,7 @@
 package preprocess
 
 import (
+	"cmp"
 	"image"
 	"math"
 	"slices"
@@ -28,18 +29,36 @@ func cut(im Image, height, width int, cropPct float64) Image {
 		cropPct = 1
 	}
 	im = im.limitAspect()
-	h, w := int(math.Floor(float64(height)/cropPct)), int(math.Floor(float64(width)/cropPct))
-	if im.W == width && im.H == height && h == height && w == width {
+	if im.W == width && im.H == height && cropPct == 1 {
 		return im
 	}
-	if im.W*h > im.H*w {
-		w = max(w, int(float64(h)*float64(im.W)/float64(im.H)))
-	} else {
-		h = max(h, int(float64(w)*float64(im.H)/float64(im.W)))
-	}
-	left := int(math.RoundToEven(float64(w-width) / 2))
-	top := int(math.RoundToEven(float64(h-height) / 2))
+	w, h, left, top := placed(im.H, im.W, height, width, cropPct)
 	return im.resizeCut(w, h, image.Rect(left, top, left+width, top+height))
+}
+
+// placed is the size to which a picture of imH×imW is resized so that it covers what the centre is cut out of, and where in
+// that the centre lies.
+func placed(imH, imW, height, width int, cropPct float64) (w, h, left, top int) {
+	h, w = int(math.Floor(float64(height)/cropPct)), int(math.Floor(float64(width)/cropPct))
+	if imW*h > imH*w {
+		w = max(w, int(float64(h)*float64(imW)/float64(imH)))
+	} else {
+		h = max(h, int(float64(w)*float64(imH)/float64(imW)))
+	}
+	return w, h, int(math.RoundToEven(float64(w-width) / 2)), int(math.RoundToEven(float64(h-height) / 2))
+}
+
+// Part is the part of a picture of h×w pixels that Cut keeps, in these pixels: its left and upper edge, its width and
+// height.
+func (s Spec) Part(h, w int) (x, y, width, height float64) {
+	sh, sw := s.Size, cmp.Or(s.Width, s.Size)
+	if !s.Host && h*sw == w*sh && h <= sh {
+		return 0, 0, float64(w), float64(h)
+	}
+	kept := Image{H: h, W: w}.aspect()
+	rw, rh, left, top := placed(kept.Dy(), kept.Dx(), sh, sw, s.Crop)
+	across, down := float64(kept.Dx())/float64(rw), float64(kept.Dy())/float64(rh)
+	return float64(kept.Min.X) + float64(left)*across, float64(kept.Min.Y) + float64(top)*down, float64(sw) * across, float64(sh) * down
 }
 
 // bands holds the pixels of a band between calls.
@@ -81,15 +100,22 @@ const maxAspect = 8
 
 // limitAspect keeps the centre of very long images.
 func (im Image) limitAspect() Image {
-	h, w := min(im.H, maxAspect*im.W), min(im.W, maxAspect*im.H)
+	kept := im.aspect()
+	h, w, top, left := kept.Dy(), kept.Dx(), kept.Min.Y, kept.Min.X
 	if h == im.H && w == im.W {
 		return im
 	}
 	out := New(im.C, h, w)
-	top, left := (im.H-h)/2, (im.W-w)/2
 	for r := range out.C * h {
 		src := ((r/h)*im.H + top + r%h) * im.W
 		copy(out.Pix[r*w:(r+1)*w], im.Pix[src+left:])
 	}
 	return out
+}
+
+// aspect is the part that limitAspect keeps.
+func (im Image) aspect() image.Rectangle {
+	h, w := min(im.H, maxAspect*im.W), min(im.W, maxAspect*im.H)
+	top, left := (im.H-h)/2, (im.W-w)/2
+	return image.Rect(left, top, left+w, top+h)
 }

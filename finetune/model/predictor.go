@@ -115,7 +115,7 @@ type Prediction struct {
 // is an error that names it.
 func (p *Predictor) File(ctx context.Context, path string) (Prediction, error) {
 	out := Prediction{Image: path}
-	im, err := readImage(ctx, path)
+	im, err := ReadImage(ctx, path)
 	if err == nil {
 		var probs []float32
 		if probs, err = p.Image(ctx, im); err != nil {
@@ -158,7 +158,8 @@ func (p *Predictor) Files(ctx context.Context, paths []string, top int, each fun
 	return list, nil
 }
 
-func readImage(ctx context.Context, path string) (preprocess.Image, error) {
+// ReadImage decodes an image file, upright. A file that is missing, a folder or no image is an error that names it.
+func ReadImage(ctx context.Context, path string) (preprocess.Image, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return preprocess.Image{}, err

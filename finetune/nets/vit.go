@@ -116,13 +116,16 @@ func (v ViT) stemSide() int {
 	return side
 }
 
+// Grid is how many patches lie below and beside each other.
+func (v ViT) Grid() [2]int { return [2]int{v.stemSide() / v.Patch, v.stemSide() / v.Patch} }
+
 // tokens is T, the class token included.
 func (v ViT) tokens() int {
-	grid := v.stemSide() / v.Patch
+	grid := v.Grid()
 	if v.Pool == PoolClass {
-		return grid*grid + 1
+		return grid[0]*grid[1] + 1
 	}
-	return grid * grid
+	return grid[0] * grid[1]
 }
 
 // blockName is the prefix of a block's weights.
