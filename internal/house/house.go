@@ -24,6 +24,8 @@ var allowed = map[string][]string{
 	"finetune":        {"graph", "pretrained", "preprocess", "onnx", "models"},
 	"report":          {"finetune", "pretrained", "graph", "onnx", "preprocess"},
 	"report/chart":    {},
+	"report/raster":   {},
+	"report/show":     {"report/chart", "report/raster", "finetune", "pretrained", "graph", "onnx", "preprocess"},
 }
 
 // rooms are the floors of finetune, each with the others that it may import, all
