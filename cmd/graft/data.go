@@ -44,7 +44,7 @@ func dataCommand() *cli.Command {
 				Flags:  []cli.Flag{perClassFlag(), seedFlag(), outFlag("`FOLDER`, new or empty, or a file ending in .csv or .csv.gz")},
 				Action: dataSynth,
 			},
-			dataAuditCommand(), dataCleanCommand(),
+			dataAuditCommand(), dataCleanCommand(), dataShowCommand(),
 		},
 	}
 }

@@ -125,6 +125,7 @@ func commands() []*cli.Command {
 		compareCommand(),
 		predictCommand(),
 		exportCommand(),
+		showCommand(),
 		demoCommand(),
 		benchCommand(),
 		versionCommand(),
