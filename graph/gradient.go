@@ -19,7 +19,7 @@ func Gradient(loss *Node, wrt []*Node) ([]*Node, error) {
 	if loss.shape.Size() != 1 || loss.typ != Float {
 		return nil, fmt.Errorf("graph: gradient of %s: wanted a scalar loss, got %s %v", loss.name, loss.typ, loss.shape)
 	}
-	w := walker{g: g, needed: needed(g, loss.id, wrt), grads: map[*Node]*Node{}, slices: map[*Node][]*Node{}}
+	w := walker{g: g, needed: needed(g, loss.id, wrt), reads: reads(g, loss.id, wrt), grads: map[*Node]*Node{}, slices: map[*Node][]*Node{}}
 	w.grads[loss] = g.Expand(g.Scalar(1), loss.shape...)
 	for id := loss.id; id >= 0; id-- {
 		n := g.nodes[id]
@@ -49,11 +49,28 @@ func needed(g *Graph, last int, wrt []*Node) []bool {
 	return mark
 }
 
+// reads counts the nodes that read each one, and those of wrt twice, as they are wanted by themselves.
+func reads(g *Graph, last int, wrt []*Node) []int {
+	count := make([]int, last+1)
+	for _, n := range g.nodes[:last+1] {
+		for _, x := range n.in {
+			count[x.id]++
+		}
+	}
+	for _, n := range wrt {
+		if n != nil && n.graph == g && n.id >= 0 && n.id <= last {
+			count[n.id] += 2
+		}
+	}
+	return count
+}
+
 // walker goes from the loss back to the leaves. What all rules share is here: a missing rule, arity, un-broadcasting,
 // shapes, and the sum over a node's uses.
 type walker struct {
 	g      *Graph
 	needed []bool
+	reads  []int
 	grads  map[*Node]*Node
 	slices map[*Node][]*Node // of a node: the gradients of its slices, padded, not yet added to its own
 }
@@ -67,6 +84,9 @@ func (w *walker) visit(n *Node) error {
 		return fmt.Errorf("operation %s has no gradient rule", n.op)
 	}
 	defer w.g.Scope("grad(" + n.name + ")")()
+	if a := w.attention(n); a != nil {
+		return w.differentiate(a, w.grads[n])
+	}
 	list := r.grad(w.g, n, w.grads[n])
 	if w.g.err != nil {
 		return w.g.err

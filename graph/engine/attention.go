@@ -19,8 +19,16 @@ type attention struct {
 	result       *graph.Node // whose buffer is written
 }
 
-// findAttentions makes units of the attentions among the nodes. Those of training, whose weights the gradient reads again,
-// have further readers and stay as they are.
+// attending is an attention or its gradient.
+type attending interface {
+	results() []*graph.Node // whose buffers are written
+	emit(c *compiler) []step
+}
+
+func (a *attention) results() []*graph.Node { return []*graph.Node{a.result} }
+
+// findAttentions makes units of the attentions among the nodes, and of their gradients. Those whose weights have further
+// readers stay as they are.
 func (us *units) findAttentions() {
 	readers := map[*graph.Node][]*graph.Node{}
 	for _, n := range us.nodes {
@@ -34,11 +42,20 @@ func (us *units) findAttentions() {
 			continue
 		}
 		if nodes, a := m.match(n); a != nil {
-			u := &unit{nodes: nodes, attention: a, sources: []*graph.Node{a.q.root, a.k.root, a.v.root}}
-			for _, inner := range nodes {
-				us.of[inner] = u
-			}
+			m.unite(nodes, a, a.q, a.k, a.v)
 		}
+	}
+	m.findGradients()
+}
+
+// unite makes a unit of nodes in order that reads some values where they lie.
+func (us *units) unite(nodes []*graph.Node, a attending, sources ...strided) {
+	u := &unit{nodes: nodes, heads: a}
+	for _, s := range sources {
+		u.sources = append(u.sources, s.root)
+	}
+	for _, inner := range nodes {
+		us.of[inner] = u
 	}
 }
 
@@ -62,7 +79,7 @@ func (m *matcher) match(softmax *graph.Node) ([]*graph.Node, *attention) {
 	if mix == nil || mix.Op() != graph.OpMatMul || mix.Inputs()[0] != softmax || mix.Attrs().(graph.MatMulAttrs).TransA {
 		return nil, nil
 	}
-	a := &attention{scale: 1, transV: mix.Attrs().(graph.MatMulAttrs).TransB, result: mix}
+	a := &attention{scale: 1, transV: mix.Attrs().(graph.MatMulAttrs).TransB}
 	nodes := []*graph.Node{softmax, mix}
 	scores := m.unscaled(softmax.Inputs()[0], a, &nodes)
 	if scores.Op() != graph.OpMatMul || m.only(scores) == nil || len(scores.Shape()) < 3 {
@@ -81,11 +98,10 @@ func (m *matcher) match(softmax *graph.Node) ([]*graph.Node, *attention) {
 		}
 	}
 	a.out = plainView(mix, mix)
-	if turned := m.only(mix); turned != nil && turned.Op() == graph.OpTranspose {
-		if out, ok := m.written(turned, mix); ok && out.strides[len(out.strides)-1] == 1 {
-			a.out, a.result, nodes = out, turned, append(nodes, turned)
-		}
+	if out, through := m.destination(mix, nil); out.strides[len(out.strides)-1] == 1 {
+		a.out, nodes = out, append(nodes, through...)
 	}
+	a.result = a.out.root
 	if !(a.scale > 0) {
 		return nil, nil
 	}
@@ -118,20 +134,13 @@ func (m *matcher) unscaled(n *graph.Node, a *attention, nodes *[]*graph.Node) *g
 	return n
 }
 
-// written is where the elements of n lie in the buffer of a transposition of it.
-func (m *matcher) written(turned, n *graph.Node) (strided, bool) {
-	perm, own := turned.Attrs().(graph.TransposeAttrs).Perm, turned.Shape().Strides()
-	v := strided{root: turned, shape: turned.Inputs()[0].Shape(), strides: make([]int, len(perm))}
-	for i, p := range perm {
-		v.strides[p] = own[i]
-	}
-	return v.reshape(n.Shape())
-}
-
 // planAttention plans the unit as one instruction.
 func (c *compiler) planAttention(u *unit) {
-	a := u.attention
-	i := &instruction{node: a.result, unit: u, out: []place{{a.result, plain}}}
+	results := u.heads.results()
+	i := &instruction{node: results[0], unit: u}
+	for _, n := range results {
+		i.out = append(i.out, place{n, plain})
+	}
 	for _, root := range u.sources {
 		p := place{root, plain}
 		c.want(p)
@@ -139,7 +148,7 @@ func (c *compiler) planAttention(u *unit) {
 			i.in = append(i.in, p)
 		}
 	}
-	i.emit = func() []step { return c.emitAttention(a) }
+	i.emit = func() []step { return u.heads.emit(c) }
 	c.add(i)
 }
 
@@ -167,6 +176,13 @@ func (c *compiler) stack(s strided) matrices3 {
 	if s.strides[rank-1] != 1 {
 		m.ld, m.flip = s.strides[rank-1], true
 	}
+	along := rank - 1
+	if m.flip {
+		along = rank - 2
+	}
+	if across := 2*rank - 3 - along; s.shape[across] == 1 {
+		m.ld = max(m.ld, s.shape[along]) // of one row, the distance to the next says nothing
+	}
 	m.ld = max(m.ld, 1)
 	for _, index := range graph.Shape(s.shape[:rank-2]).Indices() {
 		m.at = append(m.at, graph.Offset(s.strides[:rank-2], index))
@@ -177,7 +193,7 @@ func (c *compiler) stack(s strided) matrices3 {
 // scoreBlock is how many scores a part works on at once: they stay in the second-level cache.
 const scoreBlock = 40 << 10
 
-func (c *compiler) emitAttention(a *attention) []step {
+func (a *attention) emit(c *compiler) []step {
 	rank := len(a.out.shape)
 	h := &heads{attention: a, q: c.stack(a.q), k: c.stack(a.k), v: c.stack(a.v), out: c.stack(a.out),
 		rows: a.out.shape[rank-2], width: a.out.shape[rank-1], columns: a.v.shape[rank-2], depth: a.q.shape[rank-1]}

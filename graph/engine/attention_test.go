@@ -8,8 +8,8 @@ import (
 	"graft/graph"
 )
 
-// attentions build softmax(QKᵀ)V of x [N,T,3D] or so, in the ways of exporters; the number says how many units of it the
-// compiler makes.
+// attentions build softmax(QKᵀ)V of x [N,T,3D] or so, in the ways of exporters; units says how many the compiler makes of
+// it.
 var attentions = map[string]struct {
 	units int
 	build func(g *graph.Graph, x *graph.Node) *graph.Node
@@ -93,7 +93,7 @@ func checkProgram(t *testing.T, what string, g *graph.Graph, x, y *graph.Node, t
 	}
 	found := 0
 	for _, u := range group(simplify(g, []*graph.Node{y}, nil), true, false).order {
-		if u.attention != nil {
+		if u.heads != nil {
 			found++
 		}
 	}

@@ -101,7 +101,7 @@ func (c *compiler) plan() {
 	products := map[*unit]*unit{} // by the unit that finishes them
 	for _, u := range c.order {
 		switch {
-		case u.attention != nil:
+		case u.heads != nil:
 			c.planAttention(u)
 		case u.weight != nil:
 			if f := c.finishes(u); f != nil && products[f] == nil {

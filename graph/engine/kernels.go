@@ -76,6 +76,16 @@ func (c *compiler) loop(node *graph.Node, n, align, work int, body func(lo, hi i
 	}}
 }
 
+// loopTemp is one step over n items of so much work each, with the part's own temporaries.
+func (c *compiler) loopTemp(node *graph.Node, n, work int, body func(i int, temp []float32)) step {
+	return step{node, min(c.parts(n*work), n), func(part, parts int) {
+		lo, hi := chunk(n, 1, part, parts)
+		for i := lo; i < hi; i++ {
+			body(i, c.temps[part])
+		}
+	}}
+}
+
 // convert moves a value of rank 4 from one layout to the other.
 func (c *compiler) convert(n *graph.Node, dst, src []float32, to layout) []step {
 	s := n.Shape()

@@ -10,11 +10,16 @@ import (
 
 // gemm is C = op(A)·op(B) on the calling goroutine, through the BLAS that gorgonia uses.
 func gemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+	gemmAdd(transA, transB, m, n, k, a, lda, b, ldb, 0, c, ldc)
+}
+
+// gemmAdd is C = op(A)·op(B) + beta·C, likewise.
+func gemmAdd(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	switch impl := tensor.WhichBLAS().(type) {
 	case sgemm.BLAS:
-		sgemm.Serial.Gemm(transA, transB, m, n, k, 1, a, lda, b, ldb, 0, c, ldc)
+		sgemm.Serial.Gemm(transA, transB, m, n, k, 1, a, lda, b, ldb, beta, c, ldc)
 	default:
-		impl.Sgemm(transposition(transA), transposition(transB), m, n, k, 1, a, lda, b, ldb, 0, c, ldc)
+		impl.Sgemm(transposition(transA), transposition(transB), m, n, k, 1, a, lda, b, ldb, beta, c, ldc)
 	}
 }
 

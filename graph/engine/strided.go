@@ -21,8 +21,8 @@ func plainView(root, n *graph.Node) strided {
 
 // strided follows a value back to where its elements lie.
 func (us *units) strided(n *graph.Node) strided {
-	if us.of[n] != nil { // within an attention, of which only the result exists
-		return plainView(us.root(n), n)
+	if root := us.root(n); us.of[root] != nil { // of an attention only the result exists
+		return plainView(root, n)
 	}
 	switch n.Op() {
 	case graph.OpReshape:

@@ -13,9 +13,9 @@ type unit struct {
 	late  bool // writes an updated parameter, and only updates depend on it
 
 	// What an operation is that reads other values than its nodes' operands.
-	attention *attention
-	weight    *weight
-	sources   []*graph.Node // the roots that it reads
+	heads   attending
+	weight  *weight
+	sources []*graph.Node // the roots that it reads
 }
 
 // first orders units that could run in any order as the graph was written.
