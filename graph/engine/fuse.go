@@ -77,6 +77,9 @@ var elementKernels = map[graph.Op]elementKernel{
 	graph.OpExpand:         func(dst, a, _, _ []float32) { copy(dst, a) },
 }
 
+// geluBoth makes an operation's value and, in place of a second operand, its derivative.
+func geluBoth(dst, a, slope, _ []float32) { vec.GeluBoth(dst, slope, a) }
+
 // round goes to the nearest whole number, of two the even one.
 func round(dst, a, _, _ []float32) {
 	for i, x := range a {

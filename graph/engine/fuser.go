@@ -17,8 +17,12 @@ func (c *compiler) fuse(u *unit, l layout) *fused {
 		}
 	}
 	b.out.size = place{u.nodes[0], l}.size()
-	for i, k := range nodes {
-		b.add(i, k)
+	for i := 0; i < len(nodes); i++ {
+		if i+1 < len(nodes) && b.together(nodes[i], nodes[i+1]) {
+			i++
+		} else {
+			b.add(i, nodes[i])
+		}
 	}
 	return &b.out
 }
@@ -91,13 +95,32 @@ func (b *fuser) add(i int, k fusedNode) {
 			b.free = append(b.free, r.slot)
 		}
 	}
-	if buf := b.c.buffers[place{k.result, b.layout}]; buf != nil {
-		op.dst = ref{buf: buf}
-	} else {
-		op.dst = ref{slot: b.slot()}
-	}
-	b.refs[k.result] = op.dst
+	op.dst = b.result(k)
 	b.out.ops = append(b.out.ops, op)
+}
+
+// result is where an operation's value goes.
+func (b *fuser) result(k fusedNode) (r ref) {
+	if buf := b.c.buffers[place{k.result, b.layout}]; buf != nil {
+		r = ref{buf: buf}
+	} else {
+		r = ref{slot: b.slot()}
+	}
+	b.refs[k.result] = r
+	return r
+}
+
+// together adds GELU and its derivative, next to each other, as one operation.
+func (b *fuser) together(k, slope fusedNode) bool {
+	x := k.node.Inputs()[0]
+	if k.node.Op() != graph.OpGelu || slope.node.Op() != graph.OpGeluSlope || b.c.root(x) != b.c.root(slope.node.Inputs()[0]) {
+		return false
+	}
+	op := fusedOp{kernel: geluBoth, arity: 2}
+	op.in[0] = b.operand(x, k.node)
+	op.dst, op.in[1] = b.result(k), b.result(slope)
+	b.out.ops = append(b.out.ops, op)
+	return true
 }
 
 // operand finds where x is read for node n: a value of this unit, a buffer indexed alike, or a repeated operand.

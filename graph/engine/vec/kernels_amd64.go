@@ -59,7 +59,10 @@ func tanhAVX2(n int, dst *float32, a *float32)
 func geluAVX2(n int, dst *float32, a *float32)
 
 //go:noescape
-func geluSlopeAVX2(n int, dst *float32, a *float32)
+func geluSlopeAVX2(n int, slope *float32, a *float32)
+
+//go:noescape
+func geluBothAVX2(n int, dst *float32, slope *float32, a *float32)
 
 //go:noescape
 func expSumAVX2(n int, dst *float32, a *float32, scale float32, shift float32) float32

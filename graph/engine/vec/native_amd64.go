@@ -25,7 +25,7 @@ func useAVX2() {
 	GreaterOrEqual = binary(greaterOrEqualAVX2, greaterOrEqualGo)
 	Neg, Sqrt, Relu = unary(negAVX2, negGo), unary(sqrtAVX2, sqrtGo), unary(reluAVX2, reluGo)
 	Erf, Tanh, Gelu = unary(erfAVX2, erfGo), unary(tanhAVX2, tanhGo), unary(geluAVX2, geluGo)
-	GeluSlope = unary(geluSlopeAVX2, geluSlopeGo)
+	GeluSlope, GeluBoth = unary(geluSlopeAVX2, geluSlopeGo), geluBothAsm
 	Where, Affine = whereAsm, affineAsm
 	Taps = tapsAsm
 	MaxTaps, MaxTapsGrad = maxTapsAsm, maxTapsGradAsm
@@ -80,6 +80,15 @@ func affineAsm(dst, a []float32, scale, shift float32) {
 		affineAVX2(whole, &dst[0], &a[0], scale, shift)
 	}
 	affineGo(dst[whole:], a[whole:], scale, shift)
+}
+
+func geluBothAsm(dst, slope, a []float32) {
+	slope, a = slope[:len(dst)], a[:len(dst)]
+	whole := len(dst) &^ (width - 1)
+	if whole > 0 {
+		geluBothAVX2(whole, &dst[0], &slope[0], &a[0])
+	}
+	geluBothGo(dst[whole:], slope[whole:], a[whole:])
 }
 
 func widenAsm(dst []float32, src []byte) {

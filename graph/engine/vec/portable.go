@@ -253,6 +253,15 @@ func geluSlopeGo(dst, a []float32) {
 	}
 }
 
+// geluBothGo may write over a.
+func geluBothGo(dst, slope, a []float32) {
+	for i := range dst {
+		x := [1]float32{a[i]}
+		geluGo(dst[i:i+1], x[:])
+		geluSlopeGo(slope[i:i+1], x[:])
+	}
+}
+
 func expSumGo(dst, a []float32, scale, shift float32) float32 {
 	affineGo(dst, a, scale, shift)
 	expGo(dst, dst)

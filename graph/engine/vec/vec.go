@@ -75,10 +75,12 @@ var (
 	Affine = affineGo
 	// Erf is the error function, to 2e-7.
 	Erf = erfGo
-	// Gelu is the exact GELU, x·((erf(x·√½)+1)·½).
+	// Gelu is the exact GELU, x·((erf(x·√½)+1)·½), to 2e-7.
 	Gelu = geluGo
 	// GeluSlope is its derivative.
 	GeluSlope = geluSlopeGo
+	// GeluBoth makes Gelu and its derivative, which costs little more than either.
+	GeluBoth = geluBothGo
 	// Tanh is the hyperbolic tangent, to 2e-7.
 	Tanh = tanhGo
 	// Taps computes n neighbouring places, of Lanes elements each, of up to Outputs channels of a convolution:

@@ -69,6 +69,7 @@ func TestElementwise(t *testing.T) {
 		{"Equal", Equal, equalGo}, {"Greater", Greater, greaterGo}, {"GreaterOrEqual", GreaterOrEqual, greaterOrEqualGo},
 		{"Neg", one(Neg), one(negGo)}, {"Sqrt", one(Sqrt), one(sqrtGo)}, {"Relu", one(Relu), one(reluGo)},
 		{"Erf", one(Erf), one(erfGo)}, {"Tanh", one(Tanh), one(tanhGo)}, {"Gelu", one(Gelu), one(geluGo)}, {"GeluSlope", one(GeluSlope), one(geluSlopeGo)},
+		{"GeluBoth", one(bothGelu), one(geluGo)}, {"GeluBoth's slope", one(bothSlope), one(geluSlopeGo)},
 		{"Where", where(Where), where(whereGo)},
 		{"Affine", affine(Affine), affine(affineGo)},
 	} {
@@ -87,6 +88,11 @@ func TestElementwise(t *testing.T) {
 func one(f func(dst, a []float32)) func(dst, a, b []float32) {
 	return func(dst, a, _ []float32) { f(dst, a) }
 }
+
+// bothGelu and bothSlope are what GeluBoth makes, the latter over its operand.
+func bothGelu(dst, a []float32) { GeluBoth(dst, make([]float32, len(dst)), a) }
+
+func bothSlope(dst, a []float32) { GeluBoth(make([]float32, len(dst)), dst, a) }
 
 func where(f func(dst, cond, a, b []float32)) func(dst, a, b []float32) {
 	return func(dst, a, b []float32) {
@@ -140,6 +146,23 @@ func TestFunctions(t *testing.T) {
 			if !(math.Abs(float64(got[i])-want) <= c.ulps*ulp) {
 				t.Errorf("%s(%v): wanted %v, got %v", c.name, v, w32, got[i])
 				break
+			}
+		}
+	}
+}
+
+// TestGelu compares with package math, relative to the larger of 1 and the value.
+func TestGelu(t *testing.T) {
+	x := sweep(-12, 12, 0.0007)
+	x = x[:len(x)-2] // 0·Inf is NaN
+	y, slope := make([]float32, len(x)), make([]float32, len(x))
+	GeluBoth(y, slope, x)
+	for i, v := range x {
+		w := float64(v)
+		share := math.Erfc(-w/math.Sqrt2) / 2
+		for _, c := range [][2]float64{{float64(y[i]), w * share}, {float64(slope[i]), share + w*math.Exp(-w*w/2)/math.Sqrt(2*math.Pi)}} {
+			if d := math.Abs(c[0] - c[1]); !(d <= 2.5e-7*math.Max(1, math.Abs(c[1]))) && !math.IsNaN(c[1]) {
+				t.Fatalf("at %v: wanted %v, got %v", v, c[1], c[0])
 			}
 		}
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -226,36 +227,47 @@ func erf(x reg.VecVirtual) reg.VecVirtual {
 	return choose(abs, 1, small, e)
 }
 
-// gelu emits x·((erf(x·√½)+1)·½), operation by operation as the engine writes GELU out.
-func gelu() {
-	overVectors("gelu", "", []string{"dst", "a"}, nil, func(at func(string) Mem) {
-		y := YMM()
-		VMULPS(at("a"), spread("rootHalf", math.Sqrt2/2), y)
-		y = erf(y)
-		VADDPS(spread("one", 1), y, y)
-		VMULPS(spread("half", 0.5), y, y)
-		VMULPS(at("a"), y, y)
-		VMOVUPS(y, at("dst"))
-	})
+// cumulative is Φ(x), the share of the normal distribution below x, and exp(-x²/2): beyond |x| lies t·Q(t)·exp(-x²/2) with
+// t = 1/(1+0.46·|x|/√2), Q fitted by scripts/fit_normal.py.
+func cumulative(x reg.VecVirtual) (share, bell reg.VecVirtual) {
+	t, bell := YMM(), YMM()
+	abs, _ := magnitude(x)
+	one := spread("one", 1)
+	VMOVAPS(abs, t)
+	VFMADD132PS(spread("tailP", 0.46*math.Sqrt2/2), one, t)
+	VDIVPS(t, one, t)
+	tail := polynomial("tail", t, 0.04547459378721416, -0.22924208374913232, 0.36509885703008566, -0.12233731926843582, 0.19668013945501658, 0.11311797857303227, 0.13120782828020272)
+	VMULPS(t, tail, tail)
+	VMULPS(x, x, bell)
+	VMULPS(spread("minusHalf", -0.5), bell, bell)
+	bell = exp(bell)
+	VMULPS(bell, tail, tail)
+	share = spread("one", 1)
+	VSUBPS(tail, share, share)
+	VBLENDVPS(x, tail, share, share) // by its sign
+	return share, bell
 }
 
-// geluSlope emits its derivative Φ(x) + x·φ(x), likewise.
-func geluSlope() {
-	overVectors("geluSlope", "", []string{"dst", "a"}, nil, func(at func(string) Mem) {
-		x, y, power := YMM(), YMM(), YMM()
-		VMOVUPS(at("a"), x)
-		VMULPS(spread("rootHalf", math.Sqrt2/2), x, y)
-		y = erf(y)
-		VADDPS(spread("one", 1), y, y)
-		VMULPS(spread("half", 0.5), y, y)
-		VMULPS(x, x, power)
-		VMULPS(spread("minusHalf", -0.5), power, power)
-		density := exp(power)
-		VMULPS(spread("rootPi", float32(1/math.Sqrt(2*math.Pi))), density, density)
-		VMULPS(x, density, density)
-		VADDPS(density, y, y)
-		VMOVUPS(y, at("dst"))
-	})
+// gelu emits x·Φ(x), its derivative Φ(x) + x·φ(x), and both.
+func gelu() {
+	for _, pointers := range [][]string{{"dst", "a"}, {"slope", "a"}, {"dst", "slope", "a"}} {
+		name := map[string]string{"dst a": "gelu", "slope a": "geluSlope", "dst slope a": "geluBoth"}[strings.Join(pointers, " ")]
+		overVectors(name, "", pointers, nil, func(at func(string) Mem) {
+			x := YMM()
+			VMOVUPS(at("a"), x)
+			share, bell := cumulative(x)
+			if pointers[0] == "dst" {
+				y := YMM()
+				VMULPS(x, share, y)
+				VMOVUPS(y, at("dst"))
+			}
+			if name != "gelu" {
+				VMULPS(spread("rootPi", float32(1/math.Sqrt(2*math.Pi))), bell, bell)
+				VFMADD231PS(x, bell, share)
+				VMOVUPS(share, at("slope"))
+			}
+		})
+	}
 }
 
 // expSum emits e^(a·scale+shift), and returns its sum.

@@ -24,7 +24,6 @@ func main() {
 	errorFunction()
 	hyperbolicTangent()
 	gelu()
-	geluSlope()
 	expSum()
 	sums()
 	largestOf()
