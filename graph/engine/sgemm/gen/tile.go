@@ -40,23 +40,27 @@ func tile(s isa, rows int, o order) {
 			VFMADD231PS(ai, b1, sums[2*i+1])
 		}
 		ADDQ(ldb, b)
+		left.next()
 	}, left.step)
 	finish(s, rows, sums)
 }
 
-// left is the left operand: the address of element (i, p+u), and the advance of p.
+// left is the left operand: the address of element (i, p+u), and the advance of p, after each element or after all that a
+// round has.
 type left struct {
 	unroll int
 	at     func(i, u int) Mem
+	next   func()
 	step   func(n int)
 }
 
 func leftOperand(o order, rows int) left {
 	a, lda := Load(Param("a"), GP64()), Load(Param("lda"), GP64())
 	if o == byColumns {
-		return left{1,
+		return left{4,
 			func(i, _ int) Mem { return Mem{Base: a, Disp: 4 * i} },
-			func(int) { ADDQ(lda, a) }}
+			func() { ADDQ(lda, a) },
+			func(int) {}}
 	}
 	// One pointer for every three rows: x86 adds an index times 1 or 2 for free.
 	bases := []reg.Register{a}
@@ -78,7 +82,7 @@ func leftOperand(o order, rows int) left {
 			ADDQ(U32(uint32(4*n)), p)
 		}
 	}
-	return left{4, at, step}
+	return left{4, at, func() {}, step}
 }
 
 // finish scales the sums and adds them to C. beta 0 never reads C, so a NaN
