@@ -100,13 +100,10 @@ func attentionGradShape(in []*Node, attrs any) (Shape, Type, error) {
 }
 
 // With P = softmax(scale·Q·Kᵀ), dP = dY·Vᵀ and dS = scale·P·(dP - Σ dP·P): dQ = dS·K, dK = dSᵀ·Q, dV = Pᵀ·dY.
-func attentionGradNaive(n *Node, values [][]float64) ([]float64, error) {
-	g, a := New(), n.attrs.(AttentionAttrs)
-	given, in := map[*Node][]float64{}, make([]*Node, len(n.in))
-	for i, x := range n.in {
-		in[i] = g.Input(fmt.Sprint("x", i), x.shape...)
-		given[in[i]] = values[i]
-		if i < 3 && a.Turned[i] {
+func attentionGradFormula(g *Graph, in []*Node, attrs any) *Node {
+	a := attrs.(AttentionAttrs)
+	for i, turned := range a.Turned {
+		if turned {
 			in[i] = g.Transpose(in[i])
 		}
 	}
@@ -117,12 +114,9 @@ func attentionGradNaive(n *Node, values [][]float64) ([]float64, error) {
 	if a.Turned[a.Of] {
 		d = g.Transpose(d)
 	}
-	if g.err != nil {
-		return nil, g.err
-	}
-	return evaluate(d, given)
+	return d
 }
 
 func init() {
-	register(OpAttentionGrad, row{min: 4, max: 4, shape: attentionGradShape, naive: attentionGradNaive, fixtures: []string{"attention"}})
+	register(OpAttentionGrad, row{min: 4, max: 4, shape: attentionGradShape, naive: byFormula(attentionGradFormula), fixtures: []string{"attention"}})
 }

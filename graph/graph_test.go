@@ -184,7 +184,7 @@ func TestRows(t *testing.T) {
 		if r.shape == nil || r.min < 1 || r.max < r.min || !valued || r.batch == nil && r.write != nil {
 			t.Errorf("%s: incomplete row", op)
 		}
-		if r.grad == nil && op != OpMaxPoolGrad && op != OpAttentionGrad {
+		if r.grad == nil && !slices.Contains([]Op{OpMaxPoolGrad, OpAttentionGrad, OpLayerNormGrad, OpLayerNormScaleGrad}, op) {
 			t.Errorf("%s: no gradient rule", op)
 		}
 		if r.point != nil && r.max > 3 {

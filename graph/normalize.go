@@ -11,6 +11,10 @@ import (
 const (
 	OpLayerNormalization Op = "LayerNormalization"
 	OpBatchNormalization Op = "BatchNormalization"
+	// Of layer normalisation, the gradients with respect to x, from x, scale and dy, and to scale, from x and dy; training
+	// graphs have them.
+	OpLayerNormGrad      Op = "LayerNormGrad"
+	OpLayerNormScaleGrad Op = "LayerNormScaleGrad"
 )
 
 // NormAttrs holds the number added to the variance before the square root.
@@ -70,16 +74,32 @@ func normShape(ax int) func([]*Node, any) (Shape, Type, error) {
 	}
 }
 
-// With x̂ = (x-μ)/σ and ĝ = dy·scale: dx = (ĝ - mean(ĝ) - x̂·mean(ĝ·x̂))/σ.
-func layerNormGrad(g *Graph, n, dy *Node) []*Node {
-	x, scale, last := n.in[0], n.in[1], len(n.shape)-1
+// normal is x̂ = (x-μ)/σ of each vector of the last axis, and 1/σ.
+func normal(g *Graph, x *Node, eps float64) (normal, inverse *Node) {
+	last := len(x.shape) - 1
 	centred := g.Sub(x, g.MeanKeep(x, last))
 	variance := g.MeanKeep(g.Mul(centred, centred), last)
-	inverse := g.Div(g.Scalar(1), g.Sqrt(g.Add(variance, g.Scalar(n.attrs.(NormAttrs).Eps))))
-	normal := g.Mul(centred, inverse)
-	scaled := g.Mul(dy, scale)
+	inverse = g.Div(g.Scalar(1), g.Sqrt(g.Add(variance, g.Scalar(eps))))
+	return g.Mul(centred, inverse), inverse
+}
+
+func layerNormGrad(g *Graph, n, dy *Node) []*Node {
+	x, scale := n.in[0], n.in[1]
+	return []*Node{g.apply(OpLayerNormGrad, n.attrs, x, scale, dy), g.apply(OpLayerNormScaleGrad, n.attrs, x, dy), dy}
+}
+
+// With ĝ = dy·scale: dx = (ĝ - mean(ĝ) - x̂·mean(ĝ·x̂))/σ.
+func layerNormGradFormula(g *Graph, in []*Node, attrs any) *Node {
+	normal, inverse := normal(g, in[0], attrs.(NormAttrs).Eps)
+	scaled, last := g.Mul(in[2], in[1]), len(in[0].shape)-1
 	inner := g.Sub(g.Sub(scaled, g.MeanKeep(scaled, last)), g.Mul(normal, g.MeanKeep(g.Mul(scaled, normal), last)))
-	return []*Node{g.Mul(inner, inverse), g.Mul(dy, normal), dy}
+	return g.Mul(inner, inverse)
+}
+
+// dscale = Σ dy·x̂ over all vectors.
+func layerNormScaleGradFormula(g *Graph, in []*Node, attrs any) *Node {
+	normal, _ := normal(g, in[0], attrs.(NormAttrs).Eps)
+	return unbroadcast(g, g.Mul(in[1], normal), Shape{in[0].Dim(-1)})
 }
 
 // With σ = √(v+eps), x̂ = (x-m)/σ: dx = dy·scale/σ, dscale = dy·x̂, dbias = dy, dm = -dx, dv = -dx·x̂/(2σ). That the
@@ -146,6 +166,20 @@ func init() {
 	register(OpLayerNormalization, row{min: 3, max: 3, broadcast: true, shape: normShape(-1), grad: layerNormGrad,
 		naive: layerNormNaive, batch: normBatch, fixtures: []string{"layer_norm"},
 		write: func(w *Writer, n *Node) string { return w.operator(n, attr("axis", int64(-1)), epsilon(n)) }})
+	register(OpLayerNormGrad, row{min: 3, max: 3, naive: byFormula(layerNormGradFormula), fixtures: []string{"layer_norm"},
+		shape: func(in []*Node, attrs any) (Shape, Type, error) {
+			if !in[2].shape.Equal(in[0].shape) {
+				return nil, 0, fmt.Errorf("gradient's shape: wanted %v, got %v", in[0].shape, in[2].shape)
+			}
+			return normShape(-1)(in[:2], attrs)
+		}})
+	register(OpLayerNormScaleGrad, row{min: 2, max: 2, naive: byFormula(layerNormScaleGradFormula), fixtures: []string{"layer_norm"},
+		shape: func(in []*Node, _ any) (Shape, Type, error) {
+			if !in[1].shape.Equal(in[0].shape) || len(in[0].shape) == 0 {
+				return nil, 0, fmt.Errorf("gradient's shape: wanted %v, got %v", in[0].shape, in[1].shape)
+			}
+			return Shape{in[0].Dim(-1)}, Float, wantTypes(in, Float)
+		}})
 	register(OpBatchNormalization, row{min: 5, max: 5, shape: normShape(1), grad: batchNormGrad,
 		naive: batchNormNaive, batch: normBatch, fixtures: []string{"batch_norm", "batch_norm_training", "batch_norm_conv"},
 		write: func(w *Writer, n *Node) string { return w.operator(n, epsilon(n)) }})

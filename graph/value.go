@@ -84,6 +84,22 @@ func Formula(n *Node) []*Node {
 	return g.nodes
 }
 
+// byFormula is the value of operations that are not element-wise by a formula of others.
+func byFormula(f func(g *Graph, in []*Node, attrs any) *Node) func(*Node, [][]float64) ([]float64, error) {
+	return func(n *Node, values [][]float64) ([]float64, error) {
+		g, given, in := New(), map[*Node][]float64{}, make([]*Node, len(n.in))
+		for i, x := range n.in {
+			in[i] = g.Input(fmt.Sprint("x", i), x.shape...)
+			given[in[i]] = values[i]
+		}
+		out := f(g, in, n.attrs)
+		if g.err != nil {
+			return nil, g.err
+		}
+		return evaluate(out, given)
+	}
+}
+
 func pointwise(n *Node, in [][]float64, f func(v [3]float64, attrs any) float64) []float64 {
 	var strides [3][]int
 	for i, x := range n.in {

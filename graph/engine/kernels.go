@@ -34,6 +34,8 @@ func init() {
 		graph.OpSoftmax:            {emit: emitSoftmax},
 		graph.OpLogSoftmax:         {emit: emitLogSoftmax},
 		graph.OpLayerNormalization: {emit: emitLayerNorm},
+		graph.OpLayerNormGrad:      {emit: emitLayerNormGrad},
+		graph.OpLayerNormScaleGrad: {emit: emitLayerNormScaleGrad},
 		graph.OpBatchNormalization: {choose: chooseBatchNorm},
 		graph.OpConv:               {choose: chooseConv},
 		graph.OpConvInputGrad:      {choose: chooseConvInputGrad},

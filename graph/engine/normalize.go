@@ -50,14 +50,53 @@ func emitLayerNorm(c *compiler, n *graph.Node, in [][]float32, out []float32) []
 	scale, bias := in[1], in[2]
 	return []step{c.loop(n, len(out)/d, 1, 20+d, func(lo, hi int) {
 		for i := lo * d; i < hi*d; i += d {
-			x, y := in[0][i:i+d], out[i:i+d]
-			vec.Affine(y, x, 1, -vec.Sum(x)/float32(d))
-			inverse := 1 / math.Sqrt(float64(vec.Dot(y, y))/float64(d)+eps)
-			vec.Affine(y, y, float32(inverse), 0)
+			y := out[i : i+d]
+			vec.Affine(y, y, centre(y, in[0][i:i+d], eps), 0)
 			vec.Mul(y, y, scale)
 			vec.Add(y, y, bias)
 		}
 	})}
+}
+
+// centre makes y of x less its mean, and returns one over its standard deviation.
+func centre(y, x []float32, eps float64) (inverse float32) {
+	vec.Affine(y, x, 1, -vec.Sum(x)/float32(len(x)))
+	return float32(1 / math.Sqrt(float64(vec.Dot(y, y))/float64(len(x))+eps))
+}
+
+// emitLayerNormGrad makes dx of x, scale and dy in one pass.
+func emitLayerNormGrad(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
+	d, eps := n.Dim(-1), n.Attrs().(graph.NormAttrs).Eps
+	scale := in[1]
+	c.tempSize = max(c.tempSize, d)
+	return []step{c.loopTemp(n, len(out)/d, 20+2*d, func(i int, temp []float32) {
+		x, dy, dx, scaled := in[0][i*d:][:d], in[2][i*d:][:d], out[i*d:][:d], temp[:d]
+		inverse := centre(dx, x, eps)
+		vec.Mul(scaled, dy, scale)
+		mean, along := vec.Sum(scaled)/float32(d), vec.Dot(scaled, dx)*inverse*inverse/float32(d)
+		vec.Affine(dx, dx, -along*inverse, -mean*inverse)
+		vec.Affine(scaled, scaled, inverse, 0)
+		vec.Add(dx, dx, scaled)
+	})}
+}
+
+// emitLayerNormScaleGrad makes dscale of x and dy; a part sums some columns up, over all rows in order.
+func emitLayerNormScaleGrad(c *compiler, n *graph.Node, in [][]float32, out []float32) []step {
+	d, eps := len(out), n.Attrs().(graph.NormAttrs).Eps
+	rows := len(in[0]) / max(1, d)
+	c.tempSize = max(c.tempSize, d)
+	return []step{{n, min(c.parts(rows*(20+d)), max(1, d/64)), func(part, parts int) {
+		lo, hi := chunk(d, 16, part, parts)
+		sum, normal := out[lo:hi], c.temps[part][:d]
+		clear(sum)
+		for i := range rows {
+			inverse := centre(normal, in[0][i*d:][:d], eps)
+			piece := normal[lo:hi]
+			vec.Mul(piece, piece, in[1][i*d+lo:])
+			vec.Affine(piece, piece, inverse, 0)
+			vec.Add(sum, sum, piece)
+		}
+	}}}
 }
 
 func chooseBatchNorm(c *compiler, n *graph.Node) kernel {
