@@ -29,26 +29,41 @@ func isCSV(name string) (csv, known bool) {
 	return true, slices.Contains(csvNames, base)
 }
 
-// csv is the tree's CSV to read.
-func (in *input) csv() (e entry, err error) {
-	var all []entry
+// csv is the tree's CSV to read, and those that are not: of several without a known name
+// the one that is called train.
+func (in *input) csv() (e entry, others []string, err error) {
+	var all, train []entry
 	for _, e := range in.list {
 		csv, known := isCSV(e.name)
 		switch {
 		case e.dir || !csv:
+			continue
 		case known:
-			return e, nil
-		default:
-			all = append(all, e)
+			return e, nil, nil
+		}
+		if all = append(all, e); nameIsTrain(e.name) {
+			train = append(train, e)
 		}
 	}
-	switch len(all) {
-	case 0:
-		return e, fmt.Errorf("%s: holds no CSV and no images%s", in.Path, in.found())
-	case 1:
-		return all[0], nil
+	switch {
+	case len(all) == 0:
+		return e, nil, fmt.Errorf("%s: holds no CSV and no images%s", in.Path, in.found())
+	case len(all) == 1:
+		return all[0], nil, nil
+	case len(train) != 1:
+		return e, nil, fmt.Errorf("%s: holds %d CSV files (%s, …) but no %s; give the right one by itself", in.Path, len(all), all[0].name, csvNames[0])
 	}
-	return e, fmt.Errorf("%s: holds %d CSV files (%s, …) but no %s; give the right one by itself", in.Path, len(all), all[0].name, csvNames[0])
+	for _, e := range all {
+		if e != train[0] {
+			others = append(others, e.name)
+		}
+	}
+	return train[0], others, nil
+}
+
+func nameIsTrain(name string) bool {
+	split, _, _ := splitOf(path.Base(name))
+	return split == Train
 }
 
 // found says what a tree holds instead of what was wanted.

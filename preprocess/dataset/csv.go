@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -54,6 +55,27 @@ func (s *csvSource) keep(samples []int) { s.at = pick(s.at, samples) }
 
 func (s *csvSource) Close() error { return s.store.Close() }
 
+// foreignFiles are what is taken for a dataset at times, by its first bytes.
+var foreignFiles = []struct{ begins, told string }{
+	{"version https://git-lfs", "a pointer of Git LFS, not the file itself; git lfs pull fetches it"},
+	{"<!DOCTYPE", "a web page, not a dataset; the download needs a login perhaps"},
+	{"<html", "a web page, not a dataset; the download needs a login perhaps"},
+	{"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it and give the folder"},
+	{"Rar!", "a rar archive; unpack it and give the folder"},
+	{"BZh", "packed by bzip2; unpack it first"},
+	{"\xfd7zXZ", "packed by xz; unpack it first"},
+	{"\x28\xb5\x2f\xfd", "packed by zstd; unpack it first"},
+	{"\x89HDF", "an HDF5 file; save its arrays by numpy.savez, images uint8 and labels"},
+	{"MATLAB 5.0", "a .mat file; save its arrays by numpy.savez, images uint8 and labels"},
+	{"\x80\x02", "a Python pickle, which is not opened; save its arrays by numpy.savez, images uint8 and labels"},
+	{"\x80\x03", "a Python pickle, which is not opened; save its arrays by numpy.savez, images uint8 and labels"},
+	{"\x80\x04", "a Python pickle, which is not opened; save its arrays by numpy.savez, images uint8 and labels"},
+	{"ARROW1", "an Arrow file; save the dataset by to_parquet"},
+	{"\x00\x00\x08", "an IDX file, as MNIST's; save its arrays by numpy.savez, images uint8 and labels"},
+	{"\xff\xd8\xff", "one image; give its folder"},
+	{"\x89PNG", "one image; give its folder"},
+}
+
 // csvForm is FER2013's CSV, bare or in gzip, tar or zip.
 type csvForm struct{ ofPixels }
 
@@ -61,11 +83,19 @@ func (csvForm) sniff(*input) bool { return true }
 
 func (csvForm) open(ctx context.Context, d *Dataset, in *input) error {
 	if in.tree != nil {
-		e, err := in.csv()
+		e, others, err := in.csv()
 		if err != nil {
 			return err
 		}
+		if len(others) > 0 {
+			d.warn("%s: %s is read; other CSV files are not: %s", d.Path, e.name, shorten(others))
+		}
 		return d.loadMember(ctx, in, e)
+	}
+	for _, f := range foreignFiles {
+		if bytes.HasPrefix(in.head, []byte(f.begins)) {
+			return fmt.Errorf("%s: %s", d.Path, f.told)
+		}
 	}
 	stream, err := in.stream(ctx)
 	if err != nil {
@@ -105,7 +135,28 @@ func (d *Dataset) loadCSV(ctx context.Context, name string, r io.Reader) error {
 		g.Go(func() error { parseBlocks(h, jobs); return nil })
 	}
 	g.Go(func() error { return c.collect(ctx, ordered) })
-	return g.Wait()
+	if err := g.Wait(); err != nil || h.at[colUsage] >= 0 {
+		return err
+	}
+	d.oneSplit(name)
+	return nil
+}
+
+// oneSplit gives all rows of a CSV without the column Usage the split that its name tells.
+func (d *Dataset) oneSplit(name string) {
+	split, _, ok := splitOf(name[strings.LastIndexAny(name, `/\`+" ")+1:])
+	if !ok {
+		split = Train
+		d.warn("%s: no column Usage and no split in the file's name: all rows are of split %s", d.Path, split)
+	}
+	d.Splits, d.published = []string{split}, nil
+	if split == Train {
+		return
+	}
+	for i := range d.Samples {
+		s := &d.Samples[i]
+		s.ID, s.Split = split+strings.TrimPrefix(s.ID, ferUsages[0]), split
+	}
 }
 
 var lineFeed = []byte{'\n'}

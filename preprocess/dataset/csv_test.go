@@ -119,7 +119,7 @@ func TestCSVFaults(t *testing.T) {
 func TestCSVHeaderFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                    "file is empty",
-		"emotion,pixels\n1,2\n":               "no column Usage",
+		"emotion,pixels\n1,2\n":               "column pixels: 1 pixels, want 2304",
 		"0,70 80,Training\n":                  "no column emotion",
 		"emotion,pixels,Usage,pixels\n":       "appears twice",
 		"\"emotion,pixels,Usage\n":            "quotation mark is not closed",

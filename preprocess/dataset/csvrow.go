@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// The columns a FER2013 CSV must have, in any order and case.
+// The columns of a FER2013 CSV, in any order and case. Without the last, as in the
+// contest's train.csv, all rows are of the one split that the file's name tells.
 const (
 	colEmotion = iota
 	colPixels
@@ -44,8 +45,8 @@ func parseHeader(line []byte) (header, error) {
 		}
 	}
 	for c, at := range h.at {
-		if at < 0 {
-			return h, fmt.Errorf("no column %s; a FER2013 file begins with the line emotion,pixels,Usage", colNames[c])
+		if at < 0 && c != colUsage {
+			return h, fmt.Errorf("no column %s; a FER2013 file begins with the line emotion,pixels,Usage, or emotion,pixels", colNames[c])
 		}
 	}
 	return h, nil
@@ -84,6 +85,9 @@ func (h header) parseRow(dst, row []byte) (label, split uint8, fault *rowFault) 
 	}
 	usage := bytes.TrimSpace(cols[colUsage])
 	s := slices.Index(ferUsages, string(usage))
+	if h.at[colUsage] < 0 {
+		s = 0 // until oneSplit
+	}
 	if s < 0 {
 		return 0, 0, faultf(colNames[colUsage], "unknown usage %s, want %s", quoted(usage), strings.Join(ferUsages, ", "))
 	}

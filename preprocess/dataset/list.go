@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -21,7 +22,7 @@ import (
 
 // ListPrefix opens a list: "list:" and the path of a text file, plain or in
 // gzip, with one image a line, path[,label[,split]]. Fields follow CSV's rules of
-// quotes; empty lines and those that start with # do not count. The first line
+// quotes, or are parted by tabs or, behind an image's name, by blanks; empty lines and those that start with # do not count. The first line
 // may be a header of these names in any order, and of the column of Ref.GroupBy.
 //
 // Relative paths start at the list's folder. The order is the list's, and a path
@@ -70,7 +71,19 @@ func (s *listSource) Close() error { return nil }
 // listForm is a list of image files.
 type listForm struct{ ofFiles }
 
-func (listForm) sniff(in *input) bool { return strings.HasPrefix(in.Path, ListPrefix) }
+// sniff also takes a file without the word whose first line is an image's, or a header
+// with a path.
+func (listForm) sniff(in *input) bool {
+	if strings.HasPrefix(in.Path, ListPrefix) || in.info == nil || in.tree != nil {
+		return strings.HasPrefix(in.Path, ListPrefix)
+	}
+	line, _, _ := bytes.Cut(bytes.TrimPrefix(in.head, []byte("\xef\xbb\xbf")), []byte{'\n'})
+	fields, err := splitList(bytes.TrimSpace(line), nil)
+	if err != nil || len(fields) == 0 || !utf8.Valid(line) {
+		return false
+	}
+	return isImage(string(fields[0])) || slices.ContainsFunc(fields, func(f []byte) bool { return strings.EqualFold(string(bytes.TrimSpace(f)), listColumns[0]) })
+}
 
 // open reads the list twice: the number of lines tells the index's size, which
 // growing would double for a while.
@@ -181,7 +194,7 @@ func (a *arena) keep(s []byte) string {
 
 func (l *listReader) line(n int, line []byte) error {
 	var err error
-	if l.fields, err = splitLine(line, l.fields[:0]); err == nil {
+	if l.fields, err = splitList(line, l.fields[:0]); err == nil {
 		if l.columns == nil {
 			var header bool
 			if header, err = l.start(); header || err != nil {

@@ -31,6 +31,31 @@ func splitLine(line []byte, fields [][]byte) ([][]byte, error) {
 	return fields, nil
 }
 
+// splitList is splitLine with what a list has between its fields: tabs, where there are
+// any; else commas; else blanks behind the first blank that an image's name ends at, since a path
+// may have blanks of its own.
+func splitList(line []byte, fields [][]byte) ([][]byte, error) {
+	switch {
+	case bytes.IndexByte(line, '\t') >= 0:
+		return append(fields, bytes.Split(line, []byte{'\t'})...), nil
+	case bytes.IndexByte(line, ',') >= 0 || bytes.IndexByte(line, '"') >= 0:
+		return splitLine(line, fields)
+	}
+	for at, b := range line {
+		if b == ' ' && isImage(string(line[:at])) {
+			return append(append(fields, line[:at]), bytes.Fields(line[at:])...), nil
+		}
+	}
+	if words := bytes.Fields(line); len(words) > 1 && isListColumn(words[0]) && isListColumn(words[1]) {
+		return append(fields, words...), nil
+	}
+	return append(fields, line), nil
+}
+
+func isListColumn(word []byte) bool {
+	return slices.Contains(listColumns, strings.ToLower(string(word)))
+}
+
 // listColumns are a header's names, in the order of a list without one.
 var listColumns = []string{"path", "label", "split"}
 
@@ -113,15 +138,24 @@ func (l *listReader) column(c int, without string) []byte {
 // maxLabel bounds a label's bytes.
 const maxLabel = 256
 
+// labelFault is what keeps text from being a label, "" for nothing.
+func labelFault(name string) string {
+	switch {
+	case name == "":
+		return "is empty, and others are not"
+	case len(name) > maxLabel || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Sprintf("is not printable UTF-8 text of at most %d bytes", maxLabel)
+	}
+	return ""
+}
+
 func (l *listReader) label(name []byte) (int, error) {
 	if i, known := l.classes.at[string(name)]; known {
 		return i, nil
 	}
 	switch {
-	case len(name) == 0:
-		return 0, lineError("label is empty, and other lines have one")
-	case len(name) > maxLabel || !utf8.Valid(name) || bytes.ContainsFunc(name, unicode.IsControl):
-		return 0, lineError(fmt.Sprintf("label is not printable UTF-8 text of at most %d bytes", maxLabel))
+	case labelFault(string(name)) != "":
+		return 0, lineError("label " + labelFault(string(name)))
 	case len(l.classes.names) == maxListClasses:
 		return 0, fmt.Errorf("more than %d labels; is the second column the label?", maxListClasses)
 	}
