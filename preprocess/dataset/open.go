@@ -26,7 +26,7 @@ type form interface {
 
 // forms are asked in this order. The last takes what no other does, and says what
 // is wrong with it.
-var forms = []form{syntheticForm{}, listForm{}, treeForm{}, csvForm{}}
+var forms = []form{syntheticForm{}, listForm{}, npyForm{}, parquetForm{}, shardForm{}, treeForm{}, csvForm{}}
 
 // Open opens the set that ref names: a fer2013.csv or icml_face_data.csv, bare or in
 // .gz, .tar, .tar.gz or .zip; an image folder or its .zip; "list:" and the path

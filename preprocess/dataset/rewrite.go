@@ -89,6 +89,9 @@ func (d *Dataset) pathFrom(dir string, i int) (string, error) {
 		}
 		path = tree.path(src.images[i].entry)
 	}
+	if path == "" {
+		return "", fmt.Errorf("%s: images in a file of many cannot be listed; convert it to a folder first", d.Path)
+	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err

@@ -31,6 +31,8 @@ type tree interface {
 	entries(ctx context.Context) (list []entry, faults []Bad, err error)
 	open(e entry) (io.ReadCloser, error)
 	size(e entry) (int64, error)
+	// random opens files that are no images, and tells their length.
+	random(e entry) (randomFile, int64, error)
 	Close() error
 }
 
