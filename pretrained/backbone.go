@@ -45,6 +45,8 @@ type adapter interface {
 	blank() (in []session.Tensor, images int)
 	// prepare brings an image to what run accepts.
 	prepare(im preprocess.Image) preprocess.Image
+	// pixels writes what the model's input is for an image that was prepared.
+	pixels(x []float32, im preprocess.Image)
 	// run feeds images of one shape, and fills out[t] with [len(batch), dim]. It
 	// may be called by several goroutines, each with its own scratch.
 	run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error
@@ -234,6 +236,10 @@ func (b *Backbone) tap(name string) tapInfo {
 // run beside inference: for graft's own files, squaring what is not square or
 // larger than the network's input; for foreign ones, bringing it to the input's size.
 func (b *Backbone) Prepare(im preprocess.Image) preprocess.Image { return b.adapter.prepare(im) }
+
+// Pixels writes what the model's input is for an image that has been through Prepare: of graft's own files 0 to 255, as
+// their graph does the rest, of foreign ones the normalised numbers, gray repeated.
+func (b *Backbone) Pixels(x []float32, im preprocess.Image) { b.adapter.pixels(x, im) }
 
 // Close ends the session.
 func (b *Backbone) Close() error { return b.session.Close() }

@@ -253,7 +253,7 @@ func (a *foreignModel) runPiece(ctx context.Context, s session.Session, buffers 
 		if im.H != a.Size || im.W != a.Size || im.C > a.Channels {
 			return fmt.Errorf("image of shape [%d,%d,%d] was not prepared for input [%d,%d,%d]", im.C, im.H, im.W, a.Channels, a.Size, a.Size)
 		}
-		a.normalize(buffers.in[i*size:(i+1)*size], im)
+		a.pixels(buffers.in[i*size:(i+1)*size], im)
 	}
 	outs := a.outputs(buffers, n, taps)
 	if err := s.Run(ctx, a.feed(n, buffers.in), outs); err != nil {
@@ -307,8 +307,8 @@ func (a *foreignModel) feed(n int, data []float32) []session.Tensor {
 	return []session.Tensor{{Name: a.input.Name, Shape: []int64{int64(n), int64(a.Channels), side, side}, Data: data}}
 }
 
-// normalize fills dst, [channels,H,W], repeating gray.
-func (a *foreignModel) normalize(dst []float32, im preprocess.Image) {
+// pixels fills dst, [channels,H,W], repeating gray.
+func (a *foreignModel) pixels(dst []float32, im preprocess.Image) {
 	plane := im.H * im.W
 	for c := range a.Channels {
 		src := im.Pix[min(c, im.C-1)*plane:][:plane]

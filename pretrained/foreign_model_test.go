@@ -172,7 +172,7 @@ func TestForeignNormalize(t *testing.T) {
 			im.Pix[i] = uint8(r.Uint32())
 		}
 		got := make([]float32, 3*4*4)
-		a.normalize(got, im)
+		a.pixels(got, im)
 		for i := range got {
 			k := i / 16
 			want := (float64(im.Pix[i%16+16*(k%c)])/255 - float64(a.Mean[k])) / float64(a.Std[k])

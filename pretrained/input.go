@@ -20,6 +20,6 @@ func (f *File) ForeignInput(foreign *preprocess.Spec, im preprocess.Image) (x []
 	}
 	im = a.prepare(im)
 	x = make([]float32, a.Channels*a.Size*a.Size)
-	a.normalize(x, im)
+	a.pixels(x, im)
 	return x, a.Spec, nil
 }

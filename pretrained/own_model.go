@@ -54,6 +54,12 @@ func (o *ownModel) trial(f *File, outputs []string) *trial { return f.trial(outp
 
 func (o *ownModel) prepare(im preprocess.Image) preprocess.Image { return o.Cut(im) }
 
+func (o *ownModel) pixels(x []float32, im preprocess.Image) {
+	for i, v := range im.Pix {
+		x[i] = float32(v)
+	}
+}
+
 // run feeds the pixels of equal images as they are: [N,C,H,W] uint8.
 func (o *ownModel) run(ctx context.Context, s session.Session, buffers *scratch, batch []preprocess.Image, taps []tapInfo, out [][]float32) error {
 	first := batch[0]

@@ -94,9 +94,6 @@ func (n *network) settleCut(c BackboneConfig) error {
 		return nil
 	}
 	if c.Unfreeze == UnfreezeAll {
-		if !n.file.Own() {
-			return errors.New("unfreeze all begins at the pixels that graft's own files take; name a tensor of this one to begin at (--unfreeze-from)")
-		}
 		n.cut = n.model.Inputs[0].Name
 		return nil
 	}

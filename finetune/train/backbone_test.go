@@ -394,6 +394,83 @@ func TestForeignBackbones(t *testing.T) {
 	}
 }
 
+// pooled writes a convolutional network that ends with its maps, whose mean over all places the host takes.
+func pooled(t *testing.T, dir string) string {
+	t.Helper()
+	m, err := onnx.Open("../../graph/raise/testdata/resnet_timm_13.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	at := slices.IndexFunc(m.Nodes, func(n onnx.Node) bool { return n.Op == "GlobalAveragePool" })
+	n := onnx.Dim{Name: "N"}
+	m.Outputs = []onnx.Value{{Name: m.Nodes[at].Inputs[0], Type: onnx.Float32, Dims: []onnx.Dim{n, {Name: "D"}, {Name: "H"}, {Name: "W"}}}}
+	m.Prune()
+	path := filepath.Join(dir, "maps.onnx")
+	if err := m.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestForeignFresh fine-tunes networks of other makers from the pixels on and from inside, with images that are changed
+// anew: what the tail gives before it has learned is what the network gives of the host's pixels.
+func TestForeignFresh(t *testing.T) {
+	for _, f := range []struct {
+		file, pool, unfreeze, learns string
+		views                        int
+	}{
+		{"vit_timm_17", "", UnfreezeAll, "patch_embed", 0}, {"maps", "mean", UnfreezeAll, "conv1", 0}, {"maps", "mean", "2", "layer", 0}, {"maps", "mean", "2", "layer", 2},
+	} {
+		dir := t.TempDir()
+		c := smallTuning(t, dir)
+		c.Model = filepath.Join("../../graph/raise/testdata", f.file+".onnx")
+		if f.file == "maps" {
+			c.Model = pooled(t, dir)
+		}
+		c.Unfreeze, c.Views, c.Fit.Epochs = f.unfreeze, f.views, 1
+		c.Foreign = &preprocess.Spec{Normalization: preprocess.ImageNet, Pool: f.pool}
+		training, err := c.Check()
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = training.reading(t.Context(), Observer{}, func(b backbone) error {
+			tail, err := b.tail()
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(tail.Learned, func(w nets.Learned) bool { return strings.Contains(w.Name, f.learns) }) {
+				t.Errorf("%s is not among %v", f.learns, tail.Learned)
+			}
+			got, err := tapsOf(t.Context(), b.inputs, tail, []int{3}, []int{0}, 1, Observer{})
+			if err != nil {
+				return err
+			}
+			im, err := b.data.Image(t.Context(), b.rows.Indices[3])
+			if err != nil {
+				return err
+			}
+			want, err := b.featuresOf(t.Context(), b.network.file, []string{"features"}, im)
+			if err != nil {
+				return err
+			}
+			if d, most := distance(got, want[0]), map[bool]float64{true: 1e-5, false: 1e-3}[f.views == 0]; !(d <= most) { // float16 of what is kept
+				t.Errorf("%+v: %.2g away from what the network gives", f, d)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tune(t, c)
+		file := filepath.Join(dir, "faces.onnx")
+		if _, err := ship.Export(t.Context(), ship.Config{Run: c.Out, Out: file, Version: "v1"}); err != nil {
+			t.Fatal(err)
+		}
+		checkPredictor(t, c.Out, file)
+	}
+}
+
 // TestNormStatistics: running statistics of the unfrozen part move with the flag, and are exported and part of the adapter;
 // those before the cut, and all without the flag, stay to the byte.
 func TestNormStatistics(t *testing.T) {

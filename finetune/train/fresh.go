@@ -105,15 +105,14 @@ func (f *fresh) write(x []float32, images []int, change func(im preprocess.Image
 	return nil
 }
 
-// raw writes pixels as they are, 0 to 255.
+// raw writes pixels as the network's input takes them.
 func (f *fresh) raw(x []float32, batch []preprocess.Image) error {
+	size, prepared := f.shape()[0], f.frozen.Preprocessing().Host
 	for i, im := range batch {
-		if !slices.Equal([]int{im.C, im.H, im.W}, f.pixels) {
+		if !prepared && !slices.Equal([]int{im.C, im.H, im.W}, f.pixels) {
 			im = load.FitImage(im, f.pixels[0], f.pixels[1])
 		}
-		for j, v := range im.Pix {
-			x[i*len(im.Pix)+j] = float32(v)
-		}
+		f.frozen.Pixels(x[i*size:(i+1)*size], im)
 	}
 	return nil
 }
@@ -141,9 +140,12 @@ func (b *backbone) openFresh(ctx context.Context, words []string) (err error) {
 }
 
 // imageShape is that of the first image, prepared, which all of a dataset's have, but for photos: they are brought to the
-// network's input.
+// network's input, as all images are for a network that graft did not export.
 func (b *backbone) imageShape(ctx context.Context) ([]int, error) {
 	side := b.network.spec.Size
+	if b.network.spec.Host {
+		return []int{b.network.spec.Channels, side, side}, nil
+	}
 	if b.data.Photos() {
 		return []int{3, side, side}, nil
 	}
