@@ -9,12 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"graft/graph"
 	"graft/internal/schema"
 	"graft/pretrained/checkpoint"
 )
 
-// A checkpoint is a safetensors file: every parameter and state of the training graph under its name, the best weights so
-// far under "best.", and this record in the metadata.
+// A checkpoint is a safetensors file: the model's weights and every other state that training changes under its name, the
+// best weights so far under "best.", and this record in the metadata. What a network's frozen part brings along is not in it.
 type record struct {
 	History  []Epoch           `json:"history"`
 	Identity map[string]string `json:"identity"`
@@ -60,10 +61,9 @@ func (t *trainer) save() error {
 		return err
 	}
 	var list []checkpoint.Tensor
-	for _, n := range t.g.Parameters(true) {
-		if v := t.program.Value(n); v != nil {
-			list = append(list, checkpoint.Tensor{Name: n.Name(), Shape: n.Shape(), Data: v})
-		}
+	saved, _ := t.states()
+	for _, n := range saved {
+		list = append(list, checkpoint.Tensor{Name: n.Name(), Shape: n.Shape(), Data: t.program.Value(n)})
 	}
 	for _, w := range t.job.Net.Weights() {
 		if v := t.bestWeights[w.Name]; v != nil {
@@ -71,6 +71,28 @@ func (t *trainer) save() error {
 		}
 	}
 	return checkpoint.WriteSafetensors(t.job.Checkpoint, list, map[string]string{schema.Key: "graft-training-1", recordKey: string(data)})
+}
+
+// states are the program's parameters and states: those that a checkpoint holds, and others, which are what they were from
+// the beginning.
+func (t *trainer) states() (saved, constant []*graph.Node) {
+	changes := map[string]bool{}
+	for _, w := range t.job.Net.Weights() {
+		changes[w.Name] = true
+	}
+	for _, u := range t.g.Updates() {
+		changes[u.Parameter.Name()] = true
+	}
+	for _, n := range t.g.Parameters(true) {
+		switch {
+		case t.program.Value(n) == nil:
+		case changes[n.Name()]:
+			saved = append(saved, n)
+		default:
+			constant = append(constant, n)
+		}
+	}
+	return saved, constant
 }
 
 // resume goes on from a checkpoint, if there is one.
@@ -134,10 +156,13 @@ func (t *trainer) restore(f *checkpoint.File) error {
 		}
 		return f.Float32(name)
 	}
-	for _, n := range t.g.Parameters(true) {
-		if t.program.Value(n) == nil {
-			continue
+	saved, constant := t.states()
+	for _, n := range constant {
+		if _, ok := f.Info(n.Name()); ok { // checkpoints of before held them
+			known++
 		}
+	}
+	for _, n := range saved {
 		v, err := read(n.Name(), n.Shape())
 		if err != nil {
 			return err

@@ -1,6 +1,8 @@
 package fit
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -50,7 +52,8 @@ func newTorchNorms(t *testing.T) torchTail {
 	return s
 }
 
-func (s torchTail) trainNorms() *Result {
+// trainNorms makes five steps; checkpoint may be empty.
+func (s torchTail) trainNorms(checkpoint string) *Result {
 	s.t.Helper()
 	f, labels := Features{X: s.read("x"), Dim: 100}, s.labels()
 	start, err := s.net.Start(map[string][]float32{"head.weight": s.read("before.head.weight"), "head.bias": s.read("before.head.bias")}, 1)
@@ -61,7 +64,7 @@ func (s torchTail) trainNorms() *Result {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r, err := Train(s.t.Context(), Job{Net: s.net, Start: start, Train: data, Config: Config{Epochs: 5, Batch: 6, Optimizer: AdamW, LearningRate: 1e-3,
+	r, err := Train(s.t.Context(), Job{Net: s.net, Start: start, Train: data, Checkpoint: checkpoint, Config: Config{Epochs: 5, Batch: 6, Optimizer: AdamW, LearningRate: 1e-3,
 		WeightDecay: 0.05, Schedule: Constant, Seed: 1, Threads: 1}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -77,7 +80,7 @@ func TestNormStatistics(t *testing.T) {
 	if err := s.net.Check(); err != nil {
 		t.Fatal(err)
 	}
-	r := s.trainNorms()
+	r := s.trainNorms("")
 	var losses []float32
 	for _, e := range r.History {
 		losses = append(losses, float32(e.TrainLoss))
@@ -103,7 +106,7 @@ func TestNormStatistics(t *testing.T) {
 // TestNormStatisticsStandStill: without being told so, statistics are as they were, and normalise in training too.
 func TestNormStatisticsStandStill(t *testing.T) {
 	s := newTorchNorms(t)
-	r := s.trainNorms()
+	r := s.trainNorms("")
 	for name := range r.Weights {
 		if strings.Contains(name, "running") {
 			t.Errorf("%s is kept", name)
@@ -127,5 +130,52 @@ func TestNormStatisticsStandStill(t *testing.T) {
 	loss, _ := Score(logits, s.labels(), 5)
 	if first := r.History[0].TrainLoss; !(first-loss < 1e-6 && loss-first < 1e-6) || slices.Equal(s.read("losses")[:1], []float32{float32(loss)}) {
 		t.Errorf("the first step's loss is %v, want %v, that of inference", first, loss)
+	}
+}
+
+// TestCheckpointHoldsWhatLearns: weights that stand still lie in the network's file, and not in the checkpoint too; one of
+// before, which held them, is gone on from.
+func TestCheckpointHoldsWhatLearns(t *testing.T) {
+	s := newTorchNorms(t)
+	s.net.Learned = slices.DeleteFunc(s.net.Learned, func(w nets.Learned) bool { return strings.HasPrefix(w.Name, "conv") })
+	path := filepath.Join(t.TempDir(), "checkpoint.safetensors")
+	want := s.trainNorms(path)
+	f, err := checkpoint.Open(path, checkpoint.Whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, name := range f.Names() {
+		if strings.HasPrefix(name, "conv") || strings.Contains(name, "running") {
+			t.Errorf("the checkpoint holds %s, which does not learn", name)
+		}
+	}
+	write := func(more string) error {
+		list := []checkpoint.Tensor{{Name: more, Shape: []int{8, 4, 3, 3}, Data: s.read("before.conv1.weight")}}
+		for _, name := range f.Names() {
+			info, _ := f.Info(name)
+			v, err := f.Float32(name)
+			if err != nil {
+				return err
+			}
+			list = append(list, checkpoint.Tensor{Name: name, Shape: info.Shape, Data: v})
+		}
+		return checkpoint.WriteSafetensors(path, list, f.Metadata())
+	}
+	if err := write("conv1.weight"); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.trainNorms(path)
+	for name, v := range want.Weights {
+		if !slices.Equal(got.Weights[name], v) {
+			t.Errorf("%s differs after the checkpoint of before", name)
+		}
+	}
+	if after, err := os.ReadFile(path); err != nil || !slices.Equal(before, after) || len(got.History) != 5 {
+		t.Errorf("%d epochs, %v: want all from the checkpoint", len(got.History), err)
 	}
 }
