@@ -47,7 +47,7 @@ var alwaysLive = map[string]string{
 	"train vit": "split-shares split-seed split-record group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch accumulate optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads side channels patch width depth heads mlp tied projection spare-token " +
 		"norm pool init stem dropout standardize",
-	"train backbone": "split-shares split-seed split-record group-by data model tail out unfreeze unfreeze-from taps head embeddings mirror views augment class-weights logit-adjust only lora train-norm-stats layer-decay drop-path soft-labels limit " +
+	"train backbone": "folds split-shares split-seed split-record group-by data model tail out unfreeze unfreeze-from taps head embeddings mirror views augment class-weights logit-adjust only lora train-norm-stats layer-decay drop-path soft-labels limit " +
 		"force seeds skip-bad seed json epochs batch accumulate optimizer lr weight-decay schedule warmup clip label-smoothing ema holdout threads provider",
 	"import":     "model weights key out classes data image-side mirror force side channels",
 	"eval":       "split threads confusion reliability predictions json",

@@ -20,8 +20,7 @@ func trainBackboneCommand() *cli.Command {
 			"fitted to the taps, then the blocks and the head learn from there:\n\n" +
 			"   graft train backbone --data fer2013.csv --model vit_ti_16.onnx --unfreeze 4 --out runs/tuned\n" +
 			"   graft export runs/tuned --out faces.onnx\n\n" +
-			"An interrupted training goes on when the same command is started again. With --seeds 3 there are three runs below\n" +
-			"--out, and a summary of them.",
+			"An interrupted training goes on when the same command is started again.\n\n" + repeatText,
 		Flags:  backboneFlags(),
 		Action: resumes(trainBackbone),
 	}
@@ -51,9 +50,8 @@ func backboneFlags() []cli.Flag {
 		&cli.IntFlag{Name: "limit", Usage: "use at most `N` images of each split (0: all)"},
 		perClassFlag(),
 		&cli.BoolFlag{Name: "force", Usage: "replace an existing run, finished or not"},
-		atLeast(2, &cli.IntFlag{Name: "seeds", Usage: "train with so many `SEEDS`, --seed and the next ones, each in a folder below --out"}),
 		skipBadFlag(), seedFlag(), jsonFlag(),
-	}, sharesFlags(), imbalanceFlags(), optionFlags(fit.Config{}),
+	}, repeatFlags(), sharesFlags(), imbalanceFlags(), optionFlags(fit.Config{}),
 		[]cli.Flag{&cli.Float64Flag{Name: "holdout", DefaultText: recipes, Usage: "`SHARE` of train to hold out and watch, groups of equal images whole"}},
 		providerFlags(), foreignFlags())
 }

@@ -93,13 +93,14 @@ func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e 
 
 // stream passes a dataset's images through a model.
 func (c Config) stream(p *model.Predictor, d *dataset.Dataset, split string) stream {
-	return stream{p, d, p.BatchSize(), c.Limit, c.Data.SkipBad, len(p.Labels()), p.Temperature(), c.Progress.Of("classifying " + split)}
+	return stream{model: p, data: d, batch: p.BatchSize(), limit: c.Limit, skipBad: c.Data.SkipBad, classes: len(p.Labels()), temperature: p.Temperature(),
+		progress: c.Progress.Of("classifying " + split)}
 }
 
 // Pixels judges a run just trained, whose folder may hold nothing yet, straight from a dataset's images, on all splits that
-// it was not trained on; seen are the images that it was. The predictions are written to its folder. Of c, Progress, Limit
-// and Data.SkipBad count.
-func Pixels(ctx context.Context, r *run.Run, d *dataset.Dataset, c Config, runtime session.Options, seen []duplicate.Content) (reports []metrics.Report, err error) {
+// it was not trained on, and on its fold of train, if any, whose images have the numbers fold; seen are the images that it
+// was trained on. The predictions are written to its folder. Of c, Progress, Limit and Data.SkipBad count.
+func Pixels(ctx context.Context, r *run.Run, d *dataset.Dataset, c Config, runtime session.Options, seen []duplicate.Content, fold []int) (reports []metrics.Report, err error) {
 	c.Options.Runtime = runtime
 	c.Options.Runtime.Throughput = true
 	p, err := model.OpenRun(ctx, r, c.Options, c.Batch)
@@ -111,8 +112,20 @@ func Pixels(ctx context.Context, r *run.Run, d *dataset.Dataset, c Config, runti
 	if err != nil {
 		return nil, err
 	}
-	return judge(runName(r.Dir), m, p.Labels(), load.DatasetSplits(d).HeldOut(), r.Dir, func(split string) (answers, error) {
-		a, _, err := c.stream(p, d, split).answers(ctx, split)
+	splits, name := load.DatasetSplits(d), r.Config.Fold
+	held := splits.HeldOut()
+	if name != "" {
+		if err := splits.CheckFold(name); err != nil {
+			return nil, err
+		}
+		held = append(held, name)
+	}
+	return judge(runName(r.Dir), m, p.Labels(), held, r.Dir, func(split string) (answers, error) {
+		s := c.stream(p, d, split)
+		if split == name {
+			s.fold = fold
+		}
+		a, _, err := s.answers(ctx, split)
 		return a, err
 	})
 }
@@ -129,8 +142,9 @@ type stream struct {
 	model       classifier
 	data        *dataset.Dataset
 	batch       int
-	limit       int  // images of a split, 0 for all
-	skipBad     bool // leave out bad images, of what are no photos too
+	limit       int   // images of a split, 0 for all
+	fold        []int // the images, of what is no split of the dataset; else nil
+	skipBad     bool  // leave out bad images, of what are no photos too
 	classes     int
 	temperature float64
 	progress    func(done, total int64) // may be nil
@@ -148,9 +162,11 @@ type pass struct {
 
 // answers classifies a split; bad is a note on the images left out, if any.
 func (s stream) answers(ctx context.Context, split string) (a answers, bad string, err error) {
-	indices, err := s.data.Select([]string{split}, s.limit)
-	if err != nil {
-		return a, "", err
+	indices := s.fold
+	if indices == nil {
+		if indices, err = s.data.Select([]string{split}, s.limit); err != nil {
+			return a, "", err
+		}
 	}
 	passes := make(chan *pass, 1)
 	g, ctx := errgroup.WithContext(ctx)

@@ -137,10 +137,7 @@ type Fold struct {
 
 // NewFold names the rows and adds them to a source.
 func NewFold(s Source, name string, samples fit.Examples, rows run.Rows) (Fold, error) {
-	if t := s.Splits(); slices.Contains(t.names, name) {
-		return Fold{}, fmt.Errorf("%s has a split %s of its own, as a fold of train would be called", t.Where, name)
-	}
-	return Fold{s, name, samples, rows}, nil
+	return Fold{s, name, samples, rows}, s.Splits().CheckFold(name)
 }
 
 // Splits are the source's and the fold.

@@ -58,6 +58,14 @@ func (t Splits) Judged(asked []string) ([]string, error) {
 	return out, nil
 }
 
+// CheckFold refuses a name for a fold of train that a split has.
+func (t Splits) CheckFold(name string) error {
+	if slices.Contains(t.names, name) {
+		return fmt.Errorf("%s has a split %s of its own, as a fold of train would be called", t.Where, name)
+	}
+	return nil
+}
+
 // Validation is the split that the study's recipe watches: public-test, or
 // what other datasets call so; "" if there is none.
 func (t Splits) Validation() string {

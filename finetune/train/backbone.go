@@ -159,8 +159,8 @@ func (t BackboneTraining) Repeat(ctx context.Context, r Repeats, o Observer) (al
 	switch err := r.check(); {
 	case err != nil:
 		return all, err
-	case r.Folds > 0:
-		return all, errors.New("folds: a tuned backbone is judged from pixels, and a fold of train is none of the dataset's splits; give seeds")
+	case r.Folds > 0 && t.c.Head != "":
+		return all, fmt.Errorf("%d folds: the head %s has seen all of them; leave it out, and one is fitted for each", r.Folds, t.c.Head)
 	}
 	err = t.reading(ctx, o, func(b backbone) (err error) {
 		all, err = repeat(ctx, b, r, t.c.Out, t.c.Fit.Seed, t.c.Force, o)

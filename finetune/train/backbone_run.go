@@ -66,6 +66,7 @@ func (b backbone) train(ctx context.Context, p part, o Observer) (Result, error)
 	l := task{Descent: c.Descent, classes: b.data.Classes, labels: b.rows.Labels, groups: b.rows.Apart(), held: b.held, watched: unwatched{}, place: p.place,
 		record: run.TrainingRecord{Recipe: run.RecipeStrong, Augment: c.Augment, SoftLabels: c.SoftLabels}}
 	l.identity = b.identity()
+	rows := b.rows
 	tail, err := b.tail()
 	if err != nil {
 		return Result{}, err
@@ -76,6 +77,10 @@ func (b backbone) train(ctx context.Context, p part, o Observer) (Result, error)
 		return newDrawn(b.inputs, rows, b.targets, len(b.data.Classes), c.Augment.Mixup, p.seed)
 	}
 	l.samples = func(rows []int) (fit.Examples, error) { return judged{b.inputs, rows, b.fixedViews()}, nil }
+	if p.fold != "" {
+		l.identity["fold"] = p.fold
+		l, rows = l.only(p.rest), rows.At(p.rest)
+	}
 	o.log("training %d parameters behind %s and a head of %d features, on %d images of %d classes", nets.Parameters(tail), tail.Cut, tail.Head.Features,
 		len(l.labels), len(l.classes))
 	learned, err := l.learn(ctx, o)
@@ -84,13 +89,13 @@ func (b backbone) train(ctx context.Context, p part, o Observer) (Result, error)
 	}
 	tail.Backbone = nil
 	learned.net = tail
-	r := &run.Run{Dir: p.folder, Config: b.describe(p.seed, tail)}
+	r := &run.Run{Dir: p.folder, Config: b.describe(p, tail, rows)}
 	runtime := c.Runtime
 	runtime.Threads = c.Fit.Threads
 	figures := func() ([]metrics.Report, error) {
-		return judge.Pixels(ctx, r, b.data, judge.Config{Data: c.Data, Limit: c.Limit, Progress: o.Progress}, runtime, b.rows.Contents)
+		return judge.Pixels(ctx, r, b.data, judge.Config{Data: c.Data, Limit: c.Limit, Progress: o.Progress}, runtime, rows.Contents, pick(b.rows.Indices, p.held))
 	}
-	return complete(r, learned, b.rows, o, figures)
+	return complete(r, learned, rows, o, figures)
 }
 
 // fixedViews are those that images are judged by.
@@ -140,13 +145,14 @@ func (b backbone) start(ctx context.Context, t nets.Tail, rows []int, seed uint6
 	return t.Start(head.weights, seed)
 }
 
-// describe is the run's record.
-func (b backbone) describe(seed uint64, t nets.Tail) run.Config {
+// describe is the record of a run that learned from rows.
+func (b backbone) describe(p part, t nets.Tail, rows run.Rows) run.Config {
 	c, n := b.c, b.network
-	config := run.NewConfig(nets.KindBackbone, c.Program, seed, b.data.Classes)
+	config := run.NewConfig(nets.KindBackbone, c.Program, p.seed, b.data.Classes)
+	config.Fold = p.fold
 	config.Backbone = n.record(t)
 	config.Head = run.HeadRecord{Recipe: run.RecipeStrong, Taps: n.tapNames(), Dim: t.Head.Features, Standardize: t.Head.Standardize, UseFlip: c.UseFlip,
-		GroupBy: c.GroupBy, ClassWeights: c.ClassWeights, LogitAdjust: c.LogitAdjust, Samples: len(b.rows.Labels)}
+		GroupBy: c.GroupBy, ClassWeights: c.ClassWeights, LogitAdjust: c.LogitAdjust, Samples: len(rows.Labels)}
 	config.Dataset = run.DatasetRecord{Name: b.data.Name(), Fingerprint: b.fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
 	if pair := config.Backbone.Before; pair != nil {
 		config.Notes = append(config.Notes, fmt.Sprintf("In training, %s (%s) ran before %s; judged and exported is %s from the pixels on.",
@@ -155,7 +161,7 @@ func (b backbone) describe(seed uint64, t nets.Tail) run.Config {
 	if note := run.RandomNote(config.Backbone.Source); note != "" {
 		config.Notes = append(config.Notes, note)
 	}
-	config.Notes = append(config.Notes, b.rows.AbsentClasses(b.data.Classes)...)
+	config.Notes = append(config.Notes, rows.AbsentClasses(b.data.Classes)...)
 	if b.head != nil && c.Holdout > 0 && b.held == nil {
 		config.Notes = append(config.Notes, fmt.Sprintf("The head that training began with, %s, had seen the rows that were held out.", c.Head))
 	}

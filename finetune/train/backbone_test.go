@@ -322,6 +322,53 @@ func TestBackboneIsTheSameAgain(t *testing.T) {
 	}
 }
 
+// TestFoldsOfBackbones: each row of train is judged once, from its pixels, by the run that did not learn from it.
+func TestFoldsOfBackbones(t *testing.T) {
+	c := smallTuning(t, t.TempDir())
+	c.Unfreeze, c.Views, c.Fit.Epochs, c.Holdout, c.Fit.KeepBest = "1", 2, 1, 0, false
+	training, err := c.Check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := training.Repeat(t.Context(), Repeats{Folds: 2}, Observer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all.Summary.Splits) != 3 {
+		t.Errorf("splits %+v, want two tests and the folds", all.Summary.Splits)
+	}
+	rows := trainCount(t, c)
+	if seen := checkFolds(t, c.Out, 2, rows); len(seen) != rows {
+		t.Errorf("%d rows of %d were judged", len(seen), rows)
+	}
+	for _, name := range []string{"fold-1", "fold-2"} {
+		e, err := judge.Evaluate(t.Context(), judge.Config{Run: filepath.Join(c.Out, name), Splits: []string{dataset.Train}})
+		if err != nil || e.Reports[0].Clean == nil || e.Reports[0].Clean.Total == 0 {
+			t.Errorf("%s: %+v, %v; want the rows of its fold to be clean", name, e.Reports, err)
+		}
+	}
+	c.Head = c.Out
+	if training, err = c.Check(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = training.Repeat(t.Context(), Repeats{Folds: 2}, Observer{})
+	runtest.WantError(t, err, "has seen all of them")
+}
+
+func trainCount(t *testing.T, c BackboneConfig) int {
+	t.Helper()
+	d, err := dataset.Open(t.Context(), c.Data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	indices, err := d.Select([]string{dataset.Train}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(indices)
+}
+
 // TestBackboneFresh changes images anew in each epoch: before the last block, and before all of the network, whose patch
 // embedding and positions then learn, and its preprocessing does not.
 func TestBackboneFresh(t *testing.T) {

@@ -74,13 +74,16 @@ type place struct {
 
 // only is the task on some rows of train.
 func (t task) only(rows []int) task {
-	data, samples := t.data, t.samples
+	data, samples, start := t.data, t.samples, t.start
 	t.labels = pick(t.labels, rows)
 	if t.groups != nil {
 		t.groups = pick(t.groups, rows)
 	}
 	t.data = func(of []int) (fit.Data, error) { return data(pick(rows, of)) }
 	t.samples = func(of []int) (fit.Examples, error) { return samples(pick(rows, of)) }
+	if start != nil {
+		t.start = func(of []int) (map[string][]float32, error) { return start(pick(rows, of)) }
+	}
 	return t
 }
 
