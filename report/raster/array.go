@@ -100,7 +100,7 @@ func Overlay(photo image.Image, a Array, part Window) *image.NRGBA {
 				continue
 			}
 			t := a.between(u*float64(a.W)-0.5, v*float64(a.H)-0.5)
-			out.SetNRGBA(x, y, blend(c, Viridis.At(t), 0.12+0.53*t))
+			out.SetNRGBA(x, y, blend(c, Viridis.At(t), 0.1+0.65*t))
 		}
 	}
 	return out

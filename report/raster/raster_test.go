@@ -65,7 +65,7 @@ func TestOverlayIsInPlace(t *testing.T) {
 	}
 	a := Array{2, 2, []float32{0, 1, 0, 0}} // the upper right one
 	out := Overlay(photo, a, Window{X: 20, Y: 0, W: 20, H: 20})
-	yellow := blend(color.NRGBA{100, 100, 100, 255}, Viridis.At(1), 0.65)
+	yellow := blend(color.NRGBA{100, 100, 100, 255}, Viridis.At(1), 0.75)
 	if got := out.NRGBAAt(39, 0); got != yellow {
 		t.Errorf("the corner has %v, want %v", got, yellow)
 	}

@@ -181,8 +181,9 @@ func (s *Scale) place(x, y float64) []piece {
 	for i := range ramp.V {
 		ramp.V[i] = float32(i)
 	}
-	from := x + widest(s.Low, textSize, false) + 6
-	return []piece{{text: s.Low, x: x, y: y + high - 1, size: textSize, anchor: "start"},
+	const wider = 1.2 // letters of a browser's own font
+	from := x + wider*widest(s.Low, textSize, false) + 6
+	return []piece{{text: s.Low, x: from - 6, y: y + high - 1, size: textSize, anchor: "end"},
 		{image: ramp.Paint(s.Map, 0, steps-1), x: from, y: y, w: barWidth, h: high, smooth: true},
 		{text: s.High, x: from + barWidth + 6, y: y + high - 1, size: textSize, anchor: "start"}}
 }

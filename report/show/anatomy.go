@@ -51,7 +51,7 @@ func dissect(n *network) *anatomy {
 	}
 	a.batch = a.seen.Dim(0)
 	a.findStages()
-	a.findAttention(n.patches)
+	a.findAttention(n.g, n.patches)
 	return a
 }
 

@@ -56,7 +56,7 @@ func (l *look) pointed(photo image.Image, a raster.Array) []Figure {
 	if l.head != nil && len(l.head.taps) > 1 {
 		lines = append(lines, "what the head reads before that layer is not in it")
 	}
-	if len(l.views) > 1 {
+	if len(l.views) > 1 || l.batch > 1 {
 		lines = append(lines, "the answer is the mean over the image and its mirror image; this is of the image")
 	}
 	return []Figure{

@@ -38,7 +38,7 @@ func (l *look) cutUp() Figure {
 	im, _, _ := asImage(s, l.values[l.seen][:s[1]*s[2]*s[3]])
 	h, w := s[2]/l.grid[0], s[3]/l.grid[1]
 	z := max(1, 560/max(s[2], s[3]))
-	sheet := &raster.Sheet{Title: "Patches", Beside: l.grid[1], Lines: []string{fmt.Sprintf("%d×%d patches of %d×%d pixels, each of which becomes a token", l.grid[1], l.grid[0], w, h)}}
+	sheet := &raster.Sheet{Title: "The image in patches", Beside: l.grid[1], Lines: []string{fmt.Sprintf("%d×%d patches of %d×%d pixels, each of which becomes a token", l.grid[1], l.grid[0], w, h)}}
 	for i := range l.grid[0] * l.grid[1] {
 		x, y := i%l.grid[1]*w, i/l.grid[1]*h
 		sub := im.(*image.NRGBA).SubImage(image.Rect(x, y, x+w, y+h))

@@ -144,7 +144,7 @@ func (l *look) numbers(c Config, im preprocess.Image) *Result {
 		for _, a := range l.fromClass(n) {
 			b.Heads = append(b.Heads, a.V)
 		}
-		if x := l.exits; len(x) > 0 {
+		if x := l.exits; i < len(x) {
 			b.Norms = l.onPatches(norm(l.values[x[i]][:x[i].Shape().Size()/l.batch], l.tokens)).V
 		}
 		r.Blocks = append(r.Blocks, b)

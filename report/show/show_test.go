@@ -14,8 +14,10 @@ import (
 
 	"graft/finetune/nets"
 	"graft/graph"
+	"graft/onnx"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
+	"graft/pretrained"
 	"graft/pretrained/foreigntest"
 	"graft/pretrained/vit"
 	"graft/pretrained/vit/vittest"
@@ -139,6 +141,32 @@ func TestRegistersAndPooling(t *testing.T) {
 		if err != nil || r.Evidence != nil || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "no class evidence") {
 			t.Errorf("a file without classes: %v, %+v", err, r)
 		}
+	}
+}
+
+// TestHeadOnSeveralBlocks: where a head reads features on the way, the blocks are told all the same.
+func TestHeadOnSeveralBlocks(t *testing.T) {
+	f, err := pretrained.OpenFile(vittest.WriteTiny(t, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnx.Open(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	n := &network{g: graph.New()}
+	part, err := n.raise(f, m, nil, preprocess.New(3, 32, 32), []string{"cls_1", "cls"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.end = n.g.Concat(1, part.Outputs...)
+	a := dissect(n)
+	if len(a.entries) != 2 || len(a.exits) != 1 || name(a.entries[0]) != "embeddings" || name(a.exits[0]) != "blocks.0.residual" {
+		t.Errorf("the blocks begin with %v and end with %v", a.entries, a.exits)
+	}
+	if l := a.evidenceLayer(n.end); l == nil || name(l.node) != "blocks.1.norm1" {
+		t.Errorf("evidence is read at %+v", l)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 const most = 16
 
 // findAttention finds the blocks of attention over the image's patches.
-func (a *anatomy) findAttention(grid [2]int) {
+func (a *anatomy) findAttention(g *graph.Graph, grid [2]int) {
 	var own []*graph.Node
 	for _, n := range a.nodes {
 		if n.Op() != graph.OpSoftmax || len(n.Shape()) < 3 || !slices.ContainsFunc(a.readers[n], func(r *graph.Node) bool { return r.Op() == graph.OpMatMul }) {
@@ -43,7 +43,7 @@ func (a *anatomy) findAttention(grid [2]int) {
 		a.windows, a.attention = a.windows+len(a.attention), nil
 		return
 	}
-	a.findBlocks()
+	a.findBlocks(g)
 }
 
 // findGrid tells which tokens are patches, and how they lie: as the last convolution before attention gives them, or as
@@ -81,42 +81,76 @@ func (a *anatomy) stream(n *graph.Node) bool {
 	return len(s) == 3 && s[0] == a.batch && s[1] == a.tokens || a.batch == 1 && (len(s) == 3 && s[1] == 1 && s[0] == a.tokens || len(s) == 2 && s[0] == a.tokens)
 }
 
-// findBlocks finds where the tokens come into each block of attention and leave it: the last cut before the block's
-// softmax, and that before the next one's. The last block has as many cuts as the one before it; what comes then is
-// the network's last normalisation.
-func (a *anatomy) findBlocks() {
-	var cuts []*graph.Node
+// findBlocks finds where the tokens come into each block of attention and leave it. They come in at the last tensor before
+// the block's softmax through which everything passes on the way to the last block's residual sum: features that a head
+// takes on the way do not matter there. They leave a block where they come into the next one.
+func (a *anatomy) findBlocks(g *graph.Graph) {
+	sum := a.residual(a.attention[len(a.attention)-1])
+	if sum == nil {
+		return
+	}
+	way := &anatomy{}
+	way.walk(g, a.nodes[0], sum)
+	for _, n := range a.attention {
+		from := a.before(way.cuts, n)
+		if len(from) == 0 {
+			a.entries = nil
+			return
+		}
+		a.entries = append(a.entries, from[len(from)-1])
+	}
+	a.exits = slices.Clone(a.entries[1:])
+	if end := a.lastExit(); end != nil {
+		a.exits = append(a.exits, end)
+	}
+}
+
+// residual is the first sum of tokens with what a softmax of attention decides, nil where there is none.
+func (a *anatomy) residual(softmax *graph.Node) *graph.Node {
+	decided := map[*graph.Node]bool{softmax: true}
+	for _, n := range a.nodes {
+		for _, x := range n.Inputs() {
+			decided[n] = decided[n] || decided[x]
+		}
+		if decided[n] && n.Op() == graph.OpAdd && a.stream(n) && a.data(n.Inputs()[0]) && a.data(n.Inputs()[1]) {
+			return n
+		}
+	}
+	return nil
+}
+
+// before are those of cuts that are all tokens and come before a node.
+func (a *anatomy) before(cuts []*graph.Node, n *graph.Node) (out []*graph.Node) {
+	for _, c := range cuts {
+		if c.ID() < n.ID() && a.stream(c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// lastExit is where the tokens leave the last block: behind as many tensors through which everything passes as within the
+// block before; what comes then is the network's last normalisation. nil: nothing lies there through which everything
+// passes, as where a head takes features on the way.
+func (a *anatomy) lastExit() *graph.Node {
+	n := len(a.attention)
+	from := len(a.before(a.cuts, a.attention[n-1]))
+	var behind []*graph.Node
 	for _, c := range a.cuts {
-		if a.stream(c) {
-			cuts = append(cuts, c)
+		if c.ID() > a.attention[n-1].ID() && a.stream(c) {
+			behind = append(behind, c)
 		}
 	}
-	before := func(n *graph.Node) int { // how many cuts come before a node
-		return len(cuts) - len(slices.DeleteFunc(slices.Clone(cuts), func(c *graph.Node) bool { return c.ID() < n.ID() }))
+	if from == 0 || len(behind) == 0 {
+		return nil
 	}
-	for i, n := range a.attention {
-		from := before(n)
-		if from == 0 {
-			a.entries, a.exits = nil, nil
-			return
-		}
-		to := len(cuts)
-		switch {
-		case i+1 < len(a.attention):
-			to = before(a.attention[i+1])
-		case i > 0:
-			to = min(from+from-before(a.attention[i-1]), len(cuts))
-		default:
-			for to > from+1 && cuts[to-1].Op() == graph.OpLayerNormalization && cuts[to-2].Op() == graph.OpAdd {
-				to--
-			}
-		}
-		if to <= from {
-			a.entries, a.exits = nil, nil
-			return
-		}
-		a.entries, a.exits = append(a.entries, cuts[from-1]), append(a.exits, cuts[to-1])
+	if n > 1 {
+		return behind[min(max(from-len(a.before(a.cuts, a.attention[n-2])), 1), len(behind))-1]
 	}
+	for len(behind) > 1 && behind[len(behind)-1].Op() == graph.OpLayerNormalization && behind[len(behind)-2].Op() == graph.OpAdd {
+		behind = behind[:len(behind)-1]
+	}
+	return behind[len(behind)-1]
 }
 
 // rows is how many vectors of the last axis a node has for each image.
