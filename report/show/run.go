@@ -109,10 +109,28 @@ func (l *look) wantEvidence() (chosen *graph.Node, err error) {
 		l.why = "the network's last layers are neither convolutions nor attention between all patches"
 		return nil, nil
 	}
+	if l.rounds(at.node) {
+		l.why = "behind that layer the file rounds its numbers, through which no gradient flows; take the file in float32"
+		return nil, nil
+	}
 	if chosen, err = target(l.g, l.logits, []*layer{at}); err == nil {
 		l.layer = at
 	}
 	return chosen, err
+}
+
+// rounds tells whether what a node decides is rounded on the way to the logits, as in int8 files.
+func (l *look) rounds(from *graph.Node) bool {
+	needed, decided := reach(l.logits), map[*graph.Node]bool{from: true}
+	for _, n := range l.g.Nodes() {
+		for _, x := range n.Inputs() {
+			decided[n] = decided[n] || decided[x]
+		}
+		if n.Op() == graph.OpRound && decided[n] && needed[n] {
+			return true
+		}
+	}
+	return false
 }
 
 // add takes the logits of one view into the mean.
