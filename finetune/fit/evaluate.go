@@ -31,18 +31,28 @@ func NewEvaluator(net nets.Net, batch, threads int) (*Evaluator, error) {
 	if err := within("batch", float64(batch), 1, maxBatch); err != nil {
 		return nil, err
 	}
-	e := &Evaluator{net: net, g: graph.New(), rows: make([]int, 0, batch)}
-	e.x = e.g.Input("x", append([]int{batch}, net.InputShape()...)...)
-	w, err := nets.Declare(e.g, net, nil)
-	if err != nil {
+	e := &Evaluator{net: net, rows: make([]int, 0, batch)}
+	var err error
+	if e.g, e.logits, err = inference(net, batch); err != nil {
 		return nil, err
 	}
-	e.logits = net.Forward(e.g, e.x, w, nets.Mode{})
+	e.x = e.g.Lookup("x")
 	if e.program, err = engine.Compile(e.g, []*graph.Node{e.logits}, nil, engine.Options{Threads: threads}); err != nil {
 		return nil, err
 	}
 	e.in = make([]float32, e.x.Shape().Size())
 	return e, nil
+}
+
+// inference is the graph that gives logits of a batch, its input named x.
+func inference(net nets.Net, batch int) (*graph.Graph, *graph.Node, error) {
+	g := graph.New()
+	x := g.Input("x", append([]int{batch}, net.InputShape()...)...)
+	w, err := nets.Declare(g, net, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return g, net.Forward(g, x, w, nets.Mode{}), nil
 }
 
 // Use sets the weights, by name.

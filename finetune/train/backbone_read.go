@@ -190,6 +190,9 @@ func (b *backbone) open(ctx context.Context, o Observer) (err error) {
 		}
 	}
 	tail, err := b.tail()
+	if err == nil {
+		err = checkMemory(tail, b.c.Fit, b.c.Holdout > 0, freeMemory, o.log)
+	}
 	if err != nil {
 		return err
 	}

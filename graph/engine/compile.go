@@ -36,6 +36,8 @@ type compiler struct {
 	work     workspace
 	temps    [][]float32 // per part, for fused units
 	tempSize int
+	counting bool // floats are counted and not allocated
+	counted  int
 }
 
 // workspace is memory that one unit uses while it runs.
@@ -48,6 +50,29 @@ type workspace struct {
 func (w *workspace) need(n int) { w.size = max(w.size, n) }
 
 func compile(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Options, keepAll bool) (*Program, error) {
+	c, err := planned(g, outputs, updates, o, keepAll)
+	if err != nil {
+		return nil, err
+	}
+	c.allocate()
+	c.emit()
+	return c.program, c.program.fault.take()
+}
+
+// Memory is how many bytes a program of these would take, near enough: its parameters, inputs, outputs and the values between
+// them, but not what single operations, such as convolutions, lay out anew. Nothing of it is allocated.
+func Memory(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Options) (int64, error) {
+	c, err := planned(g, outputs, updates, o, false)
+	if err != nil {
+		return 0, err
+	}
+	c.counting = true
+	c.allocate()
+	return 4 * int64(c.counted), nil
+}
+
+// planned is a compilation up to where memory is needed.
+func planned(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Options, keepAll bool) (*compiler, error) {
 	if err := checkSource(g, outputs, updates, o); err != nil {
 		return nil, err
 	}
@@ -58,9 +83,7 @@ func compile(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Op
 	p.roots = c.roots
 	p.wanted.outputs, p.wanted.updates = slices.Clone(outputs), slices.Clone(updates)
 	c.plan()
-	c.allocate()
-	c.emit()
-	return p, p.fault.take()
+	return c, nil
 }
 
 func checkSource(g *graph.Graph, outputs []*graph.Node, updates []graph.Update, o Options) error {

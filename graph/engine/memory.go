@@ -43,6 +43,10 @@ func (c *compiler) allocate() {
 			a.give(offsets[p], p.size())
 		}
 	}
+	if c.counting {
+		c.counted += a.size
+		return
+	}
 	memory := pages.Floats(a.size)
 	for p, at := range offsets {
 		c.buffers[p] = memory[at : at+p.size() : at+p.size()]
@@ -79,9 +83,9 @@ func (c *compiler) own(spans map[place]span) {
 	for _, n := range c.outputs {
 		p := place{c.root(n), plain}
 		if c.buffers[p] == nil {
-			c.buffers[p] = make([]float32, p.size())
+			c.buffers[p] = c.floats(p.size())
 		}
-		c.program.values[n] = dense.Of(c.buffers[p], n.Shape()...)
+		c.tell(n, c.buffers[p])
 	}
 	c.program.commits = append(c.program.commits, staged...)
 }
@@ -94,6 +98,10 @@ func (c *compiler) packedAlone(n *graph.Node, spans map[place]span) bool {
 
 func (c *compiler) leaf(n *graph.Node) {
 	p := place{n, plain}
+	if c.counting {
+		c.buffers[p] = c.floats(p.size())
+		return
+	}
 	data, err := c.leafValue(n)
 	if err != nil {
 		c.program.fault.set(fmt.Errorf("engine: compile: %w", err))
@@ -101,8 +109,24 @@ func (c *compiler) leaf(n *graph.Node) {
 	}
 	c.buffers[p] = data
 	if n.Op() != graph.OpConstant {
+		c.tell(n, data)
+	}
+}
+
+// tell makes a value known to the program.
+func (c *compiler) tell(n *graph.Node, data []float32) {
+	if !c.counting {
 		c.program.values[n] = dense.Of(data, n.Shape()...)
 	}
+}
+
+// floats is memory of its own for a value; while memory is counted, none.
+func (c *compiler) floats(n int) []float32 {
+	if c.counting {
+		c.counted += n
+		n = 0
+	}
+	return make([]float32, n)
 }
 
 func (c *compiler) leafValue(n *graph.Node) ([]float32, error) {
@@ -130,14 +154,14 @@ func (c *compiler) ownUpdates(spans map[place]span) (last []commit) {
 		old := c.buffers[parameter]
 		switch {
 		case isLeaf(value.node): // staged, as that leaf may be updated itself
-			temporary := make([]float32, value.size())
+			temporary := c.floats(value.size())
 			first = append(first, commit{temporary, c.buffers[value]})
 			last = append(last, commit{old, temporary})
 		case c.buffers[value] == nil && c.inPlace(parameter, value, spans):
 			c.buffers[value] = old
 		default:
 			if c.buffers[value] == nil {
-				c.buffers[value] = make([]float32, value.size())
+				c.buffers[value] = c.floats(value.size())
 			}
 			last = append(last, commit{old, c.buffers[value]})
 		}
