@@ -35,7 +35,7 @@ func backboneFlags() []cli.Flag {
 		&cli.StringFlag{Name: "unfreeze", Usage: "train the last `N` blocks and what lies behind them, or all"},
 		&cli.StringFlag{Name: "unfreeze-from", Usage: "train what lies behind a `TENSOR` instead (graft model blocks lists some)"},
 		&cli.StringFlag{Name: "taps", Usage: "features that the head reads, side by side: `TAPS` such as cls,mean,cls_9, or all (default: all of the network)"},
-		&cli.StringFlag{Name: "head", Usage: "begin with the head in a `RUN` of graft train head on the same network (default: one is fitted first)"},
+		&cli.StringFlag{Name: "head", Usage: "begin with the head in a `RUN` of graft train head on the same network, or with none, zeros, as random weights want (default: one is fitted first)"},
 		&cli.StringFlag{Name: "embeddings", Usage: "`FOLDER` of the store that keeps what the frozen part gives (default: beside the run, OUT.tokens)"},
 		&cli.BoolFlag{Name: "mirror", DefaultText: recipes, Usage: "average the logits of each image and its mirror image at test"},
 		&cli.IntFlag{Name: "views", DefaultText: recipes, Usage: "`N` views kept of each image of train: as it is, mirrored, and changed by --augment (0: none, and each epoch changes all anew)"},

@@ -19,6 +19,11 @@ import (
 // UnfreezeAll is the word for every block, patch embedding and positions.
 const UnfreezeAll = "all"
 
+// HeadNone is the word for a head that begins with zeros on features as they are. What random weights make of an image
+// differs little from image to image, and grows as they learn: a head that was fitted to those differences, or that
+// divides by them, would throw such a network off.
+const HeadNone = "none"
+
 // BackboneConfig says how to train the last blocks of a pretrained network with a head behind them. [NewBackboneConfig]
 // gives the recipe's; Data, Model, Out and one of Unfreeze and UnfreezeFrom are needed too.
 type BackboneConfig struct {
@@ -37,7 +42,7 @@ type BackboneConfig struct {
 	Unfreeze     string // how many blocks, or UnfreezeAll
 	UnfreezeFrom string // the tensor where the trained part begins, instead
 	Taps         []string
-	Head         string // a run of train head on the same network, to begin with; empty: one is fitted by L-BFGS
+	Head         string // a run of train head on the same network, to begin with, or HeadNone; empty: one is fitted by L-BFGS
 	UseFlip      bool   // average the logits of each image and its mirror image at test
 	// Views are kept of every image of train, of which each epoch draws one: as it is, mirrored, changed by Augment. With 0
 	// none is, and Augment changes each image anew in every epoch.
@@ -90,7 +95,7 @@ func (c BackboneConfig) Check() (BackboneTraining, error) {
 		err = fmt.Errorf("%d views, want %d or more, the image as it is%s, or 0 to change all anew in each epoch", c.Views, views, map[int]string{2: " and its mirror image"}[views])
 	case c.Views > views && changes == augment.Pipeline{}:
 		err = fmt.Errorf("%d views: the augmentation %s makes no more than %d", c.Views, c.Augment, views)
-	case c.Head != "" && len(c.Taps) > 0:
+	case c.Head != "" && c.Head != HeadNone && len(c.Taps) > 0:
 		err = fmt.Errorf("head %s has taps of its own; leave the others out", c.Head)
 	}
 	return BackboneTraining{c}, errors.Join(err, c.checkUnfreeze(), c.checkVotes(), c.Tuning.check(), c.Descent.check(), c.Augment.Check())
@@ -172,9 +177,9 @@ func (t BackboneTraining) Repeat(ctx context.Context, r Repeats, o Observer) (al
 // store is the folder that keeps what the frozen part gives.
 func (c BackboneConfig) store() string { return cmp.Or(c.Embeddings, c.Out+".tokens") }
 
-// headRun reads the run of the head to begin with, nil where there is none.
+// headRun reads the run of the head to begin with, nil where it is none.
 func (c BackboneConfig) headRun() (*run.Run, error) {
-	if c.Head == "" {
+	if c.Head == "" || c.Head == HeadNone {
 		return nil, nil
 	}
 	r, err := run.Open(c.Head)

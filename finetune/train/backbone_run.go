@@ -113,7 +113,7 @@ func (b backbone) tail() (nets.Tail, error) {
 	if err != nil {
 		return t, err
 	}
-	t.Head = nets.Head{Outputs: len(b.data.Classes), Standardize: true}
+	t.Head = nets.Head{Outputs: len(b.data.Classes), Standardize: b.c.Head != HeadNone}
 	if b.head != nil {
 		t.Head = b.head.Config.Net.(nets.Head)
 	}
@@ -128,6 +128,13 @@ func (b backbone) tail() (nets.Tail, error) {
 func (b backbone) start(ctx context.Context, t nets.Tail, rows []int, seed uint64, o Observer) (map[string][]float32, error) {
 	if b.head != nil {
 		return t.Start(b.head.Weights, seed)
+	}
+	if b.c.Head == HeadNone {
+		zeros := map[string][]float32{}
+		for _, w := range t.Head.Weights() {
+			zeros[w.Name] = make([]float32, w.Size())
+		}
+		return t.Start(zeros, seed)
 	}
 	x, err := tapsOf(ctx, b.inputs, t, rows, b.fixedViews(), b.c.Fit.Threads, o)
 	if err != nil {

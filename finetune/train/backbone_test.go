@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -570,6 +571,34 @@ func TestTuningIdentity(t *testing.T) {
 	how.NormStats = true
 	if how.identity() == still {
 		t.Error("statistics that move are not told from those that stand still")
+	}
+}
+
+// TestBackboneWithoutHead begins with zeros: no head is fitted, the first loss is that of equal probabilities, and random
+// weights learn from there, where a head fitted to them begins far above.
+func TestBackboneWithoutHead(t *testing.T) {
+	c := smallTuning(t, t.TempDir())
+	c.Head, c.Unfreeze, c.Views, c.Taps, c.Holdout, c.Fit.KeepBest, c.Fit.Smoothing = HeadNone, UnfreezeAll, 0, []string{"cls", "mean"}, 0, false, 0
+	c.LayerDecay, c.DropPath, c.Augment.Mixup = 1, 0, 0
+	var lines []string
+	r, err := Backbone(t.Context(), c, Observer{Log: func(line string) { lines = append(lines, line) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log := strings.Join(lines, "\n"); strings.Contains(log, "lbfgs") {
+		t.Errorf("a head was fitted:\n%s", log)
+	}
+	tail := r.Run.Config.Net.(nets.Tail)
+	if tail.Head.Standardize || r.Run.Config.Head.Standardize {
+		t.Error("the features are standardised")
+	}
+	h, err := os.ReadFile(filepath.Join(c.Out, "history.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first float64
+	if _, err := fmt.Sscanf(strings.Split(string(h), "\n")[1], "1,%g", &first); err != nil || !(first < math.Log(7)+0.3) {
+		t.Errorf("the first epoch's loss is %g, %v; want little more than that of equal probabilities:\n%s", first, err, h)
 	}
 }
 

@@ -123,17 +123,22 @@ func contrast(d dice, under float64) float64 {
 	return max(under-away, 0.02)
 }
 
-// plate draws what the marks stand on, a disc, a box or nothing, and returns its tone.
+// plate draws what the marks stand on, a disc, a box, a head without a face or nothing, and returns its tone.
 func (c *canvas) plate(d dice) float64 {
 	kind, wide, high, corner := d.uniform(0, 1), d.uniform(0.66, 0.95), d.uniform(0.8, 1.05), d.uniform(0.05, 0.4)
 	tone, edge, rim := d.uniform(0.05, 0.9), d.uniform(0.05, 0.9), d.uniform(0, 0.15)
-	if kind < 0.2 {
+	p := personOf(d)
+	switch {
+	case kind < 0.15:
 		return c.pix[len(c.pix)/2+side/2]
+	case kind < 0.5:
+		c.head(p)
+		return p.skin
 	}
 	for i := range c.pix {
 		x, y := c.hx[i], c.hy[i]
 		distance := ellipse(x, y, wide, high)
-		if kind > 0.5 { // with round corners
+		if kind > 0.75 { // with round corners
 			distance = math.Hypot(max(math.Abs(x)-wide+corner, 0), max(math.Abs(y)-high+corner, 0)) - corner
 		}
 		c.blend(i, edge, c.cover(distance-rim))
