@@ -10,10 +10,10 @@ import (
 
 // archs are the networks that Random draws.
 var archs = map[string]Config{"vit_ti_16": sizes[0].of(224, 16), "vit_s_16": sizes[1].of(224, 16), "vit_b_16": sizes[2].of(224, 16),
-	"vit_l_16": sizes[3].of(224, 16), "vit_mini_8": sizes[len(sizes)-1].of(48, 8)}
+	"vit_l_16": sizes[3].of(224, 16), mini: sizes[len(sizes)-1].of(48, 8)}
 
 // Archs lists what Random accepts.
-func Archs() []string { return []string{"vit_b_16", "vit_s_16", "vit_ti_16", "vit_l_16", "vit_mini_8"} }
+func Archs() []string { return []string{"vit_b_16", "vit_s_16", "vit_ti_16", "vit_l_16", mini} }
 
 // Random draws a network for 224×224 pixels (vit_mini_8: 48×48), initialised as torchvision
 // does but for its positions (see draw), and wanting torchvision's preprocessing. The
@@ -26,7 +26,28 @@ func Random(arch string, seed uint64, classes int) (*Model, error) {
 		return nil, errArch(arch)
 	}
 	c.Classes = classes
-	return RandomConfig(c, seed)
+	m, err := RandomConfig(c, seed)
+	if err == nil && arch == mini {
+		m.narrow()
+	}
+	return m, err
+}
+
+// mini is drawn to be trained and not to stay frozen.
+const mini = "vit_mini_8"
+
+// narrow draws the positions as torchvision does, with a deviation of 0.02: what a network of wide ones makes of different
+// images is nearly the same, and it learns from there an epoch later.
+func (m *Model) narrow() {
+	wide := m.weights["pos"]
+	m.positions = weight{wide.shape, func() ([]float32, error) {
+		v, err := wide.read()
+		for i := range v {
+			v[i] *= 0.02
+		}
+		return v, err
+	}}
+	m.weights["pos"] = m.positions
 }
 
 func errArch(arch string) error {

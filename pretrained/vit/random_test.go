@@ -106,3 +106,25 @@ func TestRandomFeaturesDiffer(t *testing.T) {
 		}
 	}
 }
+
+// TestMiniIsDrawnToBeTrained: torchvision's own deviation of positions, 0.02, in the network that is trained from there.
+func TestMiniIsDrawnToBeTrained(t *testing.T) {
+	m, err := Random("vit_mini_8", 5, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := m.Config; c.Image != 48 || c.Params() != 469728 || c.Arch() != "vit_mini_8" {
+		t.Errorf("%+v with %d parameters", c, c.Params())
+	}
+	v, err := m.tensor("pos")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	if rms := math.Sqrt(sum / float64(len(v))); !(math.Abs(rms-0.02) <= 0.002) {
+		t.Errorf("positions of root mean square %g, want 0.02", rms)
+	}
+}
