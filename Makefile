@@ -6,7 +6,7 @@ OUT   ?= demo
 # Without cgo no native library can be loaded, so none is installed: graft's own engine runs the models.
 READY := $(if $(filter 0,$(CGO_ENABLED)),build,setup)
 
-.PHONY: build setup demo study test race lint fuzz clean
+.PHONY: build setup demo study elsewhere test race lint fuzz clean
 
 build:
 	$(GO) build -o $(GRAFT) ./cmd/graft
@@ -22,6 +22,10 @@ study: $(READY)
 
 test: setup
 	GRAFT_REQUIRE_ORT=1 $(GO) test ./...
+
+# In other programs: the report in headless Chromium.
+elsewhere: build
+	scripts/elsewhere
 
 race: setup
 	scripts/race

@@ -24,6 +24,7 @@ var alwaysLive = map[string]string{
 	"setup":             "gpu from json",
 	"doctor":            "json",
 	"data audit":        "split-shares split-seed split-record group-by data embeddings json out threads tiny",
+	"report":            "out data audit embeddings atlas open json",
 	"data clean":        "audit changes out",
 	"data info":         "split-shares split-seed split-record data ferplus skip-bad json fingerprint",
 	"data convert":      "split-shares split-seed split-record data skip-bad out",

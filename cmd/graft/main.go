@@ -123,6 +123,7 @@ func commands() []*cli.Command {
 		importCommand(),
 		evalCommand(),
 		compareCommand(),
+		reportCommand(),
 		predictCommand(),
 		exportCommand(),
 		showCommand(),

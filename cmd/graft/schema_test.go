@@ -62,6 +62,7 @@ func checkSchemas(t *testing.T, dir, model string) {
 		"model info":        "MODEL",
 		"model list":        "",
 		"predict":           "DIR/run DIR/face.png" + cpu,
+		"report":            "DIR/run --out DIR/report.html",
 		"rank":              "--data synthetic --per-class 4 MODEL --taps cls" + cpu,
 		"show":              "DIR/run DIR/face.png --out DIR/shown",
 		"train backbone":    tuning + " --out DIR/tuned-again",

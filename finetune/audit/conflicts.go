@@ -26,7 +26,7 @@ func (a *auditor) findConflicts(r *Report) error {
 	}
 	return write(a, r, "conflicts", &r.Conflicts.Rows, func(yield func(ConflictRow) bool) {
 		for i, s := range a.Data.Samples {
-			c := ConflictRow{Row: a.row(i), Group: int64(a.group[i]), Kind: equalPixels}
+			c := ConflictRow{Row: a.row(i), Group: int64(a.group[i]), Kind: EqualPixels}
 			counts := equal[a.equal[i]]
 			if len(counts) < 2 {
 				counts, c.Kind = near[a.group[i]], nearPixels

@@ -9,7 +9,7 @@ import (
 
 // Words for how alike two images are.
 const (
-	equalPixels = "equal"
+	EqualPixels = "equal"
 	nearPixels  = "near"
 	sameName    = "group" // of the user's own
 )
@@ -38,7 +38,7 @@ func (a *auditor) copyRows(list []copied) func(yield func(CopyRow) bool) {
 			other := a.row(c.other)
 			r := CopyRow{Row: a.row(c.row), Group: int64(a.group[c.row]), Kind: c.kind, Cosine: 1,
 				OtherIndex: other.Index, OtherID: other.ID, OtherSplit: other.Split, OtherLabel: other.Label}
-			if c.kind != equalPixels {
+			if c.kind != EqualPixels {
 				r.Cosine = float32(a.cosine(c.row, c.other))
 			}
 			if !yield(r) {
@@ -100,10 +100,10 @@ func (a *auditor) findLeaks(r *Report) error {
 			found := a.leaks(rows, a.rowsOf(of))
 			l := Leak{Split: split, Of: of, Total: len(rows), All: len(found)}
 			for _, c := range found {
-				if c.kind == equalPixels {
+				if c.kind == EqualPixels {
 					l.Equal++
 				}
-				if c.kind == equalPixels && a.Data.Samples[c.row].Label != a.Data.Samples[c.other].Label {
+				if c.kind == EqualPixels && a.Data.Samples[c.row].Label != a.Data.Samples[c.other].Label {
 					l.OtherLabel++
 				}
 			}
@@ -140,7 +140,7 @@ func (a *auditor) leaks(rows, of []int) (found []copied) {
 			other := a.nearest(i, near)
 			kind := nearPixels
 			if a.equal[other] == a.equal[i] {
-				kind = equalPixels
+				kind = EqualPixels
 			}
 			found = append(found, copied{i, other, kind})
 		}
@@ -197,7 +197,7 @@ func (a *auditor) findRedundant(r *Report) error {
 			e, f := &equal[a.equal[i]], &first[a.group[i]]
 			switch {
 			case *e > 0:
-				all = append(all, copied{i, int(*e) - 1, equalPixels})
+				all = append(all, copied{i, int(*e) - 1, EqualPixels})
 				split.Redundant.Equal++
 			case *f > 0:
 				all = append(all, copied{i, int(*f) - 1, nearPixels})

@@ -30,7 +30,7 @@ const bootstrapSeed = 1
 
 // addTests tests every pair of runs that judged the same rows, split by split.
 func addTests(list []Comparison) {
-	for _, split := range comparedSplits(list) {
+	for _, split := range Splits(list) {
 		var families [][]int // of runs that judged the same rows
 		for i, c := range list {
 			if _, ok := c.answers[split]; !ok {

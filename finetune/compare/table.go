@@ -26,7 +26,7 @@ func Tables(list []Comparison) []Table {
 	if s := learningTable(list); len(s.Rows) > 0 {
 		out = append(out, s)
 	}
-	for _, split := range comparedSplits(list) {
+	for _, split := range Splits(list) {
 		out = append(out, accuracyTable(list, split))
 		if s := pairTable(list, split); len(s.Rows) > 0 {
 			out = append(out, s)
@@ -76,10 +76,13 @@ func ifTrained(c Comparison, cell string) string {
 	return cell
 }
 
+// LearningTitle is of the table that the curves of a chart say too.
+const LearningTitle = "Train loss / validation loss by epoch"
+
 // learningTable has a line for each epoch: train loss, and validation loss where
 // there is one.
 func learningTable(list []Comparison) Table {
-	s := Table{Title: "Train loss / validation loss by epoch", Head: names(list)}
+	s := Table{Title: LearningTitle, Head: names(list)}
 	last := 0
 	for _, c := range list {
 		last = max(last, c.Epochs)
@@ -105,8 +108,8 @@ func lossCell(c Comparison, number int) string {
 	return fmt.Sprintf("%.4f / %.4f", e.TrainLoss, *e.ValidationLoss)
 }
 
-// comparedSplits lists the splits of all reports in order of appearance.
-func comparedSplits(list []Comparison) []string {
+// Splits lists the splits of all reports in order of appearance.
+func Splits(list []Comparison) []string {
 	var out []string
 	for _, c := range list {
 		for _, r := range c.Reports {

@@ -144,26 +144,22 @@ func (c Calibration) WriteReliability(w io.Writer) error {
 	return t.Flush()
 }
 
-// WriteTable prints splits side by side: a line per class, named as it is given,
-// then the figures of the whole with 95% intervals. All reports must be over the
-// same classes.
-func WriteTable(w io.Writer, reports ...Report) error {
-	if len(reports) == 0 {
-		return nil
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+// Rows are splits side by side: a head, a line per class, named as it is given, then
+// the figures of the whole with 95% intervals. All reports must be over the same
+// classes, and there is one at least.
+func Rows(reports ...Report) (rows [][]string, err error) {
 	row := func(name string, cell func(Report) string) {
-		fmt.Fprint(t, name)
+		line := []string{name}
 		for _, r := range reports {
-			fmt.Fprintf(t, "\t%s", cell(r))
+			line = append(line, cell(r))
 		}
-		fmt.Fprintln(t)
+		rows = append(rows, line)
 	}
 	row("", func(r Report) string { return r.Split })
 	for i, c := range reports[0].Classes {
 		for _, r := range reports {
 			if i >= len(r.Classes) || r.Classes[i].Name != c.Name {
-				return fmt.Errorf("splits %s and %s are over different classes", reports[0].Split, r.Split)
+				return nil, fmt.Errorf("splits %s and %s are over different classes", reports[0].Split, r.Split)
 			}
 		}
 		row(c.Name+":", func(r Report) string { return Share(r.Classes[i].Correct, r.Classes[i].Total) })
@@ -173,15 +169,51 @@ func WriteTable(w io.Writer, reports ...Report) error {
 			row(f.name, f.text)
 		}
 	}
+	return rows, nil
+}
+
+// ClassRows are a split's classes with a head: how many there are and are right, and
+// their figures with 95% intervals.
+func (r Report) ClassRows() [][]string {
+	rows := [][]string{{"class", "samples", "right", "precision", "recall", "F1", "AUROC", "average precision"}}
+	for _, c := range r.Classes {
+		rows = append(rows, []string{c.Name, fmt.Sprint(c.Total), fmt.Sprint(c.Correct), percent(c.Precision, c.PrecisionInterval), percent(c.Recall, c.RecallInterval),
+			figureText(3, &c.F1, c.F1Interval), figureText(3, c.AUROC, c.AUROCInterval), figureText(3, c.Average, c.AverageInterval)})
+	}
+	return rows
+}
+
+// CleanBases say what the clean rows of reports are without, each sentence once.
+func CleanBases(reports ...Report) (told []string) {
+	for _, r := range reports {
+		if r.Clean == nil {
+			continue
+		}
+		if s := "clean: without the rows whose image, or a near duplicate of it, is in " + r.Clean.Basis; !slices.Contains(told, s) {
+			told = append(told, s)
+		}
+	}
+	return told
+}
+
+// WriteTable prints Rows.
+func WriteTable(w io.Writer, reports ...Report) error {
+	if len(reports) == 0 {
+		return nil
+	}
+	rows, err := Rows(reports...)
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	told := ""
-	for _, r := range reports {
-		if r.Clean != nil && r.Clean.Basis != told {
-			told = r.Clean.Basis
-			fmt.Fprintf(w, "clean: without the rows whose image, or a near duplicate of it, is in %s\n", told)
-		}
+	for _, s := range CleanBases(reports...) {
+		fmt.Fprintln(w, s)
 	}
 	return nil
 }

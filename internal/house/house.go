@@ -22,7 +22,7 @@ var allowed = map[string][]string{
 	"graph/lower":     {"graph", "onnx"},
 	"graph/gosession": {"graph", "onnx"},
 	"finetune":        {"graph", "pretrained", "preprocess", "onnx", "models"},
-	"report":          {"finetune", "pretrained", "graph", "onnx", "preprocess"},
+	"report":          {"report/chart", "finetune", "pretrained", "graph", "onnx", "preprocess"},
 	"report/chart":    {},
 	"report/raster":   {},
 	"report/show":     {"report/chart", "report/raster", "finetune", "pretrained", "graph", "onnx", "preprocess"},

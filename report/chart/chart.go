@@ -68,8 +68,8 @@ func render(c Chart, css string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Series are the colours there are; the next ones come again.
-const seriesColours = 8
+// Colours are the colours of series, classes s0 and on; further series begin anew.
+const Colours = 8
 
 // drawing is what the template prints: marks in the order in which they cover each
 // other.
@@ -107,7 +107,7 @@ func round(v float64) float64 { return math.Round(v*10) / 10 }
 func coordinate(v float64) string { return strconv.FormatFloat(round(v), 'f', -1, 64) }
 
 // colour is the class of a series by its number.
-func colour(series int) string { return fmt.Sprintf("s%d", series%seriesColours) }
+func colour(series int) string { return fmt.Sprintf("s%d", series%Colours) }
 
 // The box, and the room that letters take.
 const (

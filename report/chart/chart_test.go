@@ -201,7 +201,7 @@ func TestColoursContrast(t *testing.T) {
 			}
 			checked++
 		}
-		if checked != 2+seriesColours {
+		if checked != 2+Colours {
 			t.Errorf("%d colours checked", checked)
 		}
 	}

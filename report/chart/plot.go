@@ -31,6 +31,13 @@ type Plot struct {
 	Identity bool // the line on which Y is X
 }
 
+// Add takes in a series, unless it has no points.
+func (p *Plot) Add(s Series) {
+	if len(s.Points) > 0 {
+		p.Series = append(p.Series, s)
+	}
+}
+
 // Name is the title with what is drawn.
 func (p *Plot) Name() string {
 	var names []string
@@ -70,7 +77,7 @@ func (p *Plot) Table() Table {
 // The area of a plot: its height, and the room for labels beside it.
 const (
 	plotHeight = 210.0
-	plotLeft   = 50.0
+	plotLeft   = 58.0
 	plotRight  = width - 10
 	plotFoot   = 38.0
 )
