@@ -237,7 +237,7 @@ func TestPageOfSeveralRuns(t *testing.T) {
 		t.Error("no tests of which is better")
 	}
 	page := pageOf(t, r)
-	for _, want := range []string{"<h2>Comparison</h2>", "<h2>cnn-2</h2>", `href="#run1-split1-`, "McNemar", "Classes of each split", `download="numbers.csv"`} {
+	for _, want := range []string{"<h2>Comparison</h2>", `<summary><h2>cnn-2</h2>`, `href="#run1-split1-`, "McNemar", "Classes of each split", `download="numbers.csv"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in the page", want)
 		}

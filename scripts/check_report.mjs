@@ -34,6 +34,7 @@ for (const width of [1280, 390]) {
     const wide = await tab.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     if (wide > 0) fault(`scrolls sideways by ${wide} pixels`);
     await tab.screenshot({ path: join(out, `${name}.png`), fullPage: true });
+    await tab.evaluate(() => document.querySelectorAll('.fold').forEach(d => { d.open = true; }));
     const cell = tab.locator('.matrix td.wrong a').first();
     if (await cell.count()) {
       await cell.click();

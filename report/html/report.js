@@ -1,3 +1,15 @@
+// What is folded opens when it is gone to, and on paper.
+const unfold = () => {
+  const target = document.getElementById(location.hash.slice(1));
+  for (let at = target?.querySelector(':scope > .fold') ?? target; at; at = at.parentElement) {
+    if (at.tagName === 'DETAILS') at.open = true;
+  }
+  target?.scrollIntoView();
+};
+addEventListener('hashchange', unfold);
+unfold();
+addEventListener('beforeprint', () => document.querySelectorAll('.fold').forEach(d => { d.open = true; }));
+
 // The map's points show their image and what is known of it. The numbers are those of
 // the file that is offered below the map.
 for (const map of document.querySelectorAll('.map')) {
