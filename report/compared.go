@@ -66,8 +66,11 @@ func curves(list []compare.Comparison) (out []Figure) {
 			if strings.Contains(c.Model, run.RecipeLBFGS) != lbfgs {
 				continue
 			}
-			loss.Add(chart.Series{Name: called[i] + ", train", Colour: i, Dashed: true, Points: points(c.History, func(e fit.Epoch) *float64 { return &e.TrainLoss })})
-			loss.Add(chart.Series{Name: called[i], Colour: i, Points: points(c.History, func(e fit.Epoch) *float64 { return e.ValidationLoss })})
+			seen := points(c.History, func(e fit.Epoch) *float64 { return &e.TrainLoss })
+			watched := points(c.History, func(e fit.Epoch) *float64 { return e.ValidationLoss })
+			loss.Add(chart.Series{Name: called[i] + ", train", Colour: i, Dashed: true, Unlisted: len(watched) > 0, Points: seen})
+			loss.Add(chart.Series{Name: called[i], Colour: i, Points: watched})
+			loss.Y.Log = loss.Y.Log || far(slices.Concat(seen, watched))
 			accuracy.Add(chart.Series{Name: called[i], Colour: i, Dots: true, Points: points(c.History, func(e fit.Epoch) *float64 { return e.ValidationAccuracy })})
 		}
 		for _, p := range []*chart.Plot{loss, accuracy} {
@@ -78,6 +81,16 @@ func curves(list []compare.Comparison) (out []Figure) {
 		}
 	}
 	return out
+}
+
+// far tells losses that would press all others flat: the first ones of a bad start.
+func far(losses []chart.Point) bool {
+	for _, p := range losses {
+		if p.Y > 8*losses[len(losses)-1].Y {
+			return true
+		}
+	}
+	return false
 }
 
 func points(history []fit.Epoch, of func(fit.Epoch) *float64) (out []chart.Point) {

@@ -242,7 +242,7 @@ func TestPageOfSeveralRuns(t *testing.T) {
 			t.Errorf("no %q in the page", want)
 		}
 	}
-	for what, n := range map[string]int{"ZgotmplZ": 0, "<h1>": 1, "<svg": 13} {
+	for what, n := range map[string]int{">cnn-1, train</text>": 0, "ZgotmplZ": 0, "<h1>": 1, "<svg": 13} {
 		if got := strings.Count(page, what); got != n {
 			t.Errorf("%s: %d times, want %d", what, got, n)
 		}

@@ -15,12 +15,13 @@ type Point struct {
 
 // Series is a curve, or with Number some points.
 type Series struct {
-	Name   string
-	Colour int // which of the page's colours, from 0; they come again
-	Dashed bool
-	Dots   bool // the curve's points are drawn too
-	Number int  // 0: a curve; else points by that number, which the legend explains
-	Points []Point
+	Name     string
+	Colour   int // which of the page's colours, from 0; they come again
+	Dashed   bool
+	Dots     bool // the curve's points are drawn too
+	Number   int  // 0: a curve; else points by that number, which the legend explains
+	Unlisted bool // the legend leaves it out: another series of its colour stands there
+	Points   []Point
 }
 
 // Plot is curves and points over two axes. A value that is not finite leaves a gap.
@@ -94,7 +95,9 @@ func (p *Plot) draw() *drawing {
 		if s.Number > 0 {
 			k.mark = fmt.Sprint(s.Number)
 		}
-		keys = append(keys, k)
+		if !s.Unlisted {
+			keys = append(keys, k)
+		}
 		for _, q := range s.Points {
 			xs, ys = append(xs, q.X), append(ys, q.Y)
 			if q.Ends != nil {
