@@ -33,9 +33,9 @@ type Judged struct {
 	Matrix      *Matrix `json:"matrix,omitempty"` // nil of very many classes
 	Confused    Table   `json:"confused"`         // the pairs of classes that are most taken for each other
 	Classes     Table   `json:"classes"`
-	Reliability Figure  `json:"reliability"`
-	Mistakes    []Face  `json:"mistakes"`  // those of which it was surest
-	LeastSure   []Face  `json:"leastsure"` // whatever was right
+	Reliability *Figure `json:"reliability,omitempty"` // nil of metrics from before it was kept
+	Mistakes    []Face  `json:"mistakes"`              // those of which it was surest
+	LeastSure   []Face  `json:"leastsure"`             // whatever was right
 
 	said []said
 }
@@ -219,7 +219,7 @@ func confused(r metrics.Report) Table {
 }
 
 // reliability draws how often predictions are right over how probable they are.
-func reliability(r metrics.Report) Figure {
+func reliability(r metrics.Report) *Figure {
 	p := &chart.Plot{Title: "Reliability on " + r.Split, X: chart.Share("probability of the prediction"), Y: chart.Share("right"), Identity: true}
 	bins := func(name string, colour int, c metrics.Calibration) {
 		s := chart.Series{Name: name, Colour: colour, Dots: true}
@@ -237,7 +237,10 @@ func reliability(r metrics.Report) Figure {
 	} else {
 		bins(fmt.Sprintf("calibration error %.3f", r.ECE), 0, r.Calibration)
 	}
-	return figure(p.Title, note, p)
+	if len(p.Series) == 0 {
+		return nil
+	}
+	return new(figure(p.Title, note, p))
 }
 
 // settings are config.json's values by their keys, in its order.
