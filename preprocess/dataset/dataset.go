@@ -1,7 +1,7 @@
 // Package dataset reads image classification data sets in the forms they are
-// found in: FER2013's CSV files, bare or packed, Kaggle's image folders,
-// generic {train,val,test}/<class>/ folders and their .zip files, lists of
-// images anywhere, and the synthetic sets that need no download.
+// found in: FER2013's CSV files, bare or packed; images in folders that tell split
+// and class, or class alone, or nothing, and their .zip and .tar files; parquet files and
+// arrays of numpy with labels beside; WebDataset's shards; lists of images anywhere; and the synthetic sets that need no download.
 //
 // Whatever the form, a Dataset is a list of samples with split and label, and
 // pixels on demand. Opening one checks it: what is wrong is an error that

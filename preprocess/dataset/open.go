@@ -28,11 +28,11 @@ type form interface {
 // is wrong with it.
 var forms = []form{syntheticForm{}, listForm{}, npyForm{}, parquetForm{}, shardForm{}, treeForm{}, csvForm{}}
 
-// Open opens the set that ref names: a fer2013.csv or icml_face_data.csv, bare or in
-// .gz, .tar, .tar.gz or .zip; an image folder or its .zip; "list:" and the path
-// of a list of images, see ListPrefix; or the word "synthetic" or "synthetic:things". Files are told
-// by their content, not their name. progress, which may be nil, is told bytes of
-// the file read or images verified, and their total.
+// Open opens the set that ref names: a file, an archive or a folder of one of the forms;
+// "list:" and the path of a list of images, see ListPrefix; or the word of a set
+// that is drawn. Files are told by their content, not their name. A set without splits is
+// split by Ref.SplitShares, for which all its images are decoded. progress, which may be
+// nil, is told bytes of the file read or images decoded, and their total.
 func Open(ctx context.Context, ref Ref, progress func(done, total int64)) (*Dataset, error) {
 	d := &Dataset{ref: ref, Path: ref.Path, GroupBy: ref.GroupBy, skipBad: ref.SkipBad}
 	if err := d.open(ctx, ref, progress); err != nil {
