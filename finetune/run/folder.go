@@ -1,12 +1,14 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"graft/internal/atomicfile"
+	"graft/internal/filelock"
 )
 
 // The files of a run folder.
@@ -16,8 +18,9 @@ const (
 	historyFile       = "history.csv"
 	metricsFile       = "metrics.json"
 	seenFile          = "seen.parquet"
-	CheckpointFile    = "checkpoint.safetensors" // of a training under way
-	lastFile          = "last.safetensors"       // the last weights, where the best were kept
+	CheckpointFile    = "checkpoint.safetensors"       // of a training under way
+	lastFile          = "last.safetensors"             // the last weights, where the best were kept
+	lockFile          = atomicfile.TempPrefix + "lock" // of a training under way, or one that was killed
 	predictionsPrefix = "predictions-"
 	predictionsSuffix = ".csv"
 )
@@ -34,7 +37,8 @@ func runFile(name string) bool {
 
 // CheckFolder refuses a folder that a new run would damage: before the work
 // starts, not after it. It tells whether an interrupted training left a
-// checkpoint there, to be gone on from unless it is to be replaced by force.
+// checkpoint there, to be gone on from unless it is to be replaced by force. What
+// one without checkpoints left when it was killed may be replaced.
 func CheckFolder(dir string, force bool) (unfinished bool, err error) {
 	if dir == "" {
 		return false, fmt.Errorf("no folder for the run was given")
@@ -52,6 +56,8 @@ func CheckFolder(dir string, force bool) (unfinished bool, err error) {
 		return false, nil
 	case !force && !finished && exists(filepath.Join(dir, CheckpointFile)):
 		return true, nil
+	case !force && !finished && exists(filepath.Join(dir, lockFile)):
+		return false, onlyRunFiles(dir, entries)
 	case !force:
 		return false, fmt.Errorf("run folder %s exists and is not empty; choose another --out, or replace it with --force", dir)
 	case !finished:
@@ -61,6 +67,42 @@ func CheckFolder(dir string, force bool) (unfinished bool, err error) {
 		return false, fmt.Errorf("--force replaces runs only: %w", err)
 	}
 	return false, nil
+}
+
+// Hold takes a folder for one training, as CheckFolder allows, and makes it where it is missing: so that two cannot write
+// into one, and a folder that cannot be written is told before the work. Release lets go of it, and takes it away again where
+// nothing was written. On a file system without locks nothing is held.
+func Hold(dir string, force bool) (unfinished bool, release func() error, err error) {
+	if _, err := CheckFolder(dir, force); err != nil {
+		return false, nil, err
+	}
+	missing := !exists(dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return false, nil, fmt.Errorf("run folder: %w", err)
+	}
+	lock, err := filelock.Acquire(filepath.Join(dir, lockFile))
+	release = func() error {
+		var err error
+		if lock != nil {
+			err = lock.Release()
+		}
+		if missing {
+			_ = os.Remove(dir) // only an empty folder goes
+		}
+		return err
+	}
+	switch {
+	case errors.Is(err, filelock.ErrLocked):
+		return false, nil, fmt.Errorf("run folder %s: another training is writing there; wait until it has ended, or choose another --out", dir)
+	case errors.Is(err, errors.ErrUnsupported):
+		lock = nil
+	case err != nil:
+		return false, nil, errors.Join(fmt.Errorf("run folder: %w", err), release())
+	}
+	if unfinished, err = CheckFolder(dir, force); err != nil { // another may have ended in between
+		return false, nil, errors.Join(err, release())
+	}
+	return unfinished, release, nil
 }
 
 // onlyRunFiles accepts what an interrupted training leaves and nothing else.
@@ -88,7 +130,7 @@ func StartFolder(dir string) error {
 		return fmt.Errorf("run folder: %w", err)
 	}
 	for _, e := range entries {
-		if runFile(e.Name()) {
+		if runFile(e.Name()) && e.Name() != lockFile {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 				return fmt.Errorf("run folder: %w", err)
 			}

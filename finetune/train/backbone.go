@@ -147,16 +147,14 @@ func Backbone(ctx context.Context, c BackboneConfig, o Observer) (Result, error)
 // the whole from pixels on the other splits and writes the run folder. Equal data, settings, seeds and numbers of threads
 // give byte-identical weights on one machine. A checkpoint is left after each epoch, and the same training run again goes
 // on from it.
-func (t BackboneTraining) Run(ctx context.Context, o Observer) (result Result, err error) {
-	p, err := whole(t.c.Out, t.c.Fit.Seed, t.c.Force)
-	if err != nil {
+func (t BackboneTraining) Run(ctx context.Context, o Observer) (Result, error) {
+	return whole(t.c.Out, t.c.Fit.Seed, t.c.Force, func(p part) (result Result, err error) {
+		err = t.reading(ctx, o, func(b backbone) error {
+			result, err = b.train(ctx, p, o)
+			return err
+		})
 		return result, err
-	}
-	err = t.reading(ctx, o, func(b backbone) error {
-		result, err = b.train(ctx, p, o)
-		return err
 	})
-	return result, err
 }
 
 // Repeat trains as often as r says, each time as Run does, on tokens that are kept once.

@@ -98,18 +98,16 @@ func Head(ctx context.Context, c HeadConfig, o Observer) (Result, error) {
 // give byte-identical weights on one machine. Gradient descent leaves a
 // checkpoint after each epoch, and the same training run again goes on from it.
 func (t HeadTraining) Run(ctx context.Context, o Observer) (Result, error) {
-	p, err := whole(t.c.Out, t.c.Seed, t.c.Force)
-	if err != nil {
-		return Result{}, err
-	}
-	if p.unfinished && t.c.Descent == nil { // L-BFGS has no use for the checkpoint, and must not take it away
-		return Result{}, fmt.Errorf("run folder %s holds an interrupted training by gradient descent; choose another --out, or replace it with --force", p.folder)
-	}
-	h, err := t.read(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	return h.train(ctx, p, o)
+	return whole(t.c.Out, t.c.Seed, t.c.Force, func(p part) (Result, error) {
+		if p.unfinished && t.c.Descent == nil { // L-BFGS has no use for the checkpoint, and must not take it away
+			return Result{}, fmt.Errorf("run folder %s holds an interrupted training by gradient descent; choose another --out, or replace it with --force", p.folder)
+		}
+		h, err := t.read(ctx)
+		if err != nil {
+			return Result{}, err
+		}
+		return h.train(ctx, p, o)
+	})
 }
 
 // Repeat trains as often as r says, each head as Run trains one, from features that are

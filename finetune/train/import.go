@@ -62,11 +62,13 @@ func Import(ctx context.Context, c ImportConfig) (*run.Run, error) {
 // Write makes the run folder of a checkpoint under the study's names, in torch's
 // layouts. It is strict: tensors that are missing, not known or of another shape
 // are all named in the error.
-func (i Imported) Write(ctx context.Context) (*run.Run, error) {
+func (i Imported) Write(ctx context.Context) (r *run.Run, err error) {
 	c := i.c
-	if _, err := run.CheckFolder(c.Out, c.Force); err != nil {
+	_, release, err := run.Hold(c.Out, c.Force)
+	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	f, err := checkpoint.Open(c.Weights, c.Key)
 	if err != nil {
 		return nil, err
@@ -80,7 +82,7 @@ func (i Imported) Write(ctx context.Context) (*run.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run.Run{Dir: c.Out, Config: run.NewConfig(c.Net.Kind(), c.Program, 0, c.Classes)}
+	r = &run.Run{Dir: c.Out, Config: run.NewConfig(c.Net.Kind(), c.Program, 0, c.Classes)}
 	r.Config.Imported = &run.ImportRecord{File: filepath.Base(c.Weights), SHA256: hash, Key: f.Key(), OtherKeys: f.Others()}
 	if len(f.Others()) > 0 {
 		r.Config.Notes = f.Notes()

@@ -87,16 +87,14 @@ func Net(ctx context.Context, c NetConfig, o Observer) (Result, error) {
 // and writes the run folder. Equal data, settings, seeds and numbers of threads
 // give byte-identical weights on one machine. A checkpoint is left after each
 // epoch, and the same training run again goes on from it.
-func (t NetTraining) Run(ctx context.Context, o Observer) (result Result, err error) {
-	p, err := whole(t.c.Out, t.c.Fit.Seed, t.c.Force)
-	if err != nil {
+func (t NetTraining) Run(ctx context.Context, o Observer) (Result, error) {
+	return whole(t.c.Out, t.c.Fit.Seed, t.c.Force, func(p part) (result Result, err error) {
+		err = t.reading(ctx, o, func(n networks) (err error) {
+			result, err = n.train(ctx, p, o)
+			return err
+		})
 		return result, err
-	}
-	err = t.reading(ctx, o, func(n networks) (err error) {
-		result, err = n.train(ctx, p, o)
-		return err
 	})
-	return result, err
 }
 
 // Repeat trains as often as r says, each network as Run trains one, on images that

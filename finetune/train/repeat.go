@@ -44,10 +44,14 @@ type part struct {
 	rest []int
 }
 
-// whole is the only training of a setting.
-func whole(out string, seed uint64, force bool) (part, error) {
-	unfinished, err := run.CheckFolder(out, force)
-	return part{place: place{folder: out, unfinished: unfinished}, seed: seed}, err
+// whole has the only training of a setting done, in a folder that is held for it.
+func whole(out string, seed uint64, force bool, train func(part) (Result, error)) (result Result, err error) {
+	unfinished, release, err := run.Hold(out, force)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	return train(part{place: place{folder: out, unfinished: unfinished}, seed: seed})
 }
 
 // material is a setting with the data it is trained on, read once for all runs.
@@ -121,13 +125,14 @@ func (p part) trainUnlessDone(ctx context.Context, m material, o Observer) (err 
 		o.log("%s is finished", p.folder)
 		return nil
 	}
-	if p.unfinished, err = run.CheckFolder(p.folder, false); err != nil {
-		_, err = run.CheckFolder(p.folder, true)
+	_, left := run.CheckFolder(p.folder, false)
+	unfinished, release, err := run.Hold(p.folder, left != nil)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		_, err = m.train(ctx, p, o)
-	}
-	return err
+	p.unfinished = unfinished
+	_, err = m.train(ctx, p, o)
+	return errors.Join(err, release())
 }
 
 // settings adds how to train to settings, without what runs of one setting may differ in.
