@@ -41,6 +41,7 @@ const (
 	invalidTensorInfo   faultKind = "size and offsets disagree"
 	incompleteBuffer    faultKind = "data missing"
 	trailingData        faultKind = "data after the last tensor"
+	wrongChecksum       faultKind = "wrong checksum"
 )
 
 // headerFault is a contradiction in a safetensors file.
@@ -82,6 +83,9 @@ func readSafetensors(r io.ReaderAt, size int64, key string) (*contents, error) {
 	all := make(map[string]*tensor, len(entries))
 	for _, e := range entries {
 		all[e.name] = &tensor{dtype: e.dtype, shape: e.shape, offset: e.start, storage: data}
+	}
+	if err := readSums(metadata, all); err != nil {
+		return nil, err
 	}
 	taken, err := choose(slices.Collect(maps.Keys(all)), key)
 	if err != nil {

@@ -212,3 +212,56 @@ func TestWriteHalf(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryFlippedBitIsFound flips each bit of a file that graft wrote: it is refused, or its tensors and metadata are what they
+// were.
+func TestEveryFlippedBitIsFound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	tensors := []Tensor{{"a", []int{2}, []float32{1, -2}, true}, {"b", []int{1, 3}, []float32{0.5, 3e-9, 7}, false}}
+	if err := WriteSafetensors(path, tensors, map[string]string{"epoch": "3"}); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func() bool {
+		f, err := Open(path, "")
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		for _, want := range tensors {
+			info, ok := f.Info(want.Name)
+			got, err := f.Float32(want.Name)
+			if !ok || err != nil || !slices.Equal(info.Shape, want.Shape) {
+				return false
+			}
+			if !slices.Equal(got, want.Data) {
+				t.Errorf("%s was read as %v, want %v or an error", want.Name, got, want.Data)
+			}
+		}
+		if got := f.Metadata(); got["epoch"] != "3" {
+			t.Errorf("metadata was read as %v", got)
+		}
+		return true
+	}
+	refused := 0
+	for bit := range 8 * len(whole) {
+		damaged := slices.Clone(whole)
+		damaged[bit/8] ^= 1 << (bit % 8)
+		if err := os.WriteFile(path, damaged, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if !same() {
+			refused++
+		}
+	}
+	// White space before the data, which fills the header up, may be another.
+	if least := 8 * (len(whole) - 64); refused < least {
+		t.Errorf("%d of %d flipped bits were found, want at least %d", refused, 8*len(whole), least)
+	}
+	if err := os.WriteFile(path, whole, 0o644); err != nil || !same() {
+		t.Errorf("the file as it was written is refused (%v)", err)
+	}
+}

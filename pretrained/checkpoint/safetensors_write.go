@@ -32,14 +32,36 @@ func (t Tensor) stored() (dtype string, size int64) {
 	return "F32", 4
 }
 
+// writeTo writes the numbers as they are stored.
+func (t Tensor) writeTo(w io.Writer) error {
+	for part := range slices.Chunk(t.Data, readChunk/4) {
+		var data any = part
+		if t.Half {
+			half := make([]uint16, len(part))
+			for i, v := range part {
+				half[i] = float16.Fromfloat32(v).Bits()
+			}
+			data = half
+		}
+		if err := binary.Write(w, binary.LittleEndian, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // WriteSafetensors writes tensors in the safetensors format, atomically.
 // The bytes depend on the arguments alone: tensors are laid out by name, and
 // the header is padded so that the data starts at a multiple of eight bytes.
 // It fails on a name used twice or reserved, and on a shape that does not fit
-// its data.
+// its data. Checksums stand in the metadata, and are looked at when the file is read.
 func WriteSafetensors(path string, tensors []Tensor, metadata map[string]string) error {
 	sorted := slices.Clone(tensors)
 	slices.SortFunc(sorted, func(a, b Tensor) int { return strings.Compare(a.Name, b.Name) })
+	metadata, err := withSums(sorted, metadata)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
 	header, err := encodeHeader(sorted, metadata)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -61,15 +83,7 @@ func writeAll(f io.Writer, header []byte, tensors []Tensor) error {
 		return err
 	}
 	for _, t := range tensors {
-		var data any = t.Data
-		if t.Half {
-			half := make([]uint16, len(t.Data))
-			for i, v := range t.Data {
-				half[i] = float16.Fromfloat32(v).Bits()
-			}
-			data = half
-		}
-		if err := binary.Write(w, binary.LittleEndian, data); err != nil {
+		if err := t.writeTo(w); err != nil {
 			return err
 		}
 	}
