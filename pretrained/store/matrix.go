@@ -162,6 +162,9 @@ func (s *Store) partsOf(split string) []part {
 func (s *Store) readTap(sel *selection, p part, t int, dst []float32) error {
 	tap := sel.taps[t]
 	path := s.npyFile(tap.Name, p.shard)
+	if err := s.trust(tap.Name, p.shard); err != nil {
+		return err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err

@@ -22,10 +22,13 @@
 package store
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // Store is a store open for reading. It keeps no files open.
@@ -35,10 +38,11 @@ type Store struct {
 	finished bool
 	rows     []Row
 	bad      []BadRow
+	whole    sync.Map // of the paths of features' files: func() error, which compares the file with its hash once
 }
 
 // Open reads a store's manifest and the metadata of its rows, and checks the sizes
-// of all its files; Verify checks the features' hashes as well. A store whose
+// of all its files. Features' hashes are checked when they are first read, all of them by Verify. A store whose
 // extraction was broken off can be opened, but has no Matrix.
 func Open(dir string) (*Store, error) {
 	m, err := readManifest(dir)
@@ -161,6 +165,19 @@ func (s *Store) checkSize(sh *Shard, f folder, rows []Row) error {
 			path, info.Size(), h.size(), h.rows, h.shape, h.dtype, repair)
 	}
 	return nil
+}
+
+// trust compares a file of features with the hash that the manifest has of it, before it is first read: files that were
+// exchanged or damaged, of the right size, must not be trained on.
+func (s *Store) trust(folder string, sh *Shard) error {
+	slash := s.manifest.npyPath(folder, sh.First)
+	once, _ := s.whole.LoadOrStore(slash, sync.OnceValue(func() error {
+		if f := (check{slash, sh.Files[slash], noShard}).fault(context.Background(), s.dir); f != nil {
+			return fmt.Errorf("%s: %s; %s", s.npyFile(folder, sh), cmp.Or(f.Detail, string(f.Kind)), repair)
+		}
+		return nil
+	}))
+	return once.(func() error)()
 }
 
 func (s *Store) npyFile(folder string, sh *Shard) string {

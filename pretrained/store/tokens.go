@@ -83,6 +83,9 @@ func (s *Store) mapView(f folder) (mappedView, error) {
 		h := f.header(s.rows[base : base+sh.Rows])
 		base += sh.Rows
 		view.begin = len(h.encode())
+		if err := s.trust(f.Name, sh); err != nil {
+			return view, err
+		}
 		data, err := h.mapFile(s.npyFile(f.Name, sh))
 		if err != nil {
 			return view, fmt.Errorf("%w; %s", err, repair)

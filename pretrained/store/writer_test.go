@@ -124,6 +124,30 @@ func TestOpenChecksFiles(t *testing.T) {
 	}
 }
 
+// TestExchangedFeaturesAreNotRead exchanges two shards' features, which have the same size, and wants every reader to refuse
+// them by name.
+func TestExchangedFeaturesAreNotRead(t *testing.T) {
+	f := newFixture(11, store.Float32, false)
+	dir := filepath.Join(t.TempDir(), "e")
+	f.write(t, dir)
+	a, b := filepath.Join(dir, "cls", "00000.npy"), filepath.Join(dir, "cls", "00001.npy")
+	for _, move := range [][2]string{{a, a + "x"}, {b, a}, {a + "x", b}} {
+		if err := os.Rename(move[0], move[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := openStore(t, dir)
+	if _, err := s.Matrix([]string{"cls"}, ""); err == nil || !strings.Contains(err.Error(), "cls") || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("Matrix of exchanged shards: %v, want an error that names the file", err)
+	}
+	if _, err := s.Tokens("cls"); err == nil || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("Tokens of exchanged shards: %v", err)
+	}
+	if _, err := s.Matrix([]string{"mean_2"}, ""); err != nil {
+		t.Errorf("another tap: %v", err)
+	}
+}
+
 func TestMismatchSaysWhatDiffers(t *testing.T) {
 	for field, change := range map[string]func(*store.Manifest){
 		"backbone":      func(m *store.Manifest) { m.Backbone.SHA256 = strings.Repeat("cd", 32) },
