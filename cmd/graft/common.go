@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"graft/internal/atomicfile"
 	"graft/internal/schema"
@@ -190,8 +189,8 @@ func logf(c *cli.Context, format string, args ...any) {
 // newProgress returns a progress function, safe for concurrent use: a bar with
 // rate and time left on a terminal, a line every tenth elsewhere.
 func newProgress(c *cli.Context, label string) func(done, total int64) {
-	if f, ok := c.App.ErrWriter.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return barProgress(f, label)
+	if f, ok := terminal(c.App.ErrWriter); ok {
+		return barProgress(f, plain(label))
 	}
 	return lineProgress(c.App.ErrWriter, label)
 }

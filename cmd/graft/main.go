@@ -36,7 +36,7 @@ func main() {
 func runArgs(ctx context.Context, args []string) int {
 	app := newApp()
 	app.Metadata = map[string]any{typed: args}
-	return exitStatus(app.RunContext(ctx, flagsFirst(app.Commands, args)), os.Stderr)
+	return exitStatus(app.RunContext(ctx, flagsFirst(app.Commands, args)), app.ErrWriter)
 }
 
 // exitStatus says on out how a command that ended with err ended, if not well.
@@ -100,6 +100,8 @@ func newApp() *cli.App {
 		Name:                 "graft",
 		Usage:                "transfer learning on images with frozen vision transformers, in Go",
 		Version:              version(),
+		Writer:               &plainWriter{to: os.Stdout},
+		ErrWriter:            &plainWriter{to: os.Stderr},
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
 		OnUsageError:         onUsageError,

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// plainWriter shows the control characters of what passes as escapes. Class names, files in archives and what an ONNX file
+// says of itself are foreign text, and a terminal would obey it. Line ends and tabs pass, and JSON stays the same JSON:
+// \u001b is its own word for the character. Runes may be cut by the ends of writes.
+type plainWriter struct {
+	to   io.Writer
+	mu   sync.Mutex
+	rest []byte // the beginning of a rune
+}
+
+// terminal is the file behind a writer if it is a terminal, which may be drawn upon.
+func terminal(w io.Writer) (*os.File, bool) {
+	if p, ok := w.(*plainWriter); ok {
+		w = p.to
+	}
+	f, ok := w.(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd()))
+}
+
+func (p *plainWriter) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text := append(p.rest, b...)
+	end := len(text)
+	for back := 1; back < utf8.UTFMax && back <= len(text); back++ {
+		if utf8.RuneStart(text[len(text)-back]) {
+			if !utf8.FullRune(text[len(text)-back:]) {
+				end -= back
+			}
+			break
+		}
+	}
+	_, err := io.WriteString(p.to, plain(string(text[:end])))
+	p.rest = append([]byte(nil), text[end:]...)
+	return len(b), err
+}
+
+// plain is text without control characters.
+func plain(text string) string {
+	if !strings.ContainsFunc(text, obeyed) && utf8.ValidString(text) {
+		return text
+	}
+	var out strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
+			fmt.Fprintf(&out, `\x%02x`, text[i])
+		case obeyed(r):
+			fmt.Fprintf(&out, `\u%04x`, r)
+		default:
+			out.WriteRune(r)
+		}
+	}
+	return out.String()
+}
+
+// obeyed tells what terminals act upon: control characters, and those that turn the direction of writing.
+func obeyed(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
+}
