@@ -22,13 +22,13 @@
 package store
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+
+	"graft/internal/filehash"
 )
 
 // Store is a store open for reading. It keeps no files open.
@@ -172,8 +172,14 @@ func (s *Store) checkSize(sh *Shard, f folder, rows []Row) error {
 func (s *Store) trust(folder string, sh *Shard) error {
 	slash := s.manifest.npyPath(folder, sh.First)
 	once, _ := s.whole.LoadOrStore(slash, sync.OnceValue(func() error {
-		if f := (check{slash, sh.Files[slash], noShard}).fault(context.Background(), s.dir); f != nil {
-			return fmt.Errorf("%s: %s; %s", s.npyFile(folder, sh), cmp.Or(f.Detail, string(f.Kind)), repair)
+		path, want := s.npyFile(folder, sh), sh.Files[slash]
+		f, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("%w; %s", err, repair)
+		}
+		defer f.Close()
+		if got, err := filehash.Reader(f); err != nil || got != want {
+			return errors.Join(fmt.Errorf("%s: SHA-256 is %s, wanted %s: the file was changed or damaged; %s", path, got, want, repair), err)
 		}
 		return nil
 	}))
