@@ -29,7 +29,7 @@ var alwaysLive = map[string]string{
 	"data info":         "split-shares split-seed split-record data ferplus skip-bad json fingerprint",
 	"data convert":      "split-shares split-seed split-record data skip-bad out",
 	"data synth":        "per-class seed out",
-	"data show":         "data skip-bad seed out split samples json html force",
+	"data show":         "split-shares split-seed split-record data skip-bad seed out split samples json html force",
 	"model list":        "dir json",
 	"model pull":        "dir url json",
 	"model export":      "weights out precision json",

@@ -19,9 +19,8 @@ import (
 // UnfreezeAll is the word for every block, patch embedding and positions.
 const UnfreezeAll = "all"
 
-// HeadNone is the word for a head that begins with zeros on features as they are. What random weights make of an image
-// differs little from image to image, and grows as they learn: a head that was fitted to those differences, or that
-// divides by them, would throw such a network off.
+// HeadNone is the word for a head that begins with zeros on features as they are. It is for a network
+// of random weights, whose features say little yet; whether it learns better from there was not shown.
 const HeadNone = "none"
 
 // BackboneConfig says how to train the last blocks of a pretrained network with a head behind them. [NewBackboneConfig]

@@ -36,8 +36,8 @@ func Random(arch string, seed uint64, classes int) (*Model, error) {
 // mini is drawn to be trained and not to stay frozen.
 const mini = "vit_mini_8"
 
-// narrow draws the positions as torchvision does, with a deviation of 0.02: what a network of wide ones makes of different
-// images is nearly the same, and it learns from there an epoch later.
+// narrow draws the positions as torchvision does, with a deviation of 0.02: wide ones are for networks that stay as they are
+// drawn, which would be blind to location without.
 func (m *Model) narrow() {
 	wide := m.weights["pos"]
 	m.positions = weight{wide.shape, func() ([]float32, error) {
