@@ -52,7 +52,8 @@ func openData(ctx context.Context, r *run.Run, given dataset.Ref, progress Progr
 	return OpenAs(ctx, ref, r.Config.Classes, "run "+r.Dir, progress)
 }
 
-// OpenAs opens a dataset with the classes of who judges it, matched by name; it says what to note of them.
+// OpenAs opens a dataset with the classes of who judges it, matched by name; it says what to note of them, and what is odd
+// about the set: how it was split, or a folder without images, decides what is judged.
 func OpenAs(ctx context.Context, ref dataset.Ref, classes []string, who string, progress Progress) (*dataset.Dataset, []string, error) {
 	d, err := dataset.Open(ctx, ref, progress.Of("reading "+ref.Path))
 	if err != nil {
@@ -62,7 +63,7 @@ func OpenAs(ctx context.Context, ref dataset.Ref, classes []string, who string, 
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("dataset %w (%s)", err, who), d.Close())
 	}
-	return d, notes, nil
+	return d, slices.Concat(d.Warnings, notes), nil
 }
 
 // SameClasses closes a dataset of other classes than who wants, and says so.
