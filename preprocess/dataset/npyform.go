@@ -25,17 +25,7 @@ func (npyForm) sniff(in *input) bool {
 	if in.tree == nil {
 		return bytes.HasPrefix(in.head, npyMagic)
 	}
-	arrays := 0
-	for _, e := range in.list {
-		switch {
-		case e.dir || isHidden(e.name):
-		case isImage(e.name):
-			return false
-		case isNpy(e.name):
-			arrays++
-		}
-	}
-	return arrays > 0
+	return holdsOnly(in.list, isNpy)
 }
 
 func isNpy(name string) bool { return strings.EqualFold(path.Ext(name), ".npy") && !isHidden(name) }

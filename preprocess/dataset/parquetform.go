@@ -25,17 +25,7 @@ func (parquetForm) sniff(in *input) bool {
 	if in.tree == nil {
 		return bytes.HasPrefix(in.head, []byte("PAR1"))
 	}
-	tables := 0
-	for _, e := range in.list {
-		switch {
-		case e.dir || isHidden(e.name):
-		case isImage(e.name):
-			return false
-		case isParquet(e.name):
-			tables++
-		}
-	}
-	return tables > 0
+	return holdsOnly(in.list, isParquet)
 }
 
 func isParquet(name string) bool {

@@ -27,17 +27,7 @@ func (shardForm) sniff(in *input) bool {
 	if _, is := in.tree.(dirTree); !is {
 		return false
 	}
-	tars := 0
-	for _, e := range in.list {
-		switch {
-		case e.dir || isHidden(e.name):
-		case isImage(e.name):
-			return false
-		case isShard(e.name):
-			tars++
-		}
-	}
-	return tars > 0
+	return holdsOnly(in.list, isShard)
 }
 
 func isShard(name string) bool {

@@ -96,6 +96,21 @@ func isImage(name string) bool {
 	return !isHidden(name) && slices.Contains(preprocess.Extensions, strings.ToLower(path.Ext(name)))
 }
 
+// holdsOnly tells a tree with files of a kind and no images beside them.
+func holdsOnly(list []entry, is func(name string) bool) bool {
+	found := false
+	for _, e := range list {
+		switch {
+		case e.dir || isHidden(e.name):
+		case isImage(e.name):
+			return false
+		case is(e.name):
+			found = true
+		}
+	}
+	return found
+}
+
 // isHidden are the files and folders that systems, editors and interrupted
 // writers (whose names start with a dot too) leave about.
 func isHidden(name string) bool {

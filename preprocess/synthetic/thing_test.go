@@ -17,7 +17,7 @@ func ExampleThing() {
 	// Output: 160 level-cup person-60 1 48 48
 }
 
-// The backbone that graft brings was trained on them: they change only on purpose.
+// What was trained on them can only be remade while they stay: they change only on purpose.
 func TestThingsStayTheSame(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("recorded on amd64; other architectures may fuse multiply and add")

@@ -166,7 +166,7 @@ func (c Config) validateOptions() error {
 // size is a published size: the paper's Base, Large and Huge (table 1), DeiT's
 // Tiny and Small, Giant and gigantic of Zhai et al. 2021 (table 2), DeiT III's
 // Medium, the shape-optimised 400M of Alabdulmohsin et al. 2023, DINOv2's own
-// giant, and the small one that graft brings.
+// giant, and a small one to be trained from random weights.
 type size struct {
 	name                     string
 	width, depth, heads, mlp int
