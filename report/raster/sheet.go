@@ -111,7 +111,7 @@ func (s *Sheet) place(y float64) (pieces []piece, right, bottom float64) {
 	}
 	left := float64(margin)
 	for _, word := range s.Down {
-		left = max(left, margin+8+widest(word, textSize, false))
+		left = max(left, margin+8+wider*widest(word, textSize, false))
 	}
 	column := 0.0 // all columns are as wide as the widest tile
 	for _, t := range s.Tiles {
@@ -141,6 +141,9 @@ func (s *Sheet) place(y float64) (pieces []piece, right, bottom float64) {
 	}
 	return pieces, right, bottom
 }
+
+// wider is how much wider letters of a browser's own font are than those of PNG files.
+const wider = 1.2
 
 // size is the tile's as drawn.
 func (t Tile) size() (w, h float64) {
@@ -181,7 +184,6 @@ func (s *Scale) place(x, y float64) []piece {
 	for i := range ramp.V {
 		ramp.V[i] = float32(i)
 	}
-	const wider = 1.2 // letters of a browser's own font
 	from := x + wider*widest(s.Low, textSize, false) + 6
 	return []piece{{text: s.Low, x: from - 6, y: y + high - 1, size: textSize, anchor: "end"},
 		{image: ramp.Paint(s.Map, 0, steps-1), x: from, y: y, w: barWidth, h: high, smooth: true},

@@ -44,6 +44,9 @@ func dissect(n *network) *anatomy {
 	a.walk(n.g, n.input, n.end)
 	a.seen = a.cuts[0]
 	for _, c := range a.cuts {
+		if len(c.Shape()) == 2 { // rows of pixels, halfway through a resize in two products
+			continue
+		}
 		if len(c.Shape()) != 4 || c.Dim(1) > 3 || c.Op() == graph.OpConv || isPool(c) {
 			break
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 
 	"graft/preprocess/dataset"
@@ -41,7 +42,7 @@ type ClassSamples struct {
 
 // Write writes the pictures, and the numbers as show.json, into a folder; see [Folder].
 func (r *DataResult) Write(f Folder) error {
-	return f.write(DataSchema, page{Title: r.Path, figures: r.figures}, r, &r.Files)
+	return f.write(DataSchema, page{Title: filepath.Base(r.Path), figures: r.figures}, r, &r.Files)
 }
 
 // Data draws some images of each class, and how the classes are distributed over the splits.

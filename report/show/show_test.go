@@ -117,6 +117,31 @@ func TestOwnFile(t *testing.T) {
 	}
 }
 
+// TestWhatIsRead: an image that the graph enlarges by rows and then by columns is shown as the first layer reads it, and not
+// halfway.
+func TestWhatIsRead(t *testing.T) {
+	f, err := pretrained.OpenFile(vittest.WriteTiny(t, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnx.Open(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for _, im := range []preprocess.Image{preprocess.New(1, 24, 24), preprocess.New(3, 24, 24), preprocess.New(3, 40, 60)} {
+		n := &network{g: graph.New()}
+		part, err := n.raise(f, m, nil, im, []string{"cls"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.end = part.Outputs[0]
+		if s := dissect(n).seen.Shape(); !s.Equal(graph.Shape{1, 3, 32, 32}) {
+			t.Errorf("of %d×%d×%d pixels the first layer reads %v, want 1×3×32×32", im.C, im.H, im.W, s)
+		}
+	}
+}
+
 // TestRegistersAndPooling: tokens before the patches are told from these, and so is what a trained query reads.
 func TestRegistersAndPooling(t *testing.T) {
 	for _, c := range []struct {
