@@ -34,13 +34,16 @@ func benchCommand() *cli.Command {
 		Name:  "bench",
 		Usage: "throughput of extraction, heads and training on this machine",
 		Description: "Measures the cases named, on random data:\n\n" +
-			"   extract  from a dataset to a store on disk, against a bare ONNX Runtime session on the same graph,\n" +
-			"            pixels, batch and threads, as many inferences at once, in turns\n" +
-			"   extract-jpeg  the same from a folder of 500×375 JPEG photographs, and decoding on one core; says which side\n" +
-			"            is the bottleneck (each has the --threads)\n" +
-			"   head     whole fits of a logistic regression to features\n" +
-			"   cnn, vit passes of the study's recipe over images in memory\n" +
-			"   sgemm    matrix products against ONNX Runtime's on the same threads, in turns\n\n" +
+			"   extract       from a dataset to a store on disk, against a bare ONNX Runtime\n" +
+			"                 session on the same graph, pixels, batch and threads, as many\n" +
+			"                 inferences at once, in turns\n" +
+			"   extract-jpeg  the same from a folder of 500×375 JPEG photographs, and\n" +
+			"                 decoding on one core; says which side is the bottleneck (each\n" +
+			"                 has the --threads)\n" +
+			"   head          whole fits of a logistic regression to features\n" +
+			"   cnn, vit      passes of the study's recipe over images in memory\n" +
+			"   sgemm         matrix products against ONNX Runtime's on the same threads,\n" +
+			"                 in turns\n\n" +
 			"   graft bench --model vit_b_16.onnx --batch 16 --rounds 5\n" +
 			"   graft bench --cases cnn,vit --threads 1 --json -\n" +
 			"   graft bench --cases all",

@@ -55,6 +55,7 @@ func checkFirst(c *cli.Command) {
 		switch {
 		case ok && s.Required:
 			s.Required = false
+			grouped(requiredHeading, f)
 			required = append(required, s.Name)
 		case ok:
 			others = append(others, s.Name)
@@ -119,7 +120,7 @@ func atLeast(smallest int, f *cli.IntFlag) cli.Flag {
 
 // Flags that mean the same in every command that has them.
 func dataFlag() cli.Flag {
-	return &cli.StringFlag{Name: "data", Required: true, Usage: "`DATASET`: fer2013.csv (also .gz, .tar.gz, .zip), an image folder or its .zip, list:FILE with path[,label[,split]] a line, or the word synthetic or synthetic:things"}
+	return &cli.StringFlag{Name: "data", Required: true, Category: dataHeading, Usage: "`DATASET`: fer2013.csv (also .gz, .tar.gz, .zip), an image folder or its .zip, list:FILE with path[,label[,split]] a line, or the word synthetic or synthetic:things"}
 }
 
 func jsonFlag() cli.Flag {
@@ -131,16 +132,15 @@ func seedFlag() cli.Flag {
 }
 
 func skipBadFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "skip-bad", Usage: "count, list and leave out bad rows and images instead of stopping"}
+	return &cli.BoolFlag{Name: "skip-bad", Category: dataHeading, Usage: "count, list and leave out bad rows and images instead of stopping"}
 }
 
 func providerFlags() []cli.Flag {
-	return []cli.Flag{
+	return grouped(machineHeading,
 		&cli.StringFlag{Name: "provider", Value: "auto", Usage: "execution `PROVIDER`: " + strings.ReplaceAll(strings.Trim(fmt.Sprint(session.Providers()), "[]"), " ", ", ") + ", or auto"},
 		atLeast(0, &cli.IntFlag{Name: "device", Usage: "`NUMBER` of the accelerator"}),
 		&cli.BoolFlag{Name: "allow-fallback", Usage: "let a named provider leave part of the graph to the CPU"},
-		atLeast(0, &cli.IntFlag{Name: "threads", Usage: "CPU `THREADS` (0: all cores)"}),
-	}
+		atLeast(0, &cli.IntFlag{Name: "threads", Usage: "CPU `THREADS` (0: all cores)"}))
 }
 
 // humanOut is where a command prints for people: nowhere when --json - claims

@@ -54,7 +54,7 @@ func outFlag(usage string) cli.Flag {
 }
 
 func perClassFlag() cli.Flag {
-	return atLeast(1, &cli.IntFlag{Name: "per-class", Value: dataset.DefaultPerClass, Usage: "training `IMAGES` a class of a synthetic set"})
+	return atLeast(1, &cli.IntFlag{Name: "per-class", Category: dataHeading, Value: dataset.DefaultPerClass, Usage: "training `IMAGES` a class of a synthetic set"})
 }
 
 // datasetFlags are the flags of every command that opens a data set, read by
@@ -62,7 +62,7 @@ func perClassFlag() cli.Flag {
 func datasetFlags() []cli.Flag {
 	return append([]cli.Flag{
 		dataFlag(),
-		&cli.StringFlag{Name: "ferplus", Usage: "FER+ votes: `FILE` fer2013new.csv, whose row i belongs to row i of fer2013.csv"},
+		&cli.StringFlag{Name: "ferplus", Category: dataHeading, Usage: "FER+ votes: `FILE` fer2013new.csv, whose row i belongs to row i of fer2013.csv"},
 		skipBadFlag(),
 		perClassFlag(),
 	}, sharesFlags()...)
@@ -70,15 +70,14 @@ func datasetFlags() []cli.Flag {
 
 // sharesFlags say how a set without splits is split; one that has its own refuses them.
 func sharesFlags() []cli.Flag {
-	return []cli.Flag{
+	return grouped(dataHeading,
 		&cli.StringFlag{Name: "split-shares", DefaultText: dataset.DefaultShares, Usage: "of a set without splits: `SHARES` of train, val and test, or of train and test; a hash of each image, or of its group, decides, so that more images move none"},
 		&cli.Uint64Flag{Name: "split-seed", Usage: "of a set without splits: another `SEED`, another split"},
-		&cli.StringFlag{Name: "split-record", Usage: "of a set without splits: a `FILE` that keeps which image went where, and near duplicates with the first of them"},
-	}
+		&cli.StringFlag{Name: "split-record", Usage: "of a set without splits: a `FILE` that keeps which image went where, and near duplicates with the first of them"})
 }
 
 func groupByFlag() cli.Flag {
-	return &cli.StringFlag{Name: "group-by", Usage: "images of one `GROUP` (person, film, patient) never stand on both sides of a split: a list's column, " +
+	return &cli.StringFlag{Name: "group-by", Category: dataHeading, Usage: "images of one `GROUP` (person, film, patient) never stand on both sides of a split: a list's column, " +
 		"or a pattern of the images' names with the group in parentheses, as '^([^_]+)_'"}
 }
 

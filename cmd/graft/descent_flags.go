@@ -17,8 +17,8 @@ const recipes = "the recipe's"
 // descentFlags are the settings of gradient descent; what is not given is the
 // recipe's.
 func descentFlags() []cli.Flag {
-	return append(optionFlags(fit.Config{}),
-		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of train to hold out and watch instead of a split of its own"})
+	return append(optionFlags(fit.Config{}), grouped(descentHeading,
+		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of train to hold out and watch instead of a split of its own"})...)
 }
 
 func threadsFlag() cli.Flag {
@@ -55,7 +55,10 @@ func optionFlags(options any) []cli.Flag {
 			out = append(out, &cli.StringFlag{Name: name, DefaultText: recipes, Usage: usage})
 		}
 	}
-	return out
+	if _, ok := options.(fit.Config); ok {
+		return grouped(descentHeading, out...)
+	}
+	return grouped(networkHeading, out...)
 }
 
 // flagName is an option's word on the command line: that in JSON, with - for _.

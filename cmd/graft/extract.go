@@ -26,15 +26,17 @@ func extractCommand() *cli.Command {
 		Description: "Writes an embedding store: a folder with a manifest, npy files of features and parquet files that say\n" +
 			"which image each row is. Broken off at any moment and started again, it goes on where it stopped:\n\n" +
 			"   graft extract --data fer2013.csv --model vit_b_16.onnx --out embeddings --taps cls,mean,cls_9 --flip\n" +
-			"   graft extract --data photos/ --model resnet.onnx --input-size 224 --mean 0.485,0.456,0.406 \\\n" +
-			"      --std 0.229,0.224,0.225 --output features --out embeddings\n\n" +
+			"   graft extract --data photos/ --model resnet.onnx --input-size 224 \\\n" +
+			"      --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --output features \\\n" +
+			"      --out embeddings\n\n" +
 			"The second form runs an ONNX model that graft did not export, its input float32 [N,C,H,W].\n\n" +
 			"Tokens, and any tensor inside the network, are kept by name, of changed images of the train split too (docs/formats.md);\n" +
 			"nothing behind them is run unless other taps need it:\n\n" +
-			"   graft extract --data fer2013.csv --model vit_tiny.onnx --out tokens --taps tokens_8 --flip --views 4\n\n" +
-			"Many machines that share a folder make one store, each its part, without knowing of each other; the store is the\n" +
+			"   graft extract --data fer2013.csv --model vit_tiny.onnx --out tokens --flip \\\n" +
+			"      --taps tokens_8 --views 4\n\n" +
+			"Many machines that share a folder make one store, each its part (0/4 to 3/4), without knowing of each other; the store is the\n" +
 			"same whatever their number, and whoever comes last completes it (scripts for Slurm and Kubernetes: deploy/):\n\n" +
-			"   graft extract --data photos/ --model vit_b_16.onnx --out /shared/embeddings --shard 0/4    # to 3/4\n" +
+			"   graft extract --data photos/ --model vit_b_16.onnx --out /shared/embeddings --shard 0/4\n" +
 			"   graft embeddings verify /shared/embeddings\n\n" +
 			"Image files that are truncated, malformed, too large or missing are left out and listed, with the reason, in the\n" +
 			"store's meta/errors.parquet.",
@@ -60,14 +62,13 @@ func extractCommand() *cli.Command {
 
 // foreignFlags describe a model that graft did not export.
 func foreignFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.IntFlag{Name: "input-size", Usage: "foreign model: side of its input in `PIXELS` (default: what the file says)"},
-		&cli.StringFlag{Name: "mean", Usage: "foreign model: `MEAN` of pixels in [0,1], one number or three"},
-		&cli.StringFlag{Name: "std", Usage: "foreign model: `STD` of pixels in [0,1], one number or three"},
-		&cli.Float64Flag{Name: "crop-pct", Value: 1, Usage: "foreign model: `PART` of the shorter side that the centre crop keeps"},
-		&cli.StringFlag{Name: "output", Usage: "foreign model: `NAME` of the output with the features"},
-		&cli.StringFlag{Name: "pool", Usage: "foreign model: cls or mean, what to make of an output [N,T,D] (`WORD`)"},
-	}
+	return grouped(foreignHeading,
+		&cli.IntFlag{Name: "input-size", Usage: "side of its input in `PIXELS` (default: what the file says)"},
+		&cli.StringFlag{Name: "mean", Usage: "`MEAN` of pixels in [0,1], one number or three"},
+		&cli.StringFlag{Name: "std", Usage: "`STD` of pixels in [0,1], one number or three"},
+		&cli.Float64Flag{Name: "crop-pct", Value: 1, Usage: "`PART` of the shorter side that the centre crop keeps"},
+		&cli.StringFlag{Name: "output", Usage: "`NAME` of the output with the features"},
+		&cli.StringFlag{Name: "pool", Usage: "what to make of an output [N,T,D]: `POOLING` cls or mean"})
 }
 
 // backboneOptions reads providerFlags and foreignFlags.

@@ -35,11 +35,10 @@ The numbers lie in show.json beside the pictures. ONNX Runtime is not needed for
 
 // formFlags say how pictures are written.
 func formFlags() []cli.Flag {
-	return []cli.Flag{
+	return grouped(pictureHeading,
 		&cli.BoolFlag{Name: "html", Usage: "write one page, show.html, in place of pictures"},
 		&cli.BoolFlag{Name: "svg", Usage: "write SVG files in place of PNG"},
-		&cli.BoolFlag{Name: "force", Usage: "write into a folder that holds other things"},
-	}
+		&cli.BoolFlag{Name: "force", Usage: "write into a folder that holds other things"})
 }
 
 // formOf reads formFlags.

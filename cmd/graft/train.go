@@ -54,10 +54,9 @@ const repeatText = "With --seeds 5 there are five runs below --out, seed-1 to se
 
 // repeatFlags have one setting trained several times.
 func repeatFlags() []cli.Flag {
-	return []cli.Flag{
+	return grouped(repeatHeading,
 		atLeast(2, &cli.IntFlag{Name: "seeds", Usage: "train with so many `SEEDS`, --seed and the next ones, each in a folder below --out"}),
-		atLeast(2, &cli.IntFlag{Name: "folds", Usage: "cross-validate on `K` folds of train, each run in a folder below --out"}),
-	}
+		atLeast(2, &cli.IntFlag{Name: "folds", Usage: "cross-validate on `K` folds of train, each run in a folder below --out"}))
 }
 
 func repeats(c *cli.Context) train.Repeats {

@@ -45,14 +45,14 @@ func backboneFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "layer-decay", DefaultText: recipes, Usage: "each block learns at `FACTOR` times the rate of the one behind it"},
 		&cli.Float64Flag{Name: "drop-path", DefaultText: recipes, Usage: "leave out the last block's branches with probability `P`, others' less often"},
 		&cli.BoolFlag{Name: "train-norm-stats", Usage: "move running statistics of the blocks' batch normalisations too, which else stand still"},
-		&cli.StringFlag{Name: "ferplus", Usage: "`FILE` of FER+'s votes, fer2013new.csv"},
+		&cli.StringFlag{Name: "ferplus", Category: dataHeading, Usage: "`FILE` of FER+'s votes, fer2013new.csv"},
 		&cli.Float64Flag{Name: "soft-labels", Usage: "`SHARE` of FER+'s votes in the labels trained on, 0 to 1"},
 		&cli.IntFlag{Name: "limit", Usage: "use at most `N` images of each split (0: all)"},
 		perClassFlag(),
 		&cli.BoolFlag{Name: "force", Usage: "replace an existing run, finished or not"},
 		skipBadFlag(), seedFlag(), jsonFlag(),
 	}, repeatFlags(), sharesFlags(), imbalanceFlags(), optionFlags(fit.Config{}),
-		[]cli.Flag{&cli.Float64Flag{Name: "holdout", DefaultText: recipes, Usage: "`SHARE` of train to hold out and watch, groups of equal images whole"}},
+		[]cli.Flag{&cli.Float64Flag{Name: "holdout", Category: descentHeading, DefaultText: recipes, Usage: "`SHARE` of train to hold out and watch, groups of equal images whole"}},
 		providerFlags(), foreignFlags())
 }
 

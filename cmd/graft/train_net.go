@@ -19,7 +19,7 @@ func networkFlags(net nets.Net) []cli.Flag {
 		&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
 		&cli.StringFlag{Name: "recipe", Value: run.RecipeStudy, Usage: "`RECIPE`: study or strong"},
 		&cli.StringFlag{Name: "augment", DefaultText: recipes, Usage: "changes to training images: `TEXT` such as hflip,shift=0.1,rotate=10, or none"},
-		&cli.StringFlag{Name: "ferplus", Usage: "`FILE` of FER+'s votes, fer2013new.csv"},
+		&cli.StringFlag{Name: "ferplus", Category: dataHeading, Usage: "`FILE` of FER+'s votes, fer2013new.csv"},
 		&cli.Float64Flag{Name: "soft-labels", Usage: "`SHARE` of FER+'s votes in the labels trained on, 0 to 1"},
 		&cli.IntFlag{Name: "image-side", DefaultText: recipes, Usage: "images are made `PIXELS`×PIXELS first"},
 		&cli.StringFlag{Name: "fit", DefaultText: recipes, Usage: "how they come to the network's size: `WORD`: " + run.FitResize + " or " + run.FitCrop},
@@ -33,7 +33,7 @@ func networkFlags(net nets.Net) []cli.Flag {
 
 // imbalanceFlags are what is made of classes with unequal numbers of samples.
 func imbalanceFlags() []cli.Flag {
-	return []cli.Flag{
+	return grouped(balanceHeading,
 		&cli.StringFlag{Name: "class-weights", Value: train.WeightsNone,
 			Usage: "`WEIGHTS` of the classes: none, balanced for equal ones, a number for each class (1,5,1), or of some (disgust=5)"},
 		&cli.Float64Flag{Name: "logit-adjust", DefaultText: "none",
@@ -43,8 +43,7 @@ func imbalanceFlags() []cli.Flag {
 					return usageErrorf("--logit-adjust %g, want above 0", tau)
 				}
 				return nil
-			}},
-	}
+			}})
 }
 
 func imbalance(c *cli.Context) train.Imbalance {
