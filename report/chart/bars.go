@@ -76,7 +76,7 @@ func (b *Bars) draw() *drawing {
 	for i, c := range b.Categories {
 		left = max(left, textWidth(c)+8)
 		for _, g := range b.Groups {
-			right = max(right, textWidth(g.cell(b.Value, i))+8)
+			right = max(right, 1.2*textWidth(g.cell(b.Value, i))+8) // figures are wide letters
 			if finite(g.Values[i]) {
 				most = max(most, g.Values[i])
 			}

@@ -81,13 +81,13 @@ type piece struct {
 func (s *Sheet) layout(titled bool) (pieces []piece, width, height float64) {
 	y := float64(margin)
 	if titled {
-		width = 2*margin + widest(s.Title, heading, true)
+		width = 2*margin + wider*widest(s.Title, heading, true)
 		y += heading
 		pieces = append(pieces, piece{text: s.Title, x: margin, y: y, size: heading, anchor: "start", bold: true})
 		for _, line := range s.Lines {
 			y += lineStep
 			pieces = append(pieces, piece{text: line, x: margin, y: y, size: textSize, anchor: "start"})
-			width = max(width, 2*margin+widest(line, textSize, false))
+			width = max(width, 2*margin+wider*widest(line, textSize, false))
 		}
 		y += 10
 	}
