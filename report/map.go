@@ -174,7 +174,7 @@ func (m *maker) writeAtlas(ctx context.Context, spots []Spot, x store.Matrix) er
 		return fmt.Errorf("store %s: %w", m.store.Dir(), err)
 	}
 	k := min(atlasNeighbours, len(spots)-1)
-	near, err := ix.LeaveOneOut(ctx, k, metrics.Alone(len(spots)), m.Progress("neighbours"))
+	near, err := ix.LeaveOneOut(ctx, k, metrics.Alone(len(spots)), m.Progress("neighbours (images)"))
 	if err != nil {
 		return fmt.Errorf("store %s: %w", m.store.Dir(), err)
 	}

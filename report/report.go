@@ -135,7 +135,7 @@ func Make(ctx context.Context, c Config) (r *Report, err error) {
 		}
 	}
 	if m.data != nil {
-		err = m.faces.draw(ctx, m.data, m.Progress("reading faces"))
+		err = m.faces.draw(ctx, m.data, m.Progress("reading faces (images)"))
 	}
 	return m.Report, err
 }
@@ -227,7 +227,7 @@ func (m *maker) openData(ctx context.Context, refs []dataset.Ref) (err error) {
 		ref = refs[at]
 	}
 	ref.GroupBy = ""
-	if m.data, err = dataset.Open(ctx, ref, m.Progress("reading "+ref.Path)); err != nil && !given {
+	if m.data, err = dataset.Open(ctx, ref, m.Progress("reading "+ref.Name())); err != nil && !given {
 		m.data = nil
 		m.note("faces are not shown: %v", err)
 		return nil

@@ -185,12 +185,3 @@ func splitWords(s string) []string {
 func logf(c *cli.Context, format string, args ...any) {
 	fmt.Fprintf(c.App.ErrWriter, format+"\n", args...)
 }
-
-// newProgress returns a progress function, safe for concurrent use: a bar with
-// rate and time left on a terminal, a line every tenth elsewhere.
-func newProgress(c *cli.Context, label string) func(done, total int64) {
-	if f, ok := terminal(c.App.ErrWriter); ok {
-		return barProgress(f, plain(label))
-	}
-	return lineProgress(c.App.ErrWriter, label)
-}

@@ -102,7 +102,7 @@ func openVerified(c *cli.Context, verify, skipBad bool) (*dataset.Dataset, error
 	}
 	ref := dataRef(c)
 	ref.Verify, ref.SkipBad = verify, skipBad
-	d, err := dataset.Open(c.Context, ref, newProgress(c, "reading data"))
+	d, err := dataset.Open(c.Context, ref, newProgress(c, "reading "+ref.Name()))
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,7 @@ func dataSynth(c *cli.Context) error {
 
 func convertTo(c *cli.Context, d *dataset.Dataset) error {
 	out := c.String("out")
-	if err := dataset.Convert(c.Context, d, out, newProgress(c, "writing")); err != nil {
+	if err := dataset.Convert(c.Context, d, out, newProgress(c, "writing (images)")); err != nil {
 		return err
 	}
 	logf(c, "wrote %d images to %s", len(d.Samples), filepath.Clean(out))

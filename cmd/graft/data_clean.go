@@ -99,7 +99,7 @@ func makeChanges(c *cli.Context) (err error) {
 		return err
 	}
 	out := c.String("out")
-	if err := dataset.Rewrite(c.Context, d, out, newProgress(c, "writing")); err != nil {
+	if err := dataset.Rewrite(c.Context, d, out, newProgress(c, "writing (images)")); err != nil {
 		return err
 	}
 	name := filepath.Clean(out)

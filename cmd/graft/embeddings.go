@@ -93,7 +93,7 @@ func embeddingsVerify(c *cli.Context) error {
 
 // verifyStore checks the store that the command names and prints what it found.
 func verifyStore(c *cli.Context, out io.Writer) (store.Report, error) {
-	r, err := store.Verify(c.Context, c.Args().First(), newProgress(c, "verifying files"))
+	r, err := store.Verify(c.Context, c.Args().First(), newProgress(c, "verifying (files)"))
 	if err == nil {
 		err = errors.Join(r.Print(out), r.Err())
 	}
@@ -107,5 +107,5 @@ func embeddingsExport(c *cli.Context) error {
 	}
 	return s.Export(c.Context, c.String("out"), store.ExportOptions{
 		Taps: []string{c.String("taps")}, Split: c.String("split"), Flip: c.Bool("flip"),
-	}, newProgress(c, "exporting"))
+	}, newProgress(c, "exporting (rows)"))
 }

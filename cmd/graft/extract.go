@@ -171,7 +171,7 @@ func extractAction(c *cli.Context) (err error) {
 	}
 	defer closeInto(&err, data)
 	config.Data, config.Backbone = data, backbone
-	sum, err := extract.Run(c.Context, config, newProgress(c, "extracting"))
+	sum, err := extract.Run(c.Context, config, newProgress(c, "extracting (images)"))
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func extractConfig(c *cli.Context) (extract.Config, error) {
 	config := extract.Config{
 		Out: c.String("out"), Taps: []string{c.String("taps")}, Splits: splitWords(c.String("split")), Flip: c.Bool("flip"),
 		ShardRows: c.Int("shard-rows"), Limit: c.Int("limit"), DType: c.String("dtype"),
-		SkipBad: c.Bool("skip-bad"), Strict: c.Bool("strict"), Checked: newProgress(c, "checking earlier files"),
+		SkipBad: c.Bool("skip-bad"), Strict: c.Bool("strict"), Checked: newProgress(c, "checking earlier files (files)"),
 		Note: func(sentence string) { logf(c, "%s", sentence) },
 	}
 	err := cmp.Or(refuseDrawn(c, "per-class", "seed"), refuse(c, "a store keeps no votes", "ferplus"))

@@ -66,7 +66,7 @@ func checkStores(c *cli.Context) (r check.Report, err error) {
 			return r, err
 		}
 	}
-	return check.Stores(c.Context, stores[0], stores[1], c.Uint64("seed"), c.Int("threads"), newProgress(c, "comparing taps"))
+	return check.Stores(c.Context, stores[0], stores[1], c.Uint64("seed"), c.Int("threads"), newProgress(c, "comparing (taps)"))
 }
 
 func checkFiles(c *cli.Context) (r check.Report, err error) {

@@ -82,7 +82,7 @@ func modelExport(c *cli.Context) error {
 	if err := o.Validate(); err != nil {
 		return usageErrorf("%v", err)
 	}
-	s, err := vit.Convert(c.Context, o, newProgress(c, "weights (bytes)"))
+	s, err := vit.Convert(c.Context, o, newProgress(c, "writing weights (bytes)"))
 	if err != nil {
 		return err
 	}

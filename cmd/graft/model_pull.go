@@ -38,10 +38,10 @@ func modelPull(c *cli.Context) error {
 	res, err := pullModel(c.Context, entry, pullConfig{
 		Dir: c.String("dir"), Version: version(),
 		Download: models.DownloadOptions{
-			URL: c.String("url"), Progress: newProgress(c, "download (bytes)"), Log: func(line string) { logf(c, "%s", line) },
+			URL: c.String("url"), Progress: newProgress(c, "downloading (bytes)"), Log: func(line string) { logf(c, "%s", line) },
 		},
 		Verified: func(r models.Result) { logf(c, "%s: %s", r.Path, r.Verified) },
-		Progress: newProgress(c, "weights (bytes)"),
+		Progress: newProgress(c, "writing weights (bytes)"),
 	})
 	if err != nil {
 		return err

@@ -19,20 +19,40 @@ type plainWriter struct {
 	to   io.Writer
 	mu   sync.Mutex
 	rest []byte // the beginning of a rune
+	line string // that is drawn and not ended
 }
 
-// terminal is the file behind a writer if it is a terminal, which may be drawn upon.
-func terminal(w io.Writer) (*os.File, bool) {
-	if p, ok := w.(*plainWriter); ok {
-		w = p.to
+// terminal is the writer if it writes to a terminal, which may be drawn upon, else nil.
+func terminal(w io.Writer) *plainWriter {
+	p, ok := w.(*plainWriter)
+	if !ok {
+		return nil
 	}
-	f, ok := w.(*os.File)
-	return f, ok && term.IsTerminal(int(f.Fd()))
+	if f, ok := p.to.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	return p
+}
+
+// draw writes a line over the one that was drawn before; what is written next begins a line of its own.
+func (p *plainWriter) draw(line string, end bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	line = plain(line)
+	fmt.Fprintf(p.to, "\r%-*s", utf8.RuneCountInString(p.line), line)
+	if p.line = line; end {
+		p.line = ""
+		fmt.Fprintln(p.to)
+	}
 }
 
 func (p *plainWriter) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.line != "" {
+		fmt.Fprintf(p.to, "\r%*s\r", utf8.RuneCountInString(p.line), "")
+		p.line = ""
+	}
 	text := append(p.rest, b...)
 	end := len(text)
 	for back := 1; back < utf8.UTFMax && back <= len(text); back++ {

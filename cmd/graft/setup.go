@@ -52,7 +52,7 @@ func runSetup(c *cli.Context) error {
 	}
 	lib, err := ort.Install(c.Context, ort.InstallOptions{
 		GPU: c.Bool("gpu"), CUDA: c.Int("cuda"), From: c.String("from"),
-		Progress: newProgress(c, "setup"),
+		Progress: newProgress(c, "downloading (bytes)"),
 		Log:      func(line string) { logf(c, "%s", line) },
 	})
 	if err != nil {

@@ -22,7 +22,7 @@ type look struct {
 func (a *auditor) look(ctx context.Context) error {
 	n := len(a.Data.Samples)
 	a.contents, a.looks = make([]duplicate.Content, n), make([]look, n)
-	return parallel.For(ctx, n, a.Progress("looking at images"), func(i int) error {
+	return parallel.For(ctx, n, a.Progress("looking (images)"), func(i int) error {
 		im, err := a.Data.Image(ctx, i)
 		var bad *preprocess.BadImageError
 		if errors.As(err, &bad) {

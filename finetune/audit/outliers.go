@@ -136,7 +136,7 @@ func (s *surroundings) standardize(x []float32) {
 // for than counts, as one may be of the row's own group.
 func (s *surroundings) distances(ctx context.Context, m store.Matrix) ([]distant, error) {
 	out := make([]distant, 0, len(m.Labels))
-	progress := s.Progress("comparing features")
+	progress := s.Progress("comparing features (images)")
 	return out, eachBlock(ctx, m, func(from, to int) error {
 		x := m.X[from*m.Dim : to*m.Dim]
 		s.standardize(x)

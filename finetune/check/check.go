@@ -59,7 +59,7 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 			return r, fmt.Errorf("check %s: %w", path, err)
 		}
 	}
-	if r, err = Stores(ctx, stores[0], stores[1], c.Seed, c.Runtime.Threads, c.Progress("comparing taps")); err != nil {
+	if r, err = Stores(ctx, stores[0], stores[1], c.Seed, c.Runtime.Threads, c.Progress("comparing (taps)")); err != nil {
 		return r, err
 	}
 	r.A.ImagesPerSecond, r.B.ImagesPerSecond = speeds[0], speeds[1]
@@ -75,7 +75,7 @@ func (c Config) extract(ctx context.Context, path, dir string) (s *store.Store, 
 	defer func() { err = errors.Join(err, b.Close()) }()
 	sum, err := extract.Run(ctx, extract.Config{
 		Data: c.Data, Backbone: b, Out: dir, Taps: c.Taps, Limit: c.Limit, Batch: c.Batch, SkipBad: c.SkipBad,
-	}, c.Progress("extracting "+b.Name()))
+	}, c.Progress("extracting "+b.Name()+" (images)"))
 	if err != nil {
 		return nil, 0, err
 	}

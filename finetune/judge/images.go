@@ -94,7 +94,7 @@ func evaluate(ctx context.Context, p *model.Predictor, c Config, r *run.Run) (e 
 // stream passes a dataset's images through a model.
 func (c Config) stream(p *model.Predictor, d *dataset.Dataset, split string) stream {
 	return stream{model: p, data: d, batch: p.BatchSize(), limit: c.Limit, skipBad: c.Data.SkipBad, classes: len(p.Labels()), temperature: p.Temperature(),
-		progress: c.Progress.Of("classifying " + split)}
+		progress: c.Progress.Of("classifying " + split + " (images)")}
 }
 
 // Pixels judges a run just trained, whose folder may hold nothing yet, straight from a dataset's images, on all splits that

@@ -99,7 +99,7 @@ func (n *nearest) index() (err error) {
 
 // answers are the votes on a split's images.
 func (n *nearest) answers(ctx context.Context, split string) (a answers, err error) {
-	progress := n.Progress.Of("comparing " + split)
+	progress := n.Progress.Of("comparing " + split + " (images)")
 	var nb knn.Neighbours
 	f := n.train
 	if split == dataset.Train {

@@ -17,7 +17,8 @@ import (
 )
 
 // Progress makes a function that is told how far a piece of work is, by what
-// the work is called. It may be nil, and so may be what it makes.
+// the work is called and, in parentheses, what is counted: "extracting (images)". It
+// may be nil, and so may be what it makes.
 type Progress func(label string) func(done, total int64)
 
 // Of is nil where nobody is to be told.
@@ -55,7 +56,7 @@ func openData(ctx context.Context, r *run.Run, given dataset.Ref, progress Progr
 // OpenAs opens a dataset with the classes of who judges it, matched by name; it says what to note of them, and what is odd
 // about the set: how it was split, or a folder without images, decides what is judged.
 func OpenAs(ctx context.Context, ref dataset.Ref, classes []string, who string, progress Progress) (*dataset.Dataset, []string, error) {
-	d, err := dataset.Open(ctx, ref, progress.Of("reading "+ref.Path))
+	d, err := dataset.Open(ctx, ref, progress.Of("reading "+ref.Name()))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -142,7 +142,7 @@ func (c *Config) judge(ctx context.Context, f File, dir string) (b Backbone, err
 		words = taps.Deep(p.Taps())
 	}
 	s, err := extract.Run(ctx, extract.Config{Data: c.Data, Backbone: p, Out: dir, Taps: words, Batch: c.Batch, SkipBad: c.SkipBad},
-		c.Progress("extracting "+f.Name))
+		c.Progress("extracting "+f.Name+" (images)"))
 	if err != nil {
 		return b, err
 	}
@@ -161,7 +161,7 @@ func (c *Config) judgeTaps(ctx context.Context, b *Backbone, dir string) error {
 	if err != nil {
 		return err
 	}
-	progress := c.Progress("judging taps of " + b.Name)
+	progress := c.Progress("judging " + b.Name + " (taps)")
 	for i, t := range s.Taps() {
 		m, err := s.Matrix([]string{t}, "", false)
 		if err != nil {

@@ -148,7 +148,7 @@ func (t BackboneTraining) reading(ctx context.Context, o Observer, use func(back
 	}
 	ref := t.c.Data
 	ref.Verify = ref.SkipBad
-	if b.data, err = dataset.Open(ctx, ref, o.Progress.Of("reading "+ref.Path)); err != nil {
+	if b.data, err = dataset.Open(ctx, ref, o.Progress.Of("reading "+ref.Name())); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
@@ -298,7 +298,7 @@ func (b *backbone) keep(ctx context.Context, words []string, o Observer) (err er
 		changes.Mixup = 0
 		e.Views = store.Views{Count: c.Views, Seed: c.Fit.Seed, Augment: changes}
 	}
-	if _, err = extract.Run(ctx, e, o.Progress.Of("keeping what the frozen part gives")); err != nil {
+	if _, err = extract.Run(ctx, e, o.Progress.Of("keeping what the frozen part gives (images)")); err != nil {
 		return err
 	}
 	if b.store, err = store.Open(c.store()); err == nil && c.GroupBy != "" {

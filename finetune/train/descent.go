@@ -111,7 +111,7 @@ func (t task) learn(ctx context.Context, o Observer) (out fitted, err error) {
 	if err != nil {
 		return out, err
 	}
-	job.Progress = o.Progress.Of("training")
+	job.Progress = o.Progress.Of("training (examples)")
 	job.Resumed = func(epochs int) { o.log("going on after epoch %d of an interrupted training", epochs) }
 	job.Epoch = func(e fit.Epoch) { o.log("%s", epochLine(e, t.Fit.Epochs)) }
 	if !t.unfinished {

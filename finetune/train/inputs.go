@@ -79,7 +79,7 @@ func tapsOf(ctx context.Context, in inputs, t nets.Tail, images, views []int, th
 			return nil, err
 		}
 		var part []float32
-		part, err = e.Logits(ctx, judged{in, images, []int{view}}, o.Progress.Of("the taps of the head's first fit"))
+		part, err = e.Logits(ctx, judged{in, images, []int{view}}, o.Progress.Of("the taps of the head's first fit (images)"))
 		x = append(x, part...)
 	}
 	return x, err

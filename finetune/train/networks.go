@@ -29,7 +29,7 @@ type networks struct {
 func (t NetTraining) reading(ctx context.Context, o Observer, use func(networks) error) (err error) {
 	c := t.c
 	c.Data.Verify = c.Data.SkipBad // so that bad files are left out too
-	d, err := dataset.Open(ctx, c.Data, o.Progress.Of("reading "+c.Data.Path))
+	d, err := dataset.Open(ctx, c.Data, o.Progress.Of("reading "+c.Data.Name()))
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (c NetConfig) read(ctx context.Context, d *dataset.Dataset, o Observer) (n 
 		return n, err
 	}
 	n.source = load.Images{Dataset: d, Shape: n.net.InputShape(), Pixels: c.Pixels, Limit: c.Limit}
-	if n.pixels, n.rows, err = n.source.Read(ctx, dataset.Train, o.Progress.Of("preparing images")); err != nil {
+	if n.pixels, n.rows, err = n.source.Read(ctx, dataset.Train, o.Progress.Of("preparing (images)")); err != nil {
 		return n, err
 	}
 	n.rows.Groups = duplicate.Groups(n.rows.Contents)
