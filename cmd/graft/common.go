@@ -16,13 +16,13 @@ import (
 )
 
 // usageError is a mistake in the command line: exit status 2.
-type usageError struct{ msg string }
+type usageError struct{ error }
 
-func (e *usageError) Error() string { return e.msg }
+func (e *usageError) Unwrap() error { return e.error }
 
 // usageErrorf reports wrong usage.
 func usageErrorf(format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...)}
+	return &usageError{fmt.Errorf(format, args...)}
 }
 
 // commandName is what the user typed: "graft data info".
@@ -35,6 +35,7 @@ func setUsageHandlers(list []*cli.Command) {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
 		if len(c.Subcommands) == 0 {
+			c.Flags = append(c.Flags, quietFlag())
 			checkFirst(c)
 			c.Action = bounded(c.Action)
 			continue
@@ -181,7 +182,21 @@ func splitWords(s string) []string {
 	return out
 }
 
-// logf writes one line for people to stderr.
+// logf writes one line for people to stderr, nothing with --quiet.
 func logf(c *cli.Context, format string, args ...any) {
-	fmt.Fprintf(c.App.ErrWriter, format+"\n", args...)
+	if !c.Bool(quiet) {
+		fmt.Fprintf(c.App.ErrWriter, format+"\n", args...)
+	}
+}
+
+// warnf writes one line that --quiet does not keep back.
+func warnf(c *cli.Context, format string, args ...any) {
+	fmt.Fprintf(c.App.ErrWriter, "warning: "+format+"\n", args...)
+}
+
+const quiet = "quiet"
+
+// quietFlag is a flag of every command.
+func quietFlag() cli.Flag {
+	return &cli.BoolFlag{Name: quiet, Aliases: []string{"q"}, Usage: "tell no progress and nothing else on standard error but warnings and errors"}
 }

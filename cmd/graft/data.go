@@ -107,10 +107,10 @@ func openVerified(c *cli.Context, verify, skipBad bool) (*dataset.Dataset, error
 		return nil, err
 	}
 	for _, w := range d.Warnings {
-		logf(c, "warning: %s", w)
+		warnf(c, "%s", w)
 	}
 	if n := len(d.Bad); n > 0 {
-		logf(c, "warning: %s: %s left out; the first: %s: %s", d.Path, badEntries(n), d.Bad[0].Where, d.Bad[0].Reason)
+		warnf(c, "%s: %s left out; the first: %s: %s", d.Path, badEntries(n), d.Bad[0].Where, d.Bad[0].Reason)
 	}
 	return d, nil
 }

@@ -118,7 +118,7 @@ func evalRun(c *cli.Context) (judge.Evaluation, error) {
 func evalNearest(c *cli.Context) (judge.Evaluation, error) {
 	vote, err := knn.ParseVote(c.String("vote"))
 	if err != nil {
-		return judge.Evaluation{}, usageErrorf("--vote: %v", err)
+		return judge.Evaluation{}, usageErrorf("--vote: %w", err)
 	}
 	if c.String("embeddings") == "" {
 		return judge.Evaluation{}, usageErrorf("eval --knn wants --embeddings, the store to judge")

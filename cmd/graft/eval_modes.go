@@ -9,6 +9,7 @@ import (
 
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/idle"
 )
 
 // evalMode is a way of judging.
@@ -31,7 +32,7 @@ var (
 func evalModeOf(c *cli.Context) (evalMode, error) {
 	if c.IsSet("knn") {
 		if c.NArg() > 0 {
-			return evalMode{}, usageErrorf("eval --knn judges the store of --embeddings and takes no RUN, got %q", c.Args().Slice())
+			return evalMode{}, &usageError{idle.Errorf("knn", "eval --knn judges the store of --embeddings and takes no RUN, got %q", c.Args().Slice())}
 		}
 		return evalMode{[]string{"knn", "embeddings", "vote", "taps", "use-flip", "center"}, "neighbours are those of a store, that of --embeddings"}, nil
 	}

@@ -75,7 +75,7 @@ func foreignFlags() []cli.Flag {
 func backboneOptions(c *cli.Context) (pretrained.Options, error) {
 	provider, err := session.ParseProvider(c.String("provider"))
 	if err != nil {
-		return pretrained.Options{}, usageErrorf("%v", err)
+		return pretrained.Options{}, usageErrorf("%w", err)
 	}
 	switch provider {
 	case session.CPU, session.Go:
@@ -120,7 +120,7 @@ func foreignOptions(c *cli.Context) (*preprocess.Spec, error) {
 		return nil, err
 	}
 	if err := f.Normalization.Check(); err != nil {
-		return nil, usageErrorf("--mean, --std: %v", err)
+		return nil, usageErrorf("--mean, --std: %w", err)
 	}
 	return f, nil
 }
@@ -200,7 +200,7 @@ func extractConfig(c *cli.Context) (extract.Config, error) {
 		return config, err
 	}
 	if config.Part, err = store.ParsePart(c.String("shard")); err != nil {
-		return config, usageErrorf("--shard: %v", err)
+		return config, usageErrorf("--shard: %w", err)
 	}
 	if c.IsSet("batch") {
 		config.Batch, err = parseBatch(c.String("batch"))
@@ -224,7 +224,7 @@ func extractViews(c *cli.Context) (store.Views, error) {
 	}
 	var err error
 	if v.Augment, err = augment.Parse(c.String("view-augment")); err != nil {
-		return v, usageErrorf("--view-augment: %v", err)
+		return v, usageErrorf("--view-augment: %w", err)
 	}
 	return v, nil
 }

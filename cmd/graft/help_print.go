@@ -48,7 +48,7 @@ func init() { cli.HelpPrinter = printHelp }
 func printHelp(w io.Writer, _ string, of any) {
 	c, ok := of.(*cli.Command)
 	if app, isApp := of.(*cli.App); isApp {
-		c, ok = &cli.Command{HelpName: app.HelpName, Usage: app.Usage, Subcommands: app.Commands, Flags: app.Flags}, true
+		c, ok = &cli.Command{HelpName: app.HelpName, Usage: app.Usage, Description: app.Description, Subcommands: app.Commands, Flags: app.Flags}, true
 	}
 	if ok {
 		fmt.Fprint(w, helpText(c))

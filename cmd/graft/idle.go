@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/run"
+	"graft/internal/idle"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
 )
@@ -16,23 +17,24 @@ import (
 // refuse names those of the flags that were given, and why they would have no
 // effect: what is accepted has one.
 func refuse(c *cli.Context, why string, flags ...string) error {
-	var idle []string
+	var given []string
 	for _, name := range flags {
 		if c.IsSet(name) {
-			idle = append(idle, "--"+name)
+			given = append(given, name)
 		}
 	}
-	if idle == nil {
+	if given == nil {
 		return nil
 	}
-	return usageErrorf("%s: %s would have no effect: %s", strings.TrimPrefix(commandName(c), c.App.Name+" "), strings.Join(idle, ", "), why)
+	command := strings.TrimPrefix(commandName(c), c.App.Name+" ")
+	return &usageError{idle.Errorf(strings.Join(given, " "), "%s: --%s would have no effect: %s", command, strings.Join(given, ", --"), why)}
 }
 
 // flagNames are the words of flags, without some.
 func flagNames(flags []cli.Flag, but ...string) []string {
 	var out []string
 	for _, f := range flags {
-		if name := f.Names()[0]; !slices.Contains(but, name) {
+		if name := f.Names()[0]; name != quiet && !slices.Contains(but, name) {
 			out = append(out, name)
 		}
 	}

@@ -57,7 +57,7 @@ func refuseOfOthers(c *cli.Context, net nets.Net) error {
 func importRun(c *cli.Context) error {
 	config, err := train.NewImportConfig(c.String("model"))
 	if err != nil {
-		return usageErrorf("%v", err)
+		return usageErrorf("%w", err)
 	}
 	if err := refuseOfOthers(c, config.Net); err != nil {
 		return err
@@ -66,7 +66,7 @@ func importRun(c *cli.Context) error {
 	config.Weights, config.Out, config.Data = c.String("weights"), c.String("out"), c.String("data")
 	config.Force, config.Program = c.Bool("force"), madeBy(c)
 	if config.Net, err = withOptions(c, config.Net); err != nil {
-		return usageErrorf("%v", err)
+		return usageErrorf("%w", err)
 	}
 	config.Pixels.Mirror = c.Bool("mirror")
 	if c.IsSet("classes") {
@@ -83,7 +83,7 @@ func importRun(c *cli.Context) error {
 	}
 	checked, err := config.Check()
 	if err != nil {
-		return usageErrorf("%v", err)
+		return usageErrorf("%w", err)
 	}
 	r, err := checked.Write(c.Context)
 	if err != nil {

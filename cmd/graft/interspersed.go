@@ -12,11 +12,19 @@ import (
 // `graft eval RUN --split train` would be taken for a second run. What follows
 // "--" stays as it is.
 func flagsFirst(list []*cli.Command, args []string) []string {
-	if slices.Contains(args, "--generate-bash-completion") {
+	leaf, at := leafOf(list, args)
+	if leaf == nil || slices.Contains(args, completing) {
 		return args
 	}
-	var leaf *cli.Command
-	at := min(1, len(args))
+	return append(slices.Clone(args[:at]), sortArguments(leaf, args[at:])...)
+}
+
+// completing is the word with which shells ask what may come next.
+const completing = "--generate-bash-completion"
+
+// leafOf is the command that the arguments name, if it is one that does something, and where its own arguments begin.
+func leafOf(list []*cli.Command, args []string) (leaf *cli.Command, at int) {
+	at = min(1, len(args))
 	for at < len(args) && len(list) > 0 {
 		found := slices.IndexFunc(list, func(c *cli.Command) bool { return c.HasName(args[at]) })
 		if found < 0 {
@@ -25,10 +33,10 @@ func flagsFirst(list []*cli.Command, args []string) []string {
 		leaf, list = list[found], list[found].Subcommands
 		at++
 	}
-	if leaf == nil || len(leaf.Subcommands) > 0 {
-		return args
+	if len(list) > 0 {
+		return nil, at
 	}
-	return append(slices.Clone(args[:at]), sortArguments(leaf, args[at:])...)
+	return leaf, at
 }
 
 // sortArguments puts flags with their values first and everything else after

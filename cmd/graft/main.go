@@ -35,8 +35,11 @@ func main() {
 // runArgs is main without the process: it returns the exit status.
 func runArgs(ctx context.Context, args []string) int {
 	app := newApp()
-	app.Metadata = map[string]any{typed: args}
-	return exitStatus(app.RunContext(ctx, flagsFirst(app.Commands, args)), app.ErrWriter)
+	team, err := teamFlags(app.Commands)
+	if err == nil {
+		err = runWithTeam(ctx, app, args, team)
+	}
+	return exitStatus(err, app.ErrWriter)
 }
 
 // exitStatus says on out how a command that ended with err ended, if not well.
@@ -99,6 +102,7 @@ func newApp() *cli.App {
 	return &cli.App{
 		Name:                 "graft",
 		Usage:                "transfer learning on images with frozen vision transformers, in Go",
+		Description:          "Flags are set once for every command that takes them:\n\n   export " + envFlags + "=\"--provider=cpu --threads=4\"",
 		Version:              version(),
 		Writer:               &plainWriter{to: os.Stdout},
 		ErrWriter:            &plainWriter{to: os.Stderr},
@@ -133,6 +137,7 @@ func commands() []*cli.Command {
 		benchCommand(),
 		versionCommand(),
 		completionCommand(),
+		manCommand(),
 		helpCommand(),
 	}
 	setUsageHandlers(list)

@@ -52,7 +52,7 @@ func modelBlocks(c *cli.Context) error {
 	defer m.Close()
 	shape, err := blocks.Input(m, c.Int("input-size"))
 	if err != nil {
-		return usageErrorf("%s: %v (--input-size)", c.Args().First(), err)
+		return usageErrorf("%s: %w (--input-size)", c.Args().First(), err)
 	}
 	var r blocksReport
 	if r.Cuts, err = blocks.Find(m, shape); err != nil {

@@ -60,7 +60,7 @@ func modelExport(c *cli.Context) error {
 	}
 	kind, err := precision.Parse(c.String("precision"))
 	if err != nil {
-		return usageErrorf("--precision: %v", err)
+		return usageErrorf("--precision: %w", err)
 	}
 	if strings.HasSuffix(c.String("weights"), ".onnx") {
 		return modelRewrite(c, kind)
@@ -76,11 +76,11 @@ func modelExport(c *cli.Context) error {
 	}
 	if c.IsSet("image-size") {
 		if o.ImageSize, o.ImageWidth, err = preprocess.ParseSize(c.String("image-size")); err != nil {
-			return usageErrorf("--image-size: %v", err)
+			return usageErrorf("--image-size: %w", err)
 		}
 	}
 	if err := o.Validate(); err != nil {
-		return usageErrorf("%v", err)
+		return usageErrorf("%w", err)
 	}
 	s, err := vit.Convert(c.Context, o, newProgress(c, "writing weights (bytes)"))
 	if err != nil {
@@ -154,12 +154,8 @@ func (r *rewriteReport) rewrite(from string) (err error) {
 
 // modelRewrite gives an ONNX file, graft's or another's, another precision.
 func modelRewrite(c *cli.Context, kind precision.Kind) error {
-	for _, name := range c.LocalFlagNames() {
-		switch name {
-		case "weights", "out", "precision", "json":
-		default:
-			return usageErrorf("--%s is for checkpoints; an ONNX file takes --precision only", name)
-		}
+	if err := refuse(c, "an ONNX file takes --precision only", flagNames(c.Command.Flags, "weights", "out", "precision", "json")...); err != nil {
+		return err
 	}
 	if kind == precision.Float32 && !isCheckpoint(c.String("out")) {
 		return usageErrorf("%s is an ONNX file already: say --precision int8 or fp16", c.String("weights"))

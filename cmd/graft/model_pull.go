@@ -33,7 +33,7 @@ func modelPullCommand() *cli.Command {
 func modelPull(c *cli.Context) error {
 	entry, err := models.Get(c.Args().First())
 	if err != nil {
-		return usageErrorf("%v", err)
+		return usageErrorf("%w", err)
 	}
 	res, err := pullModel(c.Context, entry, pullConfig{
 		Dir: c.String("dir"), Version: version(),

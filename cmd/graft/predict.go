@@ -48,7 +48,7 @@ func predict(c *cli.Context) (err error) {
 	out := humanOut(c)
 	list, err := p.Files(c.Context, c.Args().Tail(), c.Int("top"), func(one model.Prediction) {
 		if one.Error != "" {
-			logf(c, "graft: %s", one.Error)
+			fmt.Fprintln(c.App.ErrWriter, "graft:", one.Error)
 		} else {
 			printPrediction(out, one)
 		}

@@ -26,6 +26,9 @@ const (
 // in parentheses the plural of what is counted, as in "extracting (images)". It tells how much is done, the rate and
 // the time left, on a terminal in one line that is drawn anew, elsewhere in a line every few seconds.
 func newProgress(c *cli.Context, label string) func(done, total int64) {
+	if c.Bool(quiet) {
+		return func(int64, int64) {}
+	}
 	return (&progress{out: c.App.ErrWriter, label: label}).tell
 }
 
@@ -57,6 +60,9 @@ func (p *progress) tell(done, total int64) {
 		return
 	}
 	p.last, p.ended = time.Now(), end
+	if time.Since(p.start) < drawGap {
+		return // over in a moment
+	}
 	line := p.line(done, time.Since(p.start).Seconds())
 	if screen == nil {
 		fmt.Fprintln(p.out, line)
@@ -118,7 +124,7 @@ func perSecond(rate float64, unit string) string {
 func clock(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	if d < 10*time.Second {
-		return d.Round(100 * time.Millisecond).String()
+		return fmt.Sprintf("%.2gs", d.Round(10*time.Millisecond).Seconds())
 	}
 	return d.Round(time.Second).String()
 }

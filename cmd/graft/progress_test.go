@@ -20,8 +20,9 @@ func TestProgress(t *testing.T) {
 		by          int64
 		want        []string
 	}{
-		{"over in a moment", "x (images)", time.Millisecond, 0, 20, 1, []string{"x: 100%, 20 of 20 images, 1000 images/s, in 0s"}},
-		{"one", "x (images)", time.Millisecond, 0, 1, 1, []string{"x: 100%, 1 of 1 image, 1000 images/s, in 0s"}},
+		{"over in a moment", "x (images)", time.Millisecond, 0, 20, 1, nil},
+		{"short", "x (images)", 50 * time.Millisecond, 0, 20, 1, []string{"x: 100%, 20 of 20 images, 20 images/s, in 1s"}},
+		{"one", "x (images)", time.Second, 0, 1, 1, []string{"x: 100%, 1 of 1 image, 1 images/s, in 1s"}},
 		{"slow", "x (images)", 4 * time.Second, 0, 5, 1, []string{
 			"x: 40%, 2 of 5 images, 0.25 images/s, 12s left", "x: 80%, 4 of 5 images, 0.25 images/s, 4s left", "x: 100%, 5 of 5 images, 0.25 images/s, in 20s"}},
 		{"continued", "x (images)", 6 * time.Second, 98, 100, 1, []string{

@@ -78,6 +78,6 @@ func openPage(c *cli.Context, path string) {
 		words = []string{"rundll32", "url.dll,FileProtocolHandler", path}
 	}
 	if err := exec.Command(words[0], words[1:]...).Start(); err != nil {
-		logf(c, "no browser could be opened (%v); the page is at file://%s", err, filepath.ToSlash(path))
+		warnf(c, "no browser could be opened (%v); the page is at file://%s", err, filepath.ToSlash(path))
 	}
 }

@@ -73,7 +73,7 @@ type training interface {
 // prints the reports.
 func runTraining(c *cli.Context, t training, err error) error {
 	if err != nil {
-		return usageErrorf("%v", err)
+		return usageErrorf("%w", err)
 	}
 	r := repeats(c)
 	if r == (train.Repeats{}) {

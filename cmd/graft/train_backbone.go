@@ -62,7 +62,7 @@ func trainBackbone(c *cli.Context) error {
 	}
 	config, err := backboneConfig(c)
 	if err != nil {
-		return usageErrorf("%v", err)
+		return usageErrorf("%w", err)
 	}
 	training, err := config.Check()
 	return runTraining(c, training, err)

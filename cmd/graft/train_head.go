@@ -56,7 +56,7 @@ func trainHead(c *cli.Context) error {
 		config.Lambda = new(c.Float64("lambda"))
 	}
 	if err := setHeadDescent(c, &config); err != nil {
-		return usageErrorf("%v", err)
+		return usageErrorf("%w", err)
 	}
 	training, err := config.Check()
 	return runTraining(c, training, err)

@@ -58,7 +58,7 @@ func trainNetwork(kind string) cli.ActionFunc {
 		}
 		config, err := networkConfig(c, kind)
 		if err != nil {
-			return usageErrorf("%v", err)
+			return usageErrorf("%w", err)
 		}
 		training, err := config.Check()
 		return runTraining(c, training, err)

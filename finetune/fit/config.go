@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"graft/graph"
+	"graft/internal/idle"
 )
 
 // The optimisers.
@@ -83,9 +84,9 @@ func (c Config) Check() error {
 func (c Config) checkIdle() error {
 	switch {
 	case c.Momentum != 0 && c.Optimizer != SGD:
-		return fmt.Errorf("momentum %g: %s has none, only %s has", c.Momentum, c.Optimizer, SGD)
+		return idle.Errorf("momentum", "momentum %g: %s has none, only %s has", c.Momentum, c.Optimizer, SGD)
 	case (c.StepEpochs != 0 || c.StepFactor != 0) && c.Schedule != Step:
-		return fmt.Errorf("step epochs %d, step factor %g: schedule %s has no steps, only %s has", c.StepEpochs, c.StepFactor, c.Schedule, Step)
+		return idle.Errorf("step-epochs step-factor", "step epochs %d, step factor %g: schedule %s has no steps, only %s has", c.StepEpochs, c.StepFactor, c.Schedule, Step)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"graft/graph"
+	"graft/internal/idle"
 )
 
 // Net is a model: options from which its weights and its forward pass follow.
@@ -161,7 +162,10 @@ type span struct {
 
 func checkSpans(kind string, list ...span) error {
 	for _, s := range list {
-		if s.value < s.low || s.value > s.high {
+		switch {
+		case s.value != 0 && s.high == 0:
+			return idle.Errorf(s.name, "%s: option %s is %d, want 0: this network has none", kind, s.name, s.value)
+		case s.value < s.low || s.value > s.high:
 			return fmt.Errorf("%s: option %s is %d, want %d to %d", kind, s.name, s.value, s.low, s.high)
 		}
 	}

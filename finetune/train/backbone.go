@@ -10,6 +10,7 @@ import (
 	"graft/finetune/fit"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/idle"
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/augment"
@@ -89,13 +90,13 @@ func (c BackboneConfig) Check() (BackboneTraining, error) {
 	case c.Limit < 0:
 		err = fmt.Errorf("limit %d is negative", c.Limit)
 	case c.Views == 0 && c.Embeddings != "":
-		err = fmt.Errorf("embeddings %s: with 0 views nothing is kept", c.Embeddings)
+		err = idle.Errorf("embeddings", "embeddings %s: with 0 views nothing is kept", c.Embeddings)
 	case c.Views != 0 && c.Views < views:
 		err = fmt.Errorf("%d views, want %d or more, the image as it is%s, or 0 to change all anew in each epoch", c.Views, views, map[int]string{2: " and its mirror image"}[views])
 	case c.Views > views && changes == augment.Pipeline{}:
 		err = fmt.Errorf("%d views: the augmentation %s makes no more than %d", c.Views, c.Augment, views)
 	case c.Head != "" && c.Head != HeadNone && len(c.Taps) > 0:
-		err = fmt.Errorf("head %s has taps of its own; leave the others out", c.Head)
+		err = idle.Errorf("taps", "head %s has taps of its own; leave the others out", c.Head)
 	}
 	return BackboneTraining{c}, errors.Join(err, c.checkUnfreeze(), c.checkVotes(), c.Tuning.check(), c.Descent.check(), c.Augment.Check())
 }
@@ -104,13 +105,13 @@ func (c BackboneConfig) checkUnfreeze() error {
 	n, err := strconv.Atoi(c.Unfreeze)
 	switch {
 	case (c.Unfreeze == "") == (c.UnfreezeFrom == ""):
-		return errors.New("want one of unfreeze, a number of blocks, and unfreeze-from, the tensor where the trained part begins")
+		return idle.Errorf("unfreeze unfreeze-from", "want one of unfreeze, a number of blocks, and unfreeze-from, the tensor where the trained part begins")
 	case c.UnfreezeFrom != "":
 		return nil
 	case c.Unfreeze == UnfreezeAll && c.Tail != "":
 		return fmt.Errorf("tail %s: unfreeze %s leaves nothing for %s to run; give the float32 file as the model", c.Tail, UnfreezeAll, c.Model)
 	case c.Unfreeze == UnfreezeAll && c.Views != 0:
-		return fmt.Errorf("%d views: unfreeze %s leaves nothing frozen to keep; give 0 views", c.Views, UnfreezeAll)
+		return idle.Errorf("views", "%d views: unfreeze %s leaves nothing frozen to keep; give 0 views", c.Views, UnfreezeAll)
 	case c.Unfreeze == UnfreezeAll:
 		return nil
 	case err != nil || n < 0:
@@ -128,7 +129,7 @@ func (c BackboneConfig) checkVotes() error {
 	case c.SoftLabels > 0 && c.Data.FERPlus == "":
 		return errors.New("soft labels come from FER+'s votes; name their file")
 	case c.SoftLabels == 0 && c.Data.FERPlus != "":
-		return errors.New("ferplus: the votes have no effect without a share of soft labels")
+		return idle.Errorf("ferplus", "ferplus: the votes have no effect without a share of soft labels")
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"graft/finetune/load"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/idle"
 )
 
 // Observer is told how a training goes. Its functions may be nil.
@@ -44,7 +45,7 @@ func (d Descent) check() error {
 	case !(d.Holdout >= 0 && d.Holdout < 1):
 		return fmt.Errorf("a hold-out of %g of train, want at least 0 and below 1", d.Holdout)
 	case d.Holdout == 0 && (d.Fit.KeepBest || d.Fit.Patience > 0):
-		return errors.New("keep-best and patience choose by a hold-out of train; give its share")
+		return idle.Errorf("keep-best patience", "keep-best and patience choose by a hold-out of train; give its share")
 	}
 	return errors.Join(d.Imbalance.check(), d.Fit.Check())
 }

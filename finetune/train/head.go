@@ -11,6 +11,7 @@ import (
 
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/idle"
 )
 
 // HeadConfig says how to train a head. Only Embeddings and Out are needed.
@@ -68,7 +69,7 @@ func (c HeadConfig) Check() (HeadTraining, error) {
 	case c.Recipe == run.RecipeLBFGS:
 		return HeadTraining{c}, c.Imbalance.check()
 	case c.Lambda != nil:
-		return HeadTraining{}, fmt.Errorf("lambda %g: recipe %s has no strength", *c.Lambda, c.Recipe)
+		return HeadTraining{}, idle.Errorf("lambda", "lambda %g: recipe %s has no strength", *c.Lambda, c.Recipe)
 	}
 	d, err := NewHeadDescent(c.Recipe)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"graft/finetune/fit"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/idle"
 	"graft/preprocess/augment"
 	"graft/preprocess/dataset"
 )
@@ -57,7 +58,7 @@ func (c NetConfig) Check() (NetTraining, error) {
 	case c.SoftLabels > 0 && c.Data.FERPlus == "":
 		return NetTraining{}, errors.New("soft labels come from FER+'s votes; name their file")
 	case c.SoftLabels == 0 && c.Data.FERPlus != "":
-		return NetTraining{}, errors.New("ferplus: the votes have no effect without a share of soft labels")
+		return NetTraining{}, idle.Errorf("ferplus", "ferplus: the votes have no effect without a share of soft labels")
 	}
 	net, err := nets.ForClasses(c.Net, 2) // as few as there may be, before the data is known
 	if err == nil {

@@ -13,6 +13,7 @@ import (
 	"graft/finetune/metrics"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/idle"
 	"graft/preprocess/augment"
 )
 
@@ -22,11 +23,11 @@ func checkIdle(net nets.Net) error {
 	switch n := net.(type) {
 	case nets.CNN:
 		if n.Arch == nets.ArchStudy && (n.Dropout != 0 || n.Standardize) {
-			return fmt.Errorf("dropout %g, standardize %v: arch %s has neither, only %s has", n.Dropout, n.Standardize, n.Arch, nets.ArchResidual)
+			return idle.Errorf("dropout standardize", "dropout %g, standardize %v: arch %s has neither, only %s has", n.Dropout, n.Standardize, n.Arch, nets.ArchResidual)
 		}
 	case nets.Head:
 		if n.Hidden == 0 && n.Dropout != 0 {
-			return fmt.Errorf("dropout %g is of a hidden layer, and there is none", n.Dropout)
+			return idle.Errorf("dropout", "dropout %g is of a hidden layer, and there is none", n.Dropout)
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@ package augment
 import (
 	"fmt"
 	"math"
+
+	"graft/internal/idle"
 )
 
 // Pipeline says what may happen to an image. The zero value leaves it as it is. Angles, factors and places are drawn
@@ -81,7 +83,7 @@ func (p Pipeline) Check() error {
 		}
 	}
 	if p.ZeroPad && p.Shift == 0 && p.Rotate == 0 && p.Scale == 0 {
-		return fmt.Errorf("augment: %s has no effect where nothing shifts, rotates or scales", wordZero)
+		return idle.Errorf("augment", "augment: %s has no effect where nothing shifts, rotates or scales", wordZero)
 	}
 	return nil
 }

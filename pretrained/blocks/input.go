@@ -3,6 +3,7 @@ package blocks
 import (
 	"fmt"
 
+	"graft/internal/idle"
 	"graft/onnx"
 	"graft/onnx/meta"
 )
@@ -35,7 +36,7 @@ func Input(m *onnx.Model, side int) ([]int, error) {
 	case open && side < 1:
 		return nil, fmt.Errorf("blocks: the input %v leaves its size open: give one", in)
 	case !open && side > 0:
-		return nil, fmt.Errorf("blocks: the input is %dx%d pixels, as the file says, and not %d", shape[2], shape[3], side)
+		return nil, idle.Errorf("input-size", "blocks: the input is %dx%d pixels, as the file says, and not %d", shape[2], shape[3], side)
 	}
 	return shape, nil
 }

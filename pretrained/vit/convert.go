@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"graft/internal/atomicfile"
+	"graft/internal/idle"
 	"graft/models"
 	"graft/onnx/precision"
 	"graft/preprocess"
@@ -43,7 +44,7 @@ func (o ConvertOptions) Validate() error {
 	case o.Out == "":
 		return errors.New("no output file named (--out)")
 	case o.Random && (o.Weights != "" || o.Key != "" || o.Name != "" || o.Heads != 0 || o.Activation != ""):
-		return errors.New("a random model has no weights file, no name in the zoo and heads and activation of its own: leave --weights, --key, --name, --heads and --activation out")
+		return idle.Errorf("weights key name heads activation", "a random model has no weights file, no name in the zoo and heads and activation of its own: leave --weights, --key, --name, --heads and --activation out")
 	case o.Random && !slices.Contains(Archs(), o.Arch):
 		return errArch(o.Arch)
 	case o.Random && o.ImageWidth != 0:
@@ -51,7 +52,7 @@ func (o ConvertOptions) Validate() error {
 	case !o.Random && o.Weights == "":
 		return errors.New("name a weights file (--weights), or ask for a random model (--random-init)")
 	case !o.Random && (o.Arch != "" || o.Classes != 0):
-		return errors.New("architecture and classes come from the weights file: --arch and --classes are for --random-init")
+		return idle.Errorf("arch classes", "architecture and classes come from the weights file: --arch and --classes are for --random-init")
 	case o.ImageSize < 0 || o.ImageWidth < 0 || o.Heads < 0 || o.Classes < 0:
 		return errors.New("image size, heads and classes cannot be negative")
 	case o.Activation != "" && !slices.Contains(activations, o.Activation):
