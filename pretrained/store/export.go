@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 
 	"graft/internal/atomicfile"
 	"graft/internal/parquetfile"
+	"graft/internal/plural"
 )
 
 // ExportOptions choose what Export writes.
@@ -23,6 +25,22 @@ type ExportOptions struct {
 	Taps  []string // in the words of package taps; none: all
 	Split string   // "": all
 	Flip  bool     // the features of the mirrored images
+	Force bool     // replace a file that is there
+}
+
+// Exported is what Export wrote.
+type Exported struct {
+	Path  string
+	Rows  int
+	Shape []int // of a row's features
+	Taps  []string
+	Bytes int64
+}
+
+// String is for people.
+func (e Exported) String() string {
+	shape := strings.ReplaceAll(strings.Trim(fmt.Sprint(e.Shape), "[]"), " ", "×")
+	return fmt.Sprintf("%s: %s of %s float32 (%s), %.1f MB", e.Path, plural.Of(e.Rows, "row"), shape, strings.Join(e.Taps, ", "), float64(e.Bytes)/1e6)
 }
 
 // sink takes exported rows shard by shard: x is [len(rows), dim].
@@ -34,17 +52,17 @@ type sink interface {
 // Export writes features to one file, by its extension: .npy (float32
 // [rows, D], the rows in the order of Rows, or one tap [rows, T, D]), .parquet (index, id, split, label,
 // label_name and the list column features) or .csv (the same, one column for each
-// value, named <tap>_0 …). The file appears whole or not at all. Memory is bounded by
-// one shard.
-func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progress func(done, total int64)) error {
+// value, named <tap>_0 …). The file appears whole or not at all, and one that is there stays
+// unless ExportOptions.Force is said. Memory is bounded by one shard.
+func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progress func(done, total int64)) (Exported, error) {
 	sel, err := s.choose(o.Taps, o.Split, o.Flip)
 	if err != nil {
-		return err
+		return Exported{}, err
 	}
 	header := npyHeader{Float32, 0, []int{sel.dim}}
 	if err := sel.vectors(s.dir); err != nil {
 		if len(sel.taps) > 1 || !strings.EqualFold(filepath.Ext(path), ".npy") {
-			return fmt.Errorf("export to %s: %w", path, err)
+			return Exported{}, fmt.Errorf("export to %s: %w", path, err)
 		}
 		header.shape = sel.taps[0].Row()
 		sel.cut(max(1, exportBytes/4/sel.dim))
@@ -52,20 +70,41 @@ func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progre
 	for _, p := range sel.parts {
 		header.rows += len(p.rows)
 	}
+	done := Exported{Path: path, Rows: header.rows, Shape: header.shape}
+	for _, t := range sel.taps {
+		done.Taps = append(done.Taps, t.Name)
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && !o.Force {
+		return Exported{}, fmt.Errorf("%s is there already; choose another --out, or replace it with --force", path)
+	}
 	f, err := atomicfile.Create(path)
 	if err != nil {
-		return err
+		return Exported{}, err
 	}
 	defer f.Abort()
-	w := bufio.NewWriterSize(f, 1<<20)
+	count := &counted{w: f}
+	w := bufio.NewWriterSize(count, 1<<20)
 	out, err := newSink(path, w, sel, header)
 	if err != nil {
-		return err
+		return Exported{}, err
 	}
 	if err := cmp.Or(s.exportTo(ctx, out, sel, header.rows, progress), w.Flush()); err != nil {
-		return fmt.Errorf("export to %s: %w", path, err)
+		return Exported{}, fmt.Errorf("export to %s: %w", path, err)
 	}
-	return f.Commit()
+	done.Bytes = count.n
+	return done, f.Commit()
+}
+
+// counted counts the bytes that go to w.
+type counted struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // exportBytes bounds what of tokens is in memory at once.

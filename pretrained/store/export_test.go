@@ -26,9 +26,12 @@ func exported(t *testing.T, name string, o store.ExportOptions) (*store.Store, s
 	}
 	path := filepath.Join(t.TempDir(), name)
 	var last, total int64
-	err = s.Export(context.Background(), path, o, func(d, n int64) { last, total = d, n })
+	done, err := s.Export(context.Background(), path, o, func(d, n int64) { last, total = d, n })
 	if err != nil {
 		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || done.Bytes != info.Size() || done.Path != path || !strings.HasPrefix(done.String(), path+": 5 rows of 8 float32 (mean_2.flip, cls.flip)") {
+		t.Errorf("it says %v, %v", done, err)
 	}
 	if last != total || total == 0 {
 		t.Errorf("progress ended at %d of %d", last, total)
@@ -134,15 +137,33 @@ func TestExportRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := t.TempDir()
-	if err := s.Export(context.Background(), filepath.Join(out, "x.json"), store.ExportOptions{}, nil); err == nil || !strings.Contains(err.Error(), ".parquet") {
+	if _, err := s.Export(context.Background(), filepath.Join(out, "x.json"), store.ExportOptions{}, nil); err == nil || !strings.Contains(err.Error(), ".parquet") {
 		t.Errorf("error %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := s.Export(ctx, filepath.Join(out, "x.npy"), store.ExportOptions{}, nil); err == nil {
+	if _, err := s.Export(ctx, filepath.Join(out, "x.npy"), store.ExportOptions{}, nil); err == nil {
 		t.Error("a cancelled export succeeded")
 	}
 	if left := files(t, out); len(left) != 0 {
 		t.Errorf("left %d files", len(left))
+	}
+}
+
+// A file that is there is somebody's: it is replaced where that is said alone.
+func TestExportDoesNotOverwrite(t *testing.T) {
+	o := store.ExportOptions{Taps: []string{"mean_2", "cls"}, Split: "val", Flip: true}
+	s, path := exported(t, "x.npy", o)
+	if err := os.WriteFile(path, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Export(t.Context(), path, o, nil)
+	if data, _ := os.ReadFile(path); err == nil || !strings.Contains(err.Error(), "--force") || string(data) != "mine" {
+		t.Errorf("%v, and the file holds %.20q", err, data)
+	}
+	o.Force = true
+	done, err := s.Export(t.Context(), path, o, nil)
+	if info, _ := os.Stat(path); err != nil || info.Size() != done.Bytes {
+		t.Errorf("%v after %v", done, err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"graft/internal/plural"
 )
 
 // Info is what a store holds, for people and as JSON.
@@ -16,8 +18,11 @@ type Info struct {
 	Complete  bool           `json:"complete"`
 	Rows      int            `json:"rows"`
 	Samples   int            `json:"samples"`
-	Shards    int            `json:"shards"`
-	Bytes     int64          `json:"bytes"` // of the features
+	Shards    int            `json:"shards"`          // that are there
+	Planned   int            `json:"shards_planned"`  // of the finished store
+	AtWork    int            `json:"at_work"`         // processes that add to it just now, as far as locks tell
+	GoOn      string         `json:"go_on,omitempty"` // of an unfinished store: the command that does
+	Bytes     int64          `json:"bytes"`           // of the features
 	DType     DType          `json:"dtype"`
 	Flip      bool           `json:"flip"`
 	Views     *Views         `json:"views,omitempty"`
@@ -31,14 +36,17 @@ type Info struct {
 	Reasons   map[string]int `json:"reasons"`
 }
 
-// Info sums the store up.
+// Info sums the store up, an unfinished one as far as it has come.
 func (s *Store) Info() Info {
 	m := s.manifest
 	in := Info{
-		Path: s.dir, Complete: s.finished, Rows: m.rows(), Samples: m.Samples, Shards: len(m.Shards),
+		Path: s.dir, Complete: s.finished, Rows: m.rows(), Samples: m.Samples, Shards: len(m.Shards), Planned: m.shardCount(),
 		DType: m.DType, Flip: m.Flip, Views: m.Views, Taps: m.Taps, Splits: map[string]int{},
 		Backbone: m.Backbone, Dataset: m.Dataset, ShardRows: m.ShardRows, Batch: m.Batch,
 		Bad: len(s.bad), Reasons: map[string]int{},
+	}
+	if !s.finished {
+		in.AtWork, in.GoOn = atWork(s.dir), m.command(s.dir)
 	}
 	in.Bytes = m.Bytes(m.rows(), trainRows(s.rows))
 	for _, name := range m.Dataset.Splits {
@@ -53,28 +61,41 @@ func (s *Store) Info() Info {
 	return in
 }
 
+// printWay says how an unfinished store gets finished.
+func (in Info) printWay(row func(name, format string, args ...any)) {
+	if in.AtWork > 0 {
+		row("", "%s at work on it just now", plural.Of(in.AtWork, "process"))
+		return
+	}
+	row("", "nobody is at work on it, as far as locks tell; to go on:")
+	row("", "%s", in.GoOn)
+}
+
 // Print writes the summary as a table.
 func (in Info) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	row("store", "%s", in.Path)
-	state := "finished"
-	if !in.Complete {
-		state = "UNFINISHED: run the same graft extract again"
+	soFar, listed := "", errorsPath
+	if in.Complete {
+		row("rows", "%d of %s in %s, finished", in.Rows, plural.Of(in.Samples, "sample"), plural.Of(in.Shards, "shard"))
+	} else {
+		soFar, listed = " so far", recordFolder
+		row("rows", "%d so far in %d of %s, for %s: UNFINISHED", in.Rows, in.Shards, plural.Of(in.Planned, "shard"), plural.Of(in.Samples, "sample"))
+		in.printWay(row)
 	}
-	row("rows", "%d of %d samples in %d shards, %s", in.Rows, in.Samples, in.Shards, state)
 	for _, name := range in.Dataset.Splits {
-		row("", "%s %d", name, in.Splits[name])
+		row("", "%s %d%s", name, in.Splits[name], soFar)
 	}
 	if in.Bad > 0 {
-		row("left out", "%d bad images, listed in %s", in.Bad, errorsPath)
+		row("left out", "%s%s, listed in %s", plural.Of(in.Bad, "bad image"), soFar, listed)
 	}
 	for _, reason := range slices.SortedFunc(maps.Keys(in.Reasons), func(a, b string) int {
 		return cmp.Or(in.Reasons[b]-in.Reasons[a], strings.Compare(a, b))
 	}) {
 		row("", "%d: %s", in.Reasons[reason], reason)
 	}
-	row("features", "%s, %.1f MB%s", in.DType, float64(in.Bytes)/1e6, map[bool]string{true: ", also of mirrored images"}[in.Flip])
+	row("features", "%s, %.1f MB%s%s", in.DType, float64(in.Bytes)/1e6, soFar, map[bool]string{true: ", also of mirrored images"}[in.Flip])
 	if in.Views != nil {
 		row("", "views of the train split: %s", in.Views)
 	}

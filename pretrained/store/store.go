@@ -58,8 +58,8 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedding store: %w", err)
 	}
-	for i := range m.Shards {
-		if err := s.openShard(&m.Shards[i]); err != nil {
+	for i := range s.manifest.Shards { // of an unfinished store those with a record
+		if err := s.openShard(&s.manifest.Shards[i]); err != nil {
 			return nil, fmt.Errorf("embedding store: %w", err)
 		}
 	}

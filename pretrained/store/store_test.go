@@ -277,6 +277,47 @@ func TestMatrixErrors(t *testing.T) {
 	want(nil, "", true, "--flip")
 }
 
+// checkUnfinished looks at what is said of a store whose shards are there and whose writer, still at work, did not finish it.
+func checkUnfinished(t *testing.T, in store.Info, dir string) {
+	t.Helper()
+	var out strings.Builder
+	if err := in.Print(&out); err != nil || in.Planned != 2 || in.AtWork != 1 || !strings.HasPrefix(in.GoOn, "graft extract --data faces.csv --model vit.onnx --out "+dir) {
+		t.Errorf("%+v, %v", in, err)
+	}
+	for _, want := range []string{"4 so far in 2 of 2 shards, for 6 samples: UNFINISHED", "1 process at work on it", "train 2 so far", "val 2 so far", "2 bad images so far, listed in shards"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// What is left of a writer that was killed is nobody at work: the command that goes on is told.
+func TestInfoOfABrokenOffStore(t *testing.T) {
+	f := newFixture(6, store.Float32, false)
+	dir := filepath.Join(t.TempDir(), "e")
+	w := f.open(t, dir)
+	f.writeShard(t, w, 0, 4)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, ".graft-tmp-part-0-of-1-77")
+	if err := os.Mkdir(left, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(left, "lock"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := s.Info()
+	var out strings.Builder
+	if err := in.Print(&out); err != nil || in.AtWork != 0 || in.Shards != 1 || in.Planned != 2 || !strings.Contains(out.String(), in.GoOn) {
+		t.Errorf("%+v, %v, printed:\n%s", in, err, out.String())
+	}
+}
+
 func TestRowsAndInfo(t *testing.T) {
 	f := newFixture(6, store.Float32, false)
 	dir := filepath.Join(t.TempDir(), "e")
@@ -287,6 +328,7 @@ func TestRowsAndInfo(t *testing.T) {
 	if err != nil || unfinished.Info().Complete || len(unfinished.Bad()) != 2 {
 		t.Errorf("before Finish: %v, %v", unfinished, err)
 	}
+	checkUnfinished(t, unfinished.Info(), dir)
 	if state := finish(t, w); state.Rows != 4 || state.Bad != 2 || !state.Complete() {
 		t.Errorf("state %+v", state)
 	}

@@ -232,7 +232,7 @@ func TestExportTokens(t *testing.T) {
 	f.write(t, dir)
 	s := openStore(t, dir)
 	path := filepath.Join(t.TempDir(), "x.npy")
-	if err := s.Export(context.Background(), path, store.ExportOptions{Taps: []string{"tokens_1"}, Split: "val"}, nil); err != nil {
+	if _, err := s.Export(context.Background(), path, store.ExportOptions{Taps: []string{"tokens_1"}, Split: "val"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -240,7 +240,7 @@ func TestExportTokens(t *testing.T) {
 		t.Errorf("%d bytes, %.100q, %v", len(data), data, err)
 	}
 	for _, o := range []struct{ file, taps string }{{"x.csv", "tokens_1"}, {"x.parquet", "tokens_1"}, {"x.npy", "cls,tokens_1"}} {
-		if err := s.Export(context.Background(), filepath.Join(t.TempDir(), o.file), store.ExportOptions{Taps: []string{o.taps}}, nil); err == nil || !strings.Contains(err.Error(), "no vector") {
+		if _, err := s.Export(context.Background(), filepath.Join(t.TempDir(), o.file), store.ExportOptions{Taps: []string{o.taps}}, nil); err == nil || !strings.Contains(err.Error(), "no vector") {
 			t.Errorf("%v: %v", o, err)
 		}
 	}

@@ -78,6 +78,20 @@ func (w *workFolder) empty() error {
 	return err
 }
 
+// atWork counts the writers of a store that live, as far as locks tell.
+func atWork(store string) (n int) {
+	locks, _ := filepath.Glob(filepath.Join(store, workPrefix+"*", workLockName)) // none below a folder that is no pattern
+	for _, path := range locks {
+		lock, err := filelock.Acquire(path)
+		if errors.Is(err, filelock.ErrLocked) {
+			n++
+		} else if err == nil {
+			_ = lock.Release()
+		}
+	}
+	return n
+}
+
 // removeAbandoned removes the work folders, by the start of their names, whose owners are
 // dead. Where that cannot be told they stay, and so do those that cannot be
 // removed: they do no harm, and Verify names them.
