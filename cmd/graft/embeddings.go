@@ -1,11 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
+	"graft/finetune/judge"
+	"graft/internal/plural"
 	"graft/pretrained/store"
 )
 
@@ -13,11 +19,12 @@ import (
 func embeddingsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "embeddings",
-		Usage: "what an embedding store holds; check it; export to npy, parquet, csv",
+		Usage: "what an embedding store holds; check it; export it; search it by an image",
 		Description: "   graft embeddings info E\n" +
 			"   graft embeddings verify E\n" +
-			"   graft embeddings export E --out features.parquet --taps cls,mean --split train",
-		Subcommands: []*cli.Command{embeddingsInfoCommand(), embeddingsVerifyCommand(), embeddingsExportCommand()},
+			"   graft embeddings export E --out features.parquet --taps cls,mean --split train\n" +
+			"   graft embeddings search E photo.jpg --top 5",
+		Subcommands: []*cli.Command{embeddingsInfoCommand(), embeddingsVerifyCommand(), embeddingsExportCommand(), embeddingsSearchCommand()},
 	}
 }
 
@@ -61,8 +68,28 @@ func embeddingsExportCommand() *cli.Command {
 			&cli.StringFlag{Name: "taps", Usage: "`TAPS`, separated by commas (default: all)"},
 			&cli.StringFlag{Name: "split", Usage: "only this `SPLIT` (default: all)"},
 			&cli.BoolFlag{Name: "flip", Usage: "the features of the mirrored images"},
+			&cli.BoolFlag{Name: "force", Usage: "replace a file that is there"},
 		},
 		Action: embeddingsExport,
+	}
+}
+
+func embeddingsSearchCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "search",
+		Usage:     "the rows whose images are most like one of yours",
+		ArgsUsage: "STORE IMAGE",
+		Description: "   graft embeddings search E photo.jpg --top 5 --split train\n\n" +
+			"The image goes through the store's own backbone, which is found beside the store or named (--model); its hash must be\n" +
+			"the recorded one. Rows are compared by the cosine of their features, the taps side by side.",
+		Flags: append([]cli.Flag{
+			atLeast(1, &cli.IntFlag{Name: "top", Value: 10, Usage: "show the `N` nearest rows"}),
+			&cli.StringFlag{Name: "taps", Usage: "`TAPS`, separated by commas (default: all)"},
+			&cli.StringFlag{Name: "split", Usage: "only rows of this `SPLIT` (default: all)"},
+			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, if it does not lie beside the store; its hash must be the recorded one"},
+			jsonFlag(),
+		}, providerFlags()...),
+		Action: embeddingsSearch,
 	}
 }
 
@@ -105,7 +132,37 @@ func embeddingsExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.Export(c.Context, c.String("out"), store.ExportOptions{
-		Taps: []string{c.String("taps")}, Split: c.String("split"), Flip: c.Bool("flip"),
+	done, err := s.Export(c.Context, c.String("out"), store.ExportOptions{
+		Taps: []string{c.String("taps")}, Split: c.String("split"), Flip: c.Bool("flip"), Force: c.Bool("force"),
 	}, newProgress(c, "exporting (rows)"))
+	if err == nil {
+		logf(c, "%s", done) // not among the rows where these go to /dev/stdout
+	}
+	return err
+}
+
+func embeddingsSearch(c *cli.Context) error {
+	o, err := backboneOptions(c)
+	if err != nil {
+		return err
+	}
+	found, err := judge.Search(c.Context, judge.SearchConfig{
+		Embeddings: c.Args().Get(0), Image: c.Args().Get(1), Model: c.String("model"), Taps: []string{c.String("taps")},
+		Split: c.String("split"), K: c.Int("top"), Runtime: o.Runtime,
+	})
+	if err != nil {
+		return err
+	}
+	return cmp.Or(printFound(humanOut(c), found), writeJSON(c, "graft-search-1", found))
+}
+
+// printFound writes the rows as a table.
+func printFound(out io.Writer, f judge.Found) error {
+	fmt.Fprintf(out, "%s: nearest of %s by %s\n", f.Image, plural.Of(f.Rows, "row"), strings.Join(f.Taps, ", "))
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "cosine\tlabel\tsplit\timage")
+	for _, r := range f.Near {
+		fmt.Fprintf(t, "%.4f\t%s\t%s\t%s\n", r.Cosine, r.Label, r.Split, r.ID)
+	}
+	return t.Flush()
 }

@@ -41,7 +41,8 @@ var alwaysLive = map[string]string{
 	"extract":           "split-shares split-seed split-record group-by data skip-bad provider threads model out taps split flip views batch dtype shard-rows shard strict limit json",
 	"embeddings info":   "verify json",
 	"embeddings verify": "json",
-	"embeddings export": "out taps split flip",
+	"embeddings export": "out taps split flip force",
+	"embeddings search": "top taps split model provider threads json",
 	"train head":        "group-by embeddings out taps recipe class-weights logit-adjust use-flip model force threads json folds",
 	"train cnn": "split-shares split-seed split-record group-by data out seeds folds recipe augment class-weights logit-adjust soft-labels image-side mirror limit force skip-bad seed json epochs batch accumulate optimizer lr " +
 		"weight-decay schedule warmup clip label-smoothing ema holdout threads arch side channels",
@@ -99,6 +100,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"extract", "--data CSV --model FILE --out FOLDER/x --provider cpu", "--device 1 --allow-fallback"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x", "--allow-fallback"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x --provider cpu", "--mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls"},
+	{"embeddings search", "FOLDER FILE --provider cpu", "--device 1 --allow-fallback"},
 	{"train head", "--embeddings FOLDER --out FOLDER/x", "--epochs 2 --batch 2 --accumulate 2 --optimizer adam --lr 1 --momentum 0.5 --weight-decay 1 --schedule step --warmup 1 " +
 		"--step-epochs 1 --step-factor 0.5 --clip 1 --label-smoothing 0.1 --ema 0.9 --keep-best --patience 1 --holdout 0.1 --hidden 3 --dropout-in 0.1 --dropout 0.1 " +
 		"--members 2 --standardize"},

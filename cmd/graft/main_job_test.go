@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"graft/finetune/judge"
 	"graft/finetune/metrics"
 	"graft/finetune/model"
 	"graft/finetune/run"
@@ -115,6 +116,7 @@ func TestMainJob(t *testing.T) {
 	checkShipping(t, dir)
 	checkStraight(t, dir, reports)
 	checkNearest(t, at("embeddings"))
+	checkSearch(t, dir)
 	checkSchemas(t, dir, model)
 	checkStatuses(t, dir)
 }
@@ -159,6 +161,23 @@ func checkStraight(t *testing.T, dir string, want []metrics.Report) {
 				t.Errorf("%s straight from the images: %+v, from the embeddings: %+v", model, got[i], want[i])
 			}
 		}
+	}
+}
+
+// checkSearch looks for a face that is in the store: it is found first, of itself, and a foreign backbone is refused.
+func checkSearch(t *testing.T, dir string) {
+	t.Helper()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	found := decode[judge.Found](t, must(t, "embeddings", "search", at("embeddings"), at("face.png"), "--taps", "cls,mean", "--top", "3", "--provider", "cpu", "--json", "-"))
+	if len(found.Near) != 3 || found.Rows != 168 || !(found.Near[0].Cosine > 0.99999) || found.Near[0].Index != 0 || !(found.Near[0].Cosine >= found.Near[1].Cosine) {
+		t.Errorf("found %+v, want three of 168 rows, the face itself first", found)
+	}
+	out := must(t, "embeddings", "search", at("embeddings"), at("face.png"), "--top", "2", "--split", "train", "--provider", "cpu")
+	if !strings.Contains(out, "nearest of 112 rows") || !strings.Contains(out, "cosine  label") || strings.Count(out, "\n") != 4 || strings.Contains(out, "test") {
+		t.Errorf("search printed\n%s", out)
+	}
+	if code, _ := graft(t, t.Context(), "embeddings", "search", at("embeddings"), at("face.png"), "--model", at("whole.onnx"), "--provider", "cpu"); code != exitFailed {
+		t.Errorf("search with another backbone: exit status %d, want %d", code, exitFailed)
 	}
 }
 

@@ -51,6 +51,7 @@ func checkSchemas(t *testing.T, dir, model string) {
 		"demo":              "--out DIR/demo --per-class 4 --weights MODEL" + cpu,
 		"doctor":            "",
 		"embeddings info":   "DIR/embeddings",
+		"embeddings search": "DIR/embeddings DIR/face.png --top 3" + cpu,
 		"embeddings verify": "DIR/embeddings",
 		"eval":              "DIR/run",
 		"export":            "DIR/run --out DIR/again.onnx",
