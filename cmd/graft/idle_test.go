@@ -54,7 +54,7 @@ var alwaysLive = map[string]string{
 	"import":     "model weights key out classes data image-side mirror force side channels",
 	"eval":       "split threads confusion reliability predictions json",
 	"compare":    "markdown json",
-	"predict":    "top threads json",
+	"predict":    "top threshold csv jsonl threads json",
 	"show":       "out class layers threads json html force",
 	"export":     "out adapter json",
 	"demo":       "out data weights limit batch taps skip-bad seed provider threads json",

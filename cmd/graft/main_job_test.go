@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"image/png"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -145,6 +148,39 @@ func checkShipping(t *testing.T, dir string) {
 	if out := must(t, "predict", at("whole.onnx"), face, "--top", "2", "--provider", "cpu"); !strings.HasPrefix(out, face+": ") || strings.Count(out, "%") != 2 {
 		t.Errorf("predict printed %q, want the file and two classes", out)
 	}
+	checkAnswers(t, at, face, a[0])
+}
+
+// checkAnswers compares the files that predict writes of a list of many images with what it says of one.
+func checkAnswers(t *testing.T, at func(string) string, face string, alone model.Prediction) {
+	t.Helper()
+	if err := os.WriteFile(at("faces.csv"), []byte("face.png\nface.png\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "predict", at("whole.onnx"), "list:"+at("faces.csv"), face, "--csv", at("answers.csv"), "--jsonl", at("answers.jsonl"), "--top", "1", "--provider", "cpu")
+	data, err := os.ReadFile(at("answers.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	if err != nil || len(rows) != 4 || len(rows[0]) != 3+7+1 {
+		t.Fatalf("rows %q (%v), want a head of 11 columns and three answers", rows, err)
+	}
+	for _, row := range rows[1:] {
+		p, err := strconv.ParseFloat(row[2], 32)
+		if err != nil || row[1] != alone.Label || math.Abs(p-float64(alone.Scores[0].Probability)) > 1e-4 || row[10] != "" {
+			t.Errorf("row %q, want %s with %g", row, alone.Label, alone.Scores[0].Probability)
+		}
+	}
+	data, err = os.ReadFile(at("answers.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	var one model.Prediction
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &one); err != nil || len(lines) != 3 || one.Image != face || one.Label != alone.Label || len(one.Scores) != 1 {
+		t.Errorf("%d lines, the last %+v (%v)", len(lines), one, err)
+	}
 }
 
 // checkStraight judges the run, and the file made of it, straight from images.
@@ -200,6 +236,7 @@ func checkNearest(t *testing.T, embeddings string) {
 func checkStatuses(t *testing.T, dir string) {
 	t.Helper()
 	at := func(name string) string { return filepath.Join(dir, name) }
+	empty := t.TempDir()
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
 	live := context.Background()
@@ -209,7 +246,7 @@ func checkStatuses(t *testing.T, dir string) {
 		args []string
 		want int
 	}{
-		{"folder among the images", live, []string{"predict", at("run"), at("face.png"), dir, "--provider", "cpu"}, exitFailed},
+		{"empty folder among the images", live, []string{"predict", at("run"), at("face.png"), empty, "--provider", "cpu"}, exitFailed},
 		{"existing run", live, []string{"train", "head", "--embeddings", at("embeddings"), "--out", at("run")}, exitFailed},
 		{"no run", live, []string{"eval", at("nothing")}, exitFailed},
 		{"unknown split", live, []string{"eval", at("run"), "--split", "exam"}, exitFailed},
@@ -247,8 +284,8 @@ func checkStatuses(t *testing.T, dir string) {
 	if err == nil || !strings.Contains(err.Error(), "no effect: with --data a head") || !strings.Contains(err.Error(), "only the synthetic dataset is drawn") {
 		t.Errorf("error %v, want why either flag has no effect", err)
 	}
-	code, out := graft(t, live, "predict", at("run"), at("face.png"), dir, "--provider", "cpu", "--json", "-")
-	if list := decode[[]model.Prediction](t, out); code != exitFailed || len(list) != 2 || list[0].Label == "" || !strings.Contains(list[1].Error, dir) {
+	code, out := graft(t, live, "predict", at("run"), at("face.png"), empty, "--provider", "cpu", "--json", "-")
+	if list := decode[[]model.Prediction](t, out); code != exitFailed || len(list) != 2 || list[0].Label == "" || !strings.Contains(list[1].Error, empty) {
 		t.Errorf("exit status %d, predictions %+v; want 1, a label, and an error that names the folder", code, list)
 	}
 }

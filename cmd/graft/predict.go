@@ -1,27 +1,39 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/model"
 )
 
-// predictCommand classifies image files.
+// predictCommand classifies images.
 func predictCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "predict",
-		Usage:     "label and probabilities for image files",
-		ArgsUsage: "RUN IMAGE...",
-		Description: "RUN is a run folder, or an ONNX file that graft export wrote. A file that cannot be read is named, the others\n" +
-			"are still classified, and the exit status is 1:\n\n" +
-			"   graft predict runs/head photo.jpg face.png --top 3\n" +
-			"   graft predict faces.onnx photo.jpg --json -",
+		Usage:     "label and probabilities for images, folders, lists and archives",
+		ArgsUsage: "MODEL PATH...",
+		Description: `MODEL is a run folder, or an ONNX file that graft export wrote. A PATH is an image, a set of images in any
+form that --data takes elsewhere (its labels do not count), or - for standard input: one image, or a path
+a line. An image that cannot be read is named, the others are still classified, and the exit status is 1:
+
+   graft predict runs/head photo.jpg face.png --top 3
+   graft predict faces.onnx photos/ more.zip --csv answers.csv --threshold 0.6
+   find . -name '*.jpg' | graft predict faces.onnx - --jsonl answers.jsonl`,
 		Flags: append(append([]cli.Flag{
 			atLeast(0, &cli.IntFlag{Name: "top", Value: 3, Usage: "show the `N` most probable classes (0: all)"}),
+			&cli.Float64Flag{Name: "threshold", Usage: "call an image " + model.Unsure + " whose most probable class has less than this `PROBABILITY`",
+				Action: func(_ *cli.Context, p float64) error {
+					if !(p > 0 && p <= 1) {
+						return usageErrorf("--threshold %g, want a probability above 0 and at most 1", p)
+					}
+					return nil
+				}},
+			&cli.StringFlag{Name: "csv", Usage: "write a row an image, with the probabilities of all classes, to `FILE` (- for standard output)"},
+			&cli.StringFlag{Name: "jsonl", Usage: "write a JSON object an image, a line each, to `FILE` (- for standard output)"},
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
 			jsonFlag(),
 		}, providerFlags()...), foreignFlags()...),
@@ -33,11 +45,19 @@ func predict(c *cli.Context) (err error) {
 	if err := refuseBackbone(c, c.Args().First()); err != nil {
 		return err
 	}
+	if c.String("csv") != "" && c.String("csv") == c.String("jsonl") {
+		return usageErrorf("--csv and --jsonl both write %s", c.String("csv"))
+	}
 	o, err := backboneOptions(c)
 	if err != nil {
 		return err
 	}
-	p, err := model.Open(c.Context, c.Args().First(), model.Options{Runtime: o.Runtime, Model: c.String("model"), Foreign: o.Foreign})
+	pictures, err := model.OpenPictures(c.Context, c.Args().Tail(), c.App.Reader, observer(c).Progress)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, pictures)
+	p, err := model.Open(c.Context, c.Args().First(), model.Options{Runtime: o.Runtime, Model: c.String("model"), Foreign: o.Foreign, Many: len(pictures.List) > 1})
 	if err != nil {
 		return err
 	}
@@ -45,22 +65,139 @@ func predict(c *cli.Context) (err error) {
 	for _, n := range p.Notes() {
 		logf(c, "note: %s", n)
 	}
-	out := humanOut(c)
-	list, err := p.Files(c.Context, c.Args().Tail(), c.Int("top"), func(one model.Prediction) {
-		if one.Error != "" {
-			fmt.Fprintln(c.App.ErrWriter, "graft:", one.Error)
-		} else {
-			printPrediction(out, one)
-		}
-	})
-	if list == nil {
+	a, err := openAnswers(c, p.Labels(), len(pictures.List))
+	if err != nil {
 		return err
 	}
-	return cmp.Or(writeJSON(c, "graft-predict-1", list), err)
+	defer a.abort()
+	if err := p.Each(c.Context, pictures.List, c.Float64("threshold"), a.add); err != nil {
+		return err
+	}
+	if err := a.commit(); err != nil {
+		return err
+	}
+	if err := writeJSON(c, "graft-predict-1", a.list); err != nil {
+		return err
+	}
+	if a.failed > 0 {
+		return fmt.Errorf("%d of %d images could not be classified", a.failed, a.done)
+	}
+	return nil
+}
+
+// answers are predictions on their way to where they were asked for.
+type answers struct {
+	c            *cli.Context
+	human        io.Writer // nil where a file is written instead
+	files        []*answerFile
+	list         []model.Prediction // for --json
+	keep         bool
+	done, failed int
+	total        int
+	progress     func(done, total int64)
+	counts       map[string]int
+}
+
+func openAnswers(c *cli.Context, labels []string, total int) (_ *answers, err error) {
+	a := &answers{c: c, total: total, keep: c.String("json") != "", list: []model.Prediction{}, counts: map[string]int{}}
+	if a.human = humanOut(c); c.String("csv") != "" || c.String("jsonl") != "" {
+		a.human = nil
+	}
+	if total > 1 {
+		a.progress = newProgress(c, "classifying (images)")
+	}
+	defer func() {
+		if err != nil {
+			a.abort()
+		}
+	}()
+	for _, f := range []struct {
+		flag string
+		form answerForm
+	}{{"csv", csvAnswers}, {"jsonl", jsonlAnswers}} {
+		path := c.String(f.flag)
+		if path == "" {
+			continue
+		}
+		f, err := openAnswerFile(c, path, f.form(labels, c.Int("top")))
+		if err != nil {
+			return nil, err
+		}
+		a.files = append(a.files, f)
+	}
+	return a, nil
+}
+
+// add tells one answer.
+func (a *answers) add(p model.Prediction) error {
+	a.done++
+	if a.progress != nil {
+		a.progress(int64(a.done), int64(a.total))
+	}
+	for _, f := range a.files {
+		if err := f.add(p); err != nil {
+			return err
+		}
+	}
+	p = topOf(p, a.c.Int("top"))
+	if a.keep {
+		a.list = append(a.list, p)
+	}
+	switch {
+	case p.Error != "":
+		a.failed++
+		fmt.Fprintln(a.c.App.ErrWriter, "graft:", p.Error)
+	case a.human != nil:
+		printPrediction(a.human, p)
+	default:
+		a.counts[p.Label]++
+	}
+	return nil
+}
+
+func (a *answers) abort() {
+	for _, f := range a.files {
+		f.abort()
+	}
+}
+
+// commit makes the files whole, and says in short what they hold.
+func (a *answers) commit() error {
+	for _, f := range a.files {
+		if err := f.commit(); err != nil {
+			return err
+		}
+		if f.file != nil {
+			fmt.Fprintf(humanOut(a.c), "%s: %s\n", f.path, summary(a.counts, a.failed))
+		}
+	}
+	return nil
+}
+
+// summary is how often each label was given, the most frequent first.
+func summary(counts map[string]int, failed int) string {
+	labels := make([]string, 0, len(counts))
+	for l := range counts {
+		labels = append(labels, l)
+	}
+	slices.Sort(labels)
+	slices.SortStableFunc(labels, func(a, b string) int { return counts[b] - counts[a] })
+	text, sep := "", ""
+	for _, l := range labels {
+		text += fmt.Sprintf("%s%d %s", sep, counts[l], l)
+		sep = ", "
+	}
+	if failed > 0 {
+		text += fmt.Sprintf("%s%d not read", sep, failed)
+	}
+	return text
 }
 
 func printPrediction(out io.Writer, p model.Prediction) {
 	fmt.Fprintf(out, "%s:", p.Image)
+	if p.Label == model.Unsure {
+		fmt.Fprint(out, " "+model.Unsure+":")
+	}
 	sep := ""
 	for _, s := range p.Scores {
 		fmt.Fprintf(out, "%s %s %.1f%%", sep, s.Label, 100*s.Probability)

@@ -18,6 +18,7 @@ import (
 // Options say how a Predictor runs.
 type Options struct {
 	Runtime session.Options
+	Many    bool             // images come by the hundred: they are taken in batches
 	Model   string           // the backbone's ONNX file; empty: where the run says, or beside the run
 	Foreign *preprocess.Spec // describes a backbone that graft did not export; nil: as the run recorded it
 }
@@ -43,20 +44,24 @@ type classifier interface {
 	Close() error
 }
 
-// Open opens a run's folder or an exported .onnx file for one image at a time.
+// Open opens a run's folder or an exported .onnx file, for one image at a time where there are not Many.
 func Open(ctx context.Context, path string, o Options) (*Predictor, error) {
+	batch := 1
+	if o.Many {
+		batch, o.Runtime.Throughput = 0, true
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return OpenFile(ctx, path, o, 1)
+		return OpenFile(ctx, path, o, batch)
 	}
 	r, err := run.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return OpenRun(ctx, r, o, 1)
+	return OpenRun(ctx, r, o, batch)
 }
 
 // nativeBatch is how many images Go-native networks take at once: few, so that
@@ -121,8 +126,7 @@ func (p *Predictor) File(ctx context.Context, path string) (Prediction, error) {
 		if probs, err = p.Image(ctx, im); err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
 		} else {
-			out.Scores = rank(p.labels, probs)
-			out.Label = out.Scores[0].Label
+			out.score(p.labels, probs)
 		}
 	}
 	if err != nil {
@@ -131,31 +135,10 @@ func (p *Predictor) File(ctx context.Context, path string) (Prediction, error) {
 	return out, err
 }
 
-// Files classifies files one after the other and tells each of them as it is
-// done, with the top most probable classes (0: all). A file that fails does not
-// stop the rest; the error then counts the failures. The list is nil when the
-// work was broken off.
-func (p *Predictor) Files(ctx context.Context, paths []string, top int, each func(Prediction)) ([]Prediction, error) {
-	list := []Prediction{}
-	failed := 0
-	for _, path := range paths {
-		one, err := p.File(ctx, path)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err != nil {
-			failed++
-		}
-		if top > 0 && top < len(one.Scores) {
-			one.Scores = one.Scores[:top]
-		}
-		list = append(list, one)
-		each(one)
-	}
-	if failed > 0 {
-		return list, fmt.Errorf("%d of %d files could not be classified", failed, len(paths))
-	}
-	return list, nil
+// score gives a prediction its scores.
+func (p *Prediction) score(labels []string, probs []float32) {
+	p.Scores = rank(labels, probs)
+	p.Label = p.Scores[0].Label
 }
 
 // ReadImage decodes an image file, upright. A file that is missing, a folder or no image is an error that names it.

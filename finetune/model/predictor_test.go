@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -47,48 +46,11 @@ func writePNG(t *testing.T, dir, name string) string {
 	return path
 }
 
-func TestFilesGoesOnAfterAFailure(t *testing.T) {
-	dir := t.TempDir()
-	good, last := writePNG(t, dir, "a.png"), writePNG(t, dir, "b.png")
-	text := filepath.Join(dir, "text.jpg")
-	if err := os.WriteFile(text, []byte("no image"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	missing := filepath.Join(dir, "missing.png")
-	p := &Predictor{labels: []string{"a", "b", "c"}, temperature: 1, classifier: fixed{0, float32(math.Ln2), 0}}
-	told := 0
-	list, err := p.Files(context.Background(), []string{good, dir, text, missing, last}, 2, func(Prediction) { told++ })
-	runtest.WantError(t, err, "3 of 5 files")
-	if len(list) != 5 || told != 5 {
-		t.Fatalf("%d predictions, %d told, want 5", len(list), told)
-	}
-	for i, path := range []string{dir, text, missing} {
-		if one := list[i+1]; one.Label != "" || !strings.Contains(one.Error, path) {
-			t.Errorf("prediction %+v, want an error that names %s", one, path)
-		}
-	}
-	for _, i := range []int{0, 4} {
-		if one := list[i]; one.Error != "" || one.Label != "b" || len(one.Scores) != 2 || one.Scores[1] != (Score{"a", 0.25}) {
-			t.Errorf("prediction %+v, want b before a", one)
-		}
-	}
-}
-
 func TestTemperatureOfPredictor(t *testing.T) {
 	p := &Predictor{labels: []string{"a", "b"}, temperature: 2, classifier: fixed{0, float32(2 * math.Log(3))}}
 	one, err := p.File(t.Context(), writePNG(t, t.TempDir(), "a.png"))
 	if err != nil || math.Abs(float64(one.Scores[0].Probability)-0.75) > 1e-6 {
 		t.Errorf("%+v (%v), want b with 0.75", one, err)
-	}
-}
-
-func TestFilesStopsWhenInterrupted(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	p := &Predictor{labels: []string{"a", "b"}, temperature: 1, classifier: fixed{0.5, 0.5}}
-	list, err := p.Files(ctx, []string{writePNG(t, t.TempDir(), "a.png")}, 0, func(Prediction) {})
-	if list != nil || err != context.Canceled {
-		t.Errorf("got %v, %v, want no list and context.Canceled", list, err)
 	}
 }
 

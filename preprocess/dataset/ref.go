@@ -25,6 +25,8 @@ type Ref struct {
 	SplitSeed   uint64 `json:"split_seed,omitempty"`
 	SplitRecord string `json:"split_record,omitempty"`
 
+	// Unsplit leaves a set without splits whole, as train: nothing is trained on it, and none of it is decoded at Open.
+	Unsplit bool `json:"-"`
 	// SkipUnknown leaves out samples of classes that a model does not know where the set is judged by one, see As.
 	SkipUnknown bool `json:"-"`
 	Verify      bool `json:"-"` // decode every image file at Open; CSV files are always checked whole
@@ -40,6 +42,11 @@ func (r Ref) cut() (word, file string) {
 		return ListPrefix, list
 	}
 	return "", r.Path
+}
+
+// Worded tells paths that are no file's or folder's, but a word for a set or before it.
+func Worded(path string) bool {
+	return Ref{Path: path}.Drawn() || strings.HasPrefix(path, ListPrefix)
 }
 
 // Drawn tells the synthetic sets, the only ones that heed Seed and PerClass.

@@ -55,7 +55,7 @@ func (r Ref) asksForShares() bool {
 func (d *Dataset) wantsShares(ref Ref) (bool, error) {
 	asked := ref.asksForShares()
 	switch {
-	case len(d.Splits) == 0 && !asked && slices.Equal(d.Classes, []string{unlabelled}):
+	case len(d.Splits) == 0 && !asked && (ref.Unsplit || slices.Equal(d.Classes, []string{unlabelled})):
 		d.Splits = []string{Train}
 		for i := range d.Samples {
 			d.Samples[i].Split = Train
