@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"graft/internal/atomicfile"
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
@@ -47,11 +48,11 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 	if len(c.Taps) == 0 {
 		c.Taps = []string{"all"}
 	}
-	dir, err := os.MkdirTemp("", "graft-check-*")
+	dir, release, err := atomicfile.TempDir(filepath.Join(os.TempDir(), "graft-check"))
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, release()) }()
 	var stores [2]*store.Store
 	var speeds [2]float64
 	for i, path := range []string{c.A, c.B} {

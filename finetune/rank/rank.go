@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"graft/internal/atomicfile"
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
@@ -75,11 +76,11 @@ func Run(ctx context.Context, c Config) (r Report, err error) {
 	if r, err = c.report(ctx); err != nil {
 		return r, err
 	}
-	dir, err := os.MkdirTemp("", "graft-rank-*")
+	dir, release, err := atomicfile.TempDir(filepath.Join(os.TempDir(), "graft-rank"))
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, release()) }()
 	for i, f := range c.Backbones {
 		b, err := c.judge(ctx, f, filepath.Join(dir, fmt.Sprint(i)))
 		if err != nil {

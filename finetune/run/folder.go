@@ -71,8 +71,10 @@ func CheckFolder(dir string, force bool) (unfinished bool, err error) {
 
 // Hold takes a folder for one training, as CheckFolder allows, and makes it where it is missing: so that two cannot write
 // into one, and a folder that cannot be written is told before the work. Release lets go of it, and takes it away again where
-// nothing was written. On a file system without locks nothing is held.
+// nothing was written; what a training that failed has left stays marked, so that the next may replace it. On a file system
+// without locks nothing is held.
 func Hold(dir string, force bool) (unfinished bool, release func() error, err error) {
+	tidy(dir)
 	if _, err := CheckFolder(dir, force); err != nil {
 		return false, nil, err
 	}
@@ -83,7 +85,11 @@ func Hold(dir string, force bool) (unfinished bool, release func() error, err er
 	lock, err := filelock.Acquire(filepath.Join(dir, lockFile))
 	release = func() error {
 		var err error
-		if lock != nil {
+		switch {
+		case lock == nil:
+		case halfWritten(dir):
+			err = lock.Abandon()
+		default:
 			err = lock.Release()
 		}
 		if missing {
@@ -103,6 +109,23 @@ func Hold(dir string, force bool) (unfinished bool, release func() error, err er
 		return false, nil, errors.Join(err, release())
 	}
 	return unfinished, release, nil
+}
+
+// tidy removes what a training leaves in its folder that was killed after its run was complete.
+func tidy(dir string) {
+	if !exists(filepath.Join(dir, configFile)) || !exists(filepath.Join(dir, lockFile)) {
+		return
+	}
+	if lock, err := filelock.Acquire(filepath.Join(dir, lockFile)); err == nil {
+		_ = os.Remove(filepath.Join(dir, CheckpointFile))
+		_ = lock.Release()
+	}
+}
+
+// halfWritten tells whether a training that keeps no checkpoints, or had none yet, has left files of an unfinished run.
+func halfWritten(dir string) bool {
+	entries, _ := os.ReadDir(dir)
+	return len(entries) > 1 && !exists(filepath.Join(dir, configFile)) && !exists(filepath.Join(dir, CheckpointFile)) && onlyRunFiles(dir, entries) == nil
 }
 
 // onlyRunFiles accepts what an interrupted training leaves and nothing else.

@@ -62,3 +62,36 @@ func TestHoldAfterAKill(t *testing.T) {
 		t.Errorf("a folder with somebody's notes: %v, want a refusal that names them", err)
 	}
 }
+
+// TestHoldAfterAFailure lets a training fail in the middle of writing, as on a full disk: the same command may start anew.
+func TestHoldAfterAFailure(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a")
+	for range 2 {
+		_, release, err := run.Hold(dir, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "history.csv"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestHoldAfterALateKill: of a training that was killed when its run was complete, nothing but the run stays.
+func TestHoldAfterALateKill(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"config.json", "checkpoint.safetensors", ".graft-tmp-lock"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := run.Hold(dir, false); err == nil {
+		t.Error("a complete run was taken for an unfinished one")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || left[0].Name() != "config.json" {
+		t.Errorf("%v, %v are left, want the run alone", left, err)
+	}
+}

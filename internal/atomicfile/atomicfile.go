@@ -1,14 +1,14 @@
 // Package atomicfile writes files that are either whole or absent: a temporary
 // name beside the target, fsync, rename, fsync of the folder. A process killed
 // at any moment leaves the old file or the new one, and at worst a stray
-// temporary, whose name starts with TempPrefix.
+// temporary, whose name starts with TempPrefix and which the next process that
+// writes in the folder removes.
 package atomicfile
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -78,11 +78,6 @@ func resolve(path string) (target string, inPlace bool, err error) {
 	return "", false, fmt.Errorf("%s: more than %d symbolic links", path, maxLinks)
 }
 
-// TempName is a new name for a temporary beside path, a file or folder.
-func TempName(path string) string {
-	return filepath.Join(filepath.Dir(path), fmt.Sprintf("%s%s-%016x", TempPrefix, filepath.Base(path), rand.Uint64()))
-}
-
 // CreateIn is Create with the temporary in folder dir, which must exist and lie
 // on the same file system as path. What has that name is replaced, links too.
 func CreateIn(dir, path string) (*File, error) {
@@ -92,7 +87,17 @@ func CreateIn(dir, path string) (*File, error) {
 	if keep {
 		mode = old.Mode().Perm()
 	}
-	f, err := os.OpenFile(filepath.Join(dir, filepath.Base(TempName(path))), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	sweep(dir)
+	var f *os.File
+	err = errSwept
+	for errors.Is(err, errSwept) {
+		if f, err = os.OpenFile(filepath.Join(dir, filepath.Base(tempName(path))), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode); err != nil {
+			break
+		}
+		if err = hold(f); err != nil {
+			_ = f.Close()
+		}
+	}
 	if err != nil {
 		var named *os.PathError
 		if errors.As(err, &named) {

@@ -64,11 +64,14 @@ func (d *Dataset) writeFolder(ctx context.Context, out string, progress func(don
 	if target, err := filepath.EvalSymlinks(out); err == nil {
 		out = target // a link stays one
 	}
-	tmp := atomicfile.TempName(out)
-	if err := os.MkdirAll(tmp, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	tmp, release, err := atomicfile.TempDir(out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	if err := d.fillFolder(ctx, tmp, progress); err != nil {
 		return err
 	}

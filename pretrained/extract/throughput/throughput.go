@@ -7,6 +7,7 @@
 package throughput
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"graft/internal/atomicfile"
 	"graft/internal/measure"
 	"graft/onnx/session"
 	"graft/preprocess/dataset"
@@ -53,10 +55,12 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (cases
 	if c.Batch < 0 || c.Images < 1 || c.Rounds < 1 {
 		return nil, fmt.Errorf("bench: batch %d must not be negative, images %d and rounds %d must be positive", c.Batch, c.Images, c.Rounds)
 	}
-	if c.Dir, err = os.MkdirTemp(c.Dir, "graft-bench-"); err != nil {
+	dir, release, err := atomicfile.TempDir(filepath.Join(cmp.Or(c.Dir, os.TempDir()), "graft-bench"))
+	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(c.Dir)) }()
+	defer func() { err = errors.Join(err, release()) }()
+	c.Dir = dir
 	r, err := open(ctx, c)
 	if err != nil {
 		return nil, err
