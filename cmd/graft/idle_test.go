@@ -51,7 +51,7 @@ var alwaysLive = map[string]string{
 		"norm pool init stem dropout standardize",
 	"train backbone": "folds split-shares split-seed split-record group-by data model tail out unfreeze unfreeze-from taps head embeddings mirror views augment class-weights logit-adjust only lora train-norm-stats layer-decay drop-path soft-labels limit " +
 		"force seeds skip-bad seed json epochs batch accumulate optimizer lr weight-decay schedule warmup clip label-smoothing ema holdout threads provider",
-	"import":     "model weights key out classes data image-side mirror force side channels",
+	"import":     "model weights key prefix out classes data image-side mirror force side channels",
 	"eval":       "split threads confusion reliability predictions json",
 	"compare":    "markdown json",
 	"predict":    "top threshold csv jsonl threads json",
@@ -83,9 +83,9 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"data convert", "--data CSV --out FOLDER/x", "--per-class 3"},
 	{"data convert", "--data CSV --out FOLDER/x", "--seed 2"},
 	{"data convert", "--data CSV --out FOLDER/x", "--ferplus CSV"},
-	{"model export", "--weights FILE --precision int8 --out FOLDER/x", "--key model --image-size 32 --heads 2 --activation gelu --name x --normalize none --crop-pct 1"},
+	{"model export", "--weights FILE --precision int8 --out FOLDER/x", "--key model --prefix model --positions dino --image-size 32 --heads 2 --activation gelu --name x --normalize none --crop-pct 1"},
 	{"model export", "--weights FOLDER/x.pth --out FOLDER/x", "--arch vit_ti_16 --classes 2"},
-	{"model export", "--random-init 1 --arch vit_ti_16 --out FOLDER/x", "--heads 2 --activation gelu --name x --key x"},
+	{"model export", "--random-init 1 --arch vit_ti_16 --out FOLDER/x", "--heads 2 --activation gelu --name x --key x --prefix x --positions dino"},
 	{"model export", "--weights FILE --precision int8 --out FOLDER/x", "--random-init 1"},
 	{"model blocks", "FILE", "--input-size 32"},
 	{"model check", "FOLDER FOLDER", "--data CSV --split-shares 80/20 --split-seed 2 --split-record x --ferplus CSV --skip-bad --per-class 3 --provider cpu --device 1 --allow-fallback --threads 1 " +

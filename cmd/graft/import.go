@@ -22,7 +22,8 @@ func importCommand() *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "model", Required: true, Usage: "`KIND`: cnn or vit"},
 			&cli.StringFlag{Name: "weights", Required: true, Usage: "`FILE`: torch's .pth, or .safetensors"},
-			&cli.StringFlag{Name: "key", DefaultText: "averaged weights first", Usage: "`KEY` of the state dict in the file, where it holds several (state_dict, model_ema, …)"},
+			keyFlag(),
+			prefixFlag(),
 			&cli.StringFlag{Name: "out", Required: true, Usage: "run `FOLDER` to write"},
 			&cli.StringFlag{Name: "classes", Usage: "`NAMES` of the outputs in order, separated by commas (default: FER2013's)"},
 			&cli.StringFlag{Name: "data", Usage: "`DATASET` for graft eval to read by default"},
@@ -33,6 +34,14 @@ func importCommand() *cli.Command {
 		}, bothOptionFlags()),
 		Action: importRun,
 	}
+}
+
+func keyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "key", DefaultText: "averaged weights first", Usage: "`KEY` of the state dict in the file, where it holds several (state_dict, model_ema, …)"}
+}
+
+func prefixFlag() cli.Flag {
+	return &cli.StringFlag{Name: "prefix", DefaultText: "found", Usage: "what stands before the tensors' names, `WORDS` with dots between (model.backbone)"}
 }
 
 // bothOptionFlags are the options of a cnn and of a vit, each once.
@@ -62,7 +71,7 @@ func importRun(c *cli.Context) error {
 	if err := refuseOfOthers(c, config.Net); err != nil {
 		return err
 	}
-	config.Key = c.String("key")
+	config.Key, config.Prefix = c.String("key"), c.String("prefix")
 	config.Weights, config.Out, config.Data = c.String("weights"), c.String("out"), c.String("data")
 	config.Force, config.Program = c.Bool("force"), madeBy(c)
 	if config.Net, err = withOptions(c, config.Net); err != nil {

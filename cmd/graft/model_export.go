@@ -33,13 +33,15 @@ func modelExportCommand() *cli.Command {
 			"   graft model export --weights tuned.onnx --out tuned.safetensors\n" +
 			"   graft model export --random-init 1 --arch vit_ti_16 --out random.onnx",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "weights", Usage: "checkpoint `FILE`, .pth or .safetensors, or a float32 .onnx file for another --precision"},
-			&cli.StringFlag{Name: "key", DefaultText: "averaged weights first", Usage: "`KEY` of the state dict in the file, where it holds several (state_dict, model_ema, …)"},
+			&cli.StringFlag{Name: "weights", Usage: "checkpoint `FILE`, .pth or .safetensors, the index of its shards or their folder; or a float32 .onnx file for another --precision"},
+			keyFlag(),
+			prefixFlag(),
 			&cli.StringFlag{Name: "out", Required: true, Usage: "ONNX `FILE` to write, or of an .onnx file that graft exported a .safetensors checkpoint with timm's names"},
 			&cli.StringFlag{Name: "precision", Value: "fp32", Usage: "`FORMAT` of the linear layers: fp32, int8 for CPUs, or fp16 for GPUs"},
 			&cli.StringFlag{Name: "image-size", DefaultText: "the zoo's, else config.json's, else a square", Usage: "side of the network's input in `PIXELS`, another than the checkpoint's interpolates the position embedding; or the oblong HxW that the checkpoint has"},
-			&cli.IntFlag{Name: "heads", DefaultText: "by the width", Usage: "`NUMBER` of attention heads, which tensors do not show"},
-			&cli.StringFlag{Name: "activation", DefaultText: "by the zoo, else by the names", Usage: "`FUNCTION` of the perceptrons, which tensors do not show: gelu, gelu_tanh or quick_gelu"},
+			&cli.StringFlag{Name: "positions", DefaultText: "by the zoo, else by the names", Usage: "`WHOSE` way of interpolating positions: " + strings.Join(vit.Positions(), ", ") + " (dino: DINOv2's own code too)"},
+			&cli.IntFlag{Name: "heads", DefaultText: "config.json's, else by the width", Usage: "`NUMBER` of attention heads, which tensors do not show"},
+			&cli.StringFlag{Name: "activation", DefaultText: "by the zoo, config.json or the names", Usage: "`FUNCTION` of the perceptrons, which tensors do not show: gelu, gelu_tanh or quick_gelu"},
 			&cli.StringFlag{Name: "name", Usage: "the zoo's `NAME` for the checkpoint, which decides activation, image size, mean, std and crop"},
 			&cli.StringFlag{Name: "normalize", DefaultText: "by the zoo, else by the names of the tensors", Usage: "mean and std of pixels in [0,1]: imagenet, half, clip, none or `M,M,M/S,S,S`"},
 			&cli.Float64Flag{Name: "crop-pct", DefaultText: "by the zoo, else by the names", Usage: "`PART` of a photograph's shorter side that the centre crop keeps"},
@@ -69,7 +71,7 @@ func modelExport(c *cli.Context) error {
 		return usageErrorf("--out %s: a checkpoint is written of an .onnx file of graft's; --weights %s is none", c.String("out"), c.String("weights"))
 	}
 	o := vit.ConvertOptions{
-		Weights: c.String("weights"), Key: c.String("key"), Name: c.String("name"), Heads: c.Int("heads"), Activation: vit.Activation(c.String("activation")),
+		Weights: c.String("weights"), Key: c.String("key"), Prefix: c.String("prefix"), Positions: c.String("positions"), Name: c.String("name"), Heads: c.Int("heads"), Activation: vit.Activation(c.String("activation")),
 		Random: c.IsSet("random-init"), Seed: c.Uint64("random-init"), Arch: c.String("arch"), Classes: c.Int("classes"),
 		Out: c.String("out"), Normalize: c.String("normalize"), CropPct: c.Float64("crop-pct"),
 		Precision: kind, Version: version(), Try: pretrained.Try,

@@ -48,6 +48,27 @@ func Declare(g *graph.Graph, n Net, values map[string][]float32) (Lookup, error)
 	return g.Lookup, g.Err()
 }
 
+// Find is the view of a checkpoint in which a model's weights have their own names: what stands before all of them, given
+// or found (see checkpoint.Preferred), is cut off. A file in which they are nowhere complete is given as it is, for Load to
+// tell what it lacks.
+func Find(f *checkpoint.File, n Net, prefix string) (*checkpoint.File, error) {
+	if prefix != "" {
+		return f.Under(prefix + ".")
+	}
+	complete := func(prefix string) bool {
+		return !slices.ContainsFunc(n.Weights(), func(w Weight) bool { _, ok := f.Info(prefix + w.Name); return !ok })
+	}
+	found := slices.DeleteFunc(f.Prefixes(n.Weights()[0].Name), func(p string) bool { return !complete(p) })
+	if slices.Contains(found, "") {
+		return f, nil
+	}
+	prefix, err := checkpoint.Preferred(found)
+	if err != nil || prefix == "" {
+		return f, err
+	}
+	return f.Under(prefix)
+}
+
 // Load reads a model's weights from a checkpoint, torch's or safetensors. It is strict: tensors that are missing, that
 // the model does not have, or of another shape are errors that name all of them, as is a number that is not finite.
 func Load(f *checkpoint.File, n Net) (map[string][]float32, error) {

@@ -18,6 +18,7 @@ type ImportConfig struct {
 	Net         nets.Net // it has as many outputs as there are classes
 	Weights     string   // torch's .pth or .safetensors
 	Key         string   // of the state dict in it, see checkpoint.Open
+	Prefix      string   // of the tensors' names; "": looked for
 	Out         string   // the run's folder, to be made
 	Classes     []string // in the order of the outputs
 	Data        string   // the dataset that eval reads by default; may be empty
@@ -69,11 +70,14 @@ func (i Imported) Write(ctx context.Context) (r *run.Run, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	f, err := checkpoint.Open(c.Weights, c.Key)
+	f, prefix, err := checkpoint.OpenPrefix(c.Weights, c.Key, c.Prefix)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if f, err = nets.Find(f, c.Net, prefix); err != nil {
+		return nil, fmt.Errorf("weights file %s: %w", c.Weights, err)
+	}
 	weights, err := nets.Load(f, c.Net)
 	if err != nil {
 		return nil, err
@@ -84,7 +88,7 @@ func (i Imported) Write(ctx context.Context) (r *run.Run, err error) {
 	}
 	r = &run.Run{Dir: c.Out, Config: run.NewConfig(c.Net.Kind(), c.Program, 0, c.Classes)}
 	r.Config.Imported = &run.ImportRecord{File: filepath.Base(c.Weights), SHA256: hash, Key: f.Key(), OtherKeys: f.Others()}
-	if len(f.Others()) > 0 {
+	if f.Key() != "" {
 		r.Config.Notes = f.Notes()
 	}
 	r.Config.Pixels = &c.Pixels

@@ -92,6 +92,40 @@ func TestImportKey(t *testing.T) {
 	}
 }
 
+// Whatever stands before the names is found, and what lies beside is left out and noted.
+func TestImportPrefix(t *testing.T) {
+	c, err := NewImportConfig(nets.KindCNN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := nets.ForClasses(c.Net, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	c.Weights = filepath.Join(dir, "torch.safetensors")
+	for i, prefix := range []string{"net.", "lit.emotions.cnn.", "module.lit._orig_mod."} {
+		list := []checkpoint.Tensor{{Name: "criterion.weight", Shape: []int{1}, Data: []float32{1}}}
+		for _, w := range net.Weights() {
+			list = append(list, checkpoint.Tensor{Name: prefix + w.Name, Shape: w.Shape, Data: slices.Repeat([]float32{3}, w.Size())})
+		}
+		if err := checkpoint.WriteSafetensors(c.Weights, list, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, c.Prefix = range []string{"", prefix} {
+			c.Out, c.Force = filepath.Join(dir, "run"), i > 0 || c.Prefix != ""
+			r, err := Import(t.Context(), c)
+			if err != nil {
+				t.Errorf("%s, --prefix %q: %v", prefix, c.Prefix, err)
+				continue
+			}
+			if r.Config.Imported.Key != strings.TrimSuffix(prefix, ".") || !strings.Contains(strings.Join(r.Config.Notes, " "), "criterion") {
+				t.Errorf("%s: %+v, notes %q", prefix, r.Config.Imported, r.Config.Notes)
+			}
+		}
+	}
+}
+
 func checkLogits(t *testing.T, dir string, x, want []float32) {
 	t.Helper()
 	r, err := run.Open(dir)

@@ -44,6 +44,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"graft/internal/filehash"
@@ -70,33 +71,61 @@ type Info struct {
 // aside.
 type File struct {
 	*contents
-	path   string
-	f      *os.File
-	names  []string
-	size   int64
+	path  string
+	names []string
+	parts *parts
+}
+
+// parts are the files that the tensors lie in: one, or the shards of several.
+type parts struct {
+	files  []*os.File
+	sizes  []int64 // bytes
 	mu     sync.Mutex
 	digest string // "" until it is asked for
 }
 
 // Open reads the table of contents of a torch file or a safetensors file,
 // told apart by content, for the state dict that key leads to: keys and modules with
-// dots between; "" is the preferred one, and Whole the file as it is. It fails on files
+// dots between; "" is the preferred one, and Whole the file as it is. Weights in shards
+// are named by their index (model.safetensors.index.json) or their folder, a folder with
+// one file of weights too. It fails on files
 // of other kinds, on pickles that ask for anything but tensors, and on anything in the
 // file that contradicts itself.
 func Open(path, key string) (*File, error) {
-	f, err := os.Open(path)
+	p := &parts{}
+	c, err := p.read(path, key)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("weights file %s: %w", path, err), p.close())
+	}
+	slices.Sort(c.choice.ignored)
+	c.choice.ignored = slices.Compact(c.choice.ignored)
+	return &File{contents: c, path: path, parts: p, names: slices.Sorted(maps.Keys(c.tensors))}, nil
+}
+
+// read opens what path names.
+func (p *parts) read(path, key string) (*contents, error) {
+	stat, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	file, err := open(f, path, key)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("weights file %s: %w", path, err), f.Close())
+	if stat.IsDir() {
+		if path, err = weightsIn(path); err != nil {
+			return nil, err
+		}
 	}
-	return file, nil
+	if strings.HasSuffix(path, indexSuffix) {
+		return p.readShards(path, key)
+	}
+	c, err := p.readFile(path, key)
+	if err == nil && shardOf(path) > 1 {
+		return nil, shardError(path)
+	}
+	return c, err
 }
 
-func open(f *os.File, path, key string) (*File, error) {
-	stat, err := f.Stat()
+// readFile opens one file, which stays open.
+func (p *parts) readFile(path, key string) (*contents, error) {
+	stat, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
@@ -106,14 +135,20 @@ func open(f *os.File, path, key string) (*File, error) {
 	if stat.Size() > maxFileSize {
 		return nil, fmt.Errorf("%d bytes, more than the limit of %d", stat.Size(), int64(maxFileSize))
 	}
-	c, err := readContents(f, stat.Size(), key)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	file := &File{contents: c, path: path, f: f, size: stat.Size(), names: slices.Sorted(maps.Keys(c.tensors))}
-	slices.Sort(c.choice.ignored)
-	c.choice.ignored = slices.Compact(c.choice.ignored)
-	return file, nil
+	p.files, p.sizes = append(p.files, f), append(p.sizes, stat.Size())
+	return readContents(f, stat.Size(), key)
+}
+
+func (p *parts) close() error {
+	var err error
+	for _, f := range p.files {
+		err = errors.Join(err, f.Close())
+	}
+	return err
 }
 
 // contents is what a reader of one format found.
@@ -218,18 +253,36 @@ func (f *File) Float32(name string) ([]float32, error) {
 	return data, nil
 }
 
-// SHA256 is the digest of the whole file, 64 hex digits, computed once.
-func (f *File) SHA256(ctx context.Context) (_ string, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.digest == "" {
-		f.digest, err = filehash.Reader(filehash.WithContext(ctx, io.NewSectionReader(f.f, 0, f.size)))
+// SHA256 is the digest of the whole file, 64 hex digits, computed once; of shards, in the
+// order of their names, that of
+//
+//	sha256sum 1.safetensors 2.safetensors | cut -c1-64 | sha256sum
+func (f *File) SHA256(ctx context.Context) (string, error) {
+	p := f.parts
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.digest != "" {
+		return p.digest, nil
 	}
-	return f.digest, err
+	var lines strings.Builder
+	for i, part := range p.files {
+		sum, err := filehash.Reader(filehash.WithContext(ctx, io.NewSectionReader(part, 0, p.sizes[i])))
+		if err != nil {
+			return "", err
+		}
+		if len(p.files) == 1 {
+			p.digest = sum
+			return sum, nil
+		}
+		lines.WriteString(sum + "\n")
+	}
+	sum, err := filehash.Reader(strings.NewReader(lines.String()))
+	p.digest = sum
+	return sum, err
 }
 
-// Close releases the file; tensors already read stay valid.
-func (f *File) Close() error { return f.f.Close() }
+// Close releases the files, of views too; tensors already read stay valid.
+func (f *File) Close() error { return f.parts.close() }
 
 // quote makes foreign text safe and short enough for an error.
 func quote(s string) string {

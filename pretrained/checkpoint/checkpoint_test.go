@@ -206,7 +206,7 @@ func TestNotWeights(t *testing.T) {
 	if _, err := Open(t.TempDir(), ""); err == nil {
 		t.Error("a folder was opened")
 	}
-	if _, err := Open(filepath.Join(t.TempDir(), "missing"), ""); !os.IsNotExist(err) {
+	if _, err := Open(filepath.Join(t.TempDir(), "missing"), ""); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing file gives %v", err)
 	}
 }

@@ -87,6 +87,11 @@ func readSafetensors(r io.ReaderAt, size int64, key string) (*contents, error) {
 	if err := readSums(metadata, all); err != nil {
 		return nil, err
 	}
+	return chosen(all, key, metadata)
+}
+
+// chosen are those of all tensors that key leads to.
+func chosen(all map[string]*tensor, key string, metadata map[string]string) (*contents, error) {
 	taken, err := choose(slices.Collect(maps.Keys(all)), key)
 	if err != nil {
 		return nil, err

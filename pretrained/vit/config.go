@@ -46,6 +46,12 @@ type Config struct {
 	AttnPool     bool       // attention pooling by a trained query (SigLIP)
 	Projection   int        // size of the projection of the class token (CLIP); 0 is none
 	ClassifyMean bool       // the classifier sees cls and mean, one after the other (DINOv2)
+	HeadOnMean   bool       // the classifier sees mean alone
+	MeanNorm     bool       // a norm of the mean (timm's fc_norm, MAE's fine-tuning)
+	NoNorm       bool       // no norm behind the blocks (beside MeanNorm)
+	OneHead      bool       // a distillation token without a classifier of its own (Hugging Face's DeiT)
+	QKNorm       bool       // queries and keys are normalised head by head (Dehghani et al. 2023)
+	Gray         bool       // one input channel
 }
 
 // Activation is the function inside a perceptron.
@@ -97,6 +103,14 @@ func (c Config) prefix() int { return c.classTokens() + c.Registers }
 
 // tokens is the length of the sequence: class tokens, registers and patches.
 func (c Config) tokens() int { return c.prefix() + c.patches() }
+
+// channels are those of the patch embedding's input.
+func (c Config) channels() int {
+	if c.Gray {
+		return 1
+	}
+	return 3
+}
 
 // posPrefix is the number of rows before the patches' in the position
 // embedding; registers have none.
@@ -157,8 +171,8 @@ func (c Config) validateOptions() error {
 	switch {
 	case c.Distilled || c.Projection > 0 || c.ClassifyMean:
 		return errors.New("without a class token there can be no distillation token, projection or classifier of it")
-	case c.Classes > 0 && !c.AttnPool:
-		return errors.New("a classifier on the mean of the tokens is not supported: without a class token there has to be attention pooling")
+	case c.Classes > 0 && !c.AttnPool && !c.HeadOnMean:
+		return errors.New("without a class token a classifier sees attention pooling or the mean of the tokens")
 	}
 	return nil
 }

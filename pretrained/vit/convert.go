@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"graft/internal/atomicfile"
@@ -21,6 +22,8 @@ import (
 type ConvertOptions struct {
 	Weights    string                  // checkpoint file; empty for a random model
 	Key        string                  // of the state dict in the file, see checkpoint.Open
+	Prefix     string                  // of the tensors' names; "": looked for
+	Positions  string                  // whose interpolation of positions, one of Positions; "": by the zoo or the family
 	Name       string                  // the zoo's entry that the checkpoint is, for its preprocessing; may be empty
 	Heads      int                     // attention heads of the checkpoint; 0: by the width
 	Activation Activation              // of the checkpoint; "": by the zoo or the family
@@ -43,8 +46,8 @@ func (o ConvertOptions) Validate() error {
 	switch {
 	case o.Out == "":
 		return errors.New("no output file named (--out)")
-	case o.Random && (o.Weights != "" || o.Key != "" || o.Name != "" || o.Heads != 0 || o.Activation != ""):
-		return idle.Errorf("weights key name heads activation", "a random model has no weights file, no name in the zoo and heads and activation of its own: leave --weights, --key, --name, --heads and --activation out")
+	case o.Random && (o.Weights != "" || o.Key != "" || o.Prefix != "" || o.Positions != "" || o.Name != "" || o.Heads != 0 || o.Activation != ""):
+		return idle.Errorf("weights key prefix positions name heads activation", "a random model has no weights file, no name in the zoo and heads and activation of its own: leave --weights, --key, --prefix, --positions, --name, --heads and --activation out")
 	case o.Random && !slices.Contains(Archs(), o.Arch):
 		return errArch(o.Arch)
 	case o.Random && o.ImageWidth != 0:
@@ -55,6 +58,8 @@ func (o ConvertOptions) Validate() error {
 		return idle.Errorf("arch classes", "architecture and classes come from the weights file: --arch and --classes are for --random-init")
 	case o.ImageSize < 0 || o.ImageWidth < 0 || o.Heads < 0 || o.Classes < 0:
 		return errors.New("image size, heads and classes cannot be negative")
+	case o.Positions != "" && !slices.Contains(Positions(), o.Positions):
+		return fmt.Errorf("positions by %q (--positions): want one of %s", o.Positions, strings.Join(Positions(), ", "))
 	case o.Activation != "" && !slices.Contains(activations, o.Activation):
 		return fmt.Errorf("activation %q (--activation): want one of %v", o.Activation, activations)
 	case !(o.CropPct >= 0 && o.CropPct <= 1):
@@ -145,11 +150,11 @@ func (o ConvertOptions) model(ctx context.Context) (m *Model, done func(), err e
 		m, err = Random(o.Arch, o.Seed, o.Classes)
 		return m, func() {}, err
 	}
-	f, err := checkpoint.Open(o.Weights, o.Key)
+	f, prefix, err := checkpoint.OpenPrefix(o.Weights, o.Key, o.Prefix)
 	if err != nil {
 		return nil, nil, err
 	}
-	load := loadOptions{Heads: o.Heads, Activation: o.Activation, Name: o.Name}
+	load := loadOptions{Heads: o.Heads, Activation: o.Activation, Name: o.Name, Prefix: prefix, Positions: o.Positions}
 	if o.ImageWidth != 0 {
 		load.Image, load.Across = o.ImageSize, o.ImageWidth
 	}

@@ -113,7 +113,7 @@ func TestZooDecidesPreprocessing(t *testing.T) {
 	c := Config{Image: 224, Patch: 16, Width: 192, Depth: 12, Heads: 3, MLP: 768}
 	for _, o := range []loadOptions{{Name: e.Name}, {}} {
 		m := &Model{Config: c, Family: "timm", SHA256: e.SHA256 + strings.Repeat("0", 64-len(e.SHA256))}
-		if err := m.describe(&timm, o); err != nil {
+		if err := m.describe(&timm, beside{}, o); err != nil {
 			t.Fatal(err)
 		}
 		if m.Preprocess.Mean != e.Mean || m.Preprocess.CropPct != e.CropPct {

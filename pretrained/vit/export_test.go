@@ -47,7 +47,13 @@ var fixtures = []struct {
 	{"dinov2.pth", "dinov2_42", "dinov2", 42, preprocess.ImageNet, "", "cls mean"},
 	{"dinov2.pth", "dinov2_14", "dinov2", 14, preprocess.ImageNet, "", "cls mean"},
 	{"dinov2_huggingface.safetensors", "dinov2", "huggingface-dinov2", 0, preprocess.ImageNet, "", "cls mean logits"},
-	{"dinov2_huggingface.safetensors", "dinov2_42", "huggingface-dinov2", 42, preprocess.ImageNet, "", "cls mean logits"},
+	{"dinov2_huggingface.safetensors", "dinov2_huggingface_42", "huggingface-dinov2", 42, preprocess.ImageNet, "", "cls mean logits"},
+	{"dinov2_huggingface.safetensors", "dinov2_huggingface_14", "huggingface-dinov2", 14, preprocess.ImageNet, "", "cls mean logits"},
+	{"fc_norm.safetensors", "fc_norm", "timm", 0, preprocess.ImageNet, "", "cls mean logits"},
+	{"gap.safetensors", "gap", "timm", 0, preprocess.Half, "", "mean logits"},
+	{"gap_fc_norm.safetensors", "gap_fc_norm", "timm", 0, preprocess.Half, "", "mean logits"},
+	{"one_channel.safetensors", "one_channel", "timm", 0, preprocess.Half, "", "cls mean logits"},
+	{"deit_one_head.safetensors", "deit_one_head", "huggingface", 0, preprocess.ImageNet, "", "cls mean dist logits"},
 	{"dinov2_swiglu.pth", "dinov2_swiglu", "dinov2", 0, preprocess.ImageNet, "", "cls mean"},
 	{"dinov2_swiglu_huggingface.safetensors", "dinov2_swiglu", "huggingface-dinov2", 0, preprocess.ImageNet, "", "cls mean logits"},
 	{"dinov2_reg_timm.safetensors", "dinov2_reg", "timm", 0, preprocess.ImageNet, "", "cls mean logits"},
@@ -129,8 +135,8 @@ func compareOutputs(t *testing.T, s session.Session, want *checkpoint.File, kind
 			}
 		}
 	}
-	if checked < wanted || wanted < 4 {
-		t.Errorf("%s: %d outputs compared, want at least %d and not fewer than 4", kind, checked, wanted)
+	if checked < wanted || wanted < 3 {
+		t.Errorf("%s: %d outputs compared, want at least %d and not fewer than 3", kind, checked, wanted)
 	}
 }
 

@@ -19,7 +19,9 @@ func (w *writer) build() {
 		x = w.block(x, i, k)
 		w.taps(x, fmt.Sprintf("_%d", i+1), k)
 	}
-	x = w.norm(x, "norm")
+	if !c.NoNorm {
+		x = w.norm(x, "norm")
+	}
 	w.taps(x, "", k)
 	w.summaries(x, k)
 	for _, tap := range c.taps() {
@@ -35,6 +37,10 @@ func (w *writer) build() {
 func (w *writer) taps(x, suffix string, k constants) {
 	if !w.Config.NoClass {
 		w.token(x, "cls"+suffix, k.first)
+	}
+	if suffix == "" && w.Config.MeanNorm {
+		w.normAs("mean", w.patchMean(x, "mean_plain", k), "fc_norm")
+		return
 	}
 	w.patchMean(x, "mean"+suffix, k)
 }
@@ -62,9 +68,11 @@ func (w *writer) classify(k constants) string {
 	switch {
 	case c.AttnPool:
 		return head("logits", "pool", "head")
+	case c.HeadOnMean:
+		return head("logits", "mean", "head")
 	case c.ClassifyMean:
 		return head("logits", w.b.Op("Concat", "cls_and_mean", []string{"cls", "mean"}, onnx.Attr{Name: "axis", Value: -1}), "head")
-	case c.Distilled:
+	case c.Distilled && !c.OneHead:
 		sum := w.b.Op("Add", "logits_sum", []string{head("logits_cls", "cls", "head"), head("logits_dist", "dist", "head_dist")})
 		return w.b.Op("Mul", "logits", []string{sum, k.half})
 	}
@@ -120,8 +128,28 @@ func (w *writer) prepare(pixels string) string {
 		mean, std := float64(w.Preprocess.Mean[i]), float64(w.Preprocess.Std[i])
 		scale[i], shift[i] = float32(1/(255*std)), float32(-mean/std)
 	}
+	if w.Config.Gray {
+		return w.luma(x, scale, shift)
+	}
 	x = w.b.Op("Mul", "scaled", []string{x, w.b.Float32s("pixel_scale", scale, 1, 3, 1, 1)})
 	return w.b.Op("Add", "normalized", []string{x, w.b.Float32s("pixel_shift", shift, 1, 3, 1, 1)})
+}
+
+// luma makes one normalised channel [N,1,H,W] of one or three: three weights, which add up to
+// one (ITU-R 601-2, as PIL's convert("L")), repeat a single channel and keep it. Mean and
+// std are those of the channels so weighted, equal ones being left as they are.
+func (w *writer) luma(x string, scale, shift []float32) string {
+	weights := [3]float64{0.299, 0.587, 0.114}
+	one, bias := 0.0, 0.0
+	for i, k := range weights {
+		one, bias = one+k*float64(scale[i]), bias+k*float64(shift[i])
+	}
+	for i, k := range weights {
+		scale[i] = float32(3 * k * one) // the mean over three divides by three
+	}
+	x = w.b.Op("Mul", "scaled", []string{x, w.b.Float32s("pixel_scale", scale, 1, 3, 1, 1)})
+	x = w.b.Op("ReduceMean", "gray", []string{x, w.b.Int64s("channel_axis", 1)}, onnx.Attr{Name: "keepdims", Value: 1})
+	return w.b.Op("Add", "normalized", []string{x, w.b.Float32s("pixel_shift", []float32{float32(bias)}, 1, 1, 1, 1)})
 }
 
 // embed turns normalised pixels into tokens [N,T,D]. The rows of class tokens and
@@ -194,8 +222,11 @@ func (w *writer) block(x string, i int, k constants) string {
 	return w.b.Op("Add", b+"residual", []string{x, y})
 }
 
-func (w *writer) norm(x, name string) string {
-	return w.b.Op("LayerNormalization", name, []string{x, w.param(name + ".weight"), w.param(name + ".bias")},
+func (w *writer) norm(x, name string) string { return w.normAs(name, x, name) }
+
+// normAs is norm with the tensors called name and an output called as.
+func (w *writer) normAs(as, x, name string) string {
+	return w.b.Op("LayerNormalization", as, []string{x, w.param(name + ".weight"), w.param(name + ".bias")},
 		onnx.Attr{Name: "axis", Value: -1}, onnx.Attr{Name: "epsilon", Value: w.Config.Eps})
 }
 
@@ -220,7 +251,14 @@ func (w *writer) attention(x, b string, k constants) string {
 // keys [N,T,D] say, head by head: [N,Q,D].
 func (w *writer) attend(queries, keys, values, b string, k constants) string {
 	q := w.heads(queries, b+"q", k, 0, 2, 1, 3) // [N,heads,Q,D/heads]
-	kT := w.heads(keys, b+"k", k, 0, 2, 3, 1)
+	var kT string                               // [N,heads,D/heads,T]
+	if _, there := w.weights[b+"q_norm.weight"]; there {
+		q = w.norm(q, b+"q_norm")
+		kT = w.norm(w.heads(keys, b+"k", k, 0, 2, 1, 3), b+"k_norm")
+		kT = w.b.Op("Transpose", b+"k_turned", []string{kT}, onnx.Attr{Name: "perm", Value: []int64{0, 1, 3, 2}})
+	} else {
+		kT = w.heads(keys, b+"k", k, 0, 2, 3, 1)
+	}
 	v := w.heads(values, b+"v", k, 0, 2, 1, 3)
 	q = w.b.Op("Mul", b+"q_scaled", []string{q, k.scale})
 	s := w.b.Op("MatMul", b+"scores", []string{q, kT}) // [N,heads,Q,T]

@@ -21,6 +21,15 @@ var huggingFaceAttention = []mapping{
 	{ours: "head.{p}", theirs: []string{"^classifier.{p}"}},
 }
 
+// projections names attention as transformers 5 does in memory, which torch.save keeps;
+// its save_pretrained writes the names of before. block is what stands before.
+func projections(block string) []mapping {
+	return []mapping{
+		{ours: "blocks.{i}.qkv.{p}", theirs: []string{block + "attention.q_proj.{p}", block + "attention.k_proj.{p}", block + "attention.v_proj.{p}"}},
+		{ours: "blocks.{i}.proj.{p}", theirs: []string{block + "attention.o_proj.{p}"}},
+	}
+}
+
 // huggingFace names the tensors of transformers' ViTModel, DeiTModel and their
 // classifiers (transformers/models/vit/modeling_vit.py,
 // transformers/models/deit/modeling_deit.py), which put "vit." or "deit."
@@ -29,7 +38,11 @@ var huggingFaceAttention = []mapping{
 var huggingFace = family{
 	name:     "huggingface",
 	prefixes: []string{"", "vit.", "deit."},
-	names: slices.Concat(huggingFaceAttention, []mapping{
+	names: slices.Concat(huggingFaceAttention, projections("layers.{i}."), []mapping{
+		{ours: "blocks.{i}.norm1.{p}", theirs: []string{"layers.{i}.layernorm_before.{p}"}},
+		{ours: "blocks.{i}.norm2.{p}", theirs: []string{"layers.{i}.layernorm_after.{p}"}},
+		{ours: "blocks.{i}.fc1.{p}", theirs: []string{"layers.{i}.mlp.fc1.{p}"}},
+		{ours: "blocks.{i}.fc2.{p}", theirs: []string{"layers.{i}.mlp.fc2.{p}"}},
 		{ours: "dist", theirs: []string{"embeddings.distillation_token"}},
 		{ours: "blocks.{i}.norm1.{p}", theirs: []string{"encoder.layer.{i}.layernorm_before.{p}"}},
 		{ours: "blocks.{i}.norm2.{p}", theirs: []string{"encoder.layer.{i}.layernorm_after.{p}"}},
@@ -41,9 +54,6 @@ var huggingFace = family{
 	unused: []unused{
 		{"the pooler", []string{"pooler.dense."}},
 		{"the mask token of pretraining", []string{"embeddings.mask_token"}},
-	},
-	refused: []refusal{
-		{"decoder.", "the decoder of masked pretraining is not supported: save the ViTModel alone"},
 	},
 	defaults: defaults{
 		eps: 1e-12,
@@ -72,7 +82,7 @@ var huggingFaceDINOv2 = family{
 	sign:     "encoder.layer.0.norm1.",
 	always:   Config{LayerScale: true, ClassifyMean: true},
 	gated:    true,
-	names: slices.Concat(huggingFaceAttention, []mapping{
+	names: slices.Concat(huggingFaceAttention, projections("encoder.layer.{i}."), []mapping{
 		{ours: "registers", theirs: []string{"embeddings.register_tokens"}},
 		{ours: "blocks.{i}.norm1.{p}", theirs: []string{"encoder.layer.{i}.norm1.{p}"}},
 		{ours: "blocks.{i}.ls1", theirs: []string{"encoder.layer.{i}.layer_scale1.lambda1"}},
@@ -90,8 +100,19 @@ var huggingFaceDINOv2 = family{
 		// 256, 224 kept.
 		preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256},
 		note:       "Hugging Face's DINOv2 names: ImageNet mean and std assumed; published for 518 pixels, it is usually run at 224 (--image-size 224)",
-		// The convention of the weights' authors, and of transformers before 4.45.
-		resample:   dinoResample,
+		// Dinov2Embeddings.interpolate_pos_encoding since transformers 4.45.
+		resample:   huggingFace.resample,
 		registered: dinov2Registered,
+	},
+}
+
+// huggingFaceMAE is the encoder of transformers' ViTMAEForPreTraining
+// (transformers/models/vit_mae/modeling_vit_mae.py; preprocessor_config.json of facebook/vit-mae-base).
+var huggingFaceMAE = family{
+	name: "huggingface-mae", prefixes: []string{"vit."}, sign: "^decoder.decoder_", names: huggingFace.names,
+	unused: []unused{{"the decoder of masked pretraining", []string{"^decoder."}}},
+	defaults: defaults{
+		eps: 1e-12, preprocess: Preprocess{Normalization: preprocess.ImageNet, CropPct: 1}, resample: huggingFace.resample,
+		note: "a masked autoencoder's names: ImageNet mean and std assumed",
 	},
 }

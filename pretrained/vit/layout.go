@@ -16,7 +16,7 @@ type spec struct {
 // of use.
 func layout(c Config) []spec {
 	l := layouter{width: c.Width}
-	l.add("patch.weight", c.Width, 3, c.Patch, c.Patch)
+	l.add("patch.weight", c.Width, c.channels(), c.Patch, c.Patch)
 	l.addIf(!c.NoPatchBias, "patch.bias", c.Width)
 	l.addIf(!c.NoClass, "cls", 1, 1, c.Width)
 	l.addIf(c.Distilled, "dist", 1, 1, c.Width)
@@ -28,7 +28,12 @@ func layout(c Config) []spec {
 	for i := range c.Depth {
 		l.block(c, fmt.Sprintf("blocks.%d.", i))
 	}
-	l.norm("norm")
+	if !c.NoNorm {
+		l.norm("norm")
+	}
+	if c.MeanNorm {
+		l.norm("fc_norm")
+	}
 	if c.AttnPool {
 		l.pool(c)
 	}
@@ -36,7 +41,7 @@ func layout(c Config) []spec {
 	if c.Classes > 0 {
 		l.linear("head", c.Classes, c.headInput())
 	}
-	if c.Classes > 0 && c.Distilled {
+	if c.Classes > 0 && c.Distilled && !c.OneHead {
 		l.linear("head_dist", c.Classes, c.Width)
 	}
 	return l.list
@@ -78,6 +83,11 @@ func (l *layouter) norm(name string) {
 func (l *layouter) block(c Config, b string) {
 	l.norm(b + "norm1")
 	l.linear(b+"qkv", 3*c.Width, c.Width)
+	for _, name := range []string{"q_norm", "k_norm"} {
+		for _, part := range []string{".weight", ".bias"} {
+			l.addIf(c.QKNorm, b+name+part, c.Width/c.Heads)
+		}
+	}
 	l.linear(b+"proj", c.Width, c.Width)
 	l.addIf(c.LayerScale, b+"ls1", c.Width)
 	l.norm(b + "norm2")
@@ -121,7 +131,8 @@ func (c Config) variant() string {
 	}{
 		{c.act() != GELU, string(c.act())}, {c.Gated, "swiglu"}, {c.LayerScale, "layer scale"}, {c.PreNorm, "norm before the blocks"},
 		{c.NoClass, "no class token"}, {c.Distilled, "distillation token"}, {c.Registers > 0, fmt.Sprintf("%d registers", c.Registers)},
-		{c.AttnPool, "attention pooling"}, {c.Projection > 0, fmt.Sprintf("projection to %d", c.Projection)},
+		{c.AttnPool, "attention pooling"}, {c.MeanNorm, "norm of the mean"}, {c.NoNorm, "no norm behind the blocks"},
+		{c.QKNorm, "norms of queries and keys"}, {c.Gray, "one input channel"}, {c.Projection > 0, fmt.Sprintf("projection to %d", c.Projection)},
 	} {
 		if w.there {
 			words = append(words, w.word)

@@ -3,6 +3,7 @@ package vit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +19,8 @@ type loadOptions struct {
 	// the positions are of. 0 takes what config.json beside the file says, else a square.
 	Image, Across int
 	Name          string // the zoo's entry that the file is; empty asks the zoo by the file's hash
+	Prefix        string // of the names; "" looks for it
+	Positions     string // whose way of interpolating them, one of Positions; "" is the family's
 }
 
 // loadModel recognises the source of a checkpoint by its names, reads the sizes from
@@ -37,15 +40,16 @@ func loadModel(ctx context.Context, f *checkpoint.File, o loadOptions) (*Model, 
 }
 
 func load(ctx context.Context, f *checkpoint.File, o loadOptions) (*Model, error) {
-	fam, prefix, err := recognise(f.Names())
+	f, fam, prefix, err := enter(f, o.Prefix)
 	if err != nil {
 		return nil, err
 	}
 	l := &loader{file: f, family: fam, prefix: prefix, size: inputSize{o.Image, o.Across, "--image-size"}}
+	if l.beside, err = readBeside(f.Path(), l); err != nil {
+		return nil, err
+	}
 	if o.Across == 0 {
-		if l.size, err = statedSize(f.Path()); err != nil {
-			return nil, err
-		}
+		l.size = l.beside.size
 	}
 	cfg, err := l.config(o)
 	if err != nil {
@@ -59,15 +63,25 @@ func load(ctx context.Context, f *checkpoint.File, o loadOptions) (*Model, error
 	if err != nil {
 		return nil, err
 	}
+	source, err := filepath.Abs(f.Path())
+	if err != nil {
+		return nil, err
+	}
 	m := &Model{
-		Config: cfg, Source: filepath.Base(f.Path()), SHA256: hash, Family: fam.name,
+		Config: cfg, Source: filepath.Base(source), SHA256: hash, Family: fam.name,
 		weights: weights, resample: fam.resample, positions: weights["pos"], trained: cfg, size: l.size, Notes: append(f.Notes(), l.notes()...),
 		key: f.Key(), otherKeys: f.Others(),
 	}
 	if cfg.Registers > 0 && fam.registered != (resampling{}) {
 		m.resample = fam.registered
 	}
-	return m, m.describe(fam, o)
+	if err := m.describe(fam, l.beside, o); err != nil {
+		return nil, err
+	}
+	if r, ok := positionsBy[o.Positions]; ok {
+		m.resample = r
+	}
+	return m, nil
 }
 
 // loader matches one checkpoint with one family's names.
@@ -76,6 +90,7 @@ type loader struct {
 	family *family
 	prefix string
 	size   inputSize
+	beside beside         // what the files beside the weights say
 	unused map[string]int // tensors left out, by what they are
 }
 
@@ -151,12 +166,15 @@ func (l *loader) weights(c Config) (map[string]weight, error) {
 		out[s.name] = weight{shape: s.shape, read: func() ([]float32, error) { return l.read(n, s.shape) }}
 	}
 	l.unused = map[string]int{}
+	behind := l.behind(known, c.Width)
 	for _, name := range l.file.Names() {
 		if known[name] {
 			continue
 		}
 		if what := l.unusedAs(name); what != "" {
 			l.unused[what]++
+		} else if part := l.part(name); behind[part] {
+			l.unused[part]++
 		} else {
 			bad.unexpected = append(bad.unexpected, fmt.Sprintf("%q", name)+l.why(name))
 		}
@@ -184,6 +202,10 @@ func (l *loader) notes() []string {
 		if n := l.unused[u.what]; n > 0 {
 			out = append(out, fmt.Sprintf("not used: %s (tensors: %d)", u.what, n))
 		}
+		delete(l.unused, u.what)
+	}
+	for _, part := range slices.Sorted(maps.Keys(l.unused)) {
+		out = append(out, fmt.Sprintf("not used: %s, behind the features (tensors: %d)", part, l.unused[part]))
 	}
 	return out
 }

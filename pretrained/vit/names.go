@@ -2,14 +2,19 @@ package vit
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"graft/pretrained/checkpoint"
 )
 
 // family is one source of checkpoints: how it names the tensors and what it
 // leaves unsaid. Names are templates: {i} is the number of a block, {p} is
-// weight or bias; one that starts with ^ takes no prefix.
+// weight or bias; one that starts with ^ takes no prefix. What else stands before all names
+// is cut off first (see enter).
 type family struct {
 	name     string
 	prefixes []string  // put before every name, depending on who saved it
@@ -87,7 +92,7 @@ type refusal struct{ start, why string }
 
 // families in the order of detection; each is recognised by its patch
 // embedding's weight and its sign.
-var families = []*family{&torchvision, &mae, &dinov2, &timm, &huggingFaceDINOv2, &huggingFace, &openAI, &huggingFaceCLIP, &huggingFaceSigLIP}
+var families = []*family{&torchvision, &mae, &dinov2, &timm, &huggingFaceMAE, &huggingFaceDINOv2, &huggingFace, &openAI, &huggingFaceCLIP, &huggingFaceSigLIP}
 
 // named is a mapping with its values put in.
 type named struct {
@@ -152,21 +157,82 @@ func (f *family) blockNumber(name, prefix string) (int, bool) {
 	return 0, false
 }
 
-// recognise tells the family and the prefix of a checkpoint's sorted names.
-func recognise(names []string) (*family, string, error) {
-	var wanted []string
-	for _, f := range families {
-		probe := f.mappings("patch.weight", "")[0].names[0]
-		for _, prefix := range f.prefixes {
-			if _, ok := slices.BinarySearch(names, prefix+probe); ok && (f.sign == "" || startIn(names, prefix+f.sign)) {
-				return f, prefix, nil
+// recognise tells the family and the prefix of a checkpoint's names.
+func recognise(f *checkpoint.File) (*family, string, bool) {
+	names := f.Names()
+	for _, fam := range families {
+		for _, prefix := range fam.prefixes {
+			if _, ok := f.Info(prefix + fam.probe()); ok && (fam.sign == "" || startIn(names, place(prefix, fam.sign))) {
+				return fam, prefix, true
 			}
 		}
-		if probe = fmt.Sprintf("%q", probe); !slices.Contains(wanted, probe) {
-			wanted = append(wanted, probe)
+	}
+	return nil, "", false
+}
+
+// probe is the name that tells a family.
+func (f *family) probe() string { return f.mappings("patch.weight", "")[0].names[0] }
+
+// enter is the network in a file, which may stand behind any prefix: that of the caller, else
+// the only one behind which a family's patch embedding is found, an average's (see
+// checkpoint.Preferred) before others. Blocks in chunks are counted through (DINOv2's training).
+func enter(f *checkpoint.File, prefix string) (*checkpoint.File, *family, string, error) {
+	f, err := unchunked(f)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if prefix == "" {
+		if fam, inner, ok := recognise(f); ok {
+			return f, fam, inner, nil
+		}
+		if prefix, err = checkpoint.Preferred(outer(f)); err != nil {
+			return nil, nil, "", err
+		}
+		if prefix == "" {
+			var wanted []string
+			for _, fam := range families {
+				wanted = append(wanted, fmt.Sprintf("%q", fam.probe()))
+			}
+			slices.Sort(wanted)
+			return nil, nil, "", fmt.Errorf("no vision transformer that graft knows by name: it has no patch embedding called %s", strings.Join(slices.Compact(wanted), ", "))
 		}
 	}
-	return nil, "", fmt.Errorf("no vision transformer that graft knows by name: it has no patch embedding called %s", strings.Join(wanted, ", "))
+	within, err := f.Under(strings.TrimSuffix(prefix, ".") + ".")
+	if err != nil {
+		return nil, nil, "", err
+	}
+	fam, inner, ok := recognise(within)
+	if !ok {
+		return nil, nil, "", fmt.Errorf("behind the prefix %q there is no vision transformer that graft knows by name", prefix)
+	}
+	return within, fam, inner, nil
+}
+
+// outer lists what stands before each patch embedding in the file and its family's own prefix.
+func outer(f *checkpoint.File) []string {
+	shortest := map[string]string{} // by the patch embedding's name
+	for _, fam := range families {
+		for _, inner := range fam.prefixes {
+			for _, p := range f.Prefixes(inner + fam.probe()) {
+				name := p + inner + fam.probe()
+				if q, ok := shortest[name]; !ok || len(p) < len(q) {
+					shortest[name] = p
+				}
+			}
+		}
+	}
+	return slices.Collect(maps.Values(shortest))
+}
+
+var chunked = regexp.MustCompile(`((?:^|\.)blocks\.)\d+\.(\d+\.)`)
+
+// unchunked counts blocks.2.7 as blocks.7: DINOv2's training splits the list of blocks into
+// chunks, in which a block keeps its number (dinov2/models/vision_transformer.py: BlockChunk).
+func unchunked(f *checkpoint.File) (*checkpoint.File, error) {
+	if !slices.ContainsFunc(f.Names(), chunked.MatchString) {
+		return f, nil
+	}
+	return f.Renamed("", func(name string) (string, bool) { return chunked.ReplaceAllString(name, "$1$2"), true })
 }
 
 // startIn tells whether one of the sorted names starts with start.

@@ -2,20 +2,33 @@ package vit
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 )
 
 // resampling is a convention of bicubic interpolation. Four are in use, and
 // they differ by a few percent at the border; each family keeps its own, so
 // that a resized model equals what its own library makes.
-// HuggingFace's is its current one, F.interpolate to a size; versions before
-// 4.45 added 0.1 to the grid's size first, a workaround for a rounding error.
+// Hugging Face's is its current one, F.interpolate to a size; versions before
+// 4.45 added 0.1 to the grid's size first, a workaround for a rounding error, which
+// stays the one of DINO's and DINOv2's own code.
 type resampling struct {
 	a            float64 // of the cubic kernel (Keys 1981): -0.75 in PyTorch, -0.5 with antialias
 	alignCorners bool    // corners keep their place; otherwise the outer edges do
 	antialias    bool    // the kernel widens when shrinking, and is renormalised at the border
 	offset       float64 // added to the new size when the scale is computed (DINO, DINOv2)
 }
+
+// positionsBy are the conventions by whose they are.
+var positionsBy = map[string]resampling{
+	"huggingface": huggingFace.resample, "dino": dinoResample, "timm": timm.resample, "torchvision": torchvision.resample,
+}
+
+// Positions lists the conventions of interpolating positions, for people to choose from:
+// Hugging Face's, that of DINO's and DINOv2's own code, timm's (and open_clip's, and of
+// DINOv2 with registers), torchvision's.
+func Positions() []string { return slices.Sorted(maps.Keys(positionsBy)) }
 
 // cubic is the Keys kernel at distance x.
 func (r resampling) cubic(x float64) float64 {

@@ -104,7 +104,7 @@ func draw(s spec, seed uint64) []float32 {
 		next = uniform(math.Sqrt(1 / fanIn)) // nn.Linear's own
 	case "blocks.{i}.fc1.bias", "blocks.{i}.fc2.bias", "pool.fc1.bias", "pool.fc2.bias":
 		next = normal(1e-6)
-	case "blocks.{i}.norm1.{p}", "blocks.{i}.norm2.{p}", "norm.{p}", "norm_pre.{p}", "pool.norm.{p}", "blocks.{i}.ls1", "blocks.{i}.ls2":
+	case "blocks.{i}.norm1.{p}", "blocks.{i}.norm2.{p}", "norm.{p}", "fc_norm.{p}", "blocks.{i}.q_norm.{p}", "blocks.{i}.k_norm.{p}", "norm_pre.{p}", "pool.norm.{p}", "blocks.{i}.ls1", "blocks.{i}.ls2":
 		next = func() float64 { return 1 }
 	}
 	v := make([]float32, elements(s.shape))

@@ -2,19 +2,13 @@ package vit
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 
 	"graft/preprocess"
 )
-
-// maxConfig bounds what is read of a config.json.
-const maxConfig = 1 << 20
 
 // config reads sizes and options from the tensors.
 func (l *loader) config(o loadOptions) (Config, error) {
@@ -23,8 +17,10 @@ func (l *loader) config(o loadOptions) (Config, error) {
 		return Config{}, err
 	}
 	c := l.family.always
-	c.Width, c.Patch, c.Depth, c.Heads = patch[0], patch[2], l.depth(), o.Heads
-	c.Eps, c.Activation = l.family.eps, cmp.Or(o.Activation, l.family.activation, GELU)
+	c.Width, c.Patch, c.Depth = patch[0], patch[2], l.depth()
+	c.Gray = patch[1] == 1
+	c.Heads, c.Eps = cmp.Or(o.Heads, l.beside.heads), cmp.Or(l.beside.eps, l.family.eps)
+	c.Activation = cmp.Or(o.Activation, l.beside.activation, l.family.activation, GELU)
 	for _, read := range []func(*Config) error{l.options, l.grid, l.perceptron, l.heads} {
 		if err := read(&c); err != nil {
 			return Config{}, err
@@ -45,13 +41,18 @@ func (l *loader) config(o loadOptions) (Config, error) {
 func (l *loader) options(c *Config) error {
 	c.Distilled = l.any("dist", "head_dist.weight", "head_dist.bias")
 	c.AttnPool = l.any("pool.query", "pool.q.weight", "pool.q.bias", "pool.proj.weight", "pool.proj.bias", "pool.norm.weight")
-	if l.family.classless && !l.any("cls") {
-		// A classifier of anything but attention pooling sees the class token.
-		c.NoClass = c.AttnPool || !l.any("head.weight", "head.bias")
+	c.NoClass = c.NoClass || l.family.classless && !l.any("cls") && (c.AttnPool || !l.any("head.weight", "head.bias") || l.squarePatches())
+	c.MeanNorm = l.any("fc_norm.weight", "fc_norm.bias")
+	c.NoNorm = c.MeanNorm && !l.any("norm.weight", "norm.bias")
+	c.QKNorm = l.any("blocks.0.q_norm.weight", "blocks.0.q_norm.bias", "blocks.0.k_norm.weight", "blocks.0.k_norm.bias")
+	if c.QKNorm && c.Heads == 0 {
+		if shape, err := l.shape("blocks.0.q_norm.weight", 1); err == nil && shape[0] > 0 {
+			c.Heads = c.Width / shape[0]
+		}
 	}
 	if !c.PreNorm && l.any("norm_pre.weight", "norm_pre.bias") {
 		// timm's CLIP: patches have no bias, norms PyTorch's own epsilon.
-		c.PreNorm, c.NoPatchBias, c.Eps = true, true, 1e-5
+		c.PreNorm, c.NoPatchBias, c.Eps = true, true, cmp.Or(l.beside.eps, 1e-5)
 	}
 	for i := range min(c.Depth, maxDepth) {
 		c.LayerScale = c.LayerScale || l.any(fmt.Sprintf("blocks.%d.ls1", i), fmt.Sprintf("blocks.%d.ls2", i))
@@ -75,39 +76,6 @@ func (l *loader) depth() int {
 		}
 	}
 	return depth
-}
-
-// inputSize is the size of the input that somebody stated, pixels.
-type inputSize struct {
-	height, width int    // width is 0 of a square
-	by            string // "" where nobody did
-}
-
-// statedSize is the image_size of Hugging Face's config.json beside a file of
-// weights, a side or a height and a width.
-func statedSize(weights string) (inputSize, error) {
-	path := filepath.Join(filepath.Dir(weights), "config.json")
-	f, err := os.Open(path)
-	if err != nil {
-		return inputSize{}, nil
-	}
-	defer f.Close()
-	type config struct {
-		Size json.RawMessage `json:"image_size"`
-	}
-	var c struct {
-		config
-		Vision config `json:"vision_config"` // of CLIP and SigLIP
-	}
-	if json.NewDecoder(io.LimitReader(f, maxConfig)).Decode(&c) != nil || len(c.Size)+len(c.Vision.Size) == 0 {
-		return inputSize{}, nil // another program's
-	}
-	word := cmp.Or(string(c.Vision.Size), string(c.Size))
-	h, w, err := preprocess.ParseSize(strings.Join(strings.FieldsFunc(word, func(r rune) bool { return strings.ContainsRune("[, ]\n", r) }), "x"))
-	if err != nil {
-		return inputSize{}, fmt.Errorf("image_size of %s is %s: %w", path, word, err)
-	}
-	return inputSize{h, w, path}, nil
 }
 
 // grid reads the input's size from the position embedding, which has rows for the
@@ -175,16 +143,28 @@ func (l *loader) perceptron(c *Config) error {
 	return nil
 }
 
-// heads reads the classifier and the projection, where there is one.
+// squarePatches tells whether the positions are those of a square of patches alone.
+func (l *loader) squarePatches() bool {
+	shape, err := l.shape("pos", 3)
+	if err != nil {
+		return false
+	}
+	g := int(math.Sqrt(float64(shape[1])))
+	return g > 0 && g*g == shape[1]
+}
+
+// heads reads the projection, where there is one, and the classifier, where it is one linear
+// layer on what the network's kind classifies: any other is left out (see behind).
 func (l *loader) heads(c *Config) error {
-	if l.any("head.weight", "head.bias") {
-		shape, err := l.shape("head.weight", 2)
-		if err != nil {
-			return err
-		}
+	c.HeadOnMean = !c.AttnPool && (c.NoClass || c.MeanNorm || l.beside.pool == "avg")
+	c.OneHead = c.Distilled && l.family == &huggingFace && !l.any("head_dist.weight", "head_dist.bias")
+	if l.linear("head", c.headInput()) && (!c.Distilled || c.OneHead || l.linear("head_dist", c.Width)) {
+		shape, _ := l.shape("head.weight", 2)
 		c.Classes = shape[0]
 	}
-	c.ClassifyMean = c.ClassifyMean && c.Classes > 0
+	if c.Classes == 0 {
+		c.ClassifyMean, c.HeadOnMean, c.OneHead = false, false, false
+	}
 	if l.any("proj.weight") {
 		shape, err := l.shape("proj.weight", 2)
 		if err != nil {
@@ -193,4 +173,19 @@ func (l *loader) heads(c *Config) error {
 		c.Projection = shape[0]
 	}
 	return nil
+}
+
+// linear tells whether there is a linear layer of so many inputs under the name, and nothing
+// else that belongs to it.
+func (l *loader) linear(name string, inputs int) bool {
+	weight, err := l.shape(name+".weight", 2)
+	bias, berr := l.shape(name+".bias", 1)
+	if err != nil || berr != nil || weight[1] != inputs || weight[0] != bias[0] {
+		return false
+	}
+	n, _ := l.find(name + ".weight")
+	part := l.part(n.names[0])
+	return !slices.ContainsFunc(l.file.Names(), func(other string) bool {
+		return strings.HasPrefix(other, l.prefix+"pre_logits.") || l.part(other) == part && !strings.HasPrefix(other, strings.TrimSuffix(n.names[0], "weight"))
+	})
 }

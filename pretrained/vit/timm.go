@@ -26,16 +26,15 @@ var timm = family{
 		{ours: "pool.norm.{p}", theirs: []string{"attn_pool.norm.{p}"}},
 		{ours: "pool.fc1.{p}", theirs: []string{"attn_pool.mlp.fc1.{p}"}},
 		{ours: "pool.fc2.{p}", theirs: []string{"attn_pool.mlp.fc2.{p}"}},
+		{ours: "fc_norm.{p}", theirs: []string{"fc_norm.{p}"}},
+		{ours: "blocks.{i}.q_norm.{p}", theirs: []string{"blocks.{i}.attn.q_norm.{p}"}},
+		{ours: "blocks.{i}.k_norm.{p}", theirs: []string{"blocks.{i}.attn.k_norm.{p}"}},
 		{ours: "head.{p}", theirs: []string{"head.{p}"}},
 		{ours: "head_dist.{p}", theirs: []string{"head_dist.{p}"}},
 	}),
 	unused: []unused{
 		{"the text encoder", []string{"^text."}},
 		{"the scale of similarities", []string{"^logit_scale", "^logit_bias"}},
-	},
-	refused: []refusal{
-		{"fc_norm.", "a classifier on the mean of the tokens is not supported"},
-		{"pre_logits.", "a representation layer before the classifier is not supported"},
 	},
 	defaults: defaults{
 		eps:        1e-6,
@@ -48,6 +47,8 @@ var timm = family{
 				"GELU assumed; OpenAI's weights want --activation quick_gelu"},
 			{func(c Config) bool { return c.Distilled }, Preprocess{Normalization: preprocess.ImageNet, CropPct: 0.9},
 				"timm's names with a distillation token: ImageNet mean and std assumed, as DeiT wants", ""},
+			{func(c Config) bool { return c.MeanNorm && !c.NoClass }, Preprocess{Normalization: preprocess.ImageNet, CropPct: 224. / 256},
+				"timm's names with a class token and a norm of the mean: ImageNet mean and std assumed, as MAE's fine-tuning wants", ""},
 			{func(c Config) bool { return c.LayerScale }, Preprocess{Normalization: preprocess.ImageNet, CropPct: 1},
 				"timm's names with layer scale: ImageNet mean and std assumed, as DeiT III and DINOv2 want", ""},
 			{func(c Config) bool { return c.AttnPool }, Preprocess{Normalization: preprocess.Half, CropPct: 0.9},

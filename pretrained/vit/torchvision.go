@@ -24,9 +24,6 @@ var torchvision = family{
 		{ours: "norm.{p}", theirs: []string{"encoder.ln.{p}"}},
 		{ours: "head.{p}", theirs: []string{"heads.head.{p}"}},
 	},
-	refused: []refusal{
-		{"heads.pre_logits.", "a representation layer before the classifier is not supported"},
-	},
 	defaults: defaults{
 		eps: 1e-6,
 		// ViT_B_16_Weights.IMAGENET1K_V1: resize to 256, crop 224.

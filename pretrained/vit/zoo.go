@@ -11,7 +11,8 @@ import (
 // describe settles the preprocessing, which tensors do not show: that of the
 // zoo's entry called o.Name, else of the entry whose hash the file has, else
 // the family's usual one. Notes says which, and what else was assumed.
-func (m *Model) describe(fam *family, o loadOptions) error {
+func (m *Model) describe(fam *family, b beside, o loadOptions) error {
+	m.Notes = append(m.Notes, b.notes...)
 	if o.Name == "" {
 		for _, e := range models.List() {
 			if e.SHA256 != "" && strings.HasPrefix(m.SHA256, e.SHA256) && m.fits(e) == nil {
@@ -19,13 +20,8 @@ func (m *Model) describe(fam *family, o loadOptions) error {
 				return nil
 			}
 		}
-		k := fam.assume(m.Config)
-		m.Preprocess, m.assumed = k.wants, k.note
-		m.Notes = append(m.Notes, m.assumed, m.sizeNote())
-		if o.Activation == "" && k.activationNote != "" {
-			m.Notes = append(m.Notes, k.activationNote)
-		}
-		if o.Heads == 0 {
+		m.assume(fam.assume(m.Config), b, o)
+		if o.Heads == 0 && b.heads == 0 && !m.Config.QKNorm {
 			m.Notes = append(m.Notes, fmt.Sprintf("%d attention heads assumed from the width %d; --heads changes that", m.Config.Heads, m.Config.Width))
 		}
 		return nil
@@ -39,6 +35,29 @@ func (m *Model) describe(fam *family, o loadOptions) error {
 	}
 	m.applyEntry(e, o, "by its name")
 	return nil
+}
+
+// assume takes what the files beside the weights say, else what the family usually has.
+func (m *Model) assume(k variant, b beside, o loadOptions) {
+	m.Preprocess, m.assumed = k.wants, k.note
+	if b.wants != nil {
+		m.Preprocess, m.assumed = *b.wants, "mean, std and crop as the files beside the weights state"
+	}
+	m.Notes = append(m.Notes, m.assumed, m.sizeNote())
+	if m.Config.Gray {
+		m.Notes = append(m.Notes, "one input channel: colours are made gray as PIL does (ITU-R 601), mean and std weighted alike")
+	}
+	switch {
+	case o.Activation != "":
+	case b.activation == "" && k.activationNote != "":
+		m.Notes = append(m.Notes, k.activationNote)
+	case b.activation != "" && !m.Config.Gated:
+		m.Notes = append(m.Notes, fmt.Sprintf("%s as the files beside the weights state", b.activation))
+	}
+	// DINOv2's are run at another size than the positions': others' networks take no other.
+	if m.Config.Image != b.usual && m.Config.Across == 0 && m.Config.LayerScale && b.usual%m.Config.Patch == 0 {
+		m.usual = b.usual
+	}
 }
 
 // sizeNote says where the size of the input is from, which positions leave open.

@@ -90,7 +90,7 @@ func TestZooDecides(t *testing.T) {
 			c.Activation = Activation(tc.asked)
 		}
 		m := &Model{Config: c, Family: e.Family}
-		if err := m.describe(families[i], loadOptions{Name: tc.name, Activation: Activation(tc.asked)}); err != nil {
+		if err := m.describe(families[i], beside{}, loadOptions{Name: tc.name, Activation: Activation(tc.asked)}); err != nil {
 			t.Fatal(err)
 		}
 		if want := map[bool]resampling{true: dinoResample}[strings.HasPrefix(tc.name, "dino_")]; m.resample != want {
@@ -112,7 +112,7 @@ func TestZooTellsOtherParameters(t *testing.T) {
 		c := configOf(t, e)
 		c.Distilled = distilled
 		m := &Model{Config: c, Family: e.Family}
-		if err := m.describe(&timm, loadOptions{Name: e.Name}); err != nil {
+		if err := m.describe(&timm, beside{}, loadOptions{Name: e.Name}); err != nil {
 			t.Fatal(err)
 		}
 		if notes := strings.Join(m.Notes, "\n"); strings.Contains(notes, "has 22050664 parameters") != distilled {
