@@ -123,3 +123,28 @@ func TestOtherFaultsStop(t *testing.T) {
 		t.Error("a closed dataset gave a store")
 	}
 }
+
+// An image that changes during the run would stand under the fingerprint of what it was.
+func TestChangedDuringTheRunIsNoticed(t *testing.T) {
+	dir := pictures(t, 8)
+	c := extract.Config{Data: openData(t, dir), Out: filepath.Join(t.TempDir(), "e"), Batch: 2, ShardRows: 4}
+	c.Backbone = &fake{fail: func(batch int) error {
+		if batch == 1 {
+			picture(t, dir, "train/dog/007.png", true) // the same
+		}
+		return nil
+	}}
+	if _, err := extract.Run(t.Context(), c, nil); err != nil {
+		t.Errorf("written again as it was: %v", err)
+	}
+	c.Out = filepath.Join(t.TempDir(), "e")
+	c.Backbone = &fake{fail: func(batch int) error {
+		if batch == 1 {
+			picture(t, filepath.Join(dir, "train/dog"), "007.png", true) // of other pixels
+		}
+		return nil
+	}}
+	if _, err := extract.Run(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), "were changed while") {
+		t.Errorf("changed: %v", err)
+	}
+}

@@ -156,7 +156,10 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summa
 	if err := errors.Join(c.refuseBad(w.Finished()), ctx.Err()); err != nil {
 		return Summary{}, errors.Join(err, w.Close())
 	}
-	err = p.run(ctx)
+	news := p.total > p.resumed
+	if err = p.run(ctx); err == nil && news {
+		err = c.unchanged(ctx, manifest.Dataset.Fingerprint)
+	}
 	var state store.State
 	if err == nil {
 		state, err = w.Finish(ctx, c.look)
@@ -167,6 +170,19 @@ func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summa
 	sum := p.summary(state, time.Since(start))
 	sum.BatchRates = rates
 	return sum, nil
+}
+
+// unchanged looks whether the image files are those of before: what was changed meanwhile would stand under the
+// fingerprint of what it was.
+func (c *Config) unchanged(ctx context.Context, before string) error {
+	if !c.Data.Photos() {
+		return nil // read when it was opened, or drawn
+	}
+	after, err := c.Data.Fingerprint(ctx)
+	if err == nil && after != before {
+		err = fmt.Errorf("images of %s were changed while their features were computed, which may be of either: remove %s and extract anew once nobody writes to the images", c.Data.Path, c.Out)
+	}
+	return err
 }
 
 // plan settles everything that is fixed before the first image.
