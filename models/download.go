@@ -59,7 +59,7 @@ func Download(ctx context.Context, e Entry, dir string, o DownloadOptions) (Resu
 	}
 	res, err := p.fetch(ctx)
 	if err != nil {
-		return Result{}, fmt.Errorf("download %s from %s: %w", e.Name, p.url, err)
+		return Result{}, fmt.Errorf("download %s from %s: %w", e.Name, download.Redact(p.url), err)
 	}
 	return res, nil
 }

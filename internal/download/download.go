@@ -23,6 +23,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"graft/internal/atomicfile"
@@ -73,16 +74,27 @@ type Part struct {
 func CheckAddress(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return fmt.Errorf("the address %q is none; want https://…", address)
+		return fmt.Errorf("the address %q is none; want https://…", Redact(address))
 	}
 	return nil
 }
+
+// secrets are the user and password of an address, whose characters need not be escaped as they should.
+var secrets = regexp.MustCompile(`://([^\s"'/]+|[^\s"'/:]*:[^\s"']*)@`)
+
+// Redact takes users and passwords out of the addresses in a text, which may be a message or a log.
+func Redact(text string) string { return secrets.ReplaceAllString(text, "://***@") }
 
 // Open begins the download of the file at path, or takes up an unfinished one.
 // The folder of path must exist. Where another process is at it the error wraps
 // filelock.ErrLocked.
 func Open(path string, o Options) (*Part, error) {
 	p := &Part{Options: o, path: path}
+	for _, path := range []string{p.partPath(), p.infoPath()} {
+		if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s is not a regular file, and is not written to; remove it", path)
+		}
+	}
 	lock, err := filelock.Acquire(p.lockPath())
 	if errors.Is(err, filelock.ErrLocked) {
 		return nil, fmt.Errorf("another process is downloading %s (%w); wait until it has ended", path, filelock.ErrLocked)

@@ -199,3 +199,43 @@ func TestParseContentRange(t *testing.T) {
 		}
 	}
 }
+
+func TestRedact(t *testing.T) {
+	for text, want := range map[string]string{
+		"get https://user:secret@host/x: refused":    "get https://***@host/x: refused",
+		"get https://token@host/x":                   "get https://***@host/x",
+		`"https://user:se@cret@host/x" and http://h`: `"https://***@host/x" and http://h`,
+		"https://user:se/cret@host/x":                "https://***@host/x",
+		"https://host:8080/x":                        "https://host:8080/x",
+		"me@example.org":                             "me@example.org",
+	} {
+		if got := Redact(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A link in the place of the unfinished file would lead what comes to another.
+func TestPartIsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	mine, path := filepath.Join(dir, "mine"), filepath.Join(dir, "x")
+	for _, link := range []string{path + ".part", path + ".part.info"} {
+		if err := os.WriteFile(mine, []byte("mine"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(mine, link); err != nil {
+			t.Skip(err)
+		}
+		if p, err := Open(path, Options{}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: %v, %v", link, p, err)
+		}
+		if err := os.Remove(link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p, err := Open(path, Options{}); err != nil {
+		t.Errorf("the lock was kept: %v", err)
+	} else if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}

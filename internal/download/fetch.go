@@ -17,7 +17,7 @@ import (
 // partInfo describes a .part file: what the server said of the file when the
 // download began.
 type partInfo struct {
-	URL       string `json:"url"`
+	URL       string `json:"url"`              // without user and password
 	Validator string `json:"validator"`        // a strong ETag or a date; "" when the server sent neither
 	Total     int64  `json:"total,omitempty"`  // bytes, 0 when unknown
 	SHA256    string `json:"sha256,omitempty"` // what the server states
@@ -122,7 +122,7 @@ func (p *Part) resumePoint(f *os.File) (partInfo, int64, error) {
 		return partInfo{}, 0, err
 	}
 	info, err := p.readInfo()
-	if err == nil && info.URL == p.url && info.Validator != "" {
+	if err == nil && info.URL == Redact(p.url) && info.Validator != "" {
 		return info, stat.Size(), nil
 	}
 	p.logf("%s cannot be continued: starting over", p.partPath())

@@ -71,7 +71,7 @@ func statedDigest(resp *http.Response) string {
 // read says what an answer means. An error that wraps errChanged asks for a
 // fresh start.
 func (p *Part) read(resp *http.Response, info partInfo, offset int64, stated string) (answer, error) {
-	now := partInfo{URL: p.url, Validator: validator(resp.Header), SHA256: stated}
+	now := partInfo{URL: Redact(p.url), Validator: validator(resp.Header), SHA256: stated}
 	switch resp.StatusCode {
 	case http.StatusOK:
 		if offset > 0 {
