@@ -62,7 +62,7 @@ func TestWithoutCgo(t *testing.T) {
 			t.Errorf("%v: %s", args, out)
 		}
 	}
-	if out := run(exitDone, "doctor"); !strings.Contains(out, "→ CGO_ENABLED=1 go build") || !strings.Contains(out, "go: runs") {
+	if out := run(exitDone, "doctor"); !strings.Contains(out, "CGO_ENABLED=1 go build") || !strings.Contains(out, "go: runs") {
 		t.Errorf("doctor does not say what to do:\n%s", out)
 	}
 	t.Run("features", func(t *testing.T) {

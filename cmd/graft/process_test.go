@@ -192,3 +192,51 @@ func TestShardsSayWhatIsMissing(t *testing.T) {
 		t.Errorf("printed %q", out)
 	}
 }
+
+// doctor is of use in scripts: it fails where ONNX Runtime, which this build is meant to use, does not run, and nothing but
+// the report comes out.
+func TestDoctorSaysWhetherTheMainJobRuns(t *testing.T) {
+	orttest.Require(t)
+	out, err := program(t, "doctor").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "library ") {
+		t.Errorf("%v, printed:\n%s", err, out)
+	}
+	cmd := program(t, "doctor")
+	cmd.Env = append(cmd.Env, "GRAFT_ORT_LIBRARY="+filepath.Join(t.TempDir(), "none.so"))
+	out, err = cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(out), "go: runs") || !strings.Contains(string(out), "ONNX Runtime does not run here") {
+		t.Errorf("without the library: %v, printed:\n%s", err, out)
+	}
+}
+
+// An address may hold a password, which is nobody else's business.
+func TestPasswordsAreNotPrinted(t *testing.T) {
+	cmd := program(t, "model", "pull", "vit_b_16", "--dir", t.TempDir(), "--url", "http://user:secret@127.0.0.1:9/x")
+	if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "secret") {
+		t.Errorf("%v, printed:\n%s", err, out)
+	}
+}
+
+// Without a network a file will do; what it is its hash tells, and one that is none of graft's is refused.
+func TestSetupFromFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.tgz")
+	if err := os.WriteFile(file, []byte("none"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"--from", file}, exitFailed, "is none that graft was tested with"},
+		{[]string{"--from", file, "--gpu"}, exitUsage, "which build"},
+		{[]string{"--from", file + "x"}, exitUsage, "a file that is there"},
+	} {
+		cmd := program(t, append([]string{"setup"}, tt.args...)...)
+		cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+t.TempDir(), "HOME="+t.TempDir())
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != tt.code || !strings.Contains(string(out), tt.want) {
+			t.Errorf("%v: exit status %d, printed:\n%s", tt.args, cmd.ProcessState.ExitCode(), out)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -12,19 +13,24 @@ func setupCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "setup",
 		Usage: "install the ONNX Runtime library into your cache",
-		Description: fmt.Sprintf(`Installs ONNX Runtime %s for this user: the official release, else, where that
+		Description: fmt.Sprintf(`Installs ONNX Runtime %[1]s for this user: the official release, else, where that
 cannot be had, the library in the npm package onnxruntime-node through the npm
 client. Whatever is installed is checked against a SHA-256 pinned in graft.
-Nothing needs root; the environment variable %s makes graft use a
+Nothing needs root; the environment variable %[2]s makes graft use a
 library of your own instead.
 
    graft setup
    graft setup --gpu            # CUDA and TensorRT, for NVIDIA cards
-   graft setup --from npm       # with WebGPU, and DirectML on Windows`, ort.PinnedVersion, ort.EnvLibrary),
+   graft setup --from npm       # with WebGPU, and DirectML on Windows
+
+For a machine without a network fetch either's archive on another one, by
+'npm pack onnxruntime-node@%[1]s' or from the release's page:
+
+   graft setup --from onnxruntime-node-%[1]s.tgz`, ort.PinnedVersion, ort.EnvLibrary),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "gpu", Usage: "install the build with CUDA and TensorRT"},
 			&cli.IntFlag{Name: "cuda", Usage: "major `VERSION` of the CUDA runtime for --gpu: 12 or 13 (0: as found here)"},
-			&cli.StringFlag{Name: "from", Value: "auto", Usage: "`SOURCE`: release, npm, or auto, the first that can be had"},
+			&cli.StringFlag{Name: "from", Value: "auto", Usage: "`SOURCE`: release, npm, auto, the first that can be had, or a file: the .tgz of either, or the library of npm's"},
 			jsonFlag(),
 		},
 		Action: resumes(runSetup),
@@ -35,7 +41,12 @@ func runSetup(c *cli.Context) error {
 	switch c.String("from") {
 	case "auto", "release", "npm":
 	default:
-		return usageErrorf("--from %q: want auto, release or npm", c.String("from"))
+		if _, err := os.Stat(c.String("from")); err != nil {
+			return usageErrorf("--from %q: want auto, release, npm, or a file that is there: %w", c.String("from"), err)
+		}
+		if err := refuse(c, "the file's hash says which build it is", "gpu", "cuda"); err != nil {
+			return err
+		}
 	}
 	switch c.Int("cuda") {
 	case 0, 12, 13:

@@ -86,15 +86,45 @@ func Doctor(ctx context.Context, open Opener) Report {
 		r.Library = &lib
 		providers = session.Providers()
 	case !cgo:
-		r.problem("CGO_ENABLED=1 go build ./cmd/graft", "%v", err)
+		r.problem(buildWithCgo()+" (graft's own engine runs without, several times slower)", "%v", err)
 	case !errors.Is(err, errNotInstalled) && os.Getenv(EnvLibrary) != "":
 		r.problem("unset "+EnvLibrary+", or name a library that loads", "%v", err)
 	default:
 		r.problem("graft setup", "%v", err)
 	}
-	r.Providers = providerReports(ctx, providers, open)
+	muted(func() { r.Providers = providerReports(ctx, providers, open) })
 	r.diagnose()
 	return r
+}
+
+// buildWithCgo is how a graft is built that loads ONNX Runtime.
+func buildWithCgo() string {
+	build := "CGO_ENABLED=1 go build ./cmd/graft"
+	for _, compiler := range []string{"gcc", "clang", "cc"} {
+		if _, err := exec.LookPath(compiler); err == nil {
+			return build
+		}
+	}
+	return "install a C compiler (Debian and Ubuntu: apt install gcc; Alpine: apk add gcc musl-dev; macOS: xcode-select --install; Windows: MinGW-w64), then " + build
+}
+
+// Err tells that the main job, from images to embeddings on the CPU, does not run as this build is meant to: through
+// ONNX Runtime, or, built without cgo, on graft's own engine.
+func (r *Report) Err() error {
+	wanted := session.Provider(session.CPU)
+	if !cgo {
+		wanted = session.Go
+	}
+	for _, p := range r.Providers {
+		if p.Name == wanted && p.Starts {
+			return nil
+		}
+	}
+	own := slices.ContainsFunc(r.Providers, func(p ProviderReport) bool { return p.Name == session.Go && p.Starts })
+	if own {
+		return fmt.Errorf("ONNX Runtime does not run here: the main job would run on graft's own engine alone (--provider %s), several times slower", session.Go)
+	}
+	return errors.New("no provider runs here: nothing can be extracted")
 }
 
 func (r *Report) problem(mend, format string, args ...any) {
@@ -105,7 +135,8 @@ func (r *Report) problem(mend, format string, args ...any) {
 func (r *Report) diagnose() {
 	nvidia := r.tool("nvidia-smi")
 	if cgo && r.Library == nil && r.tool("npm").Path == "" {
-		r.problem("install npm with the system's package manager", "npm, which 'graft setup' needs where GitHub cannot be reached")
+		r.problem("install npm with the system's package manager, or bring the archive from another machine: graft setup --from FILE",
+			"npm, which 'graft setup' needs where GitHub cannot be reached")
 	}
 	for _, p := range r.Providers {
 		switch {

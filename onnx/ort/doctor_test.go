@@ -58,7 +58,7 @@ func TestDiagnose(t *testing.T) {
 		{"card, CPU build", Report{Library: lib, Tools: []ToolReport{card}, Providers: []ProviderReport{{Name: session.CUDA}}}, "graft setup --gpu"},
 		{"card, cuDNN missing", Report{Library: lib, Tools: []ToolReport{card}, Providers: []ProviderReport{{Name: session.CUDA, InLibrary: true, Problem: "libcudnn.so.9"}}}, "install what is missing"},
 		{"card, all well", Report{Library: lib, Tools: []ToolReport{card}, Providers: []ProviderReport{{Name: session.CUDA, InLibrary: true, Starts: true}}}, ""},
-		{"no library, no npm", Report{}, "install npm with the system's package manager"},
+		{"no library, no npm", Report{}, "install npm with the system's package manager, or bring the archive from another machine: graft setup --from FILE"},
 		{"no CPU provider", Report{Library: lib, Providers: []ProviderReport{{Name: session.CPU, InLibrary: true}}}, "graft setup"},
 		{"more threads than CPUs", Report{Library: lib, CPU: CPUReport{GOMAXPROCS: 64, CgroupCPUs: 2}}, "unset GOMAXPROCS"},
 	}
@@ -101,7 +101,28 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 	}
-	if r.CPU.Cores < 1 || r.CPU.GOMAXPROCS < 1 || len(r.Tools) != 2 {
+	if r.CPU.Cores < 1 || r.CPU.GOMAXPROCS < 1 || len(r.Tools) != 2 || r.Err() != nil {
 		t.Errorf("report %+v", r)
+	}
+}
+
+func TestDoctorFailsWhereTheMainJobDoes(t *testing.T) {
+	runs := func(p session.Provider) ProviderReport { return ProviderReport{Name: p, Starts: true} }
+	for _, tt := range []struct {
+		name string
+		r    Report
+		want string // "" for none, with cgo
+	}{
+		{"all well", Report{Providers: []ProviderReport{runs(session.CPU), runs(session.Go)}}, ""},
+		{"no library", Report{Providers: []ProviderReport{runs(session.Go)}}, "own engine alone"},
+		{"nothing", Report{Providers: []ProviderReport{{Name: session.CPU}, {Name: session.Go}}}, "no provider runs"},
+	} {
+		want := tt.want
+		if !cgo && want == "own engine alone" {
+			want = "" // it is meant to
+		}
+		if err := tt.r.Err(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, want)
+		}
 	}
 }

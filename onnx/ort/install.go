@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -25,8 +27,9 @@ type InstallOptions struct {
 	// 13; 0 takes 13 where only that runtime is found, else 12.
 	CUDA int
 	// From is "release" (the official archive), "npm" (the package
-	// onnxruntime-node through the npm client) or "auto": the first, else the
-	// second.
+	// onnxruntime-node through the npm client), "auto": the first, else the
+	// second; or the path of a file that is either's archive, or the library
+	// in the latter's.
 	From string
 	// Progress counts bytes; it may be nil.
 	Progress func(done, total int64)
@@ -94,8 +97,8 @@ func (i *installer) log(format string, args ...any) {
 // install returns the flavor that is in the cache afterwards.
 func (i *installer) install(ctx context.Context) (string, error) {
 	switch {
-	case !slices.Contains([]string{"", "auto", "release", "npm"}, i.From):
-		return "", fmt.Errorf("from %q: want auto, release or npm", i.From)
+	case i.fromFile() && (i.GPU || i.CUDA != 0):
+		return "", fmt.Errorf("from %q: the file's hash says which build it is", i.From)
 	case i.GPU && i.From == "npm":
 		return "", errors.New("the npm package has no CUDA: use --from release with --gpu")
 	case i.CUDA != 0 && i.CUDA != 12 && i.CUDA != 13:
@@ -105,11 +108,18 @@ func (i *installer) install(ctx context.Context) (string, error) {
 		return "", err
 	}
 	i.sweep()
+	if i.fromFile() {
+		flavor, fetch, err := i.ofFile(ctx, i.From)
+		if err != nil {
+			return "", fmt.Errorf("from (auto, release, npm or a file): %w", err)
+		}
+		return flavor, i.ensure(ctx, flavor, fetch)
+	}
 	if i.From == "npm" {
 		return "npm", i.ensure(ctx, "npm", i.fromNPM)
 	}
 	flavor := i.releaseFlavor()
-	if i.From != "release" && !i.GPU && verify(ctx, filepath.Join(i.dir, flavor)) != nil && verify(ctx, filepath.Join(i.dir, "npm")) == nil {
+	if i.From != "release" && !i.GPU && i.verify(ctx, flavor) != nil && i.verify(ctx, "npm") == nil {
 		return "npm", i.ensure(ctx, "npm", i.fromNPM) // either will do, and one is there
 	}
 	err := i.ensure(ctx, flavor, i.fromRelease)
@@ -117,14 +127,20 @@ func (i *installer) install(ctx context.Context) (string, error) {
 		return flavor, err // no other way should follow: the user ended it, or another process is at work on the same
 	}
 	if i.From == "release" || i.GPU {
-		return "", fmt.Errorf("%w; or download the archive where you can and set %s to the libonnxruntime in it", err, EnvLibrary)
+		return "", fmt.Errorf("%w; or download the archive where you can, and then: graft setup --from FILE", err)
 	}
 	i.log("the official release cannot be had: %v", err)
 	i.log("trying the npm package %s instead", npmPackage)
 	if npmErr := i.ensure(ctx, "npm", i.fromNPM); npmErr != nil {
-		return "", fmt.Errorf("neither way worked; or set %s to a library of your own:\n  release: %w\n  npm: %w", EnvLibrary, err, npmErr)
+		return "", fmt.Errorf("neither way worked:\n  release: %w\n  npm: %w\nelsewhere fetch %s, or the .tgz of 'npm pack %s@%s', bring it here, and then: graft setup --from FILE; or set %s to a library of your own",
+			err, npmErr, i.url(i.releases[i.platform][flavor].name), npmPackage, PinnedVersion, EnvLibrary)
 	}
 	return "npm", nil
+}
+
+// fromFile tells whether the user brought a file.
+func (i *installer) fromFile() bool {
+	return !slices.Contains([]string{"", "auto", "release", "npm"}, i.From)
 }
 
 func (i *installer) releaseFlavor() string {
@@ -155,9 +171,9 @@ func cudaMajor() int {
 
 // ensure fills the flavor's folder with fetch, which returns what it wrote into
 // a temporary folder, unless the folder is whole already.
-func (i *installer) ensure(ctx context.Context, flavor string, fetch func(ctx context.Context, flavor, dir string) (manifest, error)) error {
+func (i *installer) ensure(ctx context.Context, flavor string, fetch fetcher) error {
 	target := filepath.Join(i.dir, flavor)
-	old := verify(ctx, target)
+	old := i.verify(ctx, flavor)
 	if old == nil {
 		i.log("ONNX Runtime %s (%s) is already in %s", PinnedVersion, flavor, target)
 		return nil
@@ -188,15 +204,16 @@ func (i *installer) ensure(ctx context.Context, flavor string, fetch func(ctx co
 	if err := atomicfile.WriteFile(filepath.Join(content, manifestName), data); err != nil {
 		return err
 	}
-	return i.moveIn(ctx, content, target, temp)
+	return i.moveIn(ctx, content, flavor, temp)
 }
 
 // moveIn gives the finished folder its name. Another process may have been
 // faster: its folder is as good.
-func (i *installer) moveIn(ctx context.Context, content, target, temp string) error {
+func (i *installer) moveIn(ctx context.Context, content, flavor, temp string) error {
+	target := filepath.Join(i.dir, flavor)
 	err := os.Rename(content, target)
 	if err != nil {
-		if verify(ctx, target) == nil {
+		if i.verify(ctx, flavor) == nil {
 			return nil
 		}
 		if moveErr := os.Rename(target, filepath.Join(temp, "broken")); moveErr != nil {
@@ -222,7 +239,7 @@ func (i *installer) sweep() {
 // load checks that the installed library works.
 func (i *installer) load(flavor string) (Library, error) {
 	dir := filepath.Join(i.dir, flavor)
-	found := appendLibraries(nil, dir, "cache", flavor)
+	found := appendLibraries(nil, dir, inCache, flavor)
 	if len(found) == 0 {
 		return Library{}, fmt.Errorf("%s holds no library", dir)
 	}
@@ -236,8 +253,26 @@ func (i *installer) load(flavor string) (Library, error) {
 	return lib, nil
 }
 
-// verify compares the files of an install folder with its manifest: nil where they are there and unharmed.
-func verify(ctx context.Context, dir string) error {
+// verify is verify of a flavor's folder.
+func (i *installer) verify(ctx context.Context, flavor string) error {
+	return verify(filepath.Join(i.dir, flavor), pinsOf(flavor, i.members[i.platform]), func(path string) (string, error) { return filehash.File(ctx, path) })
+}
+
+// pinsOf are the hashes of a flavor's files, by name, that are pinned in this program: those of the npm package. Of the
+// official release the archive's alone is known, so that there the record of what came out of it has to do.
+func pinsOf(flavor string, members []member) map[string]string {
+	pins := map[string]string{}
+	for _, m := range members {
+		if flavor == "npm" {
+			pins[path.Base(m.path)] = m.sha256
+		}
+	}
+	return pins
+}
+
+// verify compares the files of an install folder with the hashes that are pinned, and those that are not with its
+// manifest: nil where they are there and unharmed.
+func verify(dir string, pins map[string]string, hash func(path string) (string, error)) error {
 	data, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if err != nil {
 		return err
@@ -249,8 +284,9 @@ func verify(ctx context.Context, dir string) error {
 	if len(m.Files) == 0 {
 		return fmt.Errorf("%s names no files", filepath.Join(dir, manifestName))
 	}
+	maps.Copy(m.Files, pins) // who changed a library may have changed the record too
 	for name, want := range m.Files {
-		got, err := filehash.File(ctx, filepath.Join(dir, filepath.Base(name)))
+		got, err := hash(filepath.Join(dir, filepath.Base(name)))
 		if err != nil {
 			return err
 		}

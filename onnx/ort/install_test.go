@@ -109,7 +109,7 @@ func onlyWhole(t *testing.T, i *installer, flavors ...string) {
 	var got []string
 	for _, e := range entries {
 		got = append(got, e.Name())
-		if err := verify(t.Context(), filepath.Join(i.dir, e.Name())); err != nil {
+		if err := i.verify(t.Context(), e.Name()); err != nil {
 			t.Errorf("%s: %v", e.Name(), err)
 		}
 	}
@@ -233,7 +233,7 @@ func TestInstallRefuses(t *testing.T) {
 		{"no library in it", noLibrary, whole(noLibrary), nil, "no ONNX Runtime library"},
 		{"unpinned platform", good, whole(good), func(i *installer) { i.platform = "plan9/mips" }, "no SHA-256 is pinned"},
 		{"unpinned flavor", good, whole(good), func(i *installer) { i.GPU = true; i.CUDA = 13 }, "release-cuda13"},
-		{"unknown source", good, whole(good), func(i *installer) { i.From = "pip" }, "want auto, release or npm"},
+		{"unknown source", good, whole(good), func(i *installer) { i.From = "pip" }, "auto, release, npm or a file"},
 		{"npm has no CUDA", good, whole(good), func(i *installer) { i.From, i.GPU = "npm", true }, "no CUDA"},
 		{"unknown CUDA", good, whole(good), func(i *installer) { i.GPU, i.CUDA = true, 11 }, "want 12 or 13"},
 	}

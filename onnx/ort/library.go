@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"graft/internal/filehash"
 )
 
 // EnvLibrary is the environment variable that names the library's file and goes
@@ -28,6 +30,9 @@ type Library struct {
 	Source  string `json:"source"` // how it was found: the variable, cache, executable or system
 	Flavor  string `json:"flavor"` // of a library in the cache: release, release-cuda12, release-cuda13 or npm
 }
+
+// inCache is the source of what Install put there.
+const inCache = "cache"
 
 // candidate is a file that may be the library.
 type candidate struct {
@@ -54,12 +59,33 @@ func find() (Library, error) {
 		}
 		passed = append(passed, fmt.Sprintf("\n  %s: %v", c.path, err))
 	}
+	if err := scarce(passed); err != nil {
+		return Library{}, err
+	}
 	err := fmt.Errorf("%w: run 'graft setup' (or set %s to a libonnxruntime of version %d.%d or newer)", errNotInstalled, EnvLibrary, minMajor, minMinor)
 	if len(passed) > 0 {
 		err = fmt.Errorf("%w; passed over:%s", err, strings.Join(passed, ""))
 	}
 	return Library{}, err
 }
+
+// scarce tells a process that has no file descriptors left, which finds nothing, from a machine without the library.
+func scarce(passed []string) error {
+	for range spareFiles {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			return fmt.Errorf("look for the ONNX Runtime library: %w; allow more open files (ulimit -n)", err)
+		}
+		defer f.Close()
+	}
+	if i := slices.IndexFunc(passed, func(p string) bool { return strings.Contains(p, "oo many open files") }); i >= 0 {
+		return fmt.Errorf("look for the ONNX Runtime library: %s; allow more open files (ulimit -n)", strings.TrimSpace(passed[i]))
+	}
+	return nil
+}
+
+// spareFiles are as many as looking for the library and loading it may have open at once.
+const spareFiles = 8
 
 // inspect loads the candidate far enough to read its version.
 func inspect(c candidate) (Library, error) {
@@ -74,6 +100,11 @@ func inspect(c candidate) (Library, error) {
 	if !info.Mode().IsRegular() {
 		return Library{}, fmt.Errorf("want the library's file, got a folder or device")
 	}
+	if c.source == inCache {
+		if err := verify(filepath.Dir(path), pinsOf(c.flavor, npmMembers[runtime.GOOS+"/"+runtime.GOARCH]), hashOf); err != nil {
+			return Library{}, fmt.Errorf("not what was installed: %w", err)
+		}
+	}
 	version, err := libraryVersion(path)
 	if err != nil {
 		return Library{}, fmt.Errorf("%w%s", err, loaderHint(err.Error()))
@@ -82,6 +113,16 @@ func inspect(c candidate) (Library, error) {
 		return Library{}, fmt.Errorf("version %s is too old, want %d.%d or newer", version, minMajor, minMinor)
 	}
 	return Library{Path: path, Version: version, Source: c.source, Flavor: c.flavor}, nil
+}
+
+// hashOf is the SHA-256 of a file.
+func hashOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return filehash.Reader(f)
 }
 
 // loaderHint explains loader errors that have a known way out.
@@ -107,7 +148,7 @@ func candidates() []candidate {
 	var list []candidate
 	for _, flavor := range flavors {
 		if dir, err := cacheDir(); err == nil {
-			list = appendLibraries(list, filepath.Join(dir, PinnedVersion, flavor), "cache", flavor)
+			list = appendLibraries(list, filepath.Join(dir, PinnedVersion, flavor), inCache, flavor)
 		}
 	}
 	if exe, err := os.Executable(); err == nil {

@@ -25,7 +25,7 @@ const maxUnpackedBytes = 4 << 30
 // Links, folders and devices are passed over: nothing outside the files
 // themselves can be reached through an archive.
 func walk(archive string, visit func(name string, r io.Reader) error) error {
-	if strings.HasSuffix(archive, ".zip") {
+	if kind, err := archiveKind(archive); err == nil && kind == "zip" {
 		return walkZip(archive, visit)
 	}
 	f, err := os.Open(archive)
@@ -52,6 +52,18 @@ func walk(archive string, visit func(name string, r io.Reader) error) error {
 			}
 		}
 	}
+}
+
+// archiveKind is zip or gzip by a file's first bytes, else "".
+func archiveKind(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	head := make([]byte, 2)
+	_, err = io.ReadFull(f, head)
+	return map[string]string{"PK": "zip", "\x1f\x8b": "gzip"}[string(head)], err
 }
 
 func walkZip(archive string, visit func(name string, r io.Reader) error) error {
