@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +16,7 @@ func exportCommand() *cli.Command {
 		Name:      "export",
 		Usage:     "write one ONNX file from pixels to probabilities",
 		ArgsUsage: "RUN",
-		Description: "Joins backbone, features, head and softmax, or writes a cnn or vit; the labels lie in the file's metadata (graft.labels):\n\n" +
+		Description: "Joins backbone, features, head and softmax, or writes a cnn or vit. Beside the file lie its labels and a model card:\n\n" +
 			"   graft export runs/head --out faces.onnx\n" +
 			"   graft predict faces.onnx photo.jpg\n\n" +
 			"Of a backbone that graft train backbone tuned, the file is its own graph with the weights that were learned:\n\n" +
@@ -72,6 +73,9 @@ func printExported(c *cli.Context, e ship.Exported) error {
 	fmt.Fprintf(out, "%s: %s → %s\n", e.File, strings.Join(e.Inputs, "; "), strings.Join(e.Outputs, "; "))
 	if e.Labels != nil {
 		fmt.Fprintf(out, "labels: %s\n", strings.Join(e.Labels, ", "))
+	}
+	if e.Card != "" {
+		fmt.Fprintf(out, "beside it: %s, %s\n", filepath.Base(e.LabelsFile), filepath.Base(e.Card))
 	}
 	for _, n := range e.Notes {
 		fmt.Fprintf(out, "note: %s\n", n)

@@ -110,7 +110,7 @@ func perturbed(net nets.Net) map[string][]float32 {
 	return weights
 }
 
-func bytes(n int) []uint8 {
+func randomBytes(n int) []uint8 {
 	r := rand.New(rand.NewPCG(14, uint64(n)))
 	p := make([]uint8, n)
 	for i := range p {
@@ -167,7 +167,7 @@ func TestClassifier(t *testing.T) {
 		}
 		shape := c.net.InputShape()
 		for _, n := range []int{1, 3} {
-			pixels := bytes(n * shape[0] * c.p.Side * c.p.Side)
+			pixels := randomBytes(n * shape[0] * c.p.Side * c.p.Side)
 			want := logits(t, c.net, weights, prepared(pixels, n*shape[0], c.p, shape[1]))
 			near(t, name, runtime(t, m, pixels, n, c.net.Classes()), want, 1e-5)
 		}
@@ -218,7 +218,7 @@ func TestMirror(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pixels := bytes(2 * 48 * 48)
+	pixels := randomBytes(2 * 48 * 48)
 	side := prepared(pixels, 2, p, 32)
 	want := logits(t, net, weights, side)
 	mirrored := make([]float32, len(side))

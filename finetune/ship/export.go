@@ -31,7 +31,10 @@ type Exported struct {
 	Inputs  []string `json:"inputs"`
 	Outputs []string `json:"outputs"`
 	Labels  []string `json:"labels"`
-	Notes   []string `json:"notes,omitempty"`
+	// Files beside it: the labels, a line each, and the model card. Of models alone.
+	LabelsFile string   `json:"labels_file,omitempty"`
+	Card       string   `json:"card,omitempty"`
+	Notes      []string `json:"notes,omitempty"`
 }
 
 // Export writes one ONNX file from pixels to `probabilities` and `logits`, both
@@ -40,7 +43,8 @@ type Exported struct {
 // and the mirrored image's pass where the run averages it; what the head does
 // not need of the backbone is left out. For a cnn or vit: its own resizing or
 // cropping and the network, from uint8 [N,C,side,side]. Labels lie in the
-// metadata.
+// metadata, and in F.labels.txt beside F.onnx; what the model was trained on, its
+// figures and how to call it tells F.card.md.
 func Export(ctx context.Context, c Config) (Exported, error) {
 	r, err := run.Open(c.Run)
 	if err != nil {
@@ -64,7 +68,7 @@ func exportNetwork(r *run.Run, c Config) (Exported, error) {
 	if err != nil {
 		return Exported{}, fmt.Errorf("export %s: %w", r.Dir, err)
 	}
-	return write(r, m, c.Out)
+	return write(r, m, c.Out, nil, c.Version)
 }
 
 // exportHead joins a head to its backbone, which is tuned where the run has done so.
@@ -92,12 +96,16 @@ func exportHead(ctx context.Context, r *run.Run, c Config) (Exported, error) {
 	if err != nil {
 		return Exported{}, fmt.Errorf("join %s and %s: %w", r.Dir, path, err)
 	}
-	return write(r, m, c.Out)
+	return write(r, m, c.Out, foreign, c.Version)
 }
 
-// write writes the file and tells what is in it.
-func write(r *run.Run, m *onnx.Model, path string) (Exported, error) {
-	return written(m, path, r.Config.Classes, r.Config.Notes)
+// write writes the file, with labels and card beside it, and tells what is in it.
+func write(r *run.Run, m *onnx.Model, path string, foreign *preprocess.Spec, version string) (Exported, error) {
+	e, err := written(m, path, r.Config.Classes, r.Config.Notes)
+	if err == nil {
+		err = addBeside(r, &e, foreign, version)
+	}
+	return e, err
 }
 
 func written(m *onnx.Model, path string, labels, notes []string) (Exported, error) {

@@ -16,6 +16,7 @@ import (
 
 	"graft/finetune/fit"
 	"graft/finetune/internal/runtest"
+	"graft/finetune/metrics"
 	"graft/finetune/model"
 	"graft/finetune/nets"
 	"graft/finetune/run"
@@ -150,6 +151,41 @@ func TestExportMatchesThePipeline(t *testing.T) {
 
 // A run's temperature is in the file: its probabilities, by ONNX Runtime, are what the
 // run's predictor says, and its logits are as they were.
+// TestWhatStandsBeside: the classes a line each, and a card with the run's figures, or with the word that there are none.
+func TestWhatStandsBeside(t *testing.T) {
+	orttest.Require(t)
+	dir := t.TempDir()
+	r := makeRun(t, vittest.WriteTiny(t, dir), nil, []string{"cls"}, true)
+	want := func(parts ...string) {
+		t.Helper()
+		e, err := Export(t.Context(), Config{Run: r, Out: filepath.Join(dir, "faces.onnx"), Version: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		labels, err1 := os.ReadFile(e.LabelsFile)
+		card, err2 := os.ReadFile(e.Card)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if e.LabelsFile != filepath.Join(dir, "faces.labels.txt") || string(labels) != "angry\nhappy\nsad\nplain, with a comma\n" {
+			t.Errorf("%s holds %q", e.LabelsFile, labels)
+		}
+		for _, part := range parts {
+			if !strings.Contains(string(card), part) {
+				t.Errorf("the card has no %q:\n%s", part, card)
+			}
+		}
+	}
+	want("The run has judged no split", "a note", "mirror image", "32×32", "`probabilities float32 [N,4]`", "graft test")
+	accuracy := 0.5
+	report := metrics.Report{Split: "public-test", Total: 8, Accuracy: 0.625, Interval: [2]float64{0.3, 0.86},
+		Clean: &metrics.Clean{Total: 6, Accuracy: &accuracy, Interval: [2]float64{0.19, 0.81}}, Classes: []metrics.Class{{Name: "sad", Total: 3, Recall: 1}}}
+	if err := run.KeepReports(r, []metrics.Report{report}); err != nil {
+		t.Fatal(err)
+	}
+	want("| accuracy, as published | 62.5% (30.0–86.0) |", "| accuracy, clean | 50.0% (19.0–81.0) of 6 |", "| sad | 100.0% of 3 |", "| angry | – |")
+}
+
 func TestExportedTemperature(t *testing.T) {
 	orttest.Require(t)
 	const temperature = 1.7
@@ -181,7 +217,7 @@ func TestExportedTemperature(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pixels := bytes(32 * 32)
+	pixels := randomBytes(32 * 32)
 	logits := runtime(t, m, pixels, 1, 4)
 	m.Outputs = m.Outputs[1:]
 	near(t, "a network's probabilities", runtime(t, m, pixels, 1, 4), fit.Probabilities(fit.Cool(logits, temperature), 4), maxDifference)

@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	"model":   {"load", "run", "fit", "nets"},
 	"judge":   {"model", "load", "run", "fit", "nets", "metrics", "knn"},
 	"train":   {"judge", "load", "run", "fit", "nets", "metrics", "head"},
-	"ship":    {"model", "load", "run", "nets"},
+	"ship":    {"model", "load", "run", "nets", "metrics"},
 	"compare": {"run", "fit", "nets", "metrics"},
 	"check":   {"head", "metrics"},
 	"audit":   {"fit", "head", "knn", "metrics"},
