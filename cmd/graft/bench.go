@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/bench"
+	"graft/internal/columns"
 	"graft/internal/measure"
 	"graft/onnx/session"
 	"graft/pretrained/extract/throughput"
@@ -162,7 +162,7 @@ func batchOf(k measure.Case) string {
 }
 
 func printCases(out io.Writer, cases []measure.Case) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := columns.New(out, 2)
 	fmt.Fprintln(w, "case\trate\tseconds\tbatch\tprovider\tprecision\trelative speed")
 	for _, k := range cases {
 		ratio := ""

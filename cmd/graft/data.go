@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
+	"graft/internal/columns"
 	"graft/preprocess/dataset"
 )
 
@@ -147,7 +147,7 @@ func dataInfo(c *cli.Context) error {
 // printInfo prints the table of splits and classes, then what was left out.
 func printInfo(w io.Writer, info dataset.Info) error {
 	fmt.Fprintf(w, "%s (%s)\n\n", info.Path, info.Kind)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	t := columns.NewRight(w, 2)
 	fmt.Fprint(t, "class\t")
 	for _, s := range info.SplitNames {
 		fmt.Fprintf(t, "%s\t", s)

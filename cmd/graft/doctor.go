@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
+	"graft/internal/columns"
 	"graft/onnx/ort"
 	"graft/pretrained"
 )
@@ -34,7 +34,7 @@ accelerators are no failure.
 }
 
 func printDoctor(w io.Writer, r ort.Report) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := columns.New(w, 2)
 	if r.Library != nil {
 		fmt.Fprintf(t, "library\tONNX Runtime %s (pinned: %s)\n\t%s, from: %s %s\n", r.Library.Version, r.Pinned, r.Library.Path, r.Library.Source, r.Library.Flavor)
 	} else {

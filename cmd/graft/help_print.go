@@ -10,14 +10,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
+
+	"graft/internal/columns"
 )
 
-const (
-	// helpWidth is how many columns help takes.
-	helpWidth = 80
-	// flagWidth is the most that flags take of them before what they mean begins a line of its own.
-	flagWidth = 24
-)
+// flagWidth is the most columns that flags take before what they mean begins a line of its own.
+const flagWidth = 24
 
 // Headings of flags in the help; those that a command has for itself stand under flagsHeading.
 const (
@@ -44,7 +42,7 @@ func grouped(heading string, flags ...cli.Flag) []cli.Flag {
 func init() { cli.HelpPrinter = printHelp }
 
 // printHelp writes the help of an app or a command: what must be said first, flags under headings, all
-// within helpWidth columns.
+// within columns.Width.
 func printHelp(w io.Writer, _ string, of any) {
 	c, ok := of.(*cli.Command)
 	if app, isApp := of.(*cli.App); isApp {
@@ -57,9 +55,9 @@ func printHelp(w io.Writer, _ string, of any) {
 
 func helpText(c *cli.Command) string {
 	var out strings.Builder
-	out.WriteString(fill(c.HelpName+": "+c.Usage, 0, 3))
+	out.WriteString(columns.Fill(c.HelpName+": "+c.Usage, 0, 3) + "\n")
 	headings, flags := headedFlags(c)
-	fmt.Fprintf(&out, "\nUSAGE\n   %s", fill(usageLine(c, flags[requiredHeading]), 3, 6))
+	fmt.Fprintf(&out, "\nUSAGE\n   %s\n", columns.Fill(usageLine(c, flags[requiredHeading]), 3, 6))
 	if c.Description != "" {
 		fmt.Fprintf(&out, "\n%s", paragraphs(c.Description))
 	}
@@ -147,7 +145,7 @@ func entry(word, meaning string) string {
 	if n := utf8.RuneCountInString(word); n <= flagWidth {
 		gap = strings.Repeat(" ", flagWidth+2-n)
 	}
-	return "   " + word + gap + fill(meaning, indent, indent)
+	return "   " + word + gap + columns.Fill(meaning, indent, indent) + "\n"
 }
 
 // paragraphs fills the lines of each; one that begins with a blank, an example mostly, stays as it is where
@@ -156,7 +154,7 @@ func paragraphs(text string) string {
 	var out, open strings.Builder
 	flush := func() {
 		if open.Len() > 0 {
-			out.WriteString(fill(open.String(), 0, 0))
+			out.WriteString(columns.Fill(open.String(), 0, 0) + "\n")
 			open.Reset()
 		}
 	}
@@ -166,7 +164,7 @@ func paragraphs(text string) string {
 			continue
 		}
 		flush()
-		if utf8.RuneCountInString(line) > helpWidth+len("\n") {
+		if utf8.RuneCountInString(line) > columns.Width+len("\n") {
 			line = example(line)
 		}
 		out.WriteString(line)
@@ -180,31 +178,6 @@ var flagAndValue = regexp.MustCompile(`(--[\w-]+) ([^-])`)
 // example breaks a command line as a shell lets it be broken, flags beside their values.
 func example(line string) string {
 	const glue = "\x00"
-	line = wrap(flagAndValue.ReplaceAllString(line, "$1"+glue+"$2"), 3, 6, helpWidth-len(" \\"), " \\\n")
-	return "   " + strings.ReplaceAll(line, glue, " ")
-}
-
-// fill breaks text that begins in a column into lines of helpWidth, all but the first indented.
-func fill(text string, column, indent int) string {
-	return wrap(text, column, indent, helpWidth, "\n")
-}
-
-func wrap(text string, column, indent, width int, lineEnd string) string {
-	var out strings.Builder
-	for i, word := range strings.Fields(text) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case i == 0:
-		case column+1+n > width:
-			out.WriteString(lineEnd + strings.Repeat(" ", indent))
-			column = indent
-		default:
-			out.WriteByte(' ')
-			column++
-		}
-		out.WriteString(word)
-		column += n
-	}
-	out.WriteByte('\n')
-	return out.String()
+	line = columns.Break(flagAndValue.ReplaceAllString(line, "$1"+glue+"$2"), 3, 6, columns.Width-len(" \\"), " \\\n")
+	return "   " + strings.ReplaceAll(line, glue, " ") + "\n"
 }

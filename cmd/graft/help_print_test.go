@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
+
+	"graft/internal/columns"
 )
 
 // eachCommand calls f for every command and group of commands with the words that name it.
@@ -31,8 +33,8 @@ func TestHelpFits(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(text) {
-			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > helpWidth {
-				t.Errorf("%s --help: %d columns, want %d at most:\n%s", words, n, helpWidth, line)
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > columns.Width {
+				t.Errorf("%s --help: %d columns, want %d at most:\n%s", words, n, columns.Width, line)
 			}
 		}
 		for _, flag := range entries.Split(text, -1)[1:] {

@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
+	"graft/internal/columns"
 	"graft/models"
 )
 
@@ -69,11 +69,12 @@ func modelList(c *cli.Context) error {
 }
 
 func printModels(out io.Writer, rows []modelRow) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tARCH\tMB\tHASH\tHERE\tLICENCE\tSOURCE")
+	w := columns.New(out, 2)
+	fmt.Fprintln(w, "NAME\tMB\tHASH\tHERE\tLICENCE")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%.0f\t%s\t%s\t%s\t%s\n", r.Name, r.Arch, float64(r.Bytes)/1e6, hashWord(r.SHA256), hereWord(r.Here), r.License, r.Source)
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%s\t%s\n", r.Name, float64(r.Bytes)/1e6, hashWord(r.SHA256), hereWord(r.Here), r.License)
 	}
+	fmt.Fprintln(w, "\n--json - tells of each where it comes from, what it was trained on, and its architecture.")
 	_ = w.Flush()
 }
 

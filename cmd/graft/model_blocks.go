@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
+	"graft/internal/columns"
 	"graft/onnx"
 	"graft/pretrained/blocks"
 )
@@ -63,7 +63,7 @@ func modelBlocks(c *cli.Context) error {
 }
 
 func (r blocksReport) print(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := columns.New(out, 2)
 	fmt.Fprintf(w, "input %s %s, %d blocks\n\n", r.Input.Name, bracketed(r.Input.Shape), r.Blocks)
 	fmt.Fprintln(w, "BLOCKS BEHIND\tPARAMETERS\tMILLION MACS\tSHAPE\tTENSOR")
 	for _, k := range r.Cuts {

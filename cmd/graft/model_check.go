@@ -21,7 +21,8 @@ func modelCheckCommand() *cli.Command {
 			"with the same L-BFGS, and both are judged on the same images of the other splits, or on a third held out:\n\n" +
 			"   graft model check vit_b_16.onnx vit_b_16.int8.onnx --data fer2013.csv --limit 500\n" +
 			"   graft model check embeddings embeddings.int8 --json -\n\n" +
-			"The second form compares two embedding stores of the same images, without running anything.",
+			"The second form compares two embedding stores of the same images, without running anything. The last line says\n" +
+			"whether B may take A's place.",
 		Flags: append(append(optionalData(), append(providerFlags(), foreignFlags()...)...),
 			atLeast(0, &cli.IntFlag{Name: "limit", Value: 500, Usage: "at most so many `IMAGES` of each split (0: all)"}),
 			&cli.StringFlag{Name: "taps", Value: "all", Usage: "features to compare: `TAPS` such as cls,mean"},
@@ -48,7 +49,10 @@ func modelCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return cmp.Or(r.WriteTable(humanOut(c)), writeJSON(c, "graft-check-1", r))
+	return cmp.Or(r.WriteTable(humanOut(c)), writeJSON(c, "graft-check-1", struct {
+		check.Report
+		Verdict check.Verdict `json:"verdict"`
+	}{r, r.Verdict()}))
 }
 
 func isFolder(path string) bool {

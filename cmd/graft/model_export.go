@@ -6,12 +6,12 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/internal/atomicfile"
+	"graft/internal/columns"
 	"graft/onnx/precision"
 	"graft/preprocess"
 	"graft/pretrained"
@@ -103,7 +103,7 @@ func notTried() []string {
 
 // printExport writes the summary as a table, and below it what was assumed.
 func printExport(out io.Writer, s vit.Summary) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := columns.New(out, 2)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	row("file", "%s (%.1f MB, %.1f s)", s.Out, float64(s.Bytes)/1e6, s.Seconds)
 	row("architecture", "%s: width %d, %d blocks, %d heads", s.Arch, s.Width, s.Depth, s.Heads)

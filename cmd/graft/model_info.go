@@ -6,10 +6,10 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
+	"graft/internal/columns"
 	"graft/onnx"
 )
 
@@ -70,7 +70,7 @@ func valueReports(values []onnx.Value) []valueReport {
 }
 
 func printModel(w io.Writer, m *onnx.Model) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := columns.New(w, 2)
 	for _, v := range m.Inputs {
 		fmt.Fprintf(t, "input\t%v\n", v)
 	}

@@ -10,12 +10,13 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"graft/internal/columns"
 	"graft/internal/plural"
 )
 
 const (
 	// lineWidth is how many columns a line of progress takes: one less than the narrowest terminal.
-	lineWidth = 79
+	lineWidth = columns.Width - 1
 	// lineGap is the time between two lines in a file or pipe, drawGap that on a terminal.
 	lineGap, drawGap = 5 * time.Second, 100 * time.Millisecond
 	// bytesUnit is the unit of what is read, written or fetched.

@@ -12,6 +12,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/finetune/train"
+	"graft/internal/columns"
 )
 
 // trainHeadCommand fits a linear classifier on an embedding store.
@@ -90,10 +91,9 @@ func printReports(out io.Writer, reports []metrics.Report, notes []string) error
 	if err := metrics.WriteTable(out, reports...); err != nil {
 		return err
 	}
+	t := columns.New(out, 2)
 	for _, n := range notes {
-		if _, err := fmt.Fprintf(out, "note: %s\n", n); err != nil {
-			return err
-		}
+		fmt.Fprintf(t, "note: %s\n", n)
 	}
-	return nil
+	return t.Flush()
 }

@@ -1,28 +1,32 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
+
+	"graft/internal/columns"
+	"graft/internal/plural"
 )
 
 // WriteText prints the report for people.
 func (r *Report) WriteText(w io.Writer) error {
-	fmt.Fprintf(w, "%s (%s): %d images, %d distinct, %d when near duplicates count as one\n\n", r.Data, r.Kind, r.Images, r.Distinct, r.Groups)
-	if err := r.writeClasses(w); err != nil {
+	head := columns.New(w, 2)
+	fmt.Fprintf(head, "%s (%s): %s, %d distinct, %d when near duplicates count as one\n\n", r.Data, r.Kind, plural.Of(r.Images, "image"), r.Distinct, r.Groups)
+	if err := cmp.Or(head.Flush(), r.writeClasses(w)); err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := columns.New(w, 2)
 	r.writeCopies(t)
 	fmt.Fprintln(t)
 	c := r.Conflicts
-	fmt.Fprintf(t, "contradicting labels\t%s of equal images, %d more of near duplicates\n", count(c.Equal, "set"), c.Near)
-	fmt.Fprintf(t, "one value throughout\t%s\n", count(r.Constant, "image"))
-	fmt.Fprintf(t, "a side below %d pixels\t%s\n", r.TinyBelow, count(r.Tiny, "image"))
-	fmt.Fprintf(t, "cut short\t%s\n", count(r.Cut, "file"))
-	fmt.Fprintf(t, "not to be read\t%s\n", count(r.Undecodable, "image"))
+	fmt.Fprintf(t, "contradicting labels\t%s of equal images, %d more of near duplicates\n", plural.Of(c.Equal, "set"), c.Near)
+	fmt.Fprintf(t, "one value throughout\t%s\n", plural.Of(r.Constant, "image"))
+	fmt.Fprintf(t, "a side below %d pixels\t%s\n", r.TinyBelow, plural.Of(r.Tiny, "image"))
+	fmt.Fprintf(t, "cut short\t%s\n", plural.Of(r.Cut, "file"))
+	fmt.Fprintf(t, "not to be read\t%s\n", plural.Of(r.Undecodable, "image"))
 	r.writeFeatures(t)
 	if err := t.Flush(); err != nil {
 		return err
@@ -68,7 +72,7 @@ const mostClasses = 20
 
 // writeClasses prints the table of splits and classes, of many classes the rarest in train.
 func (r *Report) writeClasses(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	t := columns.NewRight(w, 2)
 	fmt.Fprintf(t, "class\t%s\t\n", strings.Join(r.SplitNames, "\t"))
 	line := func(name string, of func(Split) int) {
 		fmt.Fprintf(t, "%s\t", name)
@@ -100,21 +104,23 @@ func (r *Report) writeClasses(w io.Writer) error {
 
 // writeCopies prints what is in two splits, and what repeats itself within one.
 func (r *Report) writeCopies(t io.Writer) {
+	named := ""
+	if slices.ContainsFunc(r.Leaks, func(l Leak) bool { return l.Named > 0 }) {
+		named = "\tof groups there"
+	}
+	fmt.Fprintf(t, "rows\tequal\tother label\twith near ones\tof all%s\n", named)
 	for _, l := range r.Leaks {
-		other := ""
-		if l.OtherLabel > 0 {
-			other = fmt.Sprintf(" (%d with another label there)", l.OtherLabel)
-		}
-		fmt.Fprintf(t, "%s rows in %s too\t%d equal%s, %d with near duplicates, %.1f%% of %d", l.Split, l.Of, l.Equal, other, l.All, percent(l.All, l.Total), l.Total)
-		if l.Named > 0 {
-			fmt.Fprintf(t, "; %d more of groups there", l.Named)
+		fmt.Fprintf(t, "%s, in %s too\t%d\t%d\t%d\t%.1f%% of %d", l.Split, l.Of, l.Equal, l.OtherLabel, l.All, percent(l.All, l.Total), l.Total)
+		if named != "" {
+			fmt.Fprintf(t, "\t%d more", l.Named)
 		}
 		fmt.Fprintln(t)
 	}
 	for _, name := range r.SplitNames {
 		if s := r.Splits[name]; s.Total > 0 {
 			again := s.Redundant
-			fmt.Fprintf(t, "repeated within %s\t%d equal, %d with near duplicates, %.1f%% of %d\n", name, again.Equal, again.Equal+again.Near, percent(again.Equal+again.Near, s.Total), s.Total)
+			all := again.Equal + again.Near
+			fmt.Fprintf(t, "repeated in %s\t%d\t\t%d\t%.1f%% of %d\n", name, again.Equal, all, percent(all, s.Total), s.Total)
 		}
 	}
 }
@@ -127,35 +133,9 @@ func (r *Report) writeFiles(w io.Writer) error {
 			names = append(names, fmt.Sprintf("%s (%d)", f.Name, f.Rows))
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s holds %s and, as .csv and .parquet with their rows:\n%s\n", r.base, reportFile, wrap(names, 100))
-	return err
-}
-
-// wrap joins words to lines of about so many letters.
-func wrap(words []string, width int) string {
-	var b strings.Builder
-	at := 0
-	for i, word := range words {
-		switch {
-		case i == 0:
-			b.WriteString("  ")
-		case at+len(word) > width:
-			b.WriteString(",\n  ")
-			at = 0
-		default:
-			b.WriteString(", ")
-		}
-		b.WriteString(word)
-		at += len(word) + 2
-	}
-	return b.String()
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	t := columns.New(w, 2)
+	fmt.Fprintf(t, "\n%s holds %s and, as .csv and .parquet with their rows:\n  %s\n", r.base, reportFile, strings.Join(names, ", "))
+	return t.Flush()
 }
 
 func percent(n, of int) float64 { return 100 * float64(n) / float64(max(of, 1)) }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"text/tabwriter"
+
+	"graft/internal/columns"
+	"graft/internal/plural"
 )
 
 // Report is the outcome of a comparison.
@@ -61,31 +63,50 @@ type Judgement struct {
 
 // WriteTable prints the report for people.
 func (r Report) WriteTable(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := columns.New(out, 2)
 	fmt.Fprintf(w, "A\t%s\nB\t%s\nimages\t%d of %s\n", r.A.line(), r.B.line(), r.Images, r.Data)
 	if r.Probe.Skipped != "" {
 		fmt.Fprintf(w, "probe\tnone: %s\n", r.Probe.Skipped)
 	} else {
-		fmt.Fprintf(w, "probe\tL-BFGS, λ %g, on A's and on B's features of %d images: %s\n", r.Probe.Lambda, r.Probe.Images, r.Probe.Train)
+		fmt.Fprintf(w, "probe\tL-BFGS, λ %g, on A's and on B's features of %s: %s%s\n", r.Probe.Lambda, plural.Of(r.Probe.Images, "image"), r.Probe.Train, r.judgedOn())
 	}
-	if err := w.Flush(); err != nil {
-		return err
+	fmt.Fprintln(w, "\ntap\twidth\tcosine mean\tleast\trelative error")
+	for _, t := range r.Taps {
+		fmt.Fprintf(w, "%s\t%d\t%.5f\t%.5f\t%.2e\n", t.Name, t.Dim, t.MeanCosine, t.MinCosine, t.RelativeError)
 	}
-	fmt.Fprint(w, "\ntap\twidth\tcosine mean\tleast\trelative error")
-	if len(r.Taps) > 0 {
-		for _, j := range r.Taps[0].Probes {
-			fmt.Fprintf(w, "\t%s (%d): A\tB\tloss", j.Split, j.Images)
-		}
+	r.writeProbes(w)
+	fmt.Fprintf(w, "\n%s\n", r.Verdict().Text)
+	return w.Flush()
+}
+
+// writeProbes prints the accuracy of each tap's probes.
+func (r Report) writeProbes(w io.Writer) {
+	if len(r.Taps) == 0 || len(r.Taps[0].Probes) == 0 {
+		return
+	}
+	fmt.Fprint(w, "\nprobes")
+	for _, j := range r.Taps[0].Probes {
+		fmt.Fprintf(w, "\t%s: A\tB\tloss", j.Split)
 	}
 	fmt.Fprintln(w)
 	for _, t := range r.Taps {
-		fmt.Fprintf(w, "%s\t%d\t%.5f\t%.5f\t%.2e", t.Name, t.Dim, t.MeanCosine, t.MinCosine, t.RelativeError)
+		fmt.Fprint(w, t.Name)
 		for _, j := range t.Probes {
 			fmt.Fprintf(w, "\t%.1f%%\t%.1f%%\t%.1f ±%.1f", 100*j.AccuracyA, 100*j.AccuracyB, 100*j.Loss, 100*j.Interval)
 		}
 		fmt.Fprintln(w)
 	}
-	return w.Flush()
+}
+
+// judgedOn says on how many images the probes are judged.
+func (r Report) judgedOn() (text string) {
+	if len(r.Taps) == 0 {
+		return ""
+	}
+	for _, j := range r.Taps[0].Probes {
+		text += fmt.Sprintf("; judged on %d of %s", j.Images, j.Split)
+	}
+	return text
 }
 
 func (s Side) line() string {

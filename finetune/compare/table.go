@@ -2,14 +2,15 @@ package compare
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"path"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"graft/finetune/fit"
+	"graft/internal/columns"
 )
 
 // Table has a row of cells for each line, a column for each run.
@@ -123,20 +124,17 @@ func Splits(list []Comparison) []string {
 
 // Write prints the tables for a terminal.
 func Write(w io.Writer, list []Comparison) error {
+	t := columns.New(w, 3)
 	for i, s := range Tables(list) {
 		if i > 0 {
-			fmt.Fprintln(w)
+			fmt.Fprintln(t)
 		}
-		fmt.Fprintln(w, s.Title)
-		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+		fmt.Fprintln(t, s.Title)
 		for _, line := range append([][]string{s.Head}, s.Rows...) {
 			fmt.Fprintln(t, strings.Join(line, "\t"))
 		}
-		if err := t.Flush(); err != nil {
-			return err
-		}
 	}
-	return writeNotes(w, list, "\nnote (%s): %s")
+	return cmp.Or(writeNotes(t, list, "\nnote (%s): %s"), t.Flush())
 }
 
 // Markdown is the tables as Markdown.

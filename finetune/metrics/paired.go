@@ -145,7 +145,7 @@ func (c Contrast) Turned() Contrast {
 }
 
 // ContrastColumns head the cells of a Contrast.
-var ContrastColumns = []string{"difference", "95% interval", "p", "corrected", ""}
+var ContrastColumns = []string{"difference", "95% interval", "p", "corrected", "verdict"}
 
 // Cells are for a table, in points of accuracy, with the models' names in the verdict.
 func (c Contrast) Cells(this, other string) []string {

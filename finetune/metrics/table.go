@@ -6,7 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
+
+	"graft/internal/columns"
 )
 
 // Share is "90.9% (10/11)", rounded, or "n/a (0/0)".
@@ -20,7 +21,7 @@ func Share(correct, total int) string {
 // WriteConfusion prints the confusion matrix, a row per true class and a
 // column per predicted one.
 func (r Report) WriteConfusion(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	t := columns.NewRight(w, 2)
 	fmt.Fprint(t, "true \\ predicted\t")
 	for _, c := range r.Classes {
 		fmt.Fprintf(t, "%s\t", c.Name)
@@ -134,7 +135,7 @@ func topText(list []TopK) string {
 // WriteReliability prints the reliability table: of the predictions in each bin of
 // probabilities how many there are, their mean probability, and how many are right.
 func (c Calibration) WriteReliability(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	t := columns.NewRight(w, 2)
 	fmt.Fprintln(t, "probability\tpredictions\tmean\tright\t")
 	for i, b := range c.Reliability {
 		if b.Count > 0 {
@@ -205,15 +206,12 @@ func WriteTable(w io.Writer, reports ...Report) error {
 	if err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	t := columns.New(w, 3)
 	for _, row := range rows {
 		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
 	for _, s := range CleanBases(reports...) {
-		fmt.Fprintln(w, s)
+		fmt.Fprintln(t, s)
 	}
-	return nil
+	return t.Flush()
 }

@@ -5,9 +5,9 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"graft/graph"
+	"graft/internal/columns"
 )
 
 // Layer is one row of a model's table.
@@ -77,7 +77,7 @@ func Total(layers []Layer) (parameters, macs int) {
 
 // WriteTable prints layers, and their sums, as a table.
 func WriteTable(w io.Writer, layers []Layer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := columns.New(w, 2)
 	fmt.Fprintln(t, "layer\toperations\toutput\tparameters\tMACs")
 	for _, l := range layers {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\n", l.Name, strings.Join(l.Ops, " "), times(l.Output), l.Parameters, l.MACs)

@@ -77,23 +77,31 @@ func TestWriteTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `1000 images of faces.zip (train), every class by its share; 95% intervals
-k-NN: 20 nearest of the other images, weighted votes; probe: logistic regression, 5-fold cross-validation
+k-NN: 20 nearest of the other images, weighted votes
+probe: logistic regression, 5-fold cross-validation
 
-backbone   weights  file   images/s  seconds  tap     width  k-NN               probe
-vit.onnx   5.7M     23 MB  52.0      19.2     mean    192    45.0% (41.9–48.1)  50.0% (46.9–53.1)
-                                              mean_9  192    44.0% (41.0–47.1)  49.5% (46.4–52.6)
-                                              cls     192    46.0% (42.9–49.1)  40.0% (37.0–43.1)
-dice.onnx  5.7M     23 MB  48.0      20.8     mean    192    15.0% (12.9–17.3)  20.0% (17.6–22.6)
-                                              mean_9  192    14.0% (12.0–16.3)  19.5% (17.2–22.1)
-                                              cls     192    16.0% (13.9–18.4)  10.0% (8.3–12.0)
+backbone   weights  file   images/s  seconds
+vit.onnx   5.7M     23 MB  52.0      19.2
+dice.onnx  5.7M     23 MB  48.0      20.8
 
-probes of the best taps on the same images, points of accuracy; exact McNemar test, p corrected by Holm
-                      difference  95% interval    p        corrected  
-vit.onnx − dice.onnx  +30.0       +26.1 to +34.1  1.7e-43  1.7e-43    vit.onnx is better
+backbone   tap     width  k-NN               probe
+vit.onnx   mean    192    45.0% (41.9–48.1)  50.0% (46.9–53.1)
+           mean_9  192    44.0% (41.0–47.1)  49.5% (46.4–52.6)
+           cls     192    46.0% (42.9–49.1)  40.0% (37.0–43.1)
+dice.onnx  mean    192    15.0% (12.9–17.3)  20.0% (17.6–22.6)
+           mean_9  192    14.0% (12.0–16.3)  19.5% (17.2–22.1)
+           cls     192    16.0% (13.9–18.4)  10.0% (8.3–12.0)
+
+probes of the best taps on the same images, points of accuracy; exact McNemar
+  test, p corrected by Holm
+                      difference  95% interval    p        corrected  verdict
+vit.onnx − dice.onnx  +30.0       +26.1 to +34.1  1.7e-43  1.7e-43    vit.onnx
+                                                                      is better
 
 note: dice.onnx has no pretrained weights: they were drawn at random.
 note: 3 of the drawn images could not be read.
-Take vit.onnx with tap mean (another is as good): probe 50.0% (46.9–53.1); the next, dice.onnx, has 30.0 points less (26.1 to 34.1, p 1.7e-43).
+Take vit.onnx with tap mean (another is as good): probe 50.0% (46.9–53.1); the
+  next, dice.onnx, has 30.0 points less (26.1 to 34.1, p 1.7e-43).
 `
 	if got := b.String(); got != want {
 		t.Errorf("table:\n%s\nwant:\n%s", got, want)

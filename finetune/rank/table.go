@@ -6,52 +6,51 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"graft/finetune/metrics"
+	"graft/internal/columns"
+	"graft/internal/plural"
 )
 
 // WriteTable prints a line for each backbone and tap, what is to be known of the
 // figures, and the recommendation.
 func (r Report) WriteTable(w io.Writer) error {
-	fmt.Fprintf(w, "%d images of %s (%s), every class by its share; 95%% intervals\n", r.Images, r.Data, strings.Join(r.Splits, ", "))
-	fmt.Fprintf(w, "k-NN: %d nearest of the other images, weighted votes; probe: logistic regression, %d-fold cross-validation\n\n", r.Neighbours, r.Folds)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "backbone\tweights\tfile\timages/s\tseconds\ttap\twidth\tk-NN\tprobe")
+	t := columns.New(w, 2)
+	fmt.Fprintf(t, "%s of %s (%s), every class by its share; 95%% intervals\n", plural.Of(r.Images, "image"), r.Data, strings.Join(r.Splits, ", "))
+	fmt.Fprintf(t, "k-NN: %d nearest of the other images, weighted votes\n", r.Neighbours)
+	fmt.Fprintf(t, "probe: logistic regression, %d-fold cross-validation\n\n", r.Folds)
+	fmt.Fprintln(t, "backbone\tweights\tfile\timages/s\tseconds")
 	for _, b := range r.Backbones {
-		columns := fmt.Sprintf("%s\t%s\t%s\t%.1f\t%.1f", b.Name, short(b.Parameters, "M"), short(b.Bytes, " MB"), b.ImagesPerSecond, b.Seconds)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.1f\t%.1f\n", b.Name, short(b.Parameters, "M"), short(b.Bytes, " MB"), b.ImagesPerSecond, b.Seconds)
+	}
+	fmt.Fprintln(t, "\nbackbone\ttap\twidth\tk-NN\tprobe")
+	for _, b := range r.Backbones {
+		name := b.Name
 		for _, tap := range b.Taps {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", columns, tap.Name, tap.Dim, tap.KNN, tap.Probe)
-			columns = strings.Repeat("\t", strings.Count(columns, "\t"))
+			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", name, tap.Name, tap.Dim, tap.KNN, tap.Probe)
+			name = ""
 		}
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintln(w)
-	if err := r.writeTests(w); err != nil {
-		return err
-	}
+	fmt.Fprintln(t)
+	r.writeTests(t)
 	for _, n := range r.notes() {
-		fmt.Fprintf(w, "note: %s\n", n)
+		fmt.Fprintf(t, "note: %s\n", n)
 	}
-	_, err := fmt.Fprintln(w, r.Recommendation.Text)
-	return err
+	fmt.Fprintln(t, r.Recommendation.Text)
+	return t.Flush()
 }
 
 // writeTests prints a line for each two backbones, nothing if there is one.
-func (r Report) writeTests(w io.Writer) error {
+func (r Report) writeTests(t io.Writer) {
 	if len(r.Tests) == 0 {
-		return nil
+		return
 	}
-	fmt.Fprintln(w, "probes of the best taps on the same images, points of accuracy; exact McNemar test, p corrected by Holm")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "probes of the best taps on the same images, points of accuracy; exact McNemar test, p corrected by Holm")
 	fmt.Fprintf(t, "\t%s\n", strings.Join(metrics.ContrastColumns, "\t"))
 	for _, p := range r.Tests {
 		fmt.Fprintf(t, "%s − %s\t%s\n", p.Backbone, p.Against, strings.Join(p.Cells(p.Backbone, p.Against), "\t"))
 	}
 	fmt.Fprintln(t)
-	return t.Flush()
 }
 
 // notes are what a reader of the figures must know.

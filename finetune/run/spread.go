@@ -7,9 +7,9 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"graft/finetune/metrics"
+	"graft/internal/columns"
 )
 
 // Spreads are the figures of several runs on one split; the split ByFold is each
@@ -99,7 +99,7 @@ func (s Summary) Split(name string) string {
 // WriteTable prints mean ± deviation of the figures that people look for, a column
 // for each split.
 func (s Summary) WriteTable(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	t := columns.New(w, 3)
 	fmt.Fprintf(t, "%d runs, by %s", len(s.Runs), s.By)
 	for _, one := range s.Splits {
 		fmt.Fprintf(t, "\t%s", one.Split)

@@ -197,7 +197,7 @@ func TestNetResumes(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	_, err := Net(ctx, c, Observer{Progress: func(label string) func(done, total int64) {
 		return func(done, total int64) {
-			if label == "training" && done*3 > total {
+			if label == "training (examples)" && done*3 > total {
 				cancel()
 			}
 		}

@@ -7,8 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
+	"graft/internal/columns"
 	"graft/internal/plural"
 )
 
@@ -73,7 +73,7 @@ func (in Info) printWay(row func(name, format string, args ...any)) {
 
 // Print writes the summary as a table.
 func (in Info) Print(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := columns.New(out, 2)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	row("store", "%s", in.Path)
 	soFar, listed := "", errorsPath

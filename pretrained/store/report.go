@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
+	"graft/internal/columns"
 	"graft/pretrained/taps"
 )
 
@@ -126,7 +126,7 @@ func (r Report) Print(out io.Writer) error {
 	if r.Sound {
 		fmt.Fprintf(out, "%s: sound: %d shards, %d files, every one with its hash\n", r.Store, r.Shards, r.Files)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := columns.New(out, 2)
 	for _, f := range r.Faults {
 		shard := ""
 		if f.Shard != noShard {
