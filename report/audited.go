@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"graft/finetune/audit"
+	"graft/internal/plural"
 )
 
 // Audit is what graft data audit found, with examples.
@@ -64,7 +65,7 @@ func (m *maker) found(r audit.Row, caption string) (Face, bool) {
 // leaks shows pairs of two splits: those of other labels first, then some of all.
 func (m *maker) leaks(leak audit.Leak, rows []audit.CopyRow) Linked {
 	l := Linked{Title: fmt.Sprintf("In %s and in %s too", leak.Split, leak.Of),
-		Note: fmt.Sprintf("%d of %d images: %d equal (%d with another label), the others nearly so.", leak.All, leak.Total, leak.Equal, leak.OtherLabel)}
+		Note: fmt.Sprintf("%d of %s: %d equal (%d with another label), the others nearly so.", leak.All, plural.Of(leak.Total, "image"), leak.Equal, leak.OtherLabel)}
 	var worse, others []audit.CopyRow
 	for _, r := range rows {
 		switch {
@@ -101,7 +102,7 @@ func evenly[T any](list []T, some int) (out []T) {
 // conflicts shows groups whose labels contradict each other, those of equal pixels first.
 func (m *maker) conflicts(f audit.Found) Linked {
 	c := f.Report.Conflicts
-	l := Linked{Title: "Labels that contradict each other", Note: fmt.Sprintf("%d sets of equal images, %d more of near duplicates, %d images.", c.Equal, c.Near, c.Rows)}
+	l := Linked{Title: "Labels that contradict each other", Note: fmt.Sprintf("%s of equal images, %d more of near duplicates, %s.", plural.Of(c.Equal, "set"), c.Near, plural.Of(c.Rows, "image"))}
 	sets := map[int64][]audit.ConflictRow{}
 	var equal, near []int64
 	for _, r := range f.Conflicts {
@@ -133,8 +134,8 @@ func (m *maker) doubts(f audit.Found) Linked {
 	if f.Report.Labels == nil {
 		return l
 	}
-	l.Note = fmt.Sprintf("%d of %d images; out of fold %.1f%% of train's labels are predicted, and the fewer are, the more are suspected wrongly.",
-		len(f.Doubts), f.Report.Images, 100*f.Report.Labels.Accuracy)
+	l.Note = fmt.Sprintf("%d of %s; out of fold %.1f%% of train's labels are predicted, and the fewer are, the more are suspected wrongly.",
+		len(f.Doubts), plural.Of(f.Report.Images, "image"), 100*f.Report.Labels.Accuracy)
 	for _, r := range f.Doubts[:min(len(f.Doubts), gallerySize)] {
 		if face, ok := m.found(r.Row, fmt.Sprintf("%s, rather %s %s", r.Label, r.Suggested, percent(r.Better))); ok {
 			l.Sets = append(l.Sets, []Face{face})
@@ -144,7 +145,7 @@ func (m *maker) doubts(f audit.Found) Linked {
 }
 
 func (m *maker) outliers(f audit.Found) Linked {
-	l := Linked{Title: "Far from all others", Note: fmt.Sprintf("%d images, each beside the nearest of train.", len(f.Outliers))}
+	l := Linked{Title: "Far from all others", Note: fmt.Sprintf("%s, each beside the nearest of train.", plural.Of(len(f.Outliers), "image"))}
 	for _, r := range f.Outliers[:min(len(f.Outliers), shownSets)] {
 		face, ok := m.found(r.Row, fmt.Sprintf("%s, distance %.2f", r.Label, r.Distance))
 		near, okay := m.found(audit.Row{Index: r.NearestIndex, ID: r.NearestID, Split: "train", Label: r.NearestLabel}, "nearest: "+r.NearestLabel)

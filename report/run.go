@@ -10,6 +10,7 @@ import (
 	"graft/finetune/compare"
 	"graft/finetune/metrics"
 	"graft/finetune/run"
+	"graft/internal/plural"
 	"graft/report/chart"
 )
 
@@ -225,7 +226,7 @@ func reliability(r metrics.Report) *Figure {
 		s := chart.Series{Name: name, Colour: colour, Dots: true}
 		for _, b := range c.Reliability {
 			if b.Count > 0 {
-				s.Points = append(s.Points, chart.Point{X: *b.Confidence, Y: *b.Accuracy, Ends: b.Interval, Note: fmt.Sprintf("%d images", b.Count)})
+				s.Points = append(s.Points, chart.Point{X: *b.Confidence, Y: *b.Accuracy, Ends: b.Interval, Note: plural.Of(b.Count, "image")})
 			}
 		}
 		p.Add(s)

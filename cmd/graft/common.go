@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/internal/atomicfile"
+	"graft/internal/plural"
 	"graft/internal/schema"
 	"graft/onnx/session"
 )
@@ -105,7 +106,7 @@ func checkArgs(c *cli.Context) error {
 	if want == 0 {
 		return usageErrorf("%s takes flags only, got %q", name, c.Args().Slice())
 	}
-	return usageErrorf("%s wants %s, got %d arguments; see '%s --help'", name, usage, c.NArg(), commandName(c))
+	return usageErrorf("%s wants %s, got %s; see '%s --help'", name, usage, plural.Of(c.NArg(), "argument"), commandName(c))
 }
 
 // atLeast is a flag for a whole number, the smallest and above.

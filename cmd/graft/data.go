@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/internal/columns"
+	"graft/internal/plural"
 	"graft/preprocess/dataset"
 )
 
@@ -110,7 +111,7 @@ func openVerified(c *cli.Context, verify, skipBad bool) (*dataset.Dataset, error
 		warnf(c, "%s", w)
 	}
 	if n := len(d.Bad); n > 0 {
-		warnf(c, "%s: %s left out; the first: %s: %s", d.Path, badEntries(n), d.Bad[0].Where, d.Bad[0].Reason)
+		warnf(c, "%s: %s left out; the first: %s: %s", d.Path, plural.Of(n, "bad entry"), d.Bad[0].Where, d.Bad[0].Reason)
 	}
 	return d, nil
 }
@@ -139,7 +140,7 @@ func dataInfo(c *cli.Context) error {
 		return err
 	}
 	if n := len(info.Bad); n > 0 && !c.Bool("skip-bad") {
-		return fmt.Errorf("%s: %s; the first: %s: %s", d.Path, badEntries(n), info.Bad[0].Where, info.Bad[0].Reason)
+		return fmt.Errorf("%s: %s; the first: %s: %s", d.Path, plural.Of(n, "bad entry"), info.Bad[0].Where, info.Bad[0].Reason)
 	}
 	return nil
 }
@@ -182,7 +183,7 @@ func printInfo(w io.Writer, info dataset.Info) error {
 func printBad(w io.Writer, bad []dataset.Bad) {
 	const most = 20
 	if len(bad) > 0 {
-		fmt.Fprintf(w, "\n%s left out:\n", badEntries(len(bad)))
+		fmt.Fprintf(w, "\n%s left out:\n", plural.Of(len(bad), "bad entry"))
 	}
 	for i, b := range bad {
 		if i == most {
@@ -191,13 +192,6 @@ func printBad(w io.Writer, bad []dataset.Bad) {
 		}
 		fmt.Fprintf(w, "  %s: %s\n", b.Where, b.Reason)
 	}
-}
-
-func badEntries(n int) string {
-	if n == 1 {
-		return "1 bad entry"
-	}
-	return fmt.Sprintf("%d bad entries", n)
 }
 
 func dataConvert(c *cli.Context) error {
@@ -229,6 +223,6 @@ func convertTo(c *cli.Context, d *dataset.Dataset) error {
 	if err := dataset.Convert(c.Context, d, out, newProgress(c, "writing (images)")); err != nil {
 		return err
 	}
-	logf(c, "wrote %d images to %s", len(d.Samples), filepath.Clean(out))
+	logf(c, "wrote %s to %s", plural.Of(len(d.Samples), "image"), filepath.Clean(out))
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/audit"
+	"graft/internal/plural"
 	"graft/preprocess/dataset"
 )
 
@@ -76,8 +77,8 @@ func proposeChanges(c *cli.Context) error {
 			relabelled++
 		}
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s: %d rows of train to drop, %d to relabel. Read and edit it, then:\n"+
-		"  graft data clean --data DATASET --changes %s --out CLEANED\n", out, dropped, relabelled, out)
+	_, err = fmt.Fprintf(c.App.Writer, "%s: %s of train to drop, %d to relabel. Read and edit it, then:\n"+
+		"  graft data clean --data DATASET --changes %s --out CLEANED\n", out, plural.Of(dropped, "row"), relabelled, out)
 	return err
 }
 
@@ -106,6 +107,6 @@ func makeChanges(c *cli.Context) (err error) {
 	if d.Photos() {
 		name = dataset.ListPrefix + name
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s: %d images, %d dropped, %d relabelled; take it as --data %s\n", out, len(d.Samples), dropped, relabelled, name)
+	_, err = fmt.Fprintf(c.App.Writer, "%s: %s, %d dropped, %d relabelled; take it as --data %s\n", out, plural.Of(len(d.Samples), "image"), dropped, relabelled, name)
 	return err
 }

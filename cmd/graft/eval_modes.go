@@ -10,6 +10,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/internal/idle"
+	"graft/internal/plural"
 )
 
 // evalMode is a way of judging.
@@ -37,7 +38,7 @@ func evalModeOf(c *cli.Context) (evalMode, error) {
 		return evalMode{[]string{"knn", "embeddings", "vote", "taps", "use-flip", "center"}, "neighbours are those of a store, that of --embeddings"}, nil
 	}
 	if c.NArg() != 1 {
-		return evalMode{}, usageErrorf("eval wants one RUN, got %d arguments", c.NArg())
+		return evalMode{}, usageErrorf("eval wants one RUN, got %s", plural.Of(c.NArg(), "argument"))
 	}
 	if info, err := os.Stat(c.Args().First()); err == nil && !info.IsDir() {
 		if c.String("data") == "" {

@@ -9,6 +9,7 @@ import (
 
 	"graft/finetune/nets"
 	"graft/finetune/train"
+	"graft/internal/plural"
 )
 
 // importCommand makes a run of a PyTorch checkpoint.
@@ -98,7 +99,7 @@ func importRun(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s: %s with %d parameters, from %s\n", r.Dir, r.Config.Kind, nets.Parameters(r.Config.Net), config.Weights)
+	_, err = fmt.Fprintf(c.App.Writer, "%s: %s with %s, from %s\n", r.Dir, r.Config.Kind, plural.Of(nets.Parameters(r.Config.Net), "parameter"), config.Weights)
 	for _, n := range r.Config.Notes {
 		fmt.Fprintln(c.App.Writer, n)
 	}

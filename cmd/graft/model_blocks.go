@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/internal/columns"
+	"graft/internal/plural"
 	"graft/onnx"
 	"graft/pretrained/blocks"
 )
@@ -64,7 +65,7 @@ func modelBlocks(c *cli.Context) error {
 
 func (r blocksReport) print(out io.Writer) error {
 	w := columns.New(out, 2)
-	fmt.Fprintf(w, "input %s %s, %d blocks\n\n", r.Input.Name, bracketed(r.Input.Shape), r.Blocks)
+	fmt.Fprintf(w, "input %s %s, %s\n\n", r.Input.Name, bracketed(r.Input.Shape), plural.Of(r.Blocks, "block"))
 	fmt.Fprintln(w, "BLOCKS BEHIND\tPARAMETERS\tMILLION MACS\tSHAPE\tTENSOR")
 	for _, k := range r.Cuts {
 		fmt.Fprintf(w, "%d\t%d\t%.4g\t%s\t%s\n", r.Blocks-k.Block, k.Parameters, float64(k.MACs)/1e6, bracketed(k.Shape), k.Tensor)

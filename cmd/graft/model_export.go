@@ -12,6 +12,7 @@ import (
 
 	"graft/internal/atomicfile"
 	"graft/internal/columns"
+	"graft/internal/plural"
 	"graft/onnx/precision"
 	"graft/preprocess"
 	"graft/pretrained"
@@ -106,7 +107,7 @@ func printExport(out io.Writer, s vit.Summary) {
 	w := columns.New(out, 2)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	row("file", "%s (%.1f MB, %.1f s)", s.Out, float64(s.Bytes)/1e6, s.Seconds)
-	row("architecture", "%s: width %d, %d blocks, %d heads", s.Arch, s.Width, s.Depth, s.Heads)
+	row("architecture", "%s: width %d, %s, %s", s.Arch, s.Width, plural.Of(s.Depth, "block"), plural.Of(s.Heads, "head"))
 	if s.Variant != "" {
 		row("variant", "%s", s.Variant)
 	}
@@ -121,7 +122,7 @@ func printExport(out io.Writer, s vit.Summary) {
 	last := max(0, len(s.Taps)-2)
 	row("taps", "%d of %d numbers: %s … %s", len(s.Taps), s.Width, strings.Join(s.Taps[:min(4, last)], ", "), strings.Join(s.Taps[last:], ", "))
 	if s.Classes > 0 {
-		row("logits", "%d classes", s.Classes)
+		row("logits", "%s", plural.Of(s.Classes, "class"))
 	}
 	for _, n := range s.Notes {
 		row("note", "%s", n)
@@ -180,7 +181,7 @@ func modelRewrite(c *cli.Context, kind precision.Kind) error {
 		fmt.Fprintf(humanOut(c), "%s: weights in %s (%.1f MB, %.1f s)\n", r.Out, kind, float64(r.Bytes)/1e6, r.Seconds)
 		return writeJSON(c, "graft-model-export-1", r)
 	}
-	fmt.Fprintf(humanOut(c), "%s: %d products in %s (%.1f MB, %.1f s)\n", r.Out, r.Products, kind, float64(r.Bytes)/1e6, r.Seconds)
+	fmt.Fprintf(humanOut(c), "%s: %s in %s (%.1f MB, %.1f s)\n", r.Out, plural.Of(r.Products, "product"), kind, float64(r.Bytes)/1e6, r.Seconds)
 	if r.Notes = notTried(); len(r.Notes) > 0 {
 		fmt.Fprintf(humanOut(c), "note: %s\n", r.Notes[0])
 	}

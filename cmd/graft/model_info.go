@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/internal/columns"
+	"graft/internal/plural"
 	"graft/onnx"
 )
 
@@ -85,6 +86,6 @@ func printModel(w io.Writer, m *onnx.Model) error {
 	for _, domain := range slices.Sorted(maps.Keys(m.Domains)) {
 		fmt.Fprintf(t, ", %s %d", domain, m.Domains[domain])
 	}
-	fmt.Fprintf(t, "\nnodes\t%d\nweights\t%d tensors, %d bytes\n", len(m.Nodes), len(m.Initializers), m.WeightBytes())
+	fmt.Fprintf(t, "\nnodes\t%d\nweights\t%s, %s\n", len(m.Nodes), plural.Of(len(m.Initializers), "tensor"), plural.Of(m.WeightBytes(), "byte"))
 	return t.Flush()
 }

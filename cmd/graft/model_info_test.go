@@ -61,7 +61,7 @@ func TestModelInfoText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"pixels uint8 [N,3,?]", "graft.arch = vit_b_16", "opset 17", "1 tensors, 16 bytes"} {
+	for _, want := range []string{"pixels uint8 [N,3,?]", "graft.arch = vit_b_16", "opset 17", "1 tensor, 16 bytes"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/model"
+	"graft/internal/plural"
 )
 
 // predictCommand classifies images.
@@ -80,7 +81,7 @@ func predict(c *cli.Context) (err error) {
 		return err
 	}
 	if a.failed > 0 {
-		return fmt.Errorf("%d of %d images could not be classified", a.failed, a.done)
+		return fmt.Errorf("%d of %s could not be classified", a.failed, plural.Of(a.done, "image"))
 	}
 	return nil
 }

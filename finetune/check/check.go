@@ -17,6 +17,7 @@ import (
 	"slices"
 
 	"graft/internal/atomicfile"
+	"graft/internal/plural"
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
@@ -118,7 +119,7 @@ func sameImages(a, b *store.Store) error {
 	}
 	ra, rb := a.Rows(), b.Rows()
 	if len(ra) != len(rb) {
-		return fmt.Errorf("%s holds %d images and %s %d", a.Dir(), len(ra), b.Dir(), len(rb))
+		return fmt.Errorf("%s holds %s and %s %d", a.Dir(), plural.Of(len(ra), "image"), b.Dir(), len(rb))
 	}
 	for i := range ra {
 		if ra[i] != rb[i] {

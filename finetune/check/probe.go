@@ -9,6 +9,7 @@ import (
 
 	"graft/finetune/head"
 	"graft/finetune/metrics"
+	"graft/internal/plural"
 	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
@@ -66,11 +67,11 @@ func (p probe) check(labels []int) probe {
 		kinds[labels[i]] = true
 	}
 	if len(kinds) < 2 {
-		return p.skip(fmt.Sprintf("%d class among the images to train on, want 2 or more", len(kinds)))
+		return p.skip(fmt.Sprintf("%s among the images to train on, want 2 or more", plural.Of(len(kinds), "class")))
 	}
 	for _, split := range p.splits() {
 		if n := min(len(p.judged[split]), p.Images); n < leastImages {
-			return p.skip(fmt.Sprintf("%d images to train on and %d of %s to judge on, want %d or more", p.Images, len(p.judged[split]), split, leastImages))
+			return p.skip(fmt.Sprintf("%s to train on and %d of %s to judge on, want %d or more", plural.Of(p.Images, "image"), len(p.judged[split]), split, leastImages))
 		}
 	}
 	return p

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"graft/finetune/metrics"
+	"graft/internal/plural"
 )
 
 // Test is a run, or several of one setting, beside others on the rows of a split that
@@ -206,7 +207,7 @@ func (t Test) cells(this, other string) []string {
 	if t.Discordant != nil {
 		counted += fmt.Sprintf(" %d", t.Total)
 	} else {
-		counted += fmt.Sprintf(", %d and %d runs", t.Runs[0], t.Runs[1])
+		counted += fmt.Sprintf(", %d and %s", t.Runs[0], plural.Of(t.Runs[1], "run"))
 	}
 	return append([]string{counted}, t.Cells(this, other)...)
 }

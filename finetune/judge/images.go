@@ -14,6 +14,7 @@ import (
 	"graft/finetune/model"
 	"graft/finetune/run"
 	"graft/internal/parallel"
+	"graft/internal/plural"
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
@@ -203,10 +204,10 @@ func (s stream) answers(ctx context.Context, split string) (a answers, bad strin
 		return a, "", err
 	}
 	if len(a.Labels) == 0 {
-		return a, "", fmt.Errorf("dataset %s, split %s: none of %d images could be read: %w", s.data.Path, split, left, first)
+		return a, "", fmt.Errorf("dataset %s, split %s: none of %s could be read: %w", s.data.Path, split, plural.Of(left, "image"), first)
 	}
 	if left > 0 {
-		bad = fmt.Sprintf("%d of the %d images of %s could not be read and are left out; the first: %v", left, len(indices), split, first)
+		bad = fmt.Sprintf("%d of the %s of %s could not be read and are left out; the first: %v", left, plural.Of(len(indices), "image"), split, first)
 	}
 	return a.ofLogits(logits, s.classes, s.temperature), bad, nil
 }

@@ -11,6 +11,7 @@ import (
 	"graft/finetune/fit"
 	"graft/finetune/run"
 	"graft/internal/parallel"
+	"graft/internal/plural"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/preprocess/duplicate"
@@ -34,7 +35,7 @@ func LeftOut(d *dataset.Dataset) []string {
 	if len(d.Bad) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d bad entries of %s are left out; the first: %s: %s", len(d.Bad), d.Name(), d.Bad[0].Where, d.Bad[0].Reason)}
+	return []string{fmt.Sprintf("left out: %s of %s; the first: %s: %s", plural.Of(len(d.Bad), "bad entry"), d.Name(), d.Bad[0].Where, d.Bad[0].Reason)}
 }
 
 // openData opens the given dataset, or the one that the run was trained on, with the run's classes, and says what to note.

@@ -143,7 +143,7 @@ func (c *Config) judge(ctx context.Context, f File, dir string) (b Backbone, err
 		words = taps.Deep(p.Taps())
 	}
 	s, err := extract.Run(ctx, extract.Config{Data: c.Data, Backbone: p, Out: dir, Taps: words, Batch: c.Batch, SkipBad: c.SkipBad},
-		c.Progress("extracting "+f.Name+" (images)"))
+		c.Progress("extracting "+filepath.Base(f.Name)+" (images)"))
 	if err != nil {
 		return b, err
 	}
@@ -162,7 +162,7 @@ func (c *Config) judgeTaps(ctx context.Context, b *Backbone, dir string) error {
 	if err != nil {
 		return err
 	}
-	progress := c.Progress("judging " + b.Name + " (taps)")
+	progress := c.Progress("judging " + filepath.Base(b.Name) + " (taps)")
 	for i, t := range s.Taps() {
 		m, err := s.Matrix([]string{t}, "", false)
 		if err != nil {

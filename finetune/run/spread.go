@@ -10,6 +10,7 @@ import (
 
 	"graft/finetune/metrics"
 	"graft/internal/columns"
+	"graft/internal/plural"
 )
 
 // Spreads are the figures of several runs on one split; the split ByFold is each
@@ -100,7 +101,7 @@ func (s Summary) Split(name string) string {
 // for each split.
 func (s Summary) WriteTable(w io.Writer) error {
 	t := columns.New(w, 3)
-	fmt.Fprintf(t, "%d runs, by %s", len(s.Runs), s.By)
+	fmt.Fprintf(t, "%s, by %s", plural.Of(len(s.Runs), "run"), s.By)
 	for _, one := range s.Splits {
 		fmt.Fprintf(t, "\t%s", one.Split)
 	}

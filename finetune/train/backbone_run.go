@@ -15,6 +15,7 @@ import (
 	"graft/finetune/metrics"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/plural"
 	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
@@ -81,8 +82,8 @@ func (b backbone) train(ctx context.Context, p part, o Observer) (Result, error)
 		l.identity["fold"] = p.fold
 		l, rows = l.only(p.rest), rows.At(p.rest)
 	}
-	o.log("training %d parameters behind %s and a head of %d features, on %d images of %d classes", nets.Parameters(tail), tail.Cut, tail.Head.Features,
-		len(l.labels), len(l.classes))
+	o.log("training %s behind %s and a head of %s, on %s of %s", plural.Of(nets.Parameters(tail), "parameter"), tail.Cut, plural.Of(tail.Head.Features, "feature"),
+		plural.Of(len(l.labels), "image"), plural.Of(len(l.classes), "class"))
 	learned, err := l.learn(ctx, o)
 	if err != nil {
 		return Result{}, fmt.Errorf("train backbone %s on %s: %w", c.Model, b.data.Path, err)

@@ -9,6 +9,7 @@ import (
 	"graft/finetune/load"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/plural"
 )
 
 // heldOut is what a model says of rows of train that it was not trained on.
@@ -57,9 +58,9 @@ func (h heldOut) calibrate(r *run.Run, train run.Rows, o Observer) error {
 	r.Config.Temperature = t
 	r.Config.Calibration = &run.CalibrationRecord{Rows: len(h.rows), Loss: after, Uncalibrated: before}
 	if ok {
-		o.log("temperature %.4g, fitted on %d rows of train held out: loss %.4f there, %.4f without", t, len(h.rows), after, before)
+		o.log("temperature %.4g, fitted on %s of train held out: loss %.4f there, %.4f without", t, plural.Of(len(h.rows), "row"), after, before)
 	} else {
-		o.log("temperature 1: the %d rows held out tell none, being all predicted right, or no better than by chance", len(h.rows))
+		o.log("temperature 1: the %s held out tell none, being all predicted right, or no better than by chance", plural.Of(len(h.rows), "row"))
 	}
 	return run.WriteHeldOut(r.Dir, r.Config.Classes, held, fit.Probabilities(cooled, classes))
 }

@@ -14,6 +14,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/internal/idle"
+	"graft/internal/plural"
 )
 
 // Observer is told how a training goes. Its functions may be nil.
@@ -23,7 +24,7 @@ type Observer struct {
 }
 
 func (o Observer) training(rows, features, classes int, recipe string) {
-	o.log("training on %d rows of %d features, %d classes, recipe %s", rows, features, classes, recipe)
+	o.log("training on %s of %s, %s, recipe %s", plural.Of(rows, "row"), plural.Of(features, "feature"), plural.Of(classes, "class"), recipe)
 }
 
 func (o Observer) log(format string, args ...any) {

@@ -9,6 +9,7 @@ import (
 	"graft/finetune/load"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/plural"
 )
 
 // The numbers of run.RecipeLBFGS, which config.json repeats.
@@ -68,7 +69,7 @@ func fitLBFGS(ctx context.Context, f load.Features, groups []int, classes []stri
 	adjust(l, offsets)
 	out.net, out.weights = linearNet(l)
 	if !trace.Converged {
-		out.notes = append(out.notes, fmt.Sprintf("L-BFGS stopped after %d iterations, before it had converged.", trace.Last().Iteration))
+		out.notes = append(out.notes, fmt.Sprintf("L-BFGS stopped after %s, before it had converged.", plural.Of(trace.Last().Iteration, "iteration")))
 	}
 	last := 0.0
 	for _, s := range trace.Steps {

@@ -45,7 +45,7 @@ func TestNetworkOnList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := strings.Join(said, "\n"); !strings.Contains(text, "2 bad entries of list:list.csv are left out") {
+	if text := strings.Join(said, "\n"); !strings.Contains(text, "left out: 2 bad entries of list:list.csv") {
 		t.Errorf("training said %q", text)
 	}
 	if name := result.Run.Config.Dataset.Name; name != "list:list.csv" {

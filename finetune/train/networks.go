@@ -10,6 +10,7 @@ import (
 	"graft/finetune/load"
 	"graft/finetune/nets"
 	"graft/finetune/run"
+	"graft/internal/plural"
 	"graft/preprocess/dataset"
 	"graft/preprocess/duplicate"
 )
@@ -79,7 +80,7 @@ func (n networks) train(ctx context.Context, p part, o Observer) (Result, error)
 		return Result{}, err
 	}
 	c, d := n.c, n.source
-	o.log("training on %d images, %d classes, recipe %s", len(l.labels), len(d.Classes), c.Recipe)
+	o.log("training on %s, %s, recipe %s", plural.Of(len(l.labels), "image"), plural.Of(len(d.Classes), "class"), c.Recipe)
 	learned, err := l.learn(ctx, o)
 	if err != nil {
 		return Result{}, fmt.Errorf("train %s on %s: %w", n.net.Kind(), d.Path, err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"graft/internal/plural"
 )
 
 // FER2013 is 48×48 gray faces.
@@ -47,7 +49,7 @@ func (d *Dataset) warnCounts() {
 	}
 	for i, want := range d.published {
 		if s := d.Splits[i]; have[s] != want {
-			d.warn("%s: split %s holds %d images; FER2013 has %d", d.Path, s, have[s], want)
+			d.warn("%s: split %s holds %s; FER2013 has %d", d.Path, s, plural.Of(have[s], "image"), want)
 		}
 	}
 }

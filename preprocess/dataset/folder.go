@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"graft/internal/plural"
 	"graft/preprocess"
 )
 
@@ -118,7 +119,7 @@ func (d *Dataset) warnOthers(others map[string]int) {
 		kinds = append(kinds[:most], "…")
 	}
 	if total > 0 {
-		d.warn("%s: %d files in class folders are not read as images (%s)", d.Path, total, strings.Join(kinds, ", "))
+		d.warn("%s: in class folders, not read as images: %s (%s)", d.Path, plural.Of(total, "file"), strings.Join(kinds, ", "))
 	}
 }
 

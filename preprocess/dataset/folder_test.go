@@ -265,7 +265,7 @@ func TestStrayImagesAreTold(t *testing.T) {
 func TestOtherFilesAreTold(t *testing.T) {
 	path := unpack(t, append(animals(t), member{name: "train/cat/x.HEIC", data: "x"}, member{name: "train/dog/y.heic", data: "x"},
 		member{name: "val/dog/README", data: "x"}, member{name: "val/dog/Thumbs.db", data: "x"})...)
-	want := []string{path + ": 3 files in class folders are not read as images (no ending, .heic)"}
+	want := []string{path + ": in class folders, not read as images: 3 files (no ending, .heic)"}
 	if d := mustOpen(t, path, Ref{}); !slices.Equal(d.Warnings, want) {
 		t.Errorf("warnings %q, want %q", d.Warnings, want)
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"graft/internal/plural"
 )
 
 // kaggleName is how Kaggle's FER2013 folders name images: usage and number.
@@ -118,7 +120,7 @@ func (d *Dataset) generic(l layout) []imageFile {
 		d.Samples = append(d.Samples, Sample{ID: im.id, Split: im.split, Label: label(im)})
 	}
 	if slices.Equal(d.Classes, []string{unlabelled}) {
-		d.warn("%s: no class folders: its %d images are a set without labels", d.Path, len(l.images))
+		d.warn("%s: no class folders: a set of %s without labels", d.Path, plural.Of(len(l.images), "image"))
 	}
 	return l.images
 }

@@ -70,7 +70,7 @@ func TestLayouts(t *testing.T) {
 		"FER2013's splits": {
 			[]string{"Training/happy/1.png", "Training/Anger/2.png", "PublicTest/happy/3.png", "PrivateTest/sad/4.png"},
 			[]string{"train angry Training/Anger/2.png", "train happy Training/happy/1.png", "public-test happy PublicTest/happy/3.png", "private-test sad PrivateTest/sad/4.png"},
-			[]string{"holds 2 images", "holds 1 images", "holds 1 images"},
+			[]string{"holds 2 images", "holds 1 image", "holds 1 image"},
 		},
 		"numbers as numbers": {
 			[]string{"train/10/0.png", "train/9/1.png", "test/9/2.png"},
@@ -84,12 +84,12 @@ func TestLayouts(t *testing.T) {
 		"images without classes": {
 			[]string{"b.png", "a.png", "more/c.png"},
 			[]string{"train unlabelled a.png", "train unlabelled b.png", "train unlabelled more/c.png"},
-			[]string{"3 images are a set without labels"},
+			[]string{"a set of 3 images without labels"},
 		},
 		"images of splits without classes": {
 			[]string{"train/a.png", "test/b.png"},
 			[]string{"train unlabelled train/a.png", "test unlabelled test/b.png"},
-			[]string{"2 images are a set without labels"},
+			[]string{"a set of 2 images without labels"},
 		},
 		"what systems leave about": {
 			[]string{"train/a/0.png", "train/b/1.png", "__MACOSX/train/a/._0.png", "train/a/.DS_Store", "train/a/Thumbs.db", ".cache/train/c/2.png", "train/b/desktop.ini"},

@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"github.com/klauspost/compress/gzip"
+
+	"graft/internal/plural"
 )
 
 // form is a way in which data sets are found. What depends on it is in its file.
@@ -77,7 +79,7 @@ func (d *Dataset) open(ctx context.Context, ref Ref, progress func(done, total i
 		}
 	}
 	if len(d.Samples) == 0 {
-		return fmt.Errorf("%s: no usable image (%d bad entries left out, %d warnings)%s", d.Path, len(d.Bad), len(d.Warnings), d.firstComplaint())
+		return fmt.Errorf("%s: no usable image (%s left out, %s)%s", d.Path, plural.Of(len(d.Bad), "bad entry"), plural.Of(len(d.Warnings), "warning"), d.firstComplaint())
 	}
 	d.warnCounts()
 	d.warnClasses()

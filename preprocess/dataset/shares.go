@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"graft/internal/parallel"
+	"graft/internal/plural"
 	"graft/preprocess"
 	"graft/preprocess/duplicate"
 )
@@ -146,7 +147,7 @@ func (d *Dataset) dropNear(contents []duplicate.Content) {
 	}
 	if n := len(groups) - len(kept); n > 0 {
 		d.keep(kept)
-		d.warn("%s: %d images are left out of train: near duplicates of theirs fell into other splits (--split-record keeps such together)", d.Path, n)
+		d.warn("%s: left out of train: %s, near duplicates of which fell into other splits (--split-record keeps such together)", d.Path, plural.Of(n, "image"))
 	}
 }
 

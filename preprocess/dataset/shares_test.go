@@ -109,7 +109,7 @@ func TestNearDuplicatesThatFallApart(t *testing.T) {
 	shades(t, dir, n, 3)
 	d := mustOpen(t, dir, Ref{SplitShares: "50/50"})
 	left := 2*n - len(d.Samples)
-	if left == 0 || !strings.Contains(strings.Join(d.Warnings, ""), fmt.Sprintf("%d images are left out of train", left)) {
+	if left == 0 || !strings.Contains(strings.Join(d.Warnings, ""), fmt.Sprintf("left out of train: %d image", left)) {
 		t.Errorf("%d left out, warnings %q", left, d.Warnings)
 	}
 	after := mustOpen(t, dir, Ref{SplitRecord: record})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"graft/internal/plural"
 	"graft/pretrained/store"
 )
 
@@ -67,7 +68,7 @@ func (p *pipeline) refuseMissing(ctx context.Context, t *shardTally) error {
 // to believe, and has to be asked for.
 func (p *pipeline) refuseEmpty(ctx context.Context, t *shardTally) error {
 	last := t.bad[len(t.bad)-1]
-	err := fmt.Errorf("every one of its %d images is bad (the last: %s: %s)", t.count, last.ID, last.Reason)
+	err := fmt.Errorf("every one of its %s is bad (the last: %s: %s)", plural.Of(t.count, "image"), last.ID, last.Reason)
 	others := slices.Concat(p.indices[:t.first], p.indices[t.first+t.count:])
 	if !slices.ContainsFunc(evenly(others, maxRereads), func(i int) bool {
 		_, err := p.c.Data.Image(ctx, i)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"graft/internal/parallel"
+	"graft/internal/plural"
 	"graft/preprocess/duplicate"
 	"graft/pretrained/taps"
 )
@@ -85,8 +86,8 @@ func (s *Store) checkFinished() error {
 	if s.finished {
 		return nil
 	}
-	return fmt.Errorf("store %s is unfinished: %d of %d shards are there; run the same graft extract again to finish it (graft embeddings verify %s says more)",
-		s.dir, len(s.manifest.Shards), s.manifest.shardCount(), s.dir)
+	return fmt.Errorf("store %s is unfinished: %d of %s there; run the same graft extract again to finish it (graft embeddings verify %s says more)",
+		s.dir, len(s.manifest.Shards), plural.Of(s.manifest.shardCount(), "shard"), s.dir)
 }
 
 // selection is a resolved request for features.

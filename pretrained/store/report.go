@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"graft/internal/columns"
+	"graft/internal/plural"
 	"graft/pretrained/taps"
 )
 
@@ -118,13 +119,13 @@ func (r Report) Err() error {
 			n++
 		}
 	}
-	return fmt.Errorf("store %s is not sound: %d fault%s", r.Store, n, map[bool]string{true: "s"}[n != 1])
+	return fmt.Errorf("store %s is not sound: %s", r.Store, plural.Of(n, "fault"))
 }
 
 // Print writes the report for people.
 func (r Report) Print(out io.Writer) error {
 	if r.Sound {
-		fmt.Fprintf(out, "%s: sound: %d shards, %d files, every one with its hash\n", r.Store, r.Shards, r.Files)
+		fmt.Fprintf(out, "%s: sound: %s, %s, every one with its hash\n", r.Store, plural.Of(r.Shards, "shard"), plural.Of(r.Files, "file"))
 	}
 	w := columns.New(out, 2)
 	for _, f := range r.Faults {

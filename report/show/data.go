@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"graft/internal/plural"
 	"graft/preprocess/dataset"
 	"graft/report/chart"
 	"graft/report/raster"
@@ -61,7 +62,7 @@ func Data(ctx context.Context, c DataConfig) (*DataResult, error) {
 	}
 	r := &DataResult{Path: info.Path, Split: c.Split}
 	sheet := &raster.Sheet{Title: "Samples", Beside: c.Samples,
-		Lines: []string{fmt.Sprintf("%s, %s: some of %d images, drawn with seed %d; a row for each class", c.Data.Name(), c.Split, len(rows), c.Seed)}}
+		Lines: []string{fmt.Sprintf("%s, %s: some of %s, drawn with seed %d; a row for each class", c.Data.Name(), c.Split, plural.Of(len(rows), "image"), c.Seed)}}
 	bars := &chart.Bars{Title: "Classes", Value: chart.Axis{Label: "images", Whole: true}, Categories: info.Classes}
 	for label, class := range info.Classes {
 		one := ClassSamples{Name: class, Images: map[string]int{}, Shown: []string{}}

@@ -59,7 +59,7 @@ func (l *look) embedded() (list []Figure) {
 	rows, width := l.rows(sum), sum.Dim(-1)
 	sheet := &raster.Sheet{Title: "Embedding", Beside: 1, Lines: []string{"a row for each token, from the first patch to the last, a column for each of its numbers" + tailsSay}}
 	if rows == l.tokens && l.prefix > 0 {
-		sheet.Lines = append(sheet.Lines, fmt.Sprintf("the first %s: the class token%s", plural(l.prefix, "row"), map[bool]string{true: " and registers"}[l.prefix > 1]))
+		sheet.Lines = append(sheet.Lines, fmt.Sprintf("the first %s: the class token%s", numbered(l.prefix, "row"), map[bool]string{true: " and registers"}[l.prefix > 1]))
 	}
 	var arrays []raster.Array
 	for _, n := range []*graph.Node{patches, positions, sum} {
@@ -132,7 +132,7 @@ func cosine(a, b []float32) float64 {
 	return ab / math.Sqrt(aa*bb)
 }
 
-func plural(n int, word string) string {
+func numbered(n int, word string) string {
 	if n == 1 {
 		return word
 	}

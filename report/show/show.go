@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"graft/finetune/model"
+	"graft/internal/plural"
 	"graft/preprocess"
 	"graft/report/raster"
 )
@@ -153,7 +154,7 @@ func (l *look) numbers(c Config, im preprocess.Image) *Result {
 		r.Rollout = l.onPatches(l.asked(p, l.prefix > 0)).V
 	}
 	if l.windows > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("attention of %d layers is of windows or of other tokens than the last ones, and is not drawn", l.windows))
+		r.Notes = append(r.Notes, fmt.Sprintf("attention of %s is of windows or of other tokens than the last ones, and is not drawn", plural.Of(l.windows, "layer")))
 	}
 	if l.why != "" {
 		r.Notes = append(r.Notes, "no class evidence: "+l.why)
