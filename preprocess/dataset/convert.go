@@ -129,9 +129,31 @@ func (d *Dataset) fillFolder(ctx context.Context, dir string, progress func(done
 			return err
 		}
 	}
-	return parallel.For(ctx, len(d.Samples), progress, func(i int) error {
-		return d.writePNG(ctx, filepath.Join(dir, filepath.FromSlash(d.memberName(i))), i)
-	})
+	name := func(i int) string { return filepath.Join(dir, filepath.FromSlash(d.memberName(i))) }
+	if err := parallel.For(ctx, len(d.Samples), progress, func(i int) error { return d.writePNG(ctx, name(i), i) }); err != nil {
+		return err
+	}
+	// All at the end, when the system has written most of them: one by one costs a turn of the disk for each.
+	if err := parallel.For(ctx, len(d.Samples), nil, func(i int) error { return syncFile(name(i)) }); err != nil {
+		return err
+	}
+	for folder := range made {
+		for ; folder != "."; folder = path.Dir(folder) {
+			if err := atomicfile.SyncDir(filepath.Join(dir, filepath.FromSlash(folder))); err != nil {
+				return err
+			}
+		}
+	}
+	return atomicfile.SyncDir(dir)
+}
+
+// syncFile brings a file that was written to the disk; tests count.
+var syncFile = func(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // memberName is where sample i goes below the folder.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 )
 
@@ -40,6 +41,26 @@ func TestConvertRoundTrip(t *testing.T) {
 		if data, err := os.ReadFile(again); name == "again.csv" && (err != nil || string(data) != text) {
 			t.Errorf("CSV changed on its way through a folder: %v", err)
 		}
+	}
+}
+
+// After a power cut a converted folder is whole or not there: every file is on the disk before the folder has its name.
+func TestConvertSyncs(t *testing.T) {
+	d := mustOpen(t, writeFile(t, "fer2013.csv", []byte(csvText(testRows(1, 40)))), Ref{})
+	out := filepath.Join(t.TempDir(), "faces")
+	var synced atomic.Int64
+	sync := syncFile
+	t.Cleanup(func() { syncFile = sync })
+	syncFile = func(name string) error {
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%s: synced when the folder had its name", name)
+		}
+		synced.Add(1)
+		return sync(name)
+	}
+	mustConvert(t, d, out)
+	if n := int(synced.Load()); n != len(d.Samples) {
+		t.Errorf("%d of %d files were synced", n, len(d.Samples))
 	}
 }
 
