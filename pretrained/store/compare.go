@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,17 @@ func (e *MismatchError) Error() string {
 		fmt.Fprintf(&b, "\n  %s: the store has %s, this run wants %s", d.Field, d.Had, d.Wants)
 	}
 	b.WriteString("\nuse the same settings, another folder, or remove the store first")
+	if e.Extendable() {
+		b.WriteString("; --extend adds taps, and images of a dataset that has grown")
+	}
 	return b.String()
+}
+
+// Extendable tells whether a store differs in nothing but what can be added to it: taps, and images of its dataset.
+func (e *MismatchError) Extendable() bool {
+	return !slices.ContainsFunc(e.Differences, func(d Difference) bool {
+		return !slices.Contains([]string{"dataset", "classes", "splits", "groups by", "limit", "taps", "samples"}, d.Field)
+	})
 }
 
 // differences lists the settings in which m and want differ, in the manifest's

@@ -14,6 +14,9 @@ import (
 // store at once the first one's manifest counts, and the others compare theirs.
 func (w *Writer) openOrCreate(want *Manifest, keepBatch bool) error {
 	m, err := Begun(w.dir)
+	if (err != nil || m == nil) && !errors.Is(err, errVersion) && recordsOf(w.dir, want) {
+		m, err = want, nil // a store of before plans were kept, whose manifest is gone
+	}
 	if err != nil {
 		return err
 	}
@@ -37,7 +40,39 @@ func (w *Writer) openOrCreate(want *Manifest, keepBatch bool) error {
 	if err := w.makeFolders(); err != nil {
 		return err
 	}
+	if err := w.keepPlan(); err != nil {
+		return err
+	}
 	return removeAbandoned(w.dir, w.part.prefix())
+}
+
+// keepPlan writes what the store was begun with beside its records, and where the manifest is gone or damaged that as well.
+func (w *Writer) keepPlan() error {
+	data, err := w.manifest.begun().encode()
+	if err != nil {
+		return err
+	}
+	if err := w.replace(planPath, data); err != nil {
+		return err
+	}
+	if _, err := readManifestFile(w.path(manifestName)); err == nil {
+		return nil
+	}
+	return w.replace(manifestName, data)
+}
+
+// recordsOf tells whether shards in dir are recorded under what want begins a store with.
+func recordsOf(dir string, want *Manifest) bool {
+	plan, err := want.plan()
+	if err != nil {
+		return false
+	}
+	for k := range want.shardCount() {
+		if _, err := readRecord(dir, want, plan, k); !errors.Is(err, os.ErrNotExist) {
+			return err == nil
+		}
+	}
+	return false
 }
 
 // create writes the first manifest, unless another process does so first, and

@@ -28,6 +28,7 @@ const (
 	MaxBatch = 1 << 14
 
 	manifestName = "manifest.json"
+	planPath     = recordFolder + "/plan.json"
 	metaFolder   = "meta"
 	recordFolder = "shards"
 	flipSuffix   = ".flip"
@@ -179,16 +180,27 @@ func Begun(dir string) (*Manifest, error) {
 	return m, err
 }
 
-// readManifest reads and checks dir's manifest.
+// readManifest reads and checks dir's manifest. Where that is gone or damaged, it is as the store was begun with, which stands
+// beside the shards' records too: whoever finishes the store completes it from those.
 func readManifest(dir string) (*Manifest, error) {
-	path := filepath.Join(dir, manifestName)
-	f, err := os.Open(path)
+	m, err := readManifestFile(filepath.Join(dir, manifestName))
+	if err == nil || errors.Is(err, errVersion) {
+		return m, err
+	}
+	if begun, err := readManifestFile(filepath.Join(dir, filepath.FromSlash(planPath))); err == nil {
+		return begun.begun(), nil
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		if _, err := os.Stat(dir); err != nil {
 			return nil, err
 		}
 		return nil, fmt.Errorf("%s is no embedding store: %w", dir, err)
 	}
+	return nil, err
+}
+
+func readManifestFile(path string) (*Manifest, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +216,9 @@ func readManifest(dir string) (*Manifest, error) {
 	return m, nil
 }
 
+// errVersion is wrapped where a manifest is whole, and another program's.
+var errVersion = errors.New("another format")
+
 // parseManifest decodes a manifest and checks all that needs no other file.
 func parseManifest(data []byte) (*Manifest, error) {
 	if len(data) > maxManifest {
@@ -214,7 +229,7 @@ func parseManifest(data []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("malformed manifest: %w", err)
 	}
 	if m.Format != Format || m.Version != Version && m.Version != lineVersion {
-		return nil, fmt.Errorf("format %q version %d; this graft reads %q version %d", m.Format, m.Version, Format, Version)
+		return nil, fmt.Errorf("%w: format %q version %d; this graft reads %q version %d", errVersion, m.Format, m.Version, Format, Version)
 	}
 	if err := m.check(); err != nil {
 		return nil, err

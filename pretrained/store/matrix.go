@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -85,6 +86,9 @@ func (s *Store) Matrix(words []string, split string, mirrored ...bool) (Matrix, 
 func (s *Store) checkFinished() error {
 	if s.finished {
 		return nil
+	}
+	if _, err := readManifestFile(filepath.Join(s.dir, manifestName)); err != nil {
+		return fmt.Errorf("embedding store: %w; run the same graft extract again: it is made anew from the shards' records", err)
 	}
 	return fmt.Errorf("store %s is unfinished: %d of %s there; run the same graft extract again to finish it (graft embeddings verify %s says more)",
 		s.dir, len(s.manifest.Shards), plural.Of(s.manifest.shardCount(), "shard"), s.dir)

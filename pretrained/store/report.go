@@ -65,7 +65,7 @@ func (r *Report) conclude(m *Manifest) {
 // command is the graft extract that goes on with the store.
 func (m *Manifest) command(dir string) string {
 	words := []string{"graft", "extract", "--data", m.Dataset.Name, "--model", m.Backbone.Name, "--out", dir}
-	words = append(words, "--taps", strings.Join(m.asked(), ","), "--split", strings.Join(m.Dataset.Splits, ","))
+	words = append(words, "--taps", strings.Join(m.Words(), ","), "--split", strings.Join(m.Dataset.Splits, ","))
 	if !slices.ContainsFunc(m.Taps, func(t Tap) bool { return t.DType != "" }) {
 		words = append(words, "--dtype", string(m.DType))
 	}
@@ -85,8 +85,8 @@ func (m *Manifest) command(dir string) string {
 	return strings.Join(words, " ")
 }
 
-// asked are the words that the taps were asked for by.
-func (m *Manifest) asked() []string {
+// Words are the words that the taps were asked for by.
+func (m *Manifest) Words() []string {
 	var out []string
 	for _, t := range m.Taps {
 		if taps.Tensor(t.Tensor) == t.Name {

@@ -169,7 +169,9 @@ func TestLostFilesAreMended(t *testing.T) {
 	for name, damage := range map[string]func(string) error{
 		"record": cut("shards/00003.json"), "record of a shard with bad images": cut("shards/00000.json"),
 		"errors": cut("meta/errors.parquet"), "no errors": remove("meta/errors.parquet"), "features": cut("cls/00005.npy"),
-		"much": remove("cls", "shards", "meta/00002.parquet"), "all records": remove("shards"),
+		"manifest cut": cut("manifest.json"), "no manifest": remove("manifest.json"), "neither plan nor manifest": remove("manifest.json", "shards/plan.json"),
+		"no plan and half a manifest": func(dir string) error { return errors.Join(cut("manifest.json")(dir), remove("shards/plan.json")(dir)) },
+		"much":                        remove("cls", "shards", "meta/00002.parquet"), "all records": remove("shards"),
 	} {
 		dir := filepath.Join(t.TempDir(), "e")
 		if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
@@ -189,6 +191,9 @@ func TestForeignRecordIsRefused(t *testing.T) {
 	dir, other := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
 	f := newFixture(6, store.Float32, false)
 	f.write(t, other)
+	if err := os.Remove(filepath.Join(other, "shards", "plan.json")); err != nil {
+		t.Fatal(err)
+	}
 	f.m.Dataset.Fingerprint = "sha256:2"
 	f.open(t, dir).Close()
 	if err := os.CopyFS(filepath.Join(dir, "shards"), os.DirFS(filepath.Join(other, "shards"))); err != nil {
@@ -292,5 +297,41 @@ func TestVerifyUnfinished(t *testing.T) {
 	want := "graft extract --data 'my faces.csv' --model vit.onnx --out " + dir + " --taps cls,mean_2 --split train,val --dtype float32 --shard-rows 4 --provider cpu --flip --limit 9   #"
 	if len(r.Fixes) != 1 || !strings.HasPrefix(r.Fixes[0], want) {
 		t.Errorf("mend %q, want %q", r.Fixes, want)
+	}
+}
+
+// Without its manifest a finished store is one whose shards are all there: that is told, and how it becomes whole again.
+func TestLostManifest(t *testing.T) {
+	f := newFixture(10, store.Float32, false)
+	dir := filepath.Join(t.TempDir(), "e")
+	f.write(t, dir, 1)
+	for _, data := range []string{"{\"format\": \"graft-emb", ""} {
+		path := filepath.Join(dir, "manifest.json")
+		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if data == "" {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := verify(t, dir)
+		if r.Sound || len(r.Faults) != 1 || r.Faults[0].File != "manifest.json" || len(r.Fixes) != 1 || !strings.HasPrefix(r.Fixes[0], "graft extract") {
+			t.Errorf("%q: %+v", data, r)
+		}
+		s, err := store.Open(dir)
+		if err != nil || s.Info().Complete || s.Info().Rows != 9 || s.Info().Shards != 3 {
+			t.Errorf("%q: %v", data, err)
+		}
+	}
+	f.write(t, dir, 1)
+	if r := verify(t, dir); !r.Sound {
+		t.Errorf("written again: %+v", r)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), []byte(`{"format": "graft-embeddings", "version": 9}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(dir); err == nil || !strings.Contains(err.Error(), "version 9") {
+		t.Errorf("a manifest of another graft: %v", err)
 	}
 }

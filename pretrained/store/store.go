@@ -12,6 +12,7 @@
 //	meta/errors.parquet      index, id, split, label, reason of the images left out, if any
 //	groups.parquet           index, key, print, group: which rows are the same, when finished
 //	shards/00000.json        the shard's rows and hashes, written when the shard is whole
+//	shards/plan.json         the manifest as the store was begun: with the records the manifest anew, should it get lost
 //
 // Shards cover fixed ranges of the selected samples and are whole or absent, so a
 // broken-off extraction goes on where it stopped and ends with the bytes of one that

@@ -175,7 +175,9 @@ func (v *verifier) shards() {
 			v.list = append(v.list, checksOf(k, listed)...)
 		}
 	}
-	if len(v.r.Faults) == missing && !v.r.Complete {
+	if _, err := readManifestFile(filepath.Join(v.dir, manifestName)); err != nil {
+		v.fault(map[bool]Kind{true: Missing, false: Damaged}[errors.Is(err, os.ErrNotExist)], manifestName, noShard, err.Error())
+	} else if len(v.r.Faults) == missing && !v.r.Complete {
 		v.fault(Missing, manifestName, noShard, "lists no shards yet, although all are there")
 	}
 }
@@ -188,7 +190,7 @@ func (v *verifier) fault(kind Kind, file string, shard int, detail string) {
 // record have: its process may just be at work, or was killed between them.
 func (v *verifier) unexpected() {
 	expected := map[string]bool{
-		errorsPath: v.m.Errors != "" || !v.r.Complete, groupsPath: !v.r.Complete, manifestName: true,
+		errorsPath: v.m.Errors != "" || !v.r.Complete, groupsPath: !v.r.Complete, manifestName: true, planPath: true,
 		v.m.Backbone.Name: true, // a backbone may lie beside its features
 	}
 	for _, c := range v.list {
