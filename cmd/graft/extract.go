@@ -13,6 +13,7 @@ import (
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/augment"
+	"graft/preprocess/dataset"
 	"graft/pretrained"
 	"graft/pretrained/extract"
 	"graft/pretrained/store"
@@ -34,6 +35,8 @@ func extractCommand() *cli.Command {
 			"nothing behind them is run unless other taps need it:\n\n" +
 			"   graft extract --data fer2013.csv --model vit_tiny.onnx --out tokens --flip \\\n" +
 			"      --taps tokens_8 --views 4\n\n" +
+			"A store gets further taps, and the images that its dataset has got since, without what it has being computed again:\n\n" +
+			"   graft extract --data fer2013.csv --model vit_b_16.onnx --out embeddings --taps cls_6 --extend\n\n" +
 			"Many machines that share a folder make one store, each its part (0/4 to 3/4), without knowing of each other; the store is the\n" +
 			"same whatever their number, and whoever comes last completes it (scripts for Slurm and Kubernetes: deploy/):\n\n" +
 			"   graft extract --data photos/ --model vit_b_16.onnx --out /shared/embeddings --shard 0/4\n" +
@@ -53,6 +56,7 @@ func extractCommand() *cli.Command {
 			&cli.StringFlag{Name: "dtype", DefaultText: "float32; of tokens and tensors float16", Usage: "`TYPE` on disk: float32 or float16"},
 			atLeast(1, &cli.IntFlag{Name: "shard-rows", Value: extract.DefaultShardRows, Usage: "`SAMPLES` per shard"}),
 			&cli.StringFlag{Name: "shard", Usage: "make only part `I/N` of the store's shards, I from 0 to N-1 (default: all)"},
+			&cli.BoolFlag{Name: "extend", Usage: "add to a store that is there: taps that it has not, and images of a dataset that has grown; what it has is not computed again"},
 			&cli.BoolFlag{Name: "strict", Usage: "stop at a bad image file instead of leaving it out"},
 			atLeast(0, &cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"}),
 			groupByFlag(), seedFlag(), jsonFlag()),
@@ -156,6 +160,21 @@ func extractAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	data, err := openDataset(c)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, data)
+	run := extract.Run
+	if c.Bool("extend") {
+		run = extract.Extend
+		if !c.IsSet("shard-rows") {
+			config.ShardRows = 0 // the store's
+		}
+		if config.Taps, err = missingTaps(c, data); err != nil {
+			return err
+		}
+	}
 	o.Taps, o.Runtime.Throughput = config.Taps, true
 	if o.Runtime.Provider, err = extract.Provider(config.Out, o.Runtime.Provider); err != nil {
 		return err
@@ -165,18 +184,22 @@ func extractAction(c *cli.Context) (err error) {
 		return err
 	}
 	defer closeInto(&err, backbone)
-	data, err := openDataset(c)
-	if err != nil {
-		return err
-	}
-	defer closeInto(&err, data)
 	config.Data, config.Backbone = data, backbone
-	sum, err := extract.Run(c.Context, config, newProgress(c, "extracting (images)"))
+	sum, err := run(c.Context, config, newProgress(c, "extracting (images)"))
 	if err != nil {
 		return err
 	}
 	printExtract(humanOut(c), sum, config.Part)
 	return writeJSON(c, "graft-extract-1", sum)
+}
+
+// missingTaps are those of the wanted taps that have to be computed, where the store is there already.
+func missingTaps(c *cli.Context, data *dataset.Dataset) ([]string, error) {
+	fingerprint, err := data.Fingerprint(c.Context)
+	if err != nil {
+		return nil, err
+	}
+	return extract.Missing(c.String("out"), splitWords(c.String("taps")), fingerprint)
 }
 
 // extractConfig reads and checks all flags that need no file.

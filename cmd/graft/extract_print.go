@@ -28,6 +28,9 @@ func printExtract(out io.Writer, s extract.Summary, p store.Part) {
 	if s.Resumed > 0 {
 		fmt.Fprintf(out, "from an earlier run: %s\n", plural.Of(s.Resumed, "sample"))
 	}
+	if s.Reused > 0 {
+		fmt.Fprintf(out, "%s known from the store before: computed was what it lacked\n", plural.Of(s.Reused, "image"))
+	}
 	if s.Redone > 0 {
 		fmt.Fprintf(out, "of damaged shards, made again: %s\n", plural.Of(s.Redone, "sample"))
 	}

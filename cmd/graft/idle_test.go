@@ -38,7 +38,7 @@ var alwaysLive = map[string]string{
 	"model check":       "seed json",
 	"model apply":       "out json",
 	"rank":              "split-shares split-seed split-record group-by data skip-bad provider threads sample split taps batch seed json",
-	"extract":           "split-shares split-seed split-record group-by data skip-bad provider threads model out taps split flip views batch dtype shard-rows shard strict limit json",
+	"extract":           "split-shares split-seed split-record group-by data skip-bad provider threads model out taps split flip views batch dtype shard-rows shard extend strict limit json",
 	"embeddings info":   "verify json",
 	"embeddings verify": "json",
 	"embeddings export": "out taps split flip force",

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"graft/onnx/ort/orttest"
+	"graft/pretrained/extract"
 	"graft/pretrained/store"
 	"graft/pretrained/vit/vittest"
 )
@@ -239,4 +240,33 @@ func TestSetupFromFile(t *testing.T) {
 			t.Errorf("%v: exit status %d, printed:\n%s", tt.args, cmd.ProcessState.ExitCode(), out)
 		}
 	}
+}
+
+// A tap is added to a store, and the faces that its dataset has got since, without what is there being computed again.
+func TestExtractExtends(t *testing.T) {
+	orttest.Require(t)
+	dir := t.TempDir()
+	model, out := vittest.WriteTiny(t, dir), filepath.Join(dir, "e")
+	run := func(faces string, flags ...string) extract.Summary {
+		args := append([]string{"extract", "--data", "synthetic", "--per-class", faces, "--model", model, "--out", out, "--provider", "cpu", "--json", "-"}, flags...)
+		return decode[extract.Summary](t, must(t, args...))
+	}
+	if s := run("4", "--taps", "cls", "--extend"); s.Reused != 0 || len(s.Taps) != 1 {
+		t.Errorf("begun: %+v", s)
+	}
+	before, err := os.ReadFile(filepath.Join(out, "cls", "00000.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := run("4", "--taps", "mean_1,tokens_1", "--extend"); s.Reused != s.Rows || len(s.Taps) != 3 || s.Taps[2].DType != store.Float16 {
+		t.Errorf("two taps more: %+v", s)
+	}
+	if after, err := os.ReadFile(filepath.Join(out, "cls", "00000.npy")); err != nil || !slices.Equal(after, before) {
+		t.Errorf("cls was changed (%v)", err)
+	}
+	few := run("4", "--extend").Rows
+	if s := run("6", "--extend"); s.Reused == 0 || s.Reused >= s.Rows || s.Rows <= few || len(s.Taps) != 3 {
+		t.Errorf("more faces: %+v, before %d", s, few)
+	}
+	must(t, "embeddings", "verify", out)
 }

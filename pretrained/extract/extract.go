@@ -88,7 +88,8 @@ type Config struct {
 	// Note, which may be nil, is told how much a store with cuts or Views will take on disk.
 	Note func(sentence string)
 
-	streams int // calls of Backbone.Run at once
+	streams int    // calls of Backbone.Run at once
+	known   *known // the store that Extend adds to
 }
 
 // Provider is the provider to open a backbone on for the store at out: for Auto the one
@@ -107,11 +108,12 @@ func Provider(out string, p session.Provider) (session.Provider, error) {
 // Summary says what a run did.
 type Summary struct {
 	Store   string         `json:"store"`
-	Part    string         `json:"part"`    // I/N: this process's share, 0/1 for all
-	Rows    int            `json:"rows"`    // of the part
-	Resumed int            `json:"resumed"` // samples that earlier runs had finished
-	Redone  int            `json:"redone"`  // samples of shards found damaged and made again
-	Bad     []store.BadRow `json:"bad"`     // left out by the part
+	Part    string         `json:"part"`             // I/N: this process's share, 0/1 for all
+	Rows    int            `json:"rows"`             // of the part
+	Resumed int            `json:"resumed"`          // samples that earlier runs had finished
+	Redone  int            `json:"redone"`           // samples of shards found damaged and made again
+	Reused  int            `json:"reused,omitempty"` // images whose features Extend took over
+	Bad     []store.BadRow `json:"bad"`              // left out by the part
 	Taps    []store.Tap    `json:"taps"`
 	Batch   int            `json:"batch"`   // images per inference
 	Streams int            `json:"streams"` // inferences at once
@@ -232,6 +234,10 @@ func (c *Config) plan(ctx context.Context) ([]int, store.Manifest, error) {
 			}
 		}
 		m.Taps = append(m.Taps, t)
+	}
+	if c.known != nil {
+		m.DType = store.DType(cmp.Or(c.DType, string(c.known.manifest.DType)))
+		m.Taps = c.known.with(m.Taps)
 	}
 	if c.Views.Count > 0 {
 		m.Views = &c.Views

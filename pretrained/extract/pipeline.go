@@ -166,7 +166,7 @@ func (p *pipeline) inferOne(ctx context.Context, b *batch, free *buffers) error 
 	}
 	for v, images := range views {
 		free.cut(b.feats[v], len(images))
-		if err := p.c.Backbone.Run(ctx, images, p.names, b.feats[v]); err != nil {
+		if err := p.c.known.run(ctx, p.c.Backbone, v, b.rows, images, p.names, b.feats[v]); err != nil {
 			return err
 		}
 	}
