@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protorange"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"graft/internal/sniff"
 	"graft/onnx/onnxpb"
 )
 
@@ -75,6 +76,9 @@ type weight struct {
 
 func (d *reader) read() (*Model, error) {
 	d.names = map[string]bool{}
+	if other := sniff.OtherAt(d.r); other != "" {
+		return nil, fmt.Errorf("not an ONNX model but %s", other)
+	}
 	if err := d.scanModel(); err != nil {
 		return nil, err
 	}

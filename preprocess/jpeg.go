@@ -14,6 +14,7 @@ const (
 	markSOF0, markSOF2 = 0xc0, 0xc2
 	markSOI, markEOI   = 0xd8, 0xd9
 	markSOS            = 0xda
+	markDRI            = 0xdd
 	markAPP1           = 0xe1
 	markAPP14          = 0xee
 )
@@ -40,10 +41,24 @@ func decodeJPEG(data []byte) (Image, error) {
 	if err != nil && !bytes.Contains(data[max(0, len(data)-64):], []byte{0xff, markEOI}) {
 		return Image{}, fmt.Errorf("the file is cut short, it has no end marker: %w", err)
 	}
+	if err != nil && progressiveRestarts(data) {
+		return Image{}, fmt.Errorf("a progressive JPEG of subsampled colours with restart markers, which graft does not read; `jpegtran -copy all -restart 0` writes it without them and without loss: %w", err)
+	}
 	if err != nil {
 		return Image{}, err
 	}
 	return FromImage(img), nil
+}
+
+// progressiveRestarts tells the progressive files with restart intervals: Go's decoder counts
+// those of a scan of one component in units of all components, where components differ in size.
+func progressiveRestarts(data []byte) bool {
+	progressive, restarts := false, false
+	for mark, body := range jpegSegments(data) {
+		progressive = progressive || mark == markSOF2
+		restarts = restarts || mark == markDRI && len(body) >= 2 && body[0]|body[1] != 0
+	}
+	return progressive && restarts
 }
 
 // jpegSegments walks over the segments, marker and body, before the picture's data.

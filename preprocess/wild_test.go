@@ -1,6 +1,8 @@
 package preprocess_test
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,4 +67,16 @@ func wildFiles(t testing.TB) map[string]string {
 		t.Fatalf("%d fixtures of files in the wild", len(files))
 	}
 	return files
+}
+
+// What Go's decoder misreads is refused by its name and with a way out.
+func TestProgressiveRestarts(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "progressive_restarts.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = preprocess.Decode(t.Context(), bytes.NewReader(data))
+	if !errors.As(err, new(*preprocess.BadImageError)) || !strings.Contains(err.Error(), "progressive JPEG of subsampled colours with restart markers") || !strings.Contains(err.Error(), "jpegtran") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -162,6 +162,9 @@ def main():
         for name, data in family():
             (out / name).write_bytes(data)
             (out / (name + ".u8")).write_bytes(np.ascontiguousarray(pixels(data)).tobytes())
+    # What PIL reads and graft refuses.
+    refused = saved(Image.fromarray(shapes(3)), "jpeg", quality=80, progressive=True, subsampling=2, restart_marker_blocks=1)
+    (out.parent / "progressive_restarts.jpg").write_bytes(refused)
 
 
 if __name__ == "__main__":

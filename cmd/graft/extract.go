@@ -70,6 +70,7 @@ func foreignFlags() []cli.Flag {
 		&cli.IntFlag{Name: "input-size", Usage: "side of its input in `PIXELS` (default: what the file says)"},
 		&cli.StringFlag{Name: "mean", Usage: "`MEAN` of pixels in [0,1], one number or three"},
 		&cli.StringFlag{Name: "std", Usage: "`STD` of pixels in [0,1], one number or three"},
+		&cli.StringFlag{Name: "normalize", Usage: "both of them by `NAME`: imagenet, half, clip or none, or M,M,M/S,S,S"},
 		&cli.Float64Flag{Name: "crop-pct", Value: 1, Usage: "`PART` of the shorter side that the centre crop keeps"},
 		&cli.StringFlag{Name: "output", Usage: "`NAME` of the output with the features"},
 		&cli.StringFlag{Name: "pool", Usage: "what to make of an output [N,T,D]: `POOLING` cls or mean"})
@@ -117,6 +118,15 @@ func foreignOptions(c *cli.Context) (*preprocess.Spec, error) {
 		return nil, usageErrorf("--pool %q: wanted cls or mean", f.Pool)
 	}
 	var err error
+	if c.String("normalize") != "" {
+		if c.IsSet("mean") || c.IsSet("std") {
+			return nil, usageErrorf("--normalize stands for --mean and --std: give it or both of them")
+		}
+		if f.Normalization, err = preprocess.ParseNormalization(c.String("normalize")); err != nil {
+			return nil, usageErrorf("--normalize: %w", err)
+		}
+		return f, nil
+	}
 	if f.Mean, err = perChannel(c, "mean"); err != nil {
 		return nil, err
 	}
@@ -133,7 +143,7 @@ func foreignOptions(c *cli.Context) (*preprocess.Spec, error) {
 func perChannel(c *cli.Context, flag string) (out [3]float32, err error) {
 	words := splitWords(c.String(flag))
 	if len(words) == 0 {
-		return out, usageErrorf("--%s is missing: --input-size, --mean, --std, --crop-pct, --output and --pool describe a model that graft did not export; leave them out for one that it did", flag)
+		return out, usageErrorf("--%s is missing (or --normalize, for both): --input-size, --mean, --std, --normalize, --crop-pct, --output and --pool describe a model that graft did not export; leave them out for one that it did", flag)
 	}
 	if len(words) == 1 {
 		words = []string{words[0], words[0], words[0]}

@@ -44,7 +44,7 @@ func flagNames(flags []cli.Flag, but ...string) []string {
 // Flags that go together.
 var (
 	runtimeNames = []string{"provider", "device", "allow-fallback"}
-	foreignNames = []string{"input-size", "mean", "std", "crop-pct", "output", "pool"}
+	foreignNames = []string{"input-size", "mean", "std", "normalize", "crop-pct", "output", "pool"}
 )
 
 // refuseDrawn refuses the settings of drawn images for other datasets.

@@ -89,17 +89,17 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"model export", "--weights FILE --precision int8 --out FOLDER/x", "--random-init 1"},
 	{"model blocks", "FILE", "--input-size 32"},
 	{"model check", "FOLDER FOLDER", "--data CSV --split-shares 80/20 --split-seed 2 --split-record x --ferplus CSV --skip-bad --per-class 3 --provider cpu --device 1 --allow-fallback --threads 1 " +
-		"--input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --limit 3 --taps cls --batch 3"},
+		"--input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --normalize half --limit 3 --taps cls --batch 3"},
 	{"rank", "--data CSV FILE", "--per-class 3"},
 	{"rank", "--data CSV FILE --provider cpu", "--device 1 --allow-fallback"},
-	{"rank", "--data CSV FILE", "--mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls"},
+	{"rank", "--data CSV FILE", "--mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls --normalize half"},
 	{"rank", "--data CSV FILE", "--dir models"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x", "--per-class 3 --seed 2"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x", "--ferplus CSV"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x --flip", "--view-seed 2 --view-augment rotate=5"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x --provider cpu", "--device 1 --allow-fallback"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x", "--allow-fallback"},
-	{"extract", "--data CSV --model FILE --out FOLDER/x --provider cpu", "--mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls"},
+	{"extract", "--data CSV --model FILE --out FOLDER/x --provider cpu", "--mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls --normalize half"},
 	{"embeddings search", "FOLDER FILE --provider cpu", "--device 1 --allow-fallback"},
 	{"train head", "--embeddings FOLDER --out FOLDER/x", "--epochs 2 --batch 2 --accumulate 2 --optimizer adam --lr 1 --momentum 0.5 --weight-decay 1 --schedule step --warmup 1 " +
 		"--step-epochs 1 --step-factor 0.5 --clip 1 --label-smoothing 0.1 --ema 0.9 --keep-best --patience 1 --holdout 0.1 --hidden 3 --dropout-in 0.1 --dropout 0.1 " +
@@ -124,7 +124,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"train vit", "--data synthetic --out FOLDER/x", "--step-epochs 3 --step-factor 0.5"},
 	{"train vit", "--data synthetic --out FOLDER/x", "--keep-best --patience 3"},
 	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze 1", "--ferplus CSV --per-class 3 --momentum 0.9 --step-epochs 3 --step-factor 0.5 --unfreeze-from x"},
-	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze 1", "--mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls"},
+	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze 1", "--mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls --normalize half"},
 	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze 1 --provider cpu", "--device 1 --allow-fallback"},
 	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze 1 --holdout 0", "--keep-best --patience 3"},
 	{"train backbone", "--data CSV --model FILE --out FOLDER/x --unfreeze 1 --head HEAD", "--taps cls"},
@@ -143,14 +143,14 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"eval", "CNN", "--embeddings FOLDER --knn 3 --batch 3 --provider cpu --model x"},
 	{"eval", "CNN", "--seed 2 --per-class 3 --group-by x --skip-bad --skip-unknown"},
 	{"eval", "FILE --data CSV", "--conformal 0.9 --model x --embeddings FOLDER"},
-	{"predict", "CNN CSV", "--model x --provider cpu --device 1 --allow-fallback --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls"},
-	{"predict", "FILE CSV", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls"},
+	{"predict", "CNN CSV", "--model x --provider cpu --device 1 --allow-fallback --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --normalize half"},
+	{"predict", "FILE CSV", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --normalize half"},
 	{"predict", "HEAD CSV --provider cpu", "--device 1 --allow-fallback"},
-	{"show", "CNN CSV --out FOLDER/x", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls"},
+	{"show", "CNN CSV --out FOLDER/x", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --normalize half"},
 	{"show", "FILE CSV --out FOLDER/x", "--model x"},
 	{"show", "FILE CSV --out FOLDER/x --html", "--svg"},
-	{"export", "CNN --out FOLDER/x", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls"},
-	{"export", "HEAD --adapter FOLDER/x", "--model x --mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls --backbone --json FOLDER/y"},
+	{"export", "CNN --out FOLDER/x", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --normalize half"},
+	{"export", "HEAD --adapter FOLDER/x", "--model x --mean 0 --std 1 --input-size 3 --crop-pct 1 --output x --pool cls --normalize half --backbone --json FOLDER/y"},
 	{"demo", "--data CSV --out FOLDER/x", "--per-class 3"},
 	{"demo", "--weights FILE --out FOLDER/x", "--offline"},
 	{"demo", "--provider cpu --out FOLDER/x", "--device 1 --allow-fallback"},
@@ -168,7 +168,7 @@ func TestIdleFlags(t *testing.T) {
 	for _, c := range idleFlags {
 		for _, flag := range strings.Split(words.Replace(c.idle), "--")[1:] {
 			given := strings.Fields(words.Replace(c.given))
-			if flag = "--" + flag; strings.Contains(c.idle, "--mean") {
+			if flag = "--" + flag; strings.Contains(c.idle, "--mean") && !strings.HasPrefix(flag, "--normalize") {
 				flag += " --mean 0 --std 1" // flags that describe a model together
 			}
 			args := slices.Concat([]string{"graft"}, strings.Fields(c.command), given, strings.Fields(flag))

@@ -102,7 +102,7 @@ func TestIdleTeamFlags(t *testing.T) {
 			}
 			args := slices.Concat([]string{"graft"}, strings.Fields(c.command), strings.Fields(words.Replace(c.given)))
 			team := []teamFlag{{word, name, envFlags}}
-			if slices.Contains(foreignNames, name) && name != "mean" && name != "std" { // which describe a model together
+			if slices.Contains(foreignNames, name) && name != "mean" && name != "std" && name != "normalize" { // which describe a model together
 				team = append(team, teamFlag{"--mean=0", "mean", envFlags}, teamFlag{"--std=1", "std", envFlags})
 			}
 			err := runWithTeam(stopped, quietApp(), args, team)

@@ -150,6 +150,8 @@ type DatasetRecord struct {
 	Name        string `json:"name"`
 	Fingerprint string `json:"fingerprint"`
 	Limit       int    `json:"limit,omitempty"` // samples per split, 0 for all
+	// LeftOut are the bad entries that --skip-bad left out, with the reason of each.
+	LeftOut []dataset.Bad `json:"left_out,omitempty"`
 	// Where a cnn's or vit's images lie; a head's are in its embeddings.
 	dataset.Ref
 }

@@ -161,7 +161,7 @@ func (b backbone) describe(p part, t nets.Tail, rows run.Rows) run.Config {
 	config.Backbone = n.record(t)
 	config.Head = run.HeadRecord{Recipe: run.RecipeStrong, Taps: n.tapNames(), Dim: t.Head.Features, Standardize: t.Head.Standardize, UseFlip: c.UseFlip,
 		GroupBy: c.GroupBy, ClassWeights: c.ClassWeights, LogitAdjust: c.LogitAdjust, Samples: len(rows.Labels)}
-	config.Dataset = run.DatasetRecord{Name: b.data.Name(), Fingerprint: b.fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
+	config.Dataset = run.DatasetRecord{Name: b.data.Name(), Fingerprint: b.fingerprint, Limit: c.Limit, LeftOut: b.data.Bad, Ref: c.Data.Recorded()}
 	if pair := config.Backbone.Before; pair != nil {
 		config.Notes = append(config.Notes, fmt.Sprintf("In training, %s (%s) ran before %s; judged and exported is %s from the pixels on.",
 			filepath.Base(pair.Model), cmp.Or(pair.Precision, "its precision is not told"), t.Cut, filepath.Base(config.Backbone.Model)))

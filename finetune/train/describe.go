@@ -70,7 +70,7 @@ func (f features) describe(by run.Program, seed uint64, head run.HeadRecord, abs
 	config.Head, config.Backbone = head, f.backbone
 	config.Embeddings = run.EmbeddingsRecord{Path: run.Absolute(f.Dir()), ManifestSHA256: f.manifest, DType: string(m.DType),
 		Provider: m.Backbone.Provider, Runtime: m.Backbone.Runtime, Rows: load.StoreSplits(f.Store).Rows}
-	config.Dataset = run.DatasetRecord{Name: m.Dataset.Name, Fingerprint: m.Dataset.Fingerprint, Limit: m.Dataset.Limit}
+	config.Dataset = run.DatasetRecord{Name: m.Dataset.Name, Fingerprint: m.Dataset.Fingerprint, Limit: m.Dataset.Limit, LeftOut: m.Dataset.LeftOut}
 	if note := run.RandomNote(f.backbone.Source); note != "" {
 		config.Notes = append(config.Notes, note)
 	}

@@ -51,6 +51,9 @@ func TestNetworkOnList(t *testing.T) {
 	if name := result.Run.Config.Dataset.Name; name != "list:list.csv" {
 		t.Errorf("the run calls its dataset %s", name)
 	}
+	if left := result.Run.Config.Dataset.LeftOut; len(left) != 2 || !strings.Contains(left[0].Where+left[1].Where, "none.png") || left[0].Reason == "" {
+		t.Errorf("the run says that %+v are left out", left)
+	}
 	e, err := judge.Evaluate(context.Background(), judge.Config{Run: c.Out})
 	if err != nil {
 		t.Fatal(err)

@@ -87,7 +87,7 @@ func (n networks) train(ctx context.Context, p part, o Observer) (Result, error)
 	}
 	r := &run.Run{Dir: p.folder, Config: run.NewConfig(n.net.Kind(), c.Program, p.seed, d.Classes)}
 	r.Config.Fold, r.Config.Pixels = p.fold, new(c.Pixels)
-	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: n.fingerprint, Limit: c.Limit, Ref: c.Data.Recorded()}
+	r.Config.Dataset = run.DatasetRecord{Name: d.Name(), Fingerprint: n.fingerprint, Limit: c.Limit, LeftOut: d.Bad, Ref: c.Data.Recorded()}
 	r.Config.Notes = rows.AbsentClasses(d.Classes)
 	return finish(ctx, r, learned, rows, judged, c.Fit.Threads, o)
 }

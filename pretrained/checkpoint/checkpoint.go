@@ -48,6 +48,7 @@ import (
 	"sync"
 
 	"graft/internal/filehash"
+	"graft/internal/sniff"
 )
 
 // Limits on what a file may claim. The largest vision transformers in public
@@ -161,13 +162,15 @@ type contents struct {
 // readContents is all of Open that depends on foreign bytes, and what the fuzz
 // targets call. The first bytes tell the format.
 func readContents(r io.ReaderAt, size int64, key string) (*contents, error) {
-	head := make([]byte, min(size, sniffLength))
+	head := make([]byte, min(size, sniff.Length))
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
 	switch {
 	case size == 0:
 		return nil, errors.New("the file is empty")
+	case sniff.Other(head) != "":
+		return nil, fmt.Errorf("not weights but %s", sniff.Other(head))
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return readTorch(r, size, key)
 	case bytes.HasPrefix(head, []byte(legacyMagic)):
@@ -181,17 +184,11 @@ func readContents(r io.ReaderAt, size int64, key string) (*contents, error) {
 	return nil, sniffError(head, size)
 }
 
-// sniffLength is how many bytes tell the formats apart; tar has its mark at 257.
-const sniffLength = 512
-
 func sniffError(head []byte, size int64) error {
 	if size < 8 {
 		return &headerFault{Kind: headerTooSmall, Detail: fmt.Sprintf("%d bytes, a safetensors file has at least 8", size)}
 	}
 	switch n := headerLength(head); {
-	case bytes.HasPrefix(head, []byte("<")) || bytes.HasPrefix(head, []byte("version https://git-lfs")):
-		return fmt.Errorf("a text file (%s…), not weights: the download probably gave a web page or a Git LFS pointer",
-			quote(string(head[:min(len(head), 40)])))
 	case n <= maxHeader && int64(n)+8 <= size && n > 0:
 		return &headerFault{Kind: invalidHeaderStart, Detail: fmt.Sprintf("the header starts with %q, want {", head[8:9])}
 	}

@@ -218,7 +218,7 @@ func (c *Config) plan(ctx context.Context) ([]int, store.Manifest, error) {
 		},
 		Dataset: store.Dataset{
 			Name: c.Data.Name(), Fingerprint: fingerprint,
-			Classes: c.Data.Classes, Splits: c.splits(), Limit: c.Limit, GroupBy: c.Data.GroupBy, From: new(c.Data.Ref()),
+			Classes: c.Data.Classes, Splits: c.splits(), Limit: c.Limit, GroupBy: c.Data.GroupBy, From: new(c.Data.Ref()), LeftOut: c.Data.Bad,
 		},
 		Flip: c.Flip, DType: store.DType(cmp.Or(c.DType, string(store.Float32))), Batch: c.Batch, ShardRows: c.ShardRows, Samples: len(indices),
 	}

@@ -87,6 +87,9 @@ func (in Info) Print(out io.Writer) error {
 	for _, name := range in.Dataset.Splits {
 		row("", "%s %d%s", name, in.Splits[name], soFar)
 	}
+	if n := len(in.Dataset.LeftOut); n > 0 {
+		row("left out", "%s of the dataset, listed with reasons in manifest.json", plural.Of(n, "bad entry"))
+	}
 	if in.Bad > 0 {
 		row("left out", "%s%s, listed in %s", plural.Of(in.Bad, "bad image"), soFar, listed)
 	}

@@ -92,9 +92,12 @@ type Dataset struct {
 	Name        string   `json:"name"`
 	Fingerprint string   `json:"fingerprint"` // of pixels, labels and their order
 	Classes     []string `json:"classes"`
-	Splits      []string `json:"splits"`             // those selected
-	Limit       int      `json:"limit"`              // samples per split, 0 for all
-	GroupBy     string   `json:"group_by,omitempty"` // what names the user's own groups, see dataset.Ref
+	Splits      []string `json:"splits"` // those selected
+	Limit       int      `json:"limit"`  // samples per split, 0 for all
+	// LeftOut are the dataset's bad entries that --skip-bad left out before any image was
+	// decoded; those found later stand in meta/errors.parquet. The reason stands with each.
+	LeftOut []dataset.Bad `json:"left_out,omitempty"`
+	GroupBy string        `json:"group_by,omitempty"` // what names the user's own groups, see dataset.Ref
 	// From is where the images lay, so that they can be shown; nil in stores of before it was
 	// recorded. Another place does not make another store.
 	From *dataset.Ref `json:"from,omitempty"`

@@ -1,0 +1,23 @@
+package sniff
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func ExampleOther() {
+	fmt.Println(Other([]byte("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a")))
+	// Output: a pointer of Git LFS and not the file itself: fetch that with git lfs pull
+}
+
+func TestOther(t *testing.T) {
+	for head, want := range map[string]string{
+		"": "an empty file", "<!DOCTYPE html>": "a web page", "\xef\xbb\xbf\n <html lang=en>": "a web page", "\x1f\x8b\x08": "gzip",
+		"\x08\x08\x12": "", "PK\x03\x04": "", "<": "", "version 2": "",
+	} {
+		if got := OtherAt(strings.NewReader(head)); want == "" && got != "" || !strings.HasPrefix(got, want) && !strings.Contains(got, want) {
+			t.Errorf("%q: %q, want %q", head, got, want)
+		}
+	}
+}
