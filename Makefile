@@ -8,8 +8,10 @@ READY := $(if $(filter 0,$(CGO_ENABLED)),build,setup)
 
 .PHONY: build setup demo study elsewhere test race lint fuzz clean
 
+# The first time, each package is named when it is compiled.
 build:
-	$(GO) build -o $(GRAFT) ./cmd/graft
+	@test -x $(GRAFT) || echo "building graft: the first time Go fetches the modules and compiles them, in a minute or two"
+	$(GO) build $(if $(wildcard $(GRAFT)),,-v) -o $(GRAFT) ./cmd/graft
 
 setup: build
 	$(GRAFT) setup

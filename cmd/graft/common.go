@@ -190,6 +190,11 @@ func logf(c *cli.Context, format string, args ...any) {
 	}
 }
 
+// next says with which commands to go on.
+func next(c *cli.Context, commands ...string) {
+	logf(c, "next: %s", strings.Join(commands, "\n      "))
+}
+
 // warnf writes one line that --quiet does not keep back.
 func warnf(c *cli.Context, format string, args ...any) {
 	fmt.Fprintf(c.App.ErrWriter, "warning: "+format+"\n", args...)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -200,7 +201,14 @@ func extractAction(c *cli.Context) (err error) {
 		return err
 	}
 	printExtract(humanOut(c), sum, config.Part)
-	return writeJSON(c, "graft-extract-1", sum)
+	if err := writeJSON(c, "graft-extract-1", sum); err != nil {
+		return err
+	}
+	tokens := slices.ContainsFunc(splitWords(c.String("taps")), func(tap string) bool { return strings.HasPrefix(tap, "tokens") })
+	if sum.State.Complete() && !tokens { // which no head reads
+		next(c, "graft train head --embeddings "+shellWord(sum.Store)+" --out runs/head")
+	}
+	return nil
 }
 
 // missingTaps are those of the wanted taps that have to be computed, where the store is there already.

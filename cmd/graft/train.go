@@ -81,7 +81,11 @@ func runTraining(c *cli.Context, t training, err error) error {
 		if err != nil {
 			return err
 		}
-		return cmp.Or(printReports(humanOut(c), result.Reports, result.Run.Config.Notes), writeJSON(c, metrics.Schema, result.Reports))
+		err = cmp.Or(printReports(humanOut(c), result.Reports, result.Run.Config.Notes), writeJSON(c, metrics.Schema, result.Reports))
+		if out := shellWord(c.String("out")); err == nil {
+			next(c, "graft export "+out+" --out "+out+".onnx", "graft predict "+out+".onnx PHOTO...")
+		}
+		return err
 	}
 	if r.Seeds != 0 && r.Folds != 0 {
 		return usageErrorf("--seeds %d and --folds %d: want one of them", r.Seeds, r.Folds)
@@ -90,5 +94,9 @@ func runTraining(c *cli.Context, t training, err error) error {
 	if err != nil {
 		return err
 	}
-	return cmp.Or(all.Summary.WriteTable(humanOut(c)), writeJSON(c, metrics.Schema, all.Reports))
+	err = cmp.Or(all.Summary.WriteTable(humanOut(c)), writeJSON(c, metrics.Schema, all.Reports))
+	if err == nil {
+		next(c, "graft compare "+shellWord(c.String("out"))+" OTHER...")
+	}
+	return err
 }

@@ -9,6 +9,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/finetune/train"
+	"graft/internal/columns"
 	"graft/preprocess/augment"
 )
 
@@ -107,7 +108,7 @@ func refuseFit(c *cli.Context, p run.PixelsRecord, net nets.Net) error {
 // observer tells a training to standard error.
 func observer(c *cli.Context) train.Observer {
 	return train.Observer{
-		Log:      func(line string) { logf(c, "%s", line) },
+		Log:      func(line string) { logf(c, "%s", columns.Fill(line, 0, 2)) },
 		Progress: func(label string) func(done, total int64) { return newProgress(c, label) },
 	}
 }

@@ -108,7 +108,7 @@ func (r *Report) writeCopies(t io.Writer) {
 	if slices.ContainsFunc(r.Leaks, func(l Leak) bool { return l.Named > 0 }) {
 		named = "\tof groups there"
 	}
-	fmt.Fprintf(t, "rows\tequal\tother label\twith near ones\tof all%s\n", named)
+	fmt.Fprintf(t, "rows\tequal\tother label\tnear too\tof all%s\n", named)
 	for _, l := range r.Leaks {
 		fmt.Fprintf(t, "%s, in %s too\t%d\t%d\t%d\t%.1f%% of %d", l.Split, l.Of, l.Equal, l.OtherLabel, l.All, percent(l.All, l.Total), l.Total)
 		if named != "" {
