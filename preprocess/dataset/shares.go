@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"graft/internal/parallel"
 	"graft/internal/plural"
@@ -151,16 +152,19 @@ func (d *Dataset) dropNear(contents []duplicate.Content) {
 	}
 }
 
-// look decodes every image on all cores. With verify a bad one is left out, or ends it
+// look decodes every image on all cores, but for those whose contents are kept from another time. With verify all are, and a bad one is left out, or ends it
 // where Ref.SkipBad is not said; without, its content is unknown. Faults of others than
 // the images end it in any case.
 func (d *Dataset) look(ctx context.Context, verify bool, progress func(done, total int64)) ([]duplicate.Content, error) {
 	contents := make([]duplicate.Content, len(d.Samples))
 	faults := make([]error, len(d.Samples))
-	err := parallel.For(ctx, len(d.Samples), progress, func(i int) error {
-		im, err := d.src.image(ctx, i)
-		if err == nil {
-			contents[i] = d.Content(i, im)
+	k := d.keptOf()
+	if k != nil && verify {
+		k.had = nil
+	}
+	start := time.Now()
+	err := parallel.For(ctx, len(d.Samples), progress, func(i int) (err error) {
+		if contents[i], err = d.content(ctx, k, i); err == nil {
 			return nil
 		}
 		if faults[i] = err; !errors.As(err, new(*preprocess.BadImageError)) || verify && !d.skipBad {
@@ -168,6 +172,9 @@ func (d *Dataset) look(ctx context.Context, verify bool, progress func(done, tot
 		}
 		return nil
 	})
+	if err == nil && k != nil && k.news && time.Since(start) > worthKeeping {
+		_ = k.write() // a full disk costs time the next time, and nothing else
+	}
 	if err != nil || !verify {
 		return contents, err
 	}

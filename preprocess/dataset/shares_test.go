@@ -6,12 +6,16 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"graft/preprocess"
 )
 
 // splitByID is where each image of a set is.
@@ -149,5 +153,75 @@ func TestSharesAreRefused(t *testing.T) {
 	d := mustOpen(t, unpack(t, below("train/", flat(t, 0, 60))...), Ref{SplitShares: "70/30"})
 	if !slices.Equal(d.Splits, []string{Train, Test}) {
 		t.Errorf("splits %v", d.Splits)
+	}
+}
+
+// decodes counts how often a set's images are decoded while it is opened.
+type decodes struct {
+	fileSource
+	n atomic.Int64
+}
+
+func (d *decodes) image(ctx context.Context, i int) (preprocess.Image, error) {
+	d.n.Add(1)
+	return d.fileSource.image(ctx, i)
+}
+
+// Images are decoded for their splits once: the next opening reads their files alone, and gives them the same splits. One that
+// changed is decoded again, and what is kept and damaged is not believed.
+func TestContentsAreKept(t *testing.T) {
+	cache := t.TempDir()
+	for _, name := range []string{"XDG_CACHE_HOME", "HOME", "LocalAppData"} {
+		t.Setenv(name, cache)
+	}
+	before := worthKeeping
+	t.Cleanup(func() { worthKeeping = before })
+	worthKeeping = 0
+	dir := unpack(t, flat(t, 0, 30)...)
+	want := splitByID(mustOpen(t, dir, Ref{}))
+	looks := func() int {
+		d := mustOpen(t, dir, Ref{})
+		if got := splitByID(d); !maps.Equal(got, want) {
+			t.Errorf("splits %v, want %v", got, want)
+		}
+		counted := &decodes{fileSource: d.src.(fileSource)}
+		d.src = counted
+		contents, err := d.look(t.Context(), false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range contents {
+			im, err := d.Image(t.Context(), i)
+			if err != nil || d.Content(i, im) != c {
+				t.Errorf("image %d: content %v, want that of its pixels (%v)", i, c, err)
+			}
+		}
+		return int(counted.n.Load()) - len(contents)
+	}
+	if n := looks(); n != 0 {
+		t.Errorf("%d images were decoded again", n)
+	}
+	base, err := os.UserCacheDir()
+	found, err1 := filepath.Glob(filepath.Join(base, "graft", "contents", "*"))
+	if len(found) != 1 || err != nil || err1 != nil {
+		t.Fatalf("kept in %v, want one file (%v, %v)", found, err, err1)
+	}
+	data, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-1] ^= 1
+	if err := os.WriteFile(found[0], data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if had := readKept(found[0]); len(had) != 0 {
+		t.Errorf("%d rows of a damaged file were believed", len(had))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a", "p0_0.png"), []byte(pngText(t, 99, 1, 6, 7)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want = splitByID(mustOpen(t, dir, Ref{})) // writes anew, with the changed one
+	if n := looks(); n != 0 {
+		t.Errorf("%d images were decoded again after a change", n)
 	}
 }
