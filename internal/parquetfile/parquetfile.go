@@ -4,6 +4,7 @@ package parquetfile
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,19 @@ func Write[T any](w io.Writer, records []T) error {
 	return pw.Close()
 }
 
+// CheckFooter tells whether a file of size bytes can end in the footer that it claims, for which
+// memory is taken before it is read.
+func CheckFooter(r io.ReaderAt, size int64) error {
+	var foot [8]byte
+	if _, err := r.ReadAt(foot[:], max(0, size-8)); err != nil && err != io.EOF || string(foot[4:]) != "PAR1" || int64(binary.LittleEndian.Uint32(foot[:])) > size-12 {
+		return errors.New("parquet file is cut short or damaged: its end is no footer")
+	}
+	return nil
+}
+
+// maxRowsPerByte bounds how many rows a file claims for its size: each takes some bits of its own.
+const maxRowsPerByte = 64
+
 // ErrColumns is wrapped by the error for a file of other columns than the record's.
 var ErrColumns = errors.New("other columns")
 
@@ -40,12 +54,18 @@ func Read[T any](data []byte, want int) (records []T, err error) {
 			records, err = nil, fmt.Errorf("malformed parquet file: %v", p)
 		}
 	}()
+	if err := CheckFooter(bytes.NewReader(data), int64(len(data))); err != nil {
+		return nil, err
+	}
 	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("malformed parquet file: %w", err)
 	}
 	if want == -1 {
 		want = int(f.NumRows())
+	}
+	if f.NumRows() > maxRowsPerByte*int64(len(data)) {
+		return nil, fmt.Errorf("malformed parquet file: %d rows in %d bytes", f.NumRows(), len(data))
 	}
 	if want < 0 || f.NumRows() != int64(want) {
 		return nil, fmt.Errorf("%d rows, wanted %d", f.NumRows(), want)

@@ -2,8 +2,10 @@ package parquetfile_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"graft/internal/parquetfile"
@@ -41,6 +43,16 @@ func TestReadRefuses(t *testing.T) {
 	for n := range file.Len() {
 		if _, err := parquetfile.Read[row](file.Bytes()[:n], -1); err == nil {
 			t.Errorf("cut off after %d bytes, and no error", n)
+		}
+	}
+}
+
+// A footer that claims more than the file has is refused before memory is taken for it.
+func TestReadRefusesFooters(t *testing.T) {
+	for _, n := range []uint32{0xffffffff, 100, 5} {
+		data := binary.LittleEndian.AppendUint32([]byte("PAR1"), n)
+		if _, err := parquetfile.Read[row](append(data, "PAR1"...), -1); err == nil || !strings.Contains(err.Error(), "its end is no footer") {
+			t.Errorf("a footer of %d bytes in 12: %v", n, err)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"graft/internal/parquetfile"
 	"graft/preprocess"
 )
 
@@ -54,9 +54,8 @@ func guarded(err *error) {
 // openParquet reads the schema and what it says of classes.
 func openParquet(r io.ReaderAt, size int64) (t *parquetTable, err error) {
 	defer guarded(&err)
-	var foot [8]byte
-	if _, err := r.ReadAt(foot[:], max(0, size-8)); err != nil || string(foot[4:]) != "PAR1" || int64(binary.LittleEndian.Uint32(foot[:])) > size-12 {
-		return nil, errors.New("parquet file is cut short or damaged: its end is no footer")
+	if err := parquetfile.CheckFooter(r, size); err != nil {
+		return nil, err
 	}
 	f, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
