@@ -29,7 +29,7 @@ type DownloadOptions struct {
 type Result struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"` // of the file, 64 hex digits
-	// Pinned tells whether the zoo's own hash was compared. Verified says in
+	// Pinned tells whether the zoo's own hash, all of it, was compared. Verified says in
 	// words what was.
 	Pinned   bool   `json:"pinned"`
 	Verified string `json:"verified"`
@@ -87,7 +87,7 @@ func newPull(e Entry, dir string, o DownloadOptions) (*pull, error) {
 func (p *pull) fetch(ctx context.Context) (res Result, err error) {
 	part, err := download.Open(p.path, download.Options{
 		Client: p.Client, Attempts: p.Attempts, Backoff: p.Backoff, Stall: p.Stall, Progress: p.Progress, Log: p.Log,
-		WayOut: fmt.Sprintf("name a mirror (--url), or put the file at %s yourself", p.path),
+		WayOut: p.wayOut(),
 	})
 	if err != nil {
 		return Result{}, err
@@ -103,6 +103,10 @@ func (p *pull) logf(format string, args ...any) {
 	if p.Log != nil {
 		p.Log(fmt.Sprintf(format, args...))
 	}
+}
+
+func (p *pull) wayOut() string {
+	return fmt.Sprintf("name a mirror (--url), or put the file at %s yourself", p.path)
 }
 
 func (p *pull) sidecar() string { return p.path + ".sha256" }

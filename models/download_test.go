@@ -281,6 +281,52 @@ func TestUnpinned(t *testing.T) {
 	}
 }
 
+// Eight digits of a hash tell a wrong file, and are said not to pin the right one.
+func TestFirstDigitsAreNoPin(t *testing.T) {
+	s := &fileServer{etag: `"a"`}
+	e, o, _ := serve(t, s)
+	e.SHA256 = e.SHA256[:8]
+	for _, how := range []string{"fetched", "there already"} {
+		dir := t.TempDir()
+		if how == "there already" {
+			if err := os.WriteFile(filepath.Join(dir, e.File), s.data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		res, err := Download(context.Background(), e, dir, o)
+		if err != nil || res.Pinned || !strings.HasPrefix(res.Verified, "hash not pinned: the zoo knows only its first 8 digits") {
+			t.Errorf("%s: %+v, %v", how, res, err)
+		}
+	}
+}
+
+// A captive portal's page is neither kept nor remembered, nor believed where an earlier version did.
+func TestPageInPlaceOfTheFile(t *testing.T) {
+	page := []byte("<!DOCTYPE html><title>Log in to our network</title>")
+	s := &fileServer{etag: `"a"`}
+	e, o, _ := serve(t, s)
+	e.SHA256 = ""
+	right, dir := s.data, t.TempDir()
+	s.data = page
+	if _, err := Download(context.Background(), e, dir, o); err == nil || !strings.Contains(err.Error(), "<!DOCTYPE html>") || !strings.Contains(err.Error(), "--url") {
+		t.Errorf("a page: %v, want an error that shows how it begins, and the way out", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("%v, %v are left", left, err)
+	}
+	s.data, s.etag = right, `"b"`
+	for name, text := range map[string]string{e.File: string(page), e.File + ".sha256": digestOf(page) + "  " + e.File + "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	res, err := Download(context.Background(), e, dir, o)
+	if err != nil || !res.Fetched {
+		t.Fatalf("over a page that was kept: %+v, %v", res, err)
+	}
+	wantFile(t, dir, res, right)
+}
+
 // Hugging Face states the digest in the redirect, not in the final answer.
 func TestDigestOfRedirect(t *testing.T) {
 	s := &fileServer{etag: `"a"`}

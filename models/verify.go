@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +60,14 @@ func (p *pull) existing(ctx context.Context) (Result, bool, error) {
 		p.logf("%s has the SHA-256 %s, %s says %s: downloading it again", p.path, sum, c.who, c.digest)
 		return Result{}, false, nil
 	}
+	if p.entry.SHA256 == "" {
+		if text, err := textBegin(p.path); err != nil {
+			return Result{}, false, err
+		} else if text != "" { // its hash, if there is a record, is that of the text
+			p.logf("%s begins with %q, so it is no checkpoint: downloading it again", p.path, text)
+			return Result{}, false, os.RemoveAll(p.sidecar())
+		}
+	}
 	res := p.result(sum, claims)
 	if len(claims) == 0 {
 		res.Verified = fmt.Sprintf("hash not pinned: the file was there already and the zoo has no hash for it, so nothing was compared; "+
@@ -85,6 +95,14 @@ func (p *pull) finish(ctx context.Context, part *download.Part) (Result, error) 
 			sum, c.who, c.digest, c.hint)
 		return Result{}, errors.Join(err, part.Discard())
 	}
+	if stated == "" && p.entry.SHA256 == "" { // nobody but the file itself tells what it is
+		if text, err := textBegin(part.Path()); err != nil {
+			return Result{}, err
+		} else if text != "" {
+			err := fmt.Errorf("what came begins with %q, so it is no checkpoint; it was deleted (a network that wants a login answers with its own page; %s)", text, p.wayOut())
+			return Result{}, errors.Join(err, part.Discard())
+		}
+	}
 	if err := p.record(sum); err != nil {
 		return Result{}, err
 	}
@@ -94,6 +112,24 @@ func (p *pull) finish(ctx context.Context, part *download.Part) (Result, error) 
 	res := p.result(sum, claims)
 	res.Fetched = true
 	return res, nil
+}
+
+// textBegin is how a file begins that is text, as a captive portal's page and a pointer of Git LFS are and no checkpoint is; else "".
+func textBegin(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	head := make([]byte, 512) // what DetectContentType looks at
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", err
+	}
+	if !strings.HasPrefix(http.DetectContentType(head[:n]), "text/") {
+		return "", nil
+	}
+	return string(head[:min(n, 40)]), nil
 }
 
 // contradiction returns the first claim that sum does not fulfil, or nil.
@@ -107,7 +143,7 @@ func contradiction(sum string, claims []claim) *claim {
 }
 
 func (p *pull) result(sum string, claims []claim) Result {
-	res := Result{Path: p.path, SHA256: sum, Pinned: p.entry.SHA256 != ""}
+	res := Result{Path: p.path, SHA256: sum, Pinned: len(p.entry.SHA256) == 64}
 	var who []string
 	for _, c := range claims {
 		if n := len(c.digest); n < 64 {
@@ -118,6 +154,9 @@ func (p *pull) result(sum string, claims []claim) Result {
 	switch {
 	case res.Pinned:
 		res.Verified = "SHA-256 as stated by " + strings.Join(who, " and by ")
+	case p.entry.SHA256 != "":
+		res.Verified = fmt.Sprintf("hash not pinned: the zoo knows only its first %d digits, which another file can be made to have; SHA-256 as stated by %s; "+
+			"it is recorded in %s and compared from now on", len(p.entry.SHA256), strings.Join(who, " and by "), p.sidecar())
 	case len(who) > 0:
 		res.Verified = "hash not pinned: the zoo has none for this file; SHA-256 as stated by " + strings.Join(who, " and by ")
 	default:

@@ -27,7 +27,8 @@ type Entry struct {
 	Name string `json:"name"`
 	URL  string `json:"url"`
 	// SHA256 is the digest in hex, or its first digits (eight or more), or ""
-	// where the publisher states none.
+	// where the publisher states none. First digits tell a wrong file, and do not
+	// pin the right one: another with the same is made in minutes.
 	SHA256     string     `json:"sha256"`
 	File       string     `json:"file"`       // its name on disk
 	Arch       string     `json:"arch"`       // vit_b_16, …

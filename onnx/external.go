@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"graft/internal/regular"
 	"graft/internal/sniff"
 	"graft/onnx/onnxpb"
 )
@@ -26,18 +27,6 @@ func (f *files) Close() error {
 		err = errors.Join(err, b.Close())
 	}
 	return err
-}
-
-// openRegular opens a file that is no folder, pipe or device, of which none ends or can be read twice.
-func openRegular(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: want a regular file, got %v", path, info.Mode())
-	}
-	return os.Open(path)
 }
 
 // besidePath is where the external data called location of the model at path lies: in the model's folder or below it,
@@ -77,7 +66,7 @@ func (f *files) content(p *onnxpb.TensorProto) (Raw, error) {
 		if err != nil {
 			return nil, err
 		}
-		if f.beside[location], err = openRegular(path); err != nil {
+		if f.beside[location], err = regular.Open(path); err != nil {
 			return nil, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"graft/internal/filehash"
+	"graft/internal/regular"
 	"graft/onnx/onnxpb"
 )
 
@@ -23,7 +24,7 @@ import (
 //
 // The end of ctx ends the reading.
 func Hash(ctx context.Context, path string) (string, error) {
-	f, err := openRegular(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return "", err
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protorange"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"graft/internal/regular"
 	"graft/internal/sniff"
 	"graft/onnx/onnxpb"
 )
@@ -35,7 +36,7 @@ func OpenHeader(path string) (*Model, error) {
 }
 
 func openWith(path string, headerOnly bool) (*Model, error) {
-	f, err := openRegular(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,16 @@ func Decode(ctx context.Context, r io.Reader) (Image, error) {
 			buffers.Put(b)
 		}
 	}()
-	n, err := b.ReadFrom(io.LimitReader(r, MaxFileBytes+1))
+	n, err := b.ReadFrom(io.LimitReader(r, formatBytes))
+	if err == nil && n > 0 {
+		// What is no image, however long, is not read any further.
+		if unknownFormat(b.Bytes()) {
+			return Image{}, noImage(image.ErrFormat)
+		}
+		var rest int64
+		rest, err = b.ReadFrom(io.LimitReader(r, MaxFileBytes+1-n))
+		n += rest
+	}
 	switch {
 	case err != nil:
 		return Image{}, fmt.Errorf("read image: %w", err)
@@ -71,6 +80,20 @@ func Decode(ctx context.Context, r io.Reader) (Image, error) {
 		return Image{}, badImage(nil, "image file is empty")
 	}
 	return decodeBytes(ctx, b.Bytes())
+}
+
+// formatBytes is how many bytes tell what format a file has.
+const formatBytes = 512
+
+// unknownFormat looks at a file's beginning. A decoder that panics knows it.
+func unknownFormat(head []byte) bool {
+	defer func() { _ = recover() }()
+	_, _, err := image.DecodeConfig(bytes.NewReader(head))
+	return errors.Is(err, image.ErrFormat)
+}
+
+func noImage(err error) error {
+	return badImage(err, "decode image: not a jpeg, png, gif, bmp, webp or tiff file")
 }
 
 // decodeBytes may change data.
@@ -84,7 +107,7 @@ func decodeBytes(ctx context.Context, data []byte) (im Image, err error) {
 	}()
 	cfg, format, err := image.DecodeConfig(bytes.NewReader(data))
 	if errors.Is(err, image.ErrFormat) {
-		return Image{}, badImage(err, "decode image: not a jpeg, png, gif, bmp, webp or tiff file")
+		return Image{}, noImage(err)
 	}
 	if err != nil {
 		return Image{}, badImage(err, "decode image: %v", err)

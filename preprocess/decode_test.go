@@ -192,3 +192,20 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// endless is a device that never ends, and counts what is read of it.
+type endless int64
+
+func (n *endless) Read(b []byte) (int, error) {
+	*n += endless(len(b))
+	clear(b)
+	return len(b), nil
+}
+
+// What is no image is not read any further than its beginning.
+func TestDecodeLooksBeforeItReads(t *testing.T) {
+	var n endless
+	if _, err := preprocess.Decode(t.Context(), &n); err == nil || !strings.Contains(err.Error(), "not a jpeg") || n > 1<<16 {
+		t.Errorf("%d bytes read, %v", n, err)
+	}
+}

@@ -99,7 +99,7 @@ func (a *foreignModel) findInput(inputs []onnx.Value) error {
 	if a.input.Type != onnx.Float32 || len(d) != 4 {
 		return fmt.Errorf("input %v; wanted float32 [N,C,H,W]", a.input)
 	}
-	a.Channels, a.batch = int(d[1].Value), int(max(0, d[0].Value))
+	a.Channels = int(min(d[1].Value, 4)) // of which there are 1 or 3
 	if a.Channels < 1 && d[3].Value != 3 {
 		a.Channels = 3 // not told: RGB is what image models take
 	}
@@ -111,7 +111,7 @@ func (a *foreignModel) findInput(inputs []onnx.Value) error {
 			continue
 		}
 		if a.Size == 0 {
-			a.Size = int(side.Value)
+			a.Size = int(min(side.Value, preprocess.MaxSide+1))
 		}
 		if int64(a.Size) != side.Value {
 			return fmt.Errorf("input %v does not take %d×%d pixels", a.input, a.Size, a.Size)
@@ -120,6 +120,13 @@ func (a *foreignModel) findInput(inputs []onnx.Value) error {
 	if a.Size == 0 {
 		return fmt.Errorf("input %v takes any size; give the input size it was trained with, up to %d", a.input, preprocess.MaxSide)
 	}
+	if a.Size > preprocess.MaxSide {
+		return fmt.Errorf("input size %d; wanted 1 to %d", a.Size, preprocess.MaxSide)
+	}
+	if most := int64(maxOutput / (a.Channels * a.Size * a.Size)); d[0].Value > most {
+		return fmt.Errorf("input %v takes %d images at once; wanted %d at most, or better a batch of any size (dynamic axes of the export)", a.input, d[0].Value, most)
+	}
+	a.batch = int(max(0, d[0].Value))
 	return nil
 }
 
@@ -158,6 +165,9 @@ func (a *foreignModel) settle(probe func(*foreignModel) ([]int64, error)) error 
 		}
 	}
 	d := a.shape[1:]
+	if slices.Max(d) > maxOutput {
+		return fmt.Errorf("output %v is %v; wanted 1 to %d values per image", a.out, a.shape, maxOutput)
+	}
 	switch len(d) {
 	case 1:
 		a.tokens, a.dim = 1, int(d[0])
@@ -166,13 +176,13 @@ func (a *foreignModel) settle(probe func(*foreignModel) ([]int64, error)) error 
 	case 3:
 		a.tokens, a.dim = int(d[1]*d[2]), int(d[0])
 	}
-	if a.tokens < 1 || a.dim < 1 || a.tokens > maxOutput/a.dim {
-		return fmt.Errorf("output %v is %v; wanted 1 to %d values per image", a.out, a.shape, maxOutput)
+	if a.tokens < 1 || a.dim < 1 || a.tokens > maxOutput/a.dim/max(1, a.batch) {
+		return fmt.Errorf("output %v is %v; wanted 1 to %d values per image, and of a batch that is fixed as many for all of it", a.out, a.shape, maxOutput)
 	}
 	return nil
 }
 
-// maxOutput caps the values of one image's output before pooling.
+// maxOutput caps the values of one image's output before pooling, and of a whole batch where the file fixes one, inputs too.
 const maxOutput = 1 << 28
 
 func listValues(values []onnx.Value) string {

@@ -142,8 +142,15 @@ func TestForeignRefuses(t *testing.T) {
 		"bytes":        {func(_ *onnx.Model, f *preprocess.Spec) { f.Mean = [3]float32{127.5, 127.5, 127.5} }, "probably mean 0.5,0.5,0.5, std 0.5,0.5,0.5"},
 		"crop":         {func(_ *onnx.Model, f *preprocess.Spec) { f.Crop = 1.5 }, "crop"},
 		"huge output":  {func(m *onnx.Model, f *preprocess.Spec) { m.Outputs[0].Dims, f.Pool = dims(0, 1<<20, 1<<20), "mean" }, "values per image"},
-		"no rank":      {func(m *onnx.Model, _ *preprocess.Spec) { m.Outputs[0].Dims = nil }, "wanted [N,D]"},
-		"not prepared": {nil, "was not prepared"},
+		"huge batch":   {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(1<<62, 3, 4, 4) }, "images at once; wanted 5592405 at most"},
+		"batch beyond": {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(100_000, 3, 224, 224) }, "images at once; wanted 1783 at most"},
+		"huge side":    {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(1, 3, 1<<40, 1<<40) }, "does not take"},
+		"batch of outputs": {func(m *onnx.Model, _ *preprocess.Spec) {
+			m.Inputs[0].Dims, m.Outputs[0].Dims = dims(1000, 3, 4, 4), dims(1000, 1<<20)
+		}, "of a batch that is fixed"},
+		"overflowing output": {func(m *onnx.Model, f *preprocess.Spec) { m.Outputs[0].Dims, f.Pool = dims(0, 5, 1<<32, 1<<32), "mean" }, "values per image"},
+		"no rank":            {func(m *onnx.Model, _ *preprocess.Spec) { m.Outputs[0].Dims = nil }, "wanted [N,D]"},
+		"not prepared":       {nil, "was not prepared"},
 	} {
 		m, f := headerOf(dims(0, 3, 4, 4), dims(0, 2)), half
 		if c.change != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,8 +14,10 @@ import (
 	"graft/finetune/bench"
 	"graft/internal/columns"
 	"graft/internal/measure"
+	"graft/internal/memory"
 	"graft/onnx/session"
 	"graft/pretrained/extract/throughput"
+	"graft/pretrained/store"
 	"graft/pretrained/vit"
 )
 
@@ -52,7 +55,7 @@ func benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "model", Usage: "extract: the backbone, an ONNX `FILE` that graft exported (default: see --random-init)"},
 			&cli.Uint64Flag{Name: "random-init", Value: 1, Usage: "`SEED` of random data and, without --model, of a random network"},
 			&cli.StringFlag{Name: "arch", Value: "vit_b_16", Usage: "extract: `NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
-			atLeast(0, &cli.IntFlag{Name: "batch", DefaultText: "for extract " + batchText + ", for cnn and vit the study's 32", Usage: "`IMAGES` per inference or training step"}),
+			between(0, store.MaxBatch, &cli.IntFlag{Name: "batch", DefaultText: "for extract " + batchText + ", for cnn and vit the study's 32", Usage: "`IMAGES` per inference or training step"}),
 			atLeast(0, &cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, %d for extract-jpeg, an epoch of %d for cnn and vit", defaultImages[extractWord], defaultImages[photosWord], bench.DefaultRows), Usage: "`IMAGES` per round"}),
 			atLeast(1, &cli.IntFlag{Name: "rows", Value: bench.DefaultRows, Usage: "head: `ROWS` of features"}),
 			atLeast(1, &cli.IntFlag{Name: "dim", Value: bench.DefaultDim, Usage: "head: `FEATURES` of a row"}),
@@ -147,10 +150,25 @@ func benchCase(c *cli.Context, word string, runtime session.Options) ([]measure.
 			Runtime: runtime,
 		}, progress)
 	}
+	if err := checkRoom(c.Int("rows"), c.Int("dim")); word == bench.Head && err != nil {
+		return nil, err
+	}
 	return bench.Run(c.Context, word, bench.Config{
 		Seed: c.Uint64("random-init"), Rounds: c.Int("rounds"), Threads: c.Int("threads"),
 		Rows: c.Int("rows"), Dim: c.Int("dim"), Images: c.Int("images"), Batch: c.Int("batch"),
 	}, progress)
+}
+
+// checkRoom wants features that fit into the memory that is free.
+func checkRoom(rows, dim int) error {
+	free, err := memory.Free()
+	if err != nil {
+		free = math.MaxInt32 // not told here
+	}
+	if need := 4 * float64(rows) * float64(dim); need > float64(free) {
+		return usageErrorf("--rows %d and --dim %d are %.0f GB of features, want %.0f at most, which are free here", rows, dim, need/1e9, float64(free)/1e9)
+	}
+	return nil
 }
 
 // batchOf is a case's batch, and how many run at once where it is not one.

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -74,9 +76,15 @@ func checkFirst(c *cli.Command) {
 				return usageErrorf("--%s is empty; leave it out, or see '%s --help'", name, commandName(c))
 			}
 		}
+		if n := c.Int("threads"); n > maxThreads {
+			return usageErrorf("--threads %d, want %d at most; this machine has %d cores", n, maxThreads, runtime.NumCPU())
+		}
 		return cmp.Or(checkArgs(c), checkJSON(c.String("json"), c.String("out")))
 	}
 }
+
+// maxThreads is more than any machine has cores for, and few enough to be started.
+const maxThreads = 1024
 
 // checkJSON wants the folder of a file for results to be there, unless it lies in
 // what the command itself is going to make.
@@ -110,10 +118,16 @@ func checkArgs(c *cli.Context) error {
 }
 
 // atLeast is a flag for a whole number, the smallest and above.
-func atLeast(smallest int, f *cli.IntFlag) cli.Flag {
+func atLeast(smallest int, f *cli.IntFlag) cli.Flag { return between(smallest, math.MaxInt, f) }
+
+// between is a flag for a whole number, both ends included.
+func between(smallest, largest int, f *cli.IntFlag) cli.Flag {
 	f.Action = func(_ *cli.Context, n int) error {
-		if n < smallest {
+		switch {
+		case n < smallest:
 			return usageErrorf("--%s %d, want %d or more", f.Name, n, smallest)
+		case n > largest:
+			return usageErrorf("--%s %d, want %d at most", f.Name, n, largest)
 		}
 		return nil
 	}

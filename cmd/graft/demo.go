@@ -5,6 +5,7 @@ import (
 
 	"graft/finetune/demo"
 	"graft/preprocess/dataset"
+	"graft/pretrained/store"
 )
 
 // demoCommand runs the main job from one end to the other.
@@ -23,7 +24,7 @@ func demoCommand() *cli.Command {
 			&cli.BoolFlag{Name: "offline", Usage: "do not try to fetch weights"},
 			atLeast(1, &cli.IntFlag{Name: "per-class", Value: demo.PerClass, Usage: "training `IMAGES` a class of the synthetic set"}),
 			atLeast(0, &cli.IntFlag{Name: "limit", Usage: "at most so many `IMAGES` of each split (0: all)"}),
-			atLeast(0, &cli.IntFlag{Name: "batch", Usage: "`IMAGES` per inference (0: extract's default)"}),
+			between(0, store.MaxBatch, &cli.IntFlag{Name: "batch", Usage: "`IMAGES` per inference (0: extract's default)"}),
 			&cli.StringFlag{Name: "taps", Usage: "features: `TAPS` such as cls,mean,cls_9, or all (default: cls, mean and cls of the last four blocks)"},
 			skipBadFlag(), seedFlag(), jsonFlag(),
 		}, providerFlags()...),

@@ -115,7 +115,7 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	build, final, _ := strings.Cut(string(text), "\nFROM debian")
+	build, final, _ := strings.Cut(string(text), "\nFROM ${FINAL_IMAGE}")
 	if !strings.Contains(final, " ca-certificates ") || !strings.Contains(final, "\nARG VERSION\nLABEL ") {
 		t.Errorf("the final stage lacks certificates or a label with the version:\n%s", final)
 	}
@@ -155,8 +155,13 @@ func TestKubernetesManifests(t *testing.T) {
 		t.Fatal(err)
 	}
 	type container struct {
-		Args []string
-		Env  []struct{ Name, Value string }
+		Args            []string
+		SecurityContext struct {
+			AllowPrivilegeEscalation *bool
+			ReadOnlyRootFilesystem   bool
+			Capabilities             struct{ Drop []string }
+		}
+		Env []struct{ Name, Value string }
 	}
 	var docs []struct {
 		Kind     string
@@ -164,11 +169,16 @@ func TestKubernetesManifests(t *testing.T) {
 		Spec     struct {
 			CompletionMode                                 string
 			Completions, Parallelism, BackoffLimitPerIndex int
+			PodFailurePolicy                               struct{ Rules []struct{ Action string } }
 			Template                                       struct {
 				Spec struct {
-					RestartPolicy string
-					Containers    []container
-					Volumes       []struct{ PersistentVolumeClaim struct{ ClaimName string } }
+					RestartPolicy   string
+					SecurityContext struct{ RunAsNonRoot bool }
+					Containers      []container
+					Volumes         []struct {
+						Name                  string
+						PersistentVolumeClaim struct{ ClaimName string }
+					}
 				}
 			}
 			AccessModes []string
@@ -188,11 +198,20 @@ func TestKubernetesManifests(t *testing.T) {
 	if job.BackoffLimitPerIndex > 0 && job.Template.Spec.RestartPolicy != "Never" {
 		t.Errorf("restart policy %s; a limit for each index wants Never", job.Template.Spec.RestartPolicy)
 	}
+	// Status 2 is wrong usage, and a crash of Go's runtime too.
+	if rules := job.PodFailurePolicy.Rules; len(rules) != 1 || rules[0].Action != "Ignore" {
+		t.Errorf("rules %+v; want none that gives up on an exit status", rules)
+	}
 	if args := strings.Join(check.Template.Spec.Containers[0].Args, " "); args != "embeddings verify /data/embeddings" {
 		t.Errorf("the check runs %s", args)
 	}
 	for _, d := range docs[:2] {
-		if d.Kind != "Job" || d.Spec.Template.Spec.Volumes[0].PersistentVolumeClaim.ClaimName != volume.Metadata.Name {
+		pod := d.Spec.Template.Spec
+		if c := pod.Containers[0].SecurityContext; !pod.SecurityContext.RunAsNonRoot || c.AllowPrivilegeEscalation == nil || *c.AllowPrivilegeEscalation ||
+			!c.ReadOnlyRootFilesystem || strings.Join(c.Capabilities.Drop, "") != "ALL" {
+			t.Errorf("%s may be root, gain rights or keep some: %+v %+v", d.Metadata.Name, pod.SecurityContext, c)
+		}
+		if d.Kind != "Job" || pod.Volumes[len(pod.Volumes)-1].PersistentVolumeClaim.ClaimName != volume.Metadata.Name {
 			t.Errorf("%s %s does not mount %s", d.Kind, d.Metadata.Name, volume.Metadata.Name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"graft/finetune/knn"
 	"graft/finetune/metrics"
 	"graft/finetune/model"
+	"graft/pretrained/store"
 )
 
 // evalCommand judges a run, an exported file or a store.
@@ -43,7 +44,7 @@ func evalCommand() *cli.Command {
 			perClassFlag(), skipBadFlag(), groupByFlag(),
 			&cli.BoolFlag{Name: "skip-unknown", Usage: "leave out images of classes that the model does not know, instead of stopping"},
 			&cli.StringFlag{Name: "model", Usage: "with --data, of a head: the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
-			atLeast(1, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"}),
+			between(1, store.MaxBatch, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "with --data, of a head or an exported file: `IMAGES` per inference"}),
 			&cli.Float64Flag{Name: "conformal", Usage: "of a run: sets of classes that hold the right one with this `COVERAGE`, such as 0.9, fitted on what its training held out; judged by coverage and size",
 				Action: func(_ *cli.Context, level float64) error {
 					if !(level > 0 && level < 1) {

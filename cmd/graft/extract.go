@@ -282,6 +282,9 @@ func parseBatch(word string) (int, error) {
 	if err != nil || n < 1 {
 		return 0, usageErrorf("--batch %q: want a number of images, 1 or more, or auto", word)
 	}
+	if n > store.MaxBatch {
+		return 0, usageErrorf("--batch %d, want %d at most", n, store.MaxBatch)
+	}
 	return n, nil
 }
 

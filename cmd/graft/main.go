@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"graft/pretrained/taps"
 )
 
 // Exit statuses, the same for every command.
@@ -39,6 +42,7 @@ func runArgs(ctx context.Context, args []string) int {
 	if err == nil {
 		err = runWithTeam(ctx, app, args, team)
 	}
+	err = cmp.Or(err, failed(app.Writer))
 	return exitStatus(err, app.ErrWriter)
 }
 
@@ -55,7 +59,7 @@ func exitStatus(err error, out io.Writer) int {
 	case interrupted:
 		fmt.Fprintln(out, "graft: "+interruption(err))
 		return exitInterrupted
-	case errors.As(err, new(*usageError)):
+	case errors.As(err, new(*usageError)), errors.Is(err, taps.ErrUnknown):
 		return exitUsage
 	}
 	return exitFailed

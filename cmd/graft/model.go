@@ -79,8 +79,11 @@ func printModels(out io.Writer, rows []modelRow) {
 }
 
 func hashWord(digest string) string {
-	if digest == "" {
+	switch {
+	case digest == "":
 		return "not pinned"
+	case len(digest) < 64:
+		return "not pinned, " + digest + "…"
 	}
 	return digest[:8]
 }

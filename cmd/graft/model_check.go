@@ -26,7 +26,7 @@ func modelCheckCommand() *cli.Command {
 		Flags: append(append(optionalData(), append(providerFlags(), foreignFlags()...)...),
 			atLeast(0, &cli.IntFlag{Name: "limit", Value: 500, Usage: "at most so many `IMAGES` of each split (0: all)"}),
 			&cli.StringFlag{Name: "taps", Value: "all", Usage: "features to compare: `TAPS` such as cls,mean"},
-			atLeast(1, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"}),
+			between(1, store.MaxBatch, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"}),
 			seedFlag(), jsonFlag()),
 		Action: modelCheck,
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,7 @@ type plainWriter struct {
 	mu   sync.Mutex
 	rest []byte // the beginning of a rune
 	line string // that is drawn and not ended
+	err  error  // the first of a write
 }
 
 // terminal is the writer if it writes to a terminal, which may be drawn upon, else nil.
@@ -65,7 +67,17 @@ func (p *plainWriter) Write(b []byte) (int, error) {
 	}
 	_, err := io.WriteString(p.to, plain(string(text[:end])))
 	p.rest = append([]byte(nil), text[end:]...)
+	p.err = cmp.Or(p.err, err)
 	return len(b), err
+}
+
+// failed is the first error of writing to w, which many ways of printing do not hand on.
+func failed(w io.Writer) error {
+	p, ok := w.(*plainWriter)
+	if !ok || p.err == nil {
+		return nil
+	}
+	return fmt.Errorf("write what there is to say: %w", p.err)
 }
 
 // plain is text without control characters.

@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"graft/pretrained/vit/vittest"
+	"os"
+	"strings"
 	"testing"
 )
 
@@ -36,5 +39,36 @@ func TestPlainJSONIsTheSame(t *testing.T) {
 	var back map[string]string
 	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back["a"] != in["a"] {
 		t.Errorf("%q is %q, %v", out.String(), back["a"], err)
+	}
+}
+
+// TestWritesThatFail: what cannot be said, as on a full disk, is a failure, however it is printed.
+func TestWritesThatFail(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	for _, args := range []string{"--help", "version", "model list", "train head --help", "man"} {
+		cmd := program(t, strings.Fields(args)...)
+		cmd.Stdout = full
+		_ = cmd.Run()
+		if code := cmd.ProcessState.ExitCode(); code != exitFailed {
+			t.Errorf("%s: exit status %d, want %d", args, code, exitFailed)
+		}
+	}
+}
+
+// TestWrongUsage: numbers that no machine has room for, and words that no model knows, are wrong usage.
+func TestWrongUsage(t *testing.T) {
+	model := vittest.WriteTiny(t, t.TempDir())
+	for _, args := range []string{
+		"eval nothing --threads 9999999999", "train head --embeddings x --out y --threads 1025", "bench --cases head --rows 1000000000 --dim 100000",
+		"extract --data synthetic --out x --provider go --model " + model + " --taps nothing",
+		"extract --data synthetic --out x --provider go --model " + model + " --batch 100000000",
+	} {
+		if code, out := graft(t, t.Context(), strings.Fields(args)...); code != exitUsage {
+			t.Errorf("%s: exit status %d, want %d: %s", args, code, exitUsage, out)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"graft/finetune/rank"
 	"graft/preprocess/dataset"
+	"graft/pretrained/store"
 )
 
 // rankCommand compares backbones on a sample.
@@ -30,7 +31,7 @@ func rankCommand() *cli.Command {
 			atLeast(0, &cli.IntFlag{Name: "sample", Value: rank.DefaultSample, Usage: "about so many `IMAGES` are drawn, every class by its share (0: all)"}),
 			&cli.StringFlag{Name: "split", Value: dataset.Train, Usage: "`SPLITS` to draw from, separated by commas"},
 			&cli.StringFlag{Name: "taps", Usage: "features to judge: `TAPS` such as cls,mean,cls_9, or all (default: those at the end, and after half and three quarters of the blocks)"},
-			atLeast(1, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"}),
+			between(1, store.MaxBatch, &cli.IntFlag{Name: "batch", DefaultText: batchText, Usage: "`IMAGES` per inference"}),
 			modelsDirFlag(), seedFlag(), jsonFlag(),
 		}),
 		Action: rankAction,

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"graft/finetune/load"
+	"graft/internal/regular"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 )
@@ -122,7 +123,7 @@ func (p *Pictures) standard(ctx context.Context, stdin io.Reader, progress load.
 const sniffed = 512
 
 func looksLikeImage(path string) bool {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return true // and reading it says why not
 	}

@@ -11,6 +11,7 @@ import (
 
 	"graft/finetune/fit"
 	"graft/finetune/run"
+	"graft/internal/regular"
 	"graft/onnx/session"
 	"graft/preprocess"
 )
@@ -143,13 +144,15 @@ func (p *Prediction) score(labels []string, probs []float32) {
 
 // ReadImage decodes an image file, upright. A file that is missing, a folder or no image is an error that names it.
 func ReadImage(ctx context.Context, path string) (preprocess.Image, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return preprocess.Image{}, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return preprocess.Image{}, fmt.Errorf("%s is a folder, want an image file", path)
+	if info, err := f.Stat(); err != nil {
+		return preprocess.Image{}, err
+	} else if info.Size() > preprocess.MaxFileBytes {
+		return preprocess.Image{}, fmt.Errorf("%s: %d bytes, want an image file of %d at most", path, info.Size(), preprocess.MaxFileBytes)
 	}
 	im, err := preprocess.Decode(ctx, f)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"graft/internal/regular"
 )
 
 // Predictions are a split's rows and the classes that a run gave them.
@@ -56,7 +58,7 @@ func ReadHeldOut(dir string, classes []string) (*Predictions, error) {
 }
 
 func readPredictionsFile(path string, classes []string, probs bool) (*Predictions, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

@@ -146,6 +146,9 @@ func (p *Part) Stated() (string, error) {
 // SHA256 returns the digest of what has come.
 func (p *Part) SHA256(ctx context.Context) (string, error) { return filehash.File(ctx, p.partPath()) }
 
+// Path is where what has come lies.
+func (p *Part) Path() string { return p.partPath() }
+
 // Commit gives the file its name.
 func (p *Part) Commit() error {
 	if err := os.Rename(p.partPath(), p.path); err != nil {

@@ -8,7 +8,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
+
+	"graft/internal/regular"
 )
 
 // bufferSize is the bytes of one read: large files, few system calls.
@@ -17,7 +18,7 @@ const bufferSize = 128 << 10
 // File returns the SHA-256 of the file at path. Where there is none the error
 // wraps os.ErrNotExist; the end of ctx ends the reading.
 func File(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return "", err
 	}

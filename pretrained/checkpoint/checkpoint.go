@@ -48,6 +48,7 @@ import (
 	"sync"
 
 	"graft/internal/filehash"
+	"graft/internal/regular"
 	"graft/internal/sniff"
 )
 
@@ -130,13 +131,10 @@ func (p *parts) readFile(path, key string) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !stat.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
 	if stat.Size() > maxFileSize {
 		return nil, fmt.Errorf("%d bytes, more than the limit of %d", stat.Size(), int64(maxFileSize))
 	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 
+	"graft/internal/regular"
 	"graft/internal/schema"
 	"graft/onnx/session"
 	"graft/preprocess"
@@ -203,7 +204,7 @@ func readManifest(dir string) (*Manifest, error) {
 }
 
 func readManifestFile(path string) (*Manifest, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

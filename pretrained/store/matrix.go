@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"graft/internal/parallel"
 	"graft/internal/plural"
+	"graft/internal/regular"
 	"graft/preprocess/duplicate"
 	"graft/pretrained/taps"
 )
@@ -170,7 +170,7 @@ func (s *Store) readTap(sel *selection, p part, t int, dst []float32) error {
 	if err := s.trust(tap.Name, p.shard); err != nil {
 		return err
 	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"graft/internal/atomicfile"
+	"graft/internal/regular"
 	"graft/internal/schema"
 )
 
@@ -62,7 +63,7 @@ func (m *Manifest) recordPath(shard int) string {
 // os.ErrNotExist; one of another plan is a *MismatchError.
 func readRecord(dir string, m *Manifest, plan string, shard int) (Record, error) {
 	path := filepath.Join(dir, filepath.FromSlash(m.recordPath(shard)))
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return Record{}, err
 	}

@@ -30,6 +30,7 @@ import (
 	"sync"
 
 	"graft/internal/filehash"
+	"graft/internal/regular"
 )
 
 // Store is a store open for reading. It keeps no files open.
@@ -174,7 +175,7 @@ func (s *Store) trust(folder string, sh *Shard) error {
 	slash := s.manifest.npyPath(folder, sh.First)
 	once, _ := s.whole.LoadOrStore(slash, sync.OnceValue(func() error {
 		path, want := s.npyFile(folder, sh), sh.Files[slash]
-		f, err := os.Open(path)
+		f, err := regular.Open(path)
 		if err != nil {
 			return fmt.Errorf("%w; %s", err, repair)
 		}

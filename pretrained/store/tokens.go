@@ -3,12 +3,12 @@ package store
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/edsrzf/mmap-go"
 
+	"graft/internal/regular"
 	"graft/preprocess/dataset"
 	"graft/pretrained/taps"
 )
@@ -97,7 +97,7 @@ func (s *Store) mapView(f folder) (mappedView, error) {
 
 // mapFile maps a file that has to have this header.
 func (h npyHeader) mapFile(path string) (mmap.MMap, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -5,11 +5,15 @@
 package taps
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 )
+
+// ErrUnknown says that somebody asked for a tap that is not there.
+var ErrUnknown = errors.New("has no tap")
 
 // Resolve turns words into names of the known taps of a thing, a backbone or a store:
 // each word may be a tap, several separated by commas, or all, which are those that are
@@ -25,7 +29,7 @@ func Resolve(thing string, known, words []string, usual func(known []string) []s
 		case slices.Contains(known, w):
 			out = append(out, w)
 		default:
-			return nil, fmt.Errorf("%s has no tap %q; it has %s, or all", thing, w, strings.Join(known, ", "))
+			return nil, fmt.Errorf("%s %w %q; it has %s, or all", thing, ErrUnknown, w, strings.Join(known, ", "))
 		}
 	}
 	switch {
