@@ -69,7 +69,7 @@ func modelList(c *cli.Context) error {
 }
 
 func printModels(out io.Writer, rows []modelRow) {
-	w := columns.New(out, 2)
+	w := columns.New(out, 1)
 	fmt.Fprintln(w, "NAME\tMB\tHASH\tHERE\tLICENCE")
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%.0f\t%s\t%s\t%s\n", r.Name, float64(r.Bytes)/1e6, hashWord(r.SHA256), hereWord(r.Here), r.License)
