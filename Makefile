@@ -1,5 +1,5 @@
 # Two targets matter: `make demo` shows graft at work, `make test` proves it.
-# DATA=… and WEIGHTS=… run the demo on real data and a real checkpoint.
+# DATA=… and WEIGHTS=… run the demo on real data and a real checkpoint; OPEN=1 shows its page in the browser.
 GO    ?= go
 GRAFT := bin/graft
 OUT   ?= demo
@@ -17,7 +17,7 @@ setup: build
 	$(GRAFT) setup
 
 demo: $(READY)
-	$(GRAFT) demo --out $(OUT) $(if $(DATA),--data $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+	$(GRAFT) demo --out $(OUT) $(if $(DATA),--data $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(OPEN),--open)
 
 study: $(READY)
 	DATA="$(DATA)" WEIGHTS="$(WEIGHTS)" OUT=$(if $(filter-out demo,$(OUT)),$(OUT),study) scripts/study

@@ -37,7 +37,8 @@ type Result struct {
 }
 
 // Download fetches an entry's file into dir, under the entry's own file name,
-// and verifies it. A file that is there already and verifies is left alone.
+// and verifies it. A file that is there already and verifies is left alone; one that
+// is part of the program is written from there.
 //
 // An unfinished download is kept in a file ending in .part, also when ctx ends,
 // and the next call goes on where it stopped if the server still has the same
@@ -56,6 +57,9 @@ func Download(ctx context.Context, e Entry, dir string, o DownloadOptions) (Resu
 	}
 	if res, ok, err := p.existing(ctx); ok || err != nil {
 		return res, err
+	}
+	if p.url == "" {
+		return p.unpack()
 	}
 	res, err := p.fetch(ctx)
 	if err != nil {
@@ -77,6 +81,9 @@ func newPull(e Entry, dir string, o DownloadOptions) (*pull, error) {
 		return nil, fmt.Errorf("models: %s: the file name %q is none", e.Name, e.File)
 	}
 	p := &pull{DownloadOptions: o, entry: e, url: cmp.Or(o.URL, e.URL), path: filepath.Join(dir, e.File)}
+	if p.url == "" && e.Brought() {
+		return p, os.MkdirAll(dir, 0o755)
+	}
 	if err := download.CheckAddress(p.url); err != nil {
 		return nil, fmt.Errorf("models: %s: %w", e.Name, err)
 	}

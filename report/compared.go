@@ -30,7 +30,7 @@ func newCompared(list []compare.Comparison) *Compared {
 	for _, split := range compare.Splits(list) {
 		c.Figures = append(c.Figures,
 			against(list, split, "trained parameters", "", func(c compare.Comparison) float64 { return float64(c.Parameters) }),
-			against(list, split, "multiply-accumulates an image", "Of a head without its backbone.", func(c compare.Comparison) float64 { return float64(c.MACs) }),
+			against(list, split, "multiply-accumulates an image", "Of a head, and of a tuned network, without the backbone.", func(c compare.Comparison) float64 { return float64(c.MACs) }),
 			against(list, split, "seconds of training", "All epochs; of a head without the extraction of its features.", func(c compare.Comparison) float64 { return float64(c.Epochs) * c.Seconds }))
 	}
 	return c

@@ -54,7 +54,7 @@ func benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "cases", Value: extractWord, Usage: "`WORDS`: " + strings.Join(benchWords(), ",") + " or all"},
 			&cli.StringFlag{Name: "model", Usage: "extract: the backbone, an ONNX `FILE` that graft exported (default: see --random-init)"},
 			&cli.Uint64Flag{Name: "random-init", Value: 1, Usage: "`SEED` of random data and, without --model, of a random network"},
-			&cli.StringFlag{Name: "arch", Value: "vit_b_16", Usage: "extract: `NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16 or vit_l_16"},
+			&cli.StringFlag{Name: "arch", Value: "vit_b_16", Usage: "extract: `NAME` of the random network: vit_b_16, vit_s_16, vit_ti_16, vit_l_16 or vit_mini_8"},
 			between(0, store.MaxBatch, &cli.IntFlag{Name: "batch", DefaultText: "for extract " + batchText + ", for cnn and vit the study's 32", Usage: "`IMAGES` per inference or training step"}),
 			atLeast(0, &cli.IntFlag{Name: "images", DefaultText: fmt.Sprintf("%d for extract, %d for extract-jpeg, an epoch of %d for cnn and vit", defaultImages[extractWord], defaultImages[photosWord], bench.DefaultRows), Usage: "`IMAGES` per round"}),
 			atLeast(1, &cli.IntFlag{Name: "rows", Value: bench.DefaultRows, Usage: "head: `ROWS` of features"}),

@@ -57,7 +57,7 @@ var alwaysLive = map[string]string{
 	"predict":    "top threshold csv jsonl threads json",
 	"show":       "out class layers threads json html force",
 	"export":     "out adapter json",
-	"demo":       "out data weights limit batch taps skip-bad seed provider threads json",
+	"demo":       "out data weights limit batch taps open skip-bad seed provider threads json",
 	"bench":      "cases threads random-init rounds json",
 	"version":    "json",
 	"completion": "",

@@ -99,7 +99,7 @@ func importRun(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s: %s with %s, from %s\n", r.Dir, r.Config.Kind, plural.Of(nets.Parameters(r.Config.Net), "parameter"), config.Weights)
+	_, err = fmt.Fprintf(c.App.Writer, "%s: %s with %s, from %s\n", r.Dir, r.Config.Kind, plural.Of(r.Config.Parameters(), "parameter"), config.Weights)
 	for _, n := range r.Config.Notes {
 		fmt.Fprintln(c.App.Writer, n)
 	}

@@ -30,7 +30,7 @@ func reportCommand() *cli.Command {
 			&cli.StringFlag{Name: "audit", Usage: "`FOLDER` of graft data audit, whose findings are shown"},
 			&cli.StringFlag{Name: "embeddings", Usage: "`FOLDER` of the embedding store that the map is of (default: the first run's)"},
 			&cli.StringFlag{Name: "atlas", Usage: "also write the map of all images, with their neighbours, as Parquet to `FILE`, which the program embedding-atlas opens"},
-			&cli.BoolFlag{Name: "open", Usage: "open the page in the browser"},
+			openFlag(),
 			jsonFlag(),
 		},
 		Action: writeReport,
@@ -43,17 +43,29 @@ func writeReport(c *cli.Context) error {
 	}
 	config := report.Config{Runs: c.Args().Slice(), Data: dataRef(c), Audit: c.String("audit"), Embeddings: c.String("embeddings"),
 		Atlas: c.String("atlas"), Program: madeBy(c), Progress: observer(c).Progress}
-	r, err := report.Make(c.Context, config)
+	r, err := writePage(c, config, c.String("out"))
 	if err != nil {
 		return err
+	}
+	return writeJSON(c, report.Schema, r)
+}
+
+func openFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "open", Usage: "open the page in the browser"}
+}
+
+// writePage makes a report, tells what it does not show, and opens it if that was asked for.
+func writePage(c *cli.Context, config report.Config, out string) (*report.Report, error) {
+	r, err := report.Make(c.Context, config)
+	if err != nil {
+		return nil, err
 	}
 	page, err := r.HTML()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := c.String("out")
 	if err := atomicfile.WriteFile(out, page); err != nil {
-		return err
+		return nil, err
 	}
 	for _, n := range r.Notes {
 		logf(c, "note: %s", n)
@@ -62,7 +74,7 @@ func writeReport(c *cli.Context) error {
 	if c.Bool("open") {
 		openPage(c, out)
 	}
-	return writeJSON(c, report.Schema, r)
+	return r, nil
 }
 
 // openPage shows a file in the browser; where none opens, its address is told.

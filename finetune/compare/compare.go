@@ -17,7 +17,7 @@ type Comparison struct {
 	Run        string           `json:"run"`
 	Model      string           `json:"model"`       // what it is, in words
 	Parameters int              `json:"parameters"`  // trained ones
-	MACs       int              `json:"macs"`        // multiply-accumulates for one example; of a head without its backbone
+	MACs       int              `json:"macs"`        // multiply-accumulates for one example; of a head, and of a tuned network, without the backbone
 	Epochs     int              `json:"epochs"`      // of its history; of several runs the most
 	Seconds    float64          `json:"seconds"`     // per epoch, in the mean; 0 without a history
 	History    []fit.Epoch      `json:"history"`     // empty for imported weights
@@ -74,7 +74,7 @@ func compareOne(dir string) (Comparison, error) {
 	if err != nil {
 		return Comparison{}, err
 	}
-	c := Comparison{Run: filepath.ToSlash(filepath.Clean(dir)), Model: describe(config), Parameters: nets.Parameters(config.Net),
+	c := Comparison{Run: filepath.ToSlash(filepath.Clean(dir)), Model: describe(config), Parameters: config.Parameters(),
 		Notes: append([]string{}, config.Notes...), Tests: []Test{}}
 	_, c.MACs = nets.Total(layers)
 	if c.History, err = run.ReadHistory(dir); err != nil {

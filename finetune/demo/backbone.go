@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -21,7 +20,7 @@ const (
 	downloadTimeout = 90 * time.Second
 )
 
-// backbone brings the ONNX file: from the weights given, from the zoo, or drawn.
+// backbone brings the ONNX file: from the weights given, from the zoo, or from the program itself.
 func (j *job) backbone(ctx context.Context, _ *dataset.Dataset) error {
 	folder := filepath.Join(j.Out, "backbones")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -56,17 +55,19 @@ func (j *job) settle(path, name string) error {
 	j.result.Folder = filepath.Join(j.Out, j.dataName()+"-"+name)
 	j.result.Embeddings = filepath.Join(j.result.Folder, "embeddings")
 	j.result.Run = filepath.Join(j.result.Folder, "run")
+	if j.mini {
+		j.result.Run = filepath.Join(j.result.Folder, "frozen") // beside unfrozen and scratch
+	}
 	j.result.Model = filepath.Join(j.result.Folder, "model.onnx")
 	return os.MkdirAll(j.result.Folder, 0o755)
 }
 
-// weights decides between a given checkpoint, the zoo's and random ones.
+// weights decides between a given checkpoint, the zoo's and the one that graft brings.
 func (j *job) weights(ctx context.Context, folder string) (vit.ConvertOptions, string, error) {
 	if j.Weights != "" {
 		j.say("backbone", "from %s", j.Weights)
 		return vit.ConvertOptions{Weights: j.Weights}, baseName(j.Weights), nil
 	}
-	why := "fetching was not asked for"
 	if !j.Offline {
 		j.say("backbone", "fetching %s from the zoo", ZooName)
 		path, err := j.fetch(ctx, folder)
@@ -76,15 +77,20 @@ func (j *job) weights(ctx context.Context, folder string) (vit.ConvertOptions, s
 		if ctx.Err() != nil {
 			return vit.ConvertOptions{}, "", ctx.Err()
 		}
-		why = fmt.Sprintf("%s could not be fetched: %v", ZooName, err)
+		j.tell("%s could not be fetched: %v", ZooName, err)
+		j.tell("taking %s, which graft brings", models.Mini)
 	} else {
-		j.say("backbone", "drawing %s at random", randomArch)
+		j.say("backbone", "%s, which graft brings", models.Mini)
 	}
-	j.tell("%s", why)
-	j.note("No pretrained weights are used: the network's weights are drawn at random (seed %d). "+
-		"It shows that everything works, not what transfer learning reaches; give --weights FILE for that.", j.Seed)
-	name := fmt.Sprintf("random-%s-seed%d", randomArch, j.Seed)
-	return vit.ConvertOptions{Random: true, Seed: j.Seed, Arch: randomArch}, name, nil
+	e, err := models.Get(models.Mini)
+	if err != nil {
+		return vit.ConvertOptions{}, "", err
+	}
+	r, err := models.Download(ctx, e, folder, models.DownloadOptions{})
+	j.mini = true
+	j.note("The network is the small one that graft brings. It was trained on drawn signs and people and never on an expression; " +
+		"for photographs give --weights FILE.")
+	return vit.ConvertOptions{Weights: r.Path, Name: models.Mini}, models.Mini, err
 }
 
 // fetch downloads the zoo's small network, or finds it downloaded.

@@ -3,10 +3,10 @@
 // splits it never saw, and one ONNX file from pixels to probabilities.
 //
 // Without further settings it needs no data and no network: the faces are drawn
-// by package dataset, and where no pretrained weights can be fetched a network
-// with random weights takes their place, which the output and the run's files
-// say. All that it makes lies in one work folder, and started again it goes on
-// from what is there.
+// by package dataset, and where no pretrained weights can be fetched the small
+// network that graft brings takes their place. Of that one it also shows what transfer
+// is: frozen, partly unfrozen, and its shape trained from scratch. All that it makes
+// lies in one work folder, and started again it goes on from what is there.
 package demo
 
 import (
@@ -29,8 +29,8 @@ import (
 type Config struct {
 	Out      string      // the work folder
 	Data     dataset.Ref // without Path the synthetic set
-	Weights  string      // checkpoint (.pth, .safetensors) or backbone (.onnx); empty: ZooName, else random
-	Seed     uint64      // of the random network and of training
+	Weights  string      // checkpoint (.pth, .safetensors) or backbone (.onnx); empty: ZooName, else models.Mini
+	Seed     uint64      // of training, and of the network that is trained from scratch
 	Limit    int         // images per split; 0: all
 	Taps     []string    // empty: cls, mean and cls of the last four blocks
 	Batch    int         // images per inference; 0: extract's default
@@ -45,9 +45,6 @@ const (
 	// ZooName is the pretrained network that is tried when no weights are given:
 	// the smallest of the zoo, 23 MB.
 	ZooName = "vit_tiny_patch16_augreg"
-	// randomArch is drawn at random where ZooName cannot be had; it is the same
-	// architecture.
-	randomArch = "vit_ti_16"
 	// PerClass is the number of synthetic training images a class. Two cores
 	// take about a minute for what it makes seven classes.
 	PerClass = 300
@@ -62,6 +59,8 @@ type Result struct {
 	Embeddings string           `json:"embeddings"`
 	Run        string           `json:"run"`
 	Reports    []metrics.Report `json:"reports"`
+	Ways       []Way            `json:"ways,omitempty"`   // compared; of models.Mini only
+	Page       string           `json:"report,omitempty"` // of the runs; who made it says where
 	Model      string           `json:"model"`
 	Image      string           `json:"image"`
 	Truth      string           `json:"truth"`
@@ -75,6 +74,16 @@ type job struct {
 	Config
 	result Result
 	step   int
+	mini   bool // the network is models.Mini
+}
+
+// Runs are the folders of what was trained.
+func (r Result) Runs() []string {
+	runs := []string{r.Run}
+	for _, w := range r.Ways[min(1, len(r.Ways)):] { // the first way is Run
+		runs = append(runs, w.Run)
+	}
+	return runs
 }
 
 // Run does all of it.
@@ -92,7 +101,7 @@ func Run(ctx context.Context, c Config) (_ Result, err error) {
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
 	j.describe(data)
-	for _, step := range []func(context.Context, *dataset.Dataset) error{j.backbone, j.extract, j.train, j.ship, j.predict} {
+	for _, step := range []func(context.Context, *dataset.Dataset) error{j.backbone, j.extract, j.train, j.compare, j.ship, j.predict} {
 		if err := step(ctx, data); err != nil {
 			return Result{}, err
 		}
@@ -120,7 +129,7 @@ func (c *Config) fill() {
 // say heads a step.
 func (j *job) say(title, format string, args ...any) {
 	j.step++
-	fmt.Fprintf(j.Output, "[%d/6] %s: %s\n", j.step, title, fmt.Sprintf(format, args...))
+	fmt.Fprintf(j.Output, "[%d] %s: %s\n", j.step, title, fmt.Sprintf(format, args...))
 }
 
 // tell adds a line to a step.

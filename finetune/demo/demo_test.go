@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"graft/finetune/run"
 	"graft/onnx/ort/orttest"
 	"graft/onnx/session"
 	"graft/preprocess/dataset"
@@ -54,16 +55,45 @@ func TestDemoGoesThroughAndGoesOn(t *testing.T) {
 	}
 }
 
-func TestDemoWithoutWeightsDrawsThem(t *testing.T) {
-	j := &job{Config: Config{Offline: true, Seed: 8}}
-	j.fill()
-	o, name, err := j.weights(context.Background(), t.TempDir())
-	if err != nil || !o.Random || o.Seed != 8 || !strings.Contains(name, "seed8") {
-		t.Errorf("got %+v, %q, %v; want random weights of seed 8", o, name, err)
+// Without weights and without a network it is the one that graft brings, and its three ways to the same task stand side
+// by side, judged on the same rows.
+func TestDemoOfTheMini(t *testing.T) {
+	orttest.Require(t)
+	c, out := small(t, "")
+	c.Offline = true
+	r, err := Run(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(j.result.Notes) != 1 || !strings.Contains(j.result.Notes[0], "No pretrained weights are used") {
-		t.Errorf("notes %q, want plain words", j.result.Notes)
+	if !strings.Contains(r.Notes[0], "never on an expression") || r.Pretrained == nil || !*r.Pretrained {
+		t.Errorf("notes %q, pretrained %v", r.Notes, r.Pretrained)
 	}
+	if len(r.Ways) != 3 {
+		t.Fatalf("ways %+v, want frozen, unfrozen and from scratch", r.Ways)
+	}
+	for i, way := range r.Ways {
+		if len(way.Reports) != 2 || way.Reports[0].Total != r.Reports[0].Total || i > 0 && way.Trained <= r.Ways[i-1].Trained && i < 2 {
+			t.Errorf("%s: %d trained, reports %+v", way.Name, way.Trained, way.Reports)
+		}
+		if _, err := os.Stat(filepath.Join(way.Run, "config.json")); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(out.String(), way.Name) {
+			t.Errorf("the output has no %s:\n%s", way.Name, out)
+		}
+	}
+	if note := strings.Join(readConfig(t, r.Ways[2].Run).Notes, " "); !strings.Contains(note, "drawn at random") {
+		t.Errorf("the run from scratch does not say so: %q", note)
+	}
+}
+
+func readConfig(t *testing.T, folder string) run.Config {
+	t.Helper()
+	c, err := run.ReadConfig(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func TestDemoStopsWhenInterrupted(t *testing.T) {

@@ -45,8 +45,8 @@ func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
 	j.say("embeddings", "%s on %s", strings.Join(words, ","), b.Provider())
 	s, err := extract.Run(ctx, extract.Config{
 		Data: d, Backbone: b, Out: j.result.Embeddings, Taps: words, Limit: j.Limit, Batch: j.Batch, ShardRows: shardRows,
-		SkipBad: j.Data.SkipBad, Checked: j.Progress("checking earlier files"),
-	}, j.Progress("extracting"))
+		SkipBad: j.Data.SkipBad, Checked: j.Progress("checking earlier files (files)"),
+	}, j.Progress("extracting (images)"))
 	if err != nil {
 		return err
 	}
@@ -68,6 +68,11 @@ func (j *job) train(ctx context.Context, _ *dataset.Dataset) error {
 		return err
 	}
 	j.result.Reports = r.Reports
+	if j.mini {
+		if err := j.add("frozen, linear head", j.result.Run); err != nil {
+			return err
+		}
+	}
 	for _, n := range r.Run.Config.Notes {
 		if !slices.Contains(j.result.Notes, n) {
 			j.result.Notes = append(j.result.Notes, n)

@@ -38,6 +38,9 @@ type Config struct {
 	Calibration *CalibrationRecord `json:"calibration,omitempty"` // what it was fitted on; nil: nothing was held out
 }
 
+// Parameters is how many numbers were trained.
+func (c Config) Parameters() int { return nets.Parameters(c.Net) }
+
 // Program is what made a run.
 type Program struct {
 	Version string `json:"graft_version"`

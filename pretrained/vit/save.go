@@ -35,7 +35,7 @@ func Save(path, out string, half bool) error {
 			tensors[i].Half = true
 		}
 	}
-	return checkpoint.WriteSafetensors(out, tensors, map[string]string{"graft.arch": about.Arch, "graft.source": about.Source})
+	return checkpoint.WriteSafetensors(out, tensors, map[string]string{"format": "pt", "graft.arch": about.Arch})
 }
 
 // saved are the tensors under timm's names.
