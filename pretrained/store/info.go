@@ -67,8 +67,7 @@ func (in Info) printWay(row func(name, format string, args ...any)) {
 		row("", "%s at work on it just now", plural.Of(in.AtWork, "process"))
 		return
 	}
-	row("", "nobody is at work on it, as far as locks tell; to go on:")
-	row("", "%s", in.GoOn)
+	row("", "nobody is at work on it, as far as locks tell")
 }
 
 // Print writes the summary as a table.
@@ -116,5 +115,9 @@ func (in Info) Print(out io.Writer) error {
 	row("dataset", "%s", in.Dataset.Name)
 	row("", "%s", in.Dataset.Fingerprint)
 	row("classes", "%s", strings.Join(in.Dataset.Classes, ", "))
-	return w.Flush()
+	if err := w.Flush(); err != nil || in.GoOn == "" || in.AtWork > 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "to go on:\n%s\n", in.GoOn) // in one line, to be typed again
+	return err
 }
