@@ -13,6 +13,7 @@ func ReadHeader(r io.ReaderAt, size int64) (*Model, error) {
 const (
 	MaxDepth          = maxDepth
 	MaxFields         = maxFields
+	MessageFields     = messageFields
 	MaxInitializers   = maxInitializers
 	MaxStructureBytes = maxStructureBytes
 )

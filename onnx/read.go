@@ -145,6 +145,7 @@ func countFields(b []byte, d protoreflect.MessageDescriptor, depth int, n *int) 
 		if fd := d.Fields().ByNumber(num); fd != nil && fd.Message() != nil && typ == protowire.BytesType {
 			_, _, tag := protowire.ConsumeTag(b)
 			inner, _ := protowire.ConsumeBytes(b[tag:])
+			*n += messageFields
 			if err := countFields(inner, fd.Message(), depth+1, n); err != nil {
 				return err
 			}

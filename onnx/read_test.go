@@ -133,7 +133,8 @@ func TestReadRefuses(t *testing.T) {
 		{"truncated", good[:len(good)-3], "truncated"},
 		{"two graphs", append(bytes.Clone(good), graphOf(nil)...), "second graph"},
 		{"nested too deep", graphOf(deep), "nested more than"},
-		{"too many fields", graphOf(bytes.Repeat([]byte{0x0a, 0}, onnx.MaxFields+1)), "fields beside"},
+		{"too many fields", graphOf(bytes.Repeat([]byte{0x10, 0}, onnx.MaxFields+1)), "fields beside"},
+		{"too many nodes", graphOf(bytes.Repeat([]byte{0x0a, 0}, onnx.MaxFields/(1+onnx.MessageFields)+2)), "fields beside"},
 		{"too many weights", graphOf(bytes.Repeat([]byte{0x2a, 0}, onnx.MaxInitializers+1)), "initialisers"},
 		{"too much beside the weights", graphOf(append(protowire.AppendVarint([]byte{0x52}, onnx.MaxStructureBytes+1), make([]byte, onnx.MaxStructureBytes+1)...)), "bytes beside the weights"},
 		{"external data", w0(func(w *onnxpb.TensorProto) {
