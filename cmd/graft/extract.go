@@ -14,7 +14,6 @@ import (
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/augment"
-	"graft/preprocess/dataset"
 	"graft/pretrained"
 	"graft/pretrained/extract"
 	"graft/pretrained/store"
@@ -182,7 +181,8 @@ func extractAction(c *cli.Context) (err error) {
 		if !c.IsSet("shard-rows") {
 			config.ShardRows = 0 // the store's
 		}
-		if config.Taps, err = missingTaps(c, data); err != nil {
+		config.Data, config.Taps = data, splitWords(c.String("taps"))
+		if config.Taps, err = extract.Missing(c.Context, config); err != nil {
 			return err
 		}
 	}
@@ -209,15 +209,6 @@ func extractAction(c *cli.Context) (err error) {
 		next(c, "graft train head --embeddings "+shellWord(sum.Store)+" --out runs/head")
 	}
 	return nil
-}
-
-// missingTaps are those of the wanted taps that have to be computed, where the store is there already.
-func missingTaps(c *cli.Context, data *dataset.Dataset) ([]string, error) {
-	fingerprint, err := data.Fingerprint(c.Context)
-	if err != nil {
-		return nil, err
-	}
-	return extract.Missing(c.String("out"), splitWords(c.String("taps")), fingerprint)
 }
 
 // extractConfig reads and checks all flags that need no file.

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"reflect"
 	"slices"
 
-	"graft/internal/atomicfile"
-	"graft/internal/filelock"
+	"graft/internal/parallel"
+	"graft/preprocess/duplicate"
 	"graft/pretrained/store"
 	"graft/pretrained/taps"
 )
@@ -19,11 +19,9 @@ import (
 // holds of images that are still the same, by their pixels, is taken over and not computed again. The store keeps its own
 // taps, and whatever a store fixes but taps and dataset has to be the same. The new one is made beside it, as one that may be
 // broken off and gone on with, and takes its place when it is whole. Features that are taken over were computed in other
-// batches than here, which can change their last bits.
+// batches than here, which can change their last bits. No row is
+// lost: a selection without an image of the store is refused, and what else lies in its folder is carried over.
 func Extend(ctx context.Context, c Config, progress func(done, total int64)) (sum Summary, err error) {
-	if target, err := filepath.EvalSymlinks(c.Out); err == nil {
-		c.Out = target // a link stays one
-	}
 	place := placeOf(c.Out)
 	if err := place.recover(); err != nil {
 		return Summary{}, fmt.Errorf("extend %s: %w", c.Out, err)
@@ -47,21 +45,18 @@ func Extend(ctx context.Context, c Config, progress func(done, total int64)) (su
 	if !c.Part.Whole() || begun.Views != nil {
 		return Summary{}, fmt.Errorf("extend %s: neither in parts nor with views of changed images", c.Out)
 	}
-	lock, err := filelock.Acquire(place.lock)
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return Summary{}, fmt.Errorf("extend %s: another process is at it: %w", c.Out, err)
-	}
-	if lock != nil {
-		defer func() { err = errors.Join(err, lock.Release()) }()
-	}
-	return c.extend(ctx, place, progress)
+	err = place.locked(func() error {
+		sum, err = c.extend(ctx, place, other, progress)
+		return err
+	})
+	return sum, err
 }
 
 // extend makes the new store beside the old one, and puts it in its place.
-func (c Config) extend(ctx context.Context, place place, progress func(done, total int64)) (sum Summary, err error) {
-	old, err := store.Open(c.Out)
-	if err == nil {
-		err = c.known.open(old)
+func (c Config) extend(ctx context.Context, place place, other *store.MismatchError, progress func(done, total int64)) (sum Summary, err error) {
+	old, err := c.openKnown()
+	if err == nil && slices.ContainsFunc(other.Differences, func(d store.Difference) bool { return d.Field != "taps" }) {
+		err = c.refuseLost(ctx, old)
 	}
 	if err != nil {
 		return Summary{}, errors.Join(fmt.Errorf("extend %s: %w", c.Out, err), c.known.close())
@@ -78,22 +73,97 @@ func (c Config) extend(ctx context.Context, place place, progress func(done, tot
 		return Summary{}, err
 	}
 	sum.Store, sum.Reused = c.Out, int(c.known.reused.Load())
-	return sum, place.swap(c.known.manifest.Backbone.Name)
+	made, err := store.Open(place.next)
+	if err == nil {
+		var keys []duplicate.Key
+		for _, r := range made.Rows() {
+			keys = append(keys, r.Content.Key)
+		}
+		err = lost(old.Rows(), keys)
+	}
+	if err == nil {
+		err = place.swap()
+	}
+	if err != nil {
+		return Summary{}, fmt.Errorf("extend %s: %w", c.Out, err)
+	}
+	return sum, nil
 }
 
-// Missing are those of the words for taps that the store at out does not hold; all of them where it holds none, or where
-// the dataset, whose fingerprint is given, is another than the store's: then new images want the store's own taps too. What
-// is missing nowhere is the store's first, since a backbone has to be opened for something.
-func Missing(out string, words []string, fingerprint string) ([]string, error) {
-	if err := placeOf(out).recover(); err != nil {
-		return nil, fmt.Errorf("extend %s: %w", out, err)
+// openKnown opens the store to take over from, which nobody must have changed since it was looked at.
+func (c Config) openKnown() (*store.Store, error) {
+	now, err := store.Begun(c.Out)
+	if err == nil && !reflect.DeepEqual(now, &c.known.manifest) {
+		err = errors.New("another process changed the store meanwhile; run the same again")
 	}
-	begun, err := store.Begun(out)
+	if err != nil {
+		return nil, err
+	}
+	old, err := store.Open(c.Out)
+	if err != nil {
+		return nil, err
+	}
+	return old, c.known.open(old)
+}
+
+// refuseLost looks at the selected images, before any feature is computed, whether all of the store's are among them.
+func (c Config) refuseLost(ctx context.Context, old *store.Store) error {
+	indices, err := c.Data.Select(c.Splits, c.Limit)
+	if err != nil {
+		return err
+	}
+	keys := make([]duplicate.Key, len(indices))
+	if err := parallel.For(ctx, len(indices), nil, func(i int) error {
+		if content, err := c.look(ctx, indices[i]); err == nil { // an image that cannot be had is no row
+			keys[i] = content.Key
+		}
+		return ctx.Err()
+	}); err != nil {
+		return err
+	}
+	return lost(old.Rows(), keys)
+}
+
+// lost refuses to let rows go whose images are not among those with the keys, as often as the rows have them.
+func lost(rows []store.Row, keys []duplicate.Key) error {
+	have := map[duplicate.Key]int{}
+	for _, k := range keys {
+		have[k]++
+	}
+	var gone []store.Row
+	for _, r := range rows {
+		if !r.Content.Known() {
+			return fmt.Errorf("the store does not tell which image row %s is of, so nothing can be added to it: extract to another folder", r.ID)
+		}
+		if have[r.Content.Key]--; have[r.Content.Key] < 0 {
+			gone = append(gone, r)
+		}
+	}
+	if gone == nil {
+		return nil
+	}
+	return fmt.Errorf("%d of the store's %d rows would be lost, since their images are not among the selected ones (the first: %s of split %s): an extension only adds; give the dataset that the store was made of, with at least its splits, and no limit (--data, --split, --limit), or extract to another folder",
+		len(gone), len(rows), gone[0].ID, gone[0].Split)
+}
+
+// Missing are those of the words for taps, one each in c.Taps, that the store at c.Out does not hold; all of them where it
+// holds none, or where the dataset, the splits or the limit are others than the store's: then new images want the store's
+// own taps too. What is missing nowhere is the store's first, since a backbone has to be opened for something.
+func Missing(ctx context.Context, c Config) ([]string, error) {
+	words := c.Taps
+	if err := placeOf(c.Out).recover(); err != nil {
+		return nil, fmt.Errorf("extend %s: %w", c.Out, err)
+	}
+	begun, err := store.Begun(c.Out)
 	if err != nil || begun == nil {
 		return words, err
 	}
-	had := begun.Words()
-	if !begun.Complete() || begun.Dataset.Fingerprint != fingerprint {
+	fingerprint, err := c.Data.Fingerprint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	had, d := begun.Words(), begun.Dataset
+	if !begun.Complete() || d.Fingerprint != fingerprint || !slices.Equal(d.Splits, c.splits()) || d.Limit != c.Limit {
 		return append(had, words...), nil
 	}
 	names := taps.Split(had)
@@ -107,37 +177,4 @@ func Missing(out string, words []string, fingerprint string) ([]string, error) {
 		return had[:1], nil
 	}
 	return missing, nil
-}
-
-// place is where a store's successor is made, and where the store goes meanwhile.
-type place struct{ out, next, aside, lock string }
-
-func placeOf(out string) place {
-	base := filepath.Join(filepath.Dir(filepath.Clean(out)), atomicfile.TempPrefix+"extend-"+filepath.Base(out))
-	return place{filepath.Clean(out), base + "-next", base + "-old", base + "-lock"}
-}
-
-// swap puts the new store in the place of the old one, whose backbone may lie in it.
-func (p place) swap(backbone string) error {
-	err := os.Rename(filepath.Join(p.out, backbone), filepath.Join(p.next, backbone))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err := os.Rename(p.out, p.aside); err != nil {
-		return err
-	}
-	return p.recover()
-}
-
-// recover ends a swap that was broken off: with the new store where the old one is out of its place already.
-func (p place) recover() error {
-	if _, err := os.Lstat(p.aside); err != nil {
-		return nil
-	}
-	if _, err := os.Lstat(p.out); errors.Is(err, os.ErrNotExist) {
-		if err := os.Rename(p.next, p.out); err != nil {
-			return err
-		}
-	}
-	return errors.Join(atomicfile.SyncDir(filepath.Dir(p.out)), os.RemoveAll(p.aside))
 }

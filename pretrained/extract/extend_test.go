@@ -38,16 +38,16 @@ func (f *counting) Run(ctx context.Context, batch []preprocess.Image, taps []str
 // addTo extends the store at out, or makes it, from the photos in dir.
 func addTo(t *testing.T, dir, out string, b extract.Backbone, taps ...string) (extract.Summary, error) {
 	t.Helper()
-	data := openData(t, dir)
-	fingerprint, err := data.Fingerprint(t.Context())
-	if err != nil {
+	return add(t, extract.Config{Data: openData(t, dir), Backbone: b, Out: out, Taps: taps})
+}
+
+func add(t *testing.T, c extract.Config) (sum extract.Summary, err error) {
+	t.Helper()
+	if c.Taps, err = extract.Missing(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	missing, err := extract.Missing(out, taps, fingerprint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return extract.Extend(t.Context(), extract.Config{Data: data, Backbone: b, Out: out, Taps: missing, Batch: 2, ShardRows: 4, Flip: true}, nil)
+	c.Batch, c.ShardRows, c.Flip = 2, 4, true
+	return extract.Extend(t.Context(), c, nil)
 }
 
 // same wants the store to be, file for file, the one that is made at once.

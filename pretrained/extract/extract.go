@@ -95,6 +95,9 @@ type Config struct {
 // Provider is the provider to open a backbone on for the store at out: for Auto the one
 // of a store that was begun there, so that no store mixes two engines, else p.
 func Provider(out string, p session.Provider) (session.Provider, error) {
+	if err := placeOf(out).recover(); err != nil {
+		return "", err // first of all: the backbone to open may lie in the store
+	}
 	if p != session.Auto && p != "" {
 		return p, nil
 	}
@@ -135,6 +138,9 @@ type Summary struct {
 // unfinished, which is no error: Summary.State tells.
 func Run(ctx context.Context, c Config, progress func(done, total int64)) (Summary, error) {
 	start := time.Now()
+	if err := placeOf(c.Out).recover(); err != nil {
+		return Summary{}, err
+	}
 	indices, manifest, err := c.plan(ctx)
 	if err != nil {
 		return Summary{}, err

@@ -31,7 +31,8 @@ func (e *MismatchError) Error() string {
 	return b.String()
 }
 
-// Extendable tells whether a store differs in nothing but what can be added to it: taps, and images of its dataset.
+// Extendable tells whether a store differs in nothing but what may be added to it: taps, and images of its dataset. Whether
+// all of its own images are among them the differences do not tell.
 func (e *MismatchError) Extendable() bool {
 	return !slices.ContainsFunc(e.Differences, func(d Difference) bool {
 		return !slices.Contains([]string{"dataset", "classes", "splits", "groups by", "limit", "taps", "samples"}, d.Field)

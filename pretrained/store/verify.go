@@ -189,19 +189,10 @@ func (v *verifier) fault(kind Kind, file string, shard int, detail string) {
 // unexpected finds what has no business in the store. Files of a shard without a
 // record have: its process may just be at work, or was killed between them.
 func (v *verifier) unexpected() {
-	expected := map[string]bool{
-		errorsPath: v.m.Errors != "" || !v.r.Complete, groupsPath: !v.r.Complete, manifestName: true, planPath: true,
-		v.m.Backbone.Name: true, // a backbone may lie beside its features
-	}
-	for _, c := range v.list {
-		expected[c.file] = true
-	}
-	for k := range v.m.shardCount() {
-		expected[v.m.recordPath(k)] = true
-		for _, f := range v.m.shardFiles(k * v.m.ShardRows) {
-			expected[f] = true
-		}
-	}
+	expected := v.m.own()
+	expected[errorsPath] = v.m.Errors != "" || !v.r.Complete
+	expected[groupsPath] = v.m.Groups != "" || !v.r.Complete
+	expected[v.m.Backbone.Name] = true // a backbone may lie beside its features
 	for _, f := range v.found {
 		switch {
 		case strings.HasPrefix(path.Base(f), atomicfile.TempPrefix):
@@ -210,4 +201,28 @@ func (v *verifier) unexpected() {
 			v.fault(Unexpected, f, noShard, "")
 		}
 	}
+}
+
+// own are all files that the store may have, slash-separated.
+func (m *Manifest) own() map[string]bool {
+	files := map[string]bool{errorsPath: true, groupsPath: true, manifestName: true, planPath: true}
+	for k := range m.shardCount() {
+		files[m.recordPath(k)] = true
+		for _, f := range m.shardFiles(k * m.ShardRows) {
+			files[f] = true
+		}
+	}
+	return files
+}
+
+// Others are the files and folders in dir, slash-separated, that are none of the store's own and no temporaries: a backbone,
+// with what belongs to it, and what the user put there. What a system leaves in folders is not among them.
+func Others(dir string) ([]string, error) {
+	m, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	found, err := listFiles(dir, m)
+	own := m.own()
+	return slices.DeleteFunc(found, func(f string) bool { return own[f] || strings.HasPrefix(path.Base(f), atomicfile.TempPrefix) }), err
 }
