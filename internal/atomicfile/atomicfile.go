@@ -127,7 +127,8 @@ func (f *File) CommitNew() error { return f.commit(linkNew) }
 func linkNew(from, to string) error {
 	err := os.Link(from, to)
 	if err == nil {
-		return os.Remove(from)
+		_ = os.Remove(from) // one that stays is swept later
+		return nil
 	}
 	if _, taken := os.Lstat(to); taken == nil || errors.Is(err, os.ErrExist) {
 		return &os.LinkError{Op: "link", Old: from, New: to, Err: os.ErrExist}
@@ -143,9 +144,13 @@ func (f *File) commit(name func(from, to string) error) error {
 	if f.target == "" {
 		return f.Close()
 	}
-	err := errors.Join(f.Sync(), f.Close())
-	if err == nil {
-		err = name(f.Name(), f.target)
+	err, named := f.Sync(), false
+	if err == nil && runtime.GOOS != "windows" {
+		// Named under its lock: without that another process's sweep may take it for an abandoned one.
+		named = name(f.Name(), f.target) == nil
+	}
+	if err = errors.Join(err, f.Close()); err == nil && !named {
+		err = name(f.Name(), f.target) // Windows, and some file systems shared from it, name no open file
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", f.target, err), os.RemoveAll(f.Name()))

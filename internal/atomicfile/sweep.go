@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// foreignAge is how old a temporary of another machine has to be to count as abandoned:
-// its lock may not be seen from here.
+// foreignAge is how old a file of another machine has to be to count as abandoned: its lock may
+// not be seen from here. Folders of others are never swept: their age does not tell that files
+// below them are being written.
 const foreignAge = 24 * time.Hour
 
 var (
@@ -90,7 +91,7 @@ func sweep(dir string) {
 		}
 		info, err := e.Info()
 		foreign := !strings.HasPrefix(e.Name()[len(e.Name())-16:], machine())
-		if err != nil || foreign && time.Since(info.ModTime()) < foreignAge {
+		if err != nil || foreign && (e.IsDir() || time.Since(info.ModTime()) < foreignAge) {
 			continue
 		}
 		removeAbandoned(filepath.Join(dir, e.Name()), info)
