@@ -21,6 +21,7 @@ type beside struct {
 	heads         int
 	eps           float32
 	activation    Activation
+	badActivation error // of a network whose activation is another
 	size          inputSize
 	pool          string // timm's word: avg, token, map
 	wants         *Preprocess
@@ -33,6 +34,7 @@ type beside struct {
 type inputSize struct {
 	height, width int    // width is 0 of a square
 	by            string // "" where nobody did
+	bad           error  // what is wrong with what was stated
 }
 
 // readBeside reads Hugging Face's config.json and preprocessor_config.json, timm's config.json
@@ -54,13 +56,13 @@ func readBeside(weights string, l *loader) (beside, error) {
 			continue
 		}
 		before := b
-		if err := f.read(&b, data, path); err != nil {
-			return beside{}, err
-		}
+		wrong := f.read(&b, data, path)
 		patch, err := l.shape("patch.weight", 4)
 		if err == nil && (b.width != 0 && b.width != patch[0] || b.layers != 0 && b.layers != l.depth()) {
 			b = before
 			b.notes = append(b.notes, fmt.Sprintf("%s beside the weights is of another network, and not heeded", f.name))
+		} else if wrong != nil {
+			return beside{}, wrong
 		}
 	}
 	return b, nil
@@ -118,7 +120,7 @@ func (b *beside) config(data []byte, path string) error {
 	if c.Act != "" {
 		// SwiGLU networks state silu, which their tensors tell too.
 		if b.activation = hiddenActs[c.Act]; b.activation == "" && c.Act != "silu" {
-			return fmt.Errorf("%s: the activation %q (hidden_act) is not supported: want one of %v, which --activation can name", path, c.Act, activations)
+			b.badActivation = fmt.Errorf("%s: the activation %q (hidden_act) is not supported: want one of %v, which --activation can name", path, c.Act, activations)
 		}
 	}
 	if b.heads < 0 || b.heads > maxWidth || b.eps < 0 || !(b.eps < 1) {
@@ -126,10 +128,7 @@ func (b *beside) config(data []byte, path string) error {
 	}
 	var err error
 	if len(c.Size) > 0 {
-		word := string(c.Size)
-		if b.size, err = parseInput(word, path); err != nil {
-			return err
-		}
+		b.size = parseInput(string(c.Size), path)
 	}
 	if p := c.Pretrained; len(p.Mean) > 0 {
 		b.wants, err = wanted(p.Mean, p.Std, cmp.Or(p.Crop, 1), p.Interpolation, path)
@@ -137,13 +136,13 @@ func (b *beside) config(data []byte, path string) error {
 	return err
 }
 
-func parseInput(word, path string) (inputSize, error) {
+func parseInput(word, path string) inputSize {
 	fields := strings.FieldsFunc(word, func(r rune) bool { return strings.ContainsRune("[, ]\n", r) })
 	h, w, err := preprocess.ParseSize(strings.Join(fields, "x"))
 	if err != nil {
-		return inputSize{}, fmt.Errorf("image_size of %s is %s: %w", path, word, err)
+		err = fmt.Errorf("image_size of %s is %s: %w; --image-size states another", path, word, err)
 	}
-	return inputSize{h, w, path}, nil
+	return inputSize{h, w, path, err}
 }
 
 // wanted is a preprocessing in one or three channels.
@@ -192,16 +191,14 @@ func (b *beside) openCLIP(data []byte, path string) error {
 		if hw := cmp.Or(v.HeadWidth, 64); v.Width > 0 && hw > 0 { // open_clip/model.py: CLIPVisionCfg
 			b.heads = v.Width / hw
 		}
-		b.activation = GELU
+		b.activation, b.badActivation = GELU, nil
 		if c.Model.Quick {
 			b.activation = QuickGELU
 		}
 	}
 	var err error
 	if len(v.Size) > 0 {
-		if b.size, err = parseInput(string(v.Size), path); err != nil {
-			return err
-		}
+		b.size = parseInput(string(v.Size), path)
 	}
 	if p := c.Preprocess; len(p.Mean) > 0 {
 		b.wants, err = wanted(p.Mean, p.Std, 1, p.Interpolation, path)

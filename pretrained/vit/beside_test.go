@@ -35,6 +35,8 @@ func TestFilesBeside(t *testing.T) {
 		{"open_clip", map[string]string{"open_clip_config.json": `{"model_cfg": {"quick_gelu": true, "vision_cfg": {"image_size": 32, "layers": 3, "width": 32, "head_width": 4, "patch_size": 8}}, "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}}`}, loadOptions{}, 8, 1e-6, QuickGELU, preprocess.Normalization{Mean: preprocess.Half.Mean, Std: [3]float32{0.25, 0.25, 0.25}}, 1, "", ""},
 		{"one channel's mean, bytes", map[string]string{"preprocessor_config.json": `{"image_mean": [123.675, 116.28, 103.53], "image_std": [58.4, 57.1, 57.4]}`}, loadOptions{Heads: 4}, 0, 0, "", preprocess.Normalization{}, 0, "", "preprocessor_config.json: mean 123.675,116.28,103.53"},
 		{"unknown activation", map[string]string{"config.json": `{"hidden_act": "relu"}`}, loadOptions{Heads: 4}, 0, 0, "", preprocess.Normalization{}, 0, "", `the activation "relu" (hidden_act)`},
+		{"flag before an unknown activation", map[string]string{"config.json": `{"hidden_act": "relu"}`}, loadOptions{Heads: 4, Activation: QuickGELU}, 4, 1e-6, QuickGELU, preprocess.Half, 0.9, "", ""},
+		{"another network's unknown activation and heads", map[string]string{"config.json": `{"hidden_size": 768, "hidden_act": "relu", "num_attention_heads": -1}`}, loadOptions{Heads: 4}, 4, 1e-6, GELU, preprocess.Half, 0.9, "config.json beside the weights is of another network", ""},
 		{"no normalisation", map[string]string{"preprocessor_config.json": `{"image_mean": [0.5], "image_std": [0.5], "do_normalize": false}`}, loadOptions{Heads: 4}, 4, 1e-6, GELU, preprocess.Normalization{Std: [3]float32{1, 1, 1}}, 1, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -98,5 +100,29 @@ func TestPositionsBy(t *testing.T) {
 	}
 	if err := (ConvertOptions{Weights: path, Out: "x.onnx", Positions: "meta"}).Validate(); err == nil || !strings.Contains(err.Error(), "dino, huggingface, timm, torchvision") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Without a class token and with positions of patches alone a network's feature is their mean, which is told.
+func TestNoClassIsTold(t *testing.T) {
+	tensors := tensorsOf(t, "timm.safetensors")
+	pos := tensors["pos_embed"]
+	var list []checkpoint.Tensor
+	for name, x := range tensors {
+		switch {
+		case name == "cls_token":
+			continue
+		case name == "pos_embed":
+			x.Shape, x.Data = []int{1, pos.Shape[1] - 1, pos.Shape[2]}, pos.Data[pos.Shape[2]:]
+		}
+		list = append(list, x)
+	}
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	if err := checkpoint.WriteSafetensors(path, list, nil); err != nil {
+		t.Fatal(err)
+	}
+	m, err := loadModel(t.Context(), openFile(t, path), loadOptions{Heads: 4})
+	if err != nil || !m.Config.NoClass || !slices.ContainsFunc(m.Notes, func(n string) bool { return strings.Contains(n, `there is no "cls_token": taken as a network without`) }) {
+		t.Errorf("%+v, %v", m, err)
 	}
 }

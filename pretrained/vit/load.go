@@ -16,7 +16,8 @@ type loadOptions struct {
 	Heads      int        // attention heads; 0 takes the published number for the width, or width/64
 	Activation Activation // of the perceptrons; "" takes the zoo's or the family's
 	// Image and Across are height and width of an oblong input in pixels: those that
-	// the positions are of. 0 takes what config.json beside the file says, else a square.
+	// the positions are of. Without Across what config.json beside the file says is taken,
+	// else a square; Image alone is the square that is wanted of either.
 	Image, Across int
 	Name          string // the zoo's entry that the file is; empty asks the zoo by the file's hash
 	Prefix        string // of the names; "" looks for it
@@ -44,12 +45,18 @@ func load(ctx context.Context, f *checkpoint.File, o loadOptions) (*Model, error
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{file: f, family: fam, prefix: prefix, size: inputSize{o.Image, o.Across, "--image-size"}}
+	l := &loader{file: f, family: fam, prefix: prefix, size: inputSize{height: o.Image, width: o.Across, by: "--image-size"}}
 	if l.beside, err = readBeside(f.Path(), l); err != nil {
 		return nil, err
 	}
 	if o.Across == 0 {
 		l.size = l.beside.size
+	}
+	if l.size.bad != nil {
+		if o.Image == 0 {
+			return nil, l.size.bad
+		}
+		l.size = inputSize{} // a square is wanted, and the positions tell which was trained
 	}
 	cfg, err := l.config(o)
 	if err != nil {
@@ -74,6 +81,9 @@ func load(ctx context.Context, f *checkpoint.File, o loadOptions) (*Model, error
 	}
 	if cfg.Registers > 0 && fam.registered != (resampling{}) {
 		m.resample = fam.registered
+	}
+	if cls, ok := l.find("cls"); !ok && cfg.NoClass && !cfg.AttnPool && len(cls.names) > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("there is no %q: taken as a network without a class token, whose feature is the mean of its patches", cls.names[0]))
 	}
 	if err := m.describe(fam, l.beside, o); err != nil {
 		return nil, err

@@ -50,6 +50,9 @@ func TestOblongInput(t *testing.T) {
 		{"config.json of a whole CLIP", `{"text_config": {}, "vision_config": {"image_size": 32}}`, 0, 0, 32, 0, "config.json states", ""},
 		{"config.json that does not fit", `{"image_size": 48}`, 0, 0, 0, 0, "", "the patches of 48 pixels, which "},
 		{"config.json of no size", `{"image_size": "large"}`, 0, 0, 0, 0, "", "config.json is \"large\""},
+		{"flag before config.json of no size", `{"image_size": "large"}`, 16, 64, 16, 64, "--image-size states", ""},
+		{"square flag before config.json of no size", `{"image_size": "large"}`, 48, 0, 48, 0, "fit a square input of 32 pixels", ""},
+		{"config.json of another network and no size", `{"hidden_size": 768, "image_size": "large"}`, 0, 0, 32, 0, "of another network", ""},
 		{"config.json of another program", `[1, 2]`, 0, 0, 32, 0, "which is taken", ""},
 		{"flag before config.json", `{"image_size": 32}`, 16, 64, 16, 64, "--image-size states", ""},
 	} {

@@ -20,6 +20,9 @@ func (m *Model) describe(fam *family, b beside, o loadOptions) error {
 				return nil
 			}
 		}
+		if b.badActivation != nil && o.Activation == "" && !m.Config.Gated {
+			return b.badActivation
+		}
 		m.assume(fam.assume(m.Config), b, o)
 		if o.Heads == 0 && b.heads == 0 && !m.Config.QKNorm {
 			m.Notes = append(m.Notes, fmt.Sprintf("%d attention heads assumed from the width %d; --heads changes that", m.Config.Heads, m.Config.Width))
