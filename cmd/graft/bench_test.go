@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -30,5 +31,14 @@ func TestBenchRefuses(t *testing.T) {
 		if code, _ := graft(t, context.Background(), append([]string{"bench"}, args...)...); code != exitUsage {
 			t.Errorf("graft bench %v: exit status %d, want %d", args, code, exitUsage)
 		}
+	}
+}
+
+// Features that do not fit are refused where the system tells its memory, and there alone.
+func TestCheckRoom(t *testing.T) {
+	told := func() (int64, error) { return 1 << 20, nil }
+	untold := func() (int64, error) { return 0, errors.ErrUnsupported }
+	if checkRoom(1024, 256, told) != nil || checkRoom(1025, 256, told) == nil || checkRoom(1<<20, 1024, untold) != nil {
+		t.Error("want 1 MB allowed, more refused, and all allowed where nothing is told")
 	}
 }

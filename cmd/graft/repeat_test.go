@@ -42,3 +42,12 @@ func TestRepeats(t *testing.T) {
 		}
 	}
 }
+
+// The commands to go on with have the run's name also where that was typed with a slash.
+func TestNextOfSlash(t *testing.T) {
+	run := filepath.Join(t.TempDir(), "x")
+	_, log, err := runData(t, "train", "cnn", "--data", "synthetic", "--per-class", "6", "--epochs", "1", "--threads", "1", "--out", run+"/")
+	if want := "graft export " + shellWord(run) + " --out " + shellWord(run) + ".onnx"; err != nil || !strings.Contains(log, want) {
+		t.Errorf("%v, no %q:\n%s", err, want, log)
+	}
+}

@@ -79,11 +79,10 @@ func withTeam(list []*cli.Command, args []string, team []teamFlag) (all []string
 	}
 	all = slices.Clone(args[:at])
 	for _, f := range team {
-		isTyped := slices.ContainsFunc(args[at:], func(word string) bool {
-			return strings.HasPrefix(word, "-") && flagOf(word) == f.name
-		})
-		takes := func(g cli.Flag) bool { return g.Names()[0] == f.name }
-		if !isTyped && slices.ContainsFunc(c.Flags, takes) {
+		i := slices.IndexFunc(c.Flags, func(g cli.Flag) bool { return g.Names()[0] == f.name })
+		if i >= 0 && !slices.ContainsFunc(args[at:], func(word string) bool {
+			return strings.HasPrefix(word, "-") && slices.Contains(c.Flags[i].Names(), flagOf(word))
+		}) {
 			all, added = append(all, f.word), append(added, f)
 		}
 	}

@@ -77,6 +77,14 @@ func TestTeamFlags(t *testing.T) {
 	}
 }
 
+// A flag that was typed by its short name is not added by its long one.
+func TestTeamFlagTypedShort(t *testing.T) {
+	args := []string{"graft", "extract", "-q", "--data", "x"}
+	if all, added := withTeam(newApp().Commands, args, []teamFlag{{"--quiet", "quiet", envFlags}}); len(added) != 0 || !slices.Equal(all, args) {
+		t.Errorf("got %q, added %v", all, added)
+	}
+}
+
 // A value that is wrong says where it was set, since nobody typed it.
 func TestTeamFlagIsNamed(t *testing.T) {
 	team := []teamFlag{{"--provider=gpu", "provider", envFlags}}

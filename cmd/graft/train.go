@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -82,7 +83,7 @@ func runTraining(c *cli.Context, t training, err error) error {
 			return err
 		}
 		err = cmp.Or(printReports(humanOut(c), result.Reports, result.Run.Config.Notes), writeJSON(c, metrics.Schema, result.Reports))
-		if out := shellWord(c.String("out")); err == nil {
+		if out := shellWord(filepath.Clean(c.String("out"))); err == nil {
 			next(c, "graft export "+out+" --out "+out+".onnx", "graft predict "+out+".onnx PHOTO...")
 		}
 		return err
