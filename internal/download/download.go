@@ -24,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"graft/internal/atomicfile"
@@ -79,11 +80,21 @@ func CheckAddress(address string) error {
 	return nil
 }
 
+// addresses are those in a text.
+var addresses = regexp.MustCompile(`[A-Za-z0-9+.-]*://[^\s"']*`)
+
 // secrets are the user and password of an address, whose characters need not be escaped as they should.
 var secrets = regexp.MustCompile(`://([^\s"'/]+|[^\s"'/:]*:[^\s"']*)@`)
 
 // Redact takes users and passwords out of the addresses in a text, which may be a message or a log.
-func Redact(text string) string { return secrets.ReplaceAllString(text, "://***@") }
+func Redact(text string) string {
+	return addresses.ReplaceAllStringFunc(text, func(address string) string {
+		if u, err := url.Parse(address); err == nil && u.User == nil && strings.Contains(u.Path, "@") && !strings.Contains(u.Path, "://") {
+			return address // an @ of the path, as in host:8080/model@v2
+		}
+		return secrets.ReplaceAllString(address, "://***@")
+	})
+}
 
 // Open begins the download of the file at path, or takes up an unfinished one.
 // The folder of path must exist. Where another process is at it the error wraps

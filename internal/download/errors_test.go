@@ -207,6 +207,10 @@ func TestRedact(t *testing.T) {
 		`"https://user:se@cret@host/x" and http://h`: `"https://***@host/x" and http://h`,
 		"https://user:se/cret@host/x":                "https://***@host/x",
 		"https://host:8080/x":                        "https://host:8080/x",
+		"https://host:8080/x@v2.pth":                 "https://host:8080/x@v2.pth",
+		"https://me:se@host:8080/x@v2.pth":           "https://***@host:8080/x@v2.pth",
+		"https://host/x,https://me:se@host/x":        "https://host/x,https://***@host/x",
+		"://me:se@host/x":                            "://***@host/x",
 		"me@example.org":                             "me@example.org",
 	} {
 		if got := Redact(text); got != want {

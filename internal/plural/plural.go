@@ -17,7 +17,7 @@ func Noun[N ~int | ~int64](n N, noun string) string {
 	switch {
 	case n == 1:
 		return noun
-	case y && !strings.ContainsAny(stem[len(stem)-1:], "aeo"):
+	case y && stem != "" && !strings.ContainsAny(stem[len(stem)-1:], "aeo"):
 		return stem + "ies"
 	case strings.HasSuffix(noun, "s"), strings.HasSuffix(noun, "x"), strings.HasSuffix(noun, "ch"):
 		return noun + "es"

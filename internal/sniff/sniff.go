@@ -20,7 +20,7 @@ func Other(head []byte) string {
 		return "a pointer of Git LFS and not the file itself: fetch that with git lfs pull"
 	case bytes.HasPrefix(text, []byte("<!doctype")), bytes.HasPrefix(text, []byte("<html")), bytes.HasPrefix(text, []byte("<?xml")), bytes.HasPrefix(text, []byte("<head")):
 		return "a web page: the download gave one instead of the file, as after a login or with a wrong address"
-	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+	case bytes.HasPrefix(head, []byte("\x1f\x8b\x08")) && (len(head) < 9 || head[8] != '{'): // which starts safetensors with a header of that length
 		return "a gzip archive: unpack it first"
 	}
 	return ""

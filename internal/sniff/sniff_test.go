@@ -14,7 +14,7 @@ func ExampleOther() {
 func TestOther(t *testing.T) {
 	for head, want := range map[string]string{
 		"": "an empty file", "<!DOCTYPE html>": "a web page", "\xef\xbb\xbf\n <html lang=en>": "a web page", "\x1f\x8b\x08": "gzip",
-		"\x08\x08\x12": "", "PK\x03\x04": "", "<": "", "version 2": "",
+		"\x08\x08\x12": "", "\x1f\x8b\x09": "", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03": "gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00{}": "", "PK\x03\x04": "", "<": "", "version 2": "",
 	} {
 		if got := OtherAt(strings.NewReader(head)); want == "" && got != "" || !strings.HasPrefix(got, want) && !strings.Contains(got, want) {
 			t.Errorf("%q: %q, want %q", head, got, want)

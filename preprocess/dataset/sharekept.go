@@ -6,11 +6,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -53,8 +55,24 @@ func (d *Dataset) keptOf() *kept {
 	return k
 }
 
+// keptDecoder is raised with every change of what graft itself makes of a file's pixels: orientation, key and print.
+const keptDecoder = 2
+
 // keptHead begins the file: another decoder may see other pixels.
-var keptHead = "graft-contents-1 " + runtime.Version() + "\n"
+var keptHead = fmt.Sprintf("graft-contents-%d %s%s\n", keptDecoder, runtime.Version(), decoders(debug.ReadBuildInfo()))
+
+// decoders are the modules that decode and turn images, with the versions that are built in; tests' programs do not say.
+func decoders(info *debug.BuildInfo, ok bool) (words string) {
+	if !ok {
+		return ""
+	}
+	for _, m := range info.Deps {
+		if m.Path == "golang.org/x/image" || m.Path == "github.com/disintegration/imaging" {
+			words += " " + cmp.Or(m.Replace, m).Path + "@" + cmp.Or(m.Replace, m).Version
+		}
+	}
+	return words
+}
 
 // keptRow is the bytes of a row: the file's hash, and its image's key and print.
 const keptRow = sha256.Size + len(duplicate.Key{}) + len(duplicate.Print{})

@@ -10,6 +10,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -223,5 +225,19 @@ func TestContentsAreKept(t *testing.T) {
 	want = splitByID(mustOpen(t, dir, Ref{})) // writes anew, with the changed one
 	if n := looks(); n != 0 {
 		t.Errorf("%d images were decoded again after a change", n)
+	}
+}
+
+// Contents are kept by all that decodes: another version of it may see other pixels.
+func TestKeptHead(t *testing.T) {
+	info := debug.BuildInfo{Deps: []*debug.Module{
+		{Path: "github.com/disintegration/imaging", Version: "v1"}, {Path: "golang.org/x/term", Version: "v2"},
+		{Path: "golang.org/x/image", Version: "v3", Replace: &debug.Module{Path: "our/image", Version: "v4"}},
+	}}
+	if got, want := decoders(&info, true), " github.com/disintegration/imaging@v1 our/image@v4"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if !strings.HasPrefix(keptHead, fmt.Sprintf("graft-contents-%d %s", keptDecoder, runtime.Version())) {
+		t.Errorf("%q has no version", keptHead)
 	}
 }
