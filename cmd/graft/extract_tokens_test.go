@@ -42,7 +42,7 @@ func TestExtractTokens(t *testing.T) {
 		part string
 	}{
 		"csv":        {[]string{"embeddings", "export", e, "--taps", "tokens_1", "--out", filepath.Join(dir, "x.csv")}, exitFailed, "no vector"},
-		"head":       {[]string{"train", "head", "--embeddings", e, "--taps", "tokens_1", "--out", filepath.Join(dir, "no")}, exitFailed, `no tap "tokens_1"`},
+		"head":       {[]string{"train", "head", "--embeddings", e, "--taps", "tokens_1", "--out", filepath.Join(dir, "no")}, exitUsage, `no tap "tokens_1"`},
 		"other seed": {append(flags, "--view-seed", "4"), exitFailed, "views: the store has 4 by hflip,shift=0.06,rotate=12,scale=0.15,contrast=0.3, seed 3, this run wants"},
 		"few views":  {append(flags, "--views", "2"), exitUsage, "want more than 2"},
 		"changes":    {append(flags, "--view-augment", "turn=3"), exitUsage, `"turn"`},

@@ -47,7 +47,7 @@ func TestRank(t *testing.T) {
 		{"unknown backbone", live, append(faces, model, "vit_b_17"), exitFailed},
 		{"not pulled", live, append(faces, model, "vit_b_16", "--dir", dir), exitFailed},
 		{"no model", live, append(faces, text), exitFailed},
-		{"unknown tap", live, append(faces, model, "--taps", "cls_9"), exitFailed},
+		{"unknown tap", live, append(faces, model, "--taps", "cls_9"), exitUsage},
 		{"unknown split", live, append(faces, model, "--split", "exam"), exitFailed},
 		{"interrupted", cancelled, append(faces, model), exitInterrupted},
 	} {

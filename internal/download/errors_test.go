@@ -129,7 +129,7 @@ func TestRealErrorsWhileItEnds(t *testing.T) {
 	if err := os.Mkdir(path+".part", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := pull(ctx, "https://example.org/a", path, Options{}); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if _, _, err := pull(ctx, "https://example.org/a", path, Options{}); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
 		t.Errorf("a folder in the way: %v", err)
 	}
 	ctx, cancel = context.WithCancel(context.Background())
