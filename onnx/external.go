@@ -74,10 +74,6 @@ func (f *files) content(p *onnxpb.TensorProto) (Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	tell := "" // what the file is, where its part is not there
-	if other := sniff.OtherAt(f.beside[location]); other != "" {
-		tell = ": it is " + other
-	}
 	elements, err := Elements(p.Dims)
 	raw := fileRaw{r: f.beside[location], n: elements * DType(p.GetDataType()).Size()}
 	for key, into := range map[string]*int64{"offset": &raw.off, "length": &raw.n} {
@@ -86,6 +82,10 @@ func (f *files) content(p *onnxpb.TensorProto) (Raw, error) {
 		}
 	}
 	if err != nil || raw.off < 0 || raw.n < 0 || raw.off > info.Size() || raw.n > info.Size()-raw.off {
+		tell := ""
+		if other := sniff.OtherAt(f.beside[location]); other != "" {
+			tell = ": it is " + other
+		}
 		return nil, fmt.Errorf("external data %v: not a part of the file, which has %d bytes%s", at, info.Size(), tell)
 	}
 	return raw, nil

@@ -61,10 +61,10 @@ func Decode(ctx context.Context, r io.Reader) (Image, error) {
 			buffers.Put(b)
 		}
 	}()
-	n, err := b.ReadFrom(io.LimitReader(r, formatBytes))
+	n, err := b.ReadFrom(io.LimitReader(r, FormatBytes))
 	if err == nil && n > 0 {
 		// What is no image, however long, is not read any further.
-		if unknownFormat(b.Bytes()) {
+		if !LooksLikeImage(b.Bytes()) {
 			return Image{}, noImage(image.ErrFormat)
 		}
 		var rest int64
@@ -82,14 +82,14 @@ func Decode(ctx context.Context, r io.Reader) (Image, error) {
 	return decodeBytes(ctx, b.Bytes())
 }
 
-// formatBytes is how many bytes tell what format a file has.
-const formatBytes = 512
+// FormatBytes is how many bytes tell what format a file has.
+const FormatBytes = 512
 
-// unknownFormat looks at a file's beginning. A decoder that panics knows it.
-func unknownFormat(head []byte) bool {
-	defer func() { _ = recover() }()
+// LooksLikeImage tells a file, from its beginning, whose format Decode knows, whether or not it is whole.
+func LooksLikeImage(head []byte) (yes bool) {
+	defer func() { yes = recover() != nil || yes }() // a decoder that panics knows it
 	_, _, err := image.DecodeConfig(bytes.NewReader(head))
-	return errors.Is(err, image.ErrFormat)
+	return !errors.Is(err, image.ErrFormat)
 }
 
 func noImage(err error) error {

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/judge"
+	"graft/internal/columns"
 	"graft/internal/plural"
 	"graft/pretrained/store"
 )
@@ -159,7 +159,7 @@ func embeddingsSearch(c *cli.Context) error {
 // printFound writes the rows as a table.
 func printFound(out io.Writer, f judge.Found) error {
 	fmt.Fprintf(out, "%s: nearest of %s by %s\n", f.Image, plural.Of(f.Rows, "row"), strings.Join(f.Taps, ", "))
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	t := columns.New(out, 2)
 	fmt.Fprintln(t, "cosine\tlabel\tsplit\timage")
 	for _, r := range f.Near {
 		fmt.Fprintf(t, "%.4f\t%s\t%s\t%s\n", r.Cosine, r.Label, r.Split, r.ID)

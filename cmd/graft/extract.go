@@ -204,7 +204,9 @@ func extractAction(c *cli.Context) (err error) {
 	if err := writeJSON(c, "graft-extract-1", sum); err != nil {
 		return err
 	}
-	tokens := slices.ContainsFunc(splitWords(c.String("taps")), func(tap string) bool { return strings.HasPrefix(tap, "tokens") })
+	tokens := slices.ContainsFunc(splitWords(c.String("taps")), func(tap string) bool {
+		return strings.HasPrefix(tap, "tokens") || strings.HasPrefix(tap, "tensor:")
+	})
 	if sum.State.Complete() && !tokens { // which no head reads
 		next(c, "graft train head --embeddings "+shellWord(sum.Store)+" --out runs/head")
 	}

@@ -284,7 +284,7 @@ func prepareKills(t *testing.T, rng *rand.Rand) []*killer {
 		t.Fatal(err)
 	}
 	_ = vittest.Write(t, dir, vit.Config{Image: 32, Patch: 8, Width: 32, Depth: 2, Heads: 4, MLP: 64, Eps: 1e-6}, 1)
-	new := func(args string) *killer {
+	setUp := func(args string) *killer {
 		k := &killer{t: t, rng: rng, exe: cmp.Or(os.Getenv(killBinary), exe), dir: filepath.Join(dir, "round"), args: strings.Fields(args)}
 		k.start()
 		cmd, begun := k.command("true"), time.Now()
@@ -299,11 +299,11 @@ func prepareKills(t *testing.T, rng *rand.Rand) []*killer {
 		}
 		return k
 	}
-	new("extract --data synthetic --per-class 30 --model ../tiny.onnx --taps cls,mean --provider cpu --out ../store")
-	new("train head --embeddings ../store --out ../head")
+	setUp("extract --data synthetic --per-class 30 --model ../tiny.onnx --taps cls,mean --provider cpu --out ../store")
+	setUp("train head --embeddings ../store --out ../head")
 	var all []*killer
 	for _, s := range scenarios {
-		all = append(all, new(s.args))
+		all = append(all, setUp(s.args))
 		t.Logf("%s: %v, %d files, %d bytes", s.name, all[len(all)-1].took, len(all[len(all)-1].want), all[len(all)-1].size)
 	}
 	return all

@@ -263,6 +263,8 @@ func checkStatuses(t *testing.T, dir string) {
 		{"missing argument", live, []string{"eval"}, exitUsage},
 		{"two runs", live, []string{"eval", at("run"), at("run")}, exitUsage},
 		{"no image", live, []string{"predict", at("run")}, exitUsage},
+		{"two answers in one", live, []string{"predict", at("run"), at("face.png"), "--csv", "-", "--json", "-"}, exitUsage},
+		{"answers over the question", live, []string{"predict", at("run"), "list:" + at("faces.csv"), "--csv", at("faces.csv")}, exitUsage},
 		{"unknown flag", live, []string{"eval", at("run"), "--spilt", "train"}, exitUsage},
 		{"unknown recipe", live, []string{"train", "head", "--embeddings", at("embeddings"), "--out", at("x"), "--recipe", "magic"}, exitUsage},
 		{"missing flag", live, []string{"export", at("run")}, exitUsage},

@@ -3,10 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"graft/pretrained/vit/vittest"
 	"os"
 	"strings"
 	"testing"
+
+	"graft/pretrained/vit/vittest"
 )
 
 func TestPlainWriter(t *testing.T) {

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/model"
+	"graft/internal/atomicfile"
 	"graft/internal/plural"
+	"graft/preprocess/dataset"
 )
 
 // predictCommand classifies images.
@@ -46,8 +49,8 @@ func predict(c *cli.Context) (err error) {
 	if err := refuseBackbone(c, c.Args().First()); err != nil {
 		return err
 	}
-	if c.String("csv") != "" && c.String("csv") == c.String("jsonl") {
-		return usageErrorf("--csv and --jsonl both write %s", c.String("csv"))
+	if err := refuseOverwriting(c); err != nil {
+		return err
 	}
 	o, err := backboneOptions(c)
 	if err != nil {
@@ -82,6 +85,27 @@ func predict(c *cli.Context) (err error) {
 	}
 	if a.failed > 0 {
 		return fmt.Errorf("%d of %s could not be classified", a.failed, plural.Of(a.done, "image"))
+	}
+	return nil
+}
+
+// refuseOverwriting refuses outputs that are one file, or one that is read.
+func refuseOverwriting(c *cli.Context) error {
+	by := map[string]string{}
+	for _, flag := range []string{"csv", "jsonl", "json"} {
+		out := c.String(flag)
+		if out == "" {
+			continue
+		}
+		if other := by[out]; other != "" {
+			return usageErrorf("--%s and --%s both write %s", other, flag, out)
+		}
+		by[out] = flag
+		for _, path := range c.Args().Slice() {
+			if in := strings.TrimPrefix(path, dataset.ListPrefix); atomicfile.Same(in, out) {
+				return usageErrorf("--%s would write over %s, which is read", flag, in)
+			}
+		}
 	}
 	return nil
 }
@@ -164,13 +188,17 @@ func (a *answers) abort() {
 
 // commit makes the files whole, and says in short what they hold.
 func (a *answers) commit() error {
+	var written []string
 	for _, f := range a.files {
 		if err := f.commit(); err != nil {
 			return err
 		}
 		if f.file != nil {
-			fmt.Fprintf(humanOut(a.c), "%s: %s\n", f.path, summary(a.counts, a.failed))
+			written = append(written, f.path)
 		}
+	}
+	if written != nil {
+		fmt.Fprintf(humanOut(a.c), "%s: %s\n", strings.Join(written, ", "), summary(a.counts, a.failed))
 	}
 	return nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"text/tabwriter"
 
 	"graft/finetune/metrics"
 	"graft/finetune/run"
 	"graft/finetune/train"
+	"graft/internal/columns"
 	"graft/preprocess/augment"
 	"graft/preprocess/dataset"
 	"graft/pretrained/vit"
@@ -68,7 +68,7 @@ func (j *job) tuning(model, name string) train.BackboneConfig {
 func (j *job) way(ctx context.Context, name string, c train.BackboneConfig) error {
 	before, err := run.ReadConfig(c.Out)
 	c.Force = err == nil
-	if c.Force && before.Program == c.Program && before.Seed == c.Fit.Seed && before.Training.Epochs == epochs {
+	if c.Force && before.Training != nil && before.Program == c.Program && before.Seed == c.Fit.Seed && before.Training.Epochs == epochs {
 		j.tell("trained by an earlier demo")
 		return j.add(name, c.Out)
 	}
@@ -98,19 +98,20 @@ func (j *job) add(name, dir string) error {
 
 // table prints the ways side by side.
 func (j *job) table() error {
-	w := tabwriter.NewWriter(j.Output, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "\n\ttrained parameters\t")
+	w := columns.NewRight(j.Output, 2)
+	fmt.Fprint(w, "\ttrained parameters")
 	for _, r := range j.result.Ways[0].Reports {
-		fmt.Fprintf(w, "%s\t", r.Split)
+		fmt.Fprintf(w, "\t%s", r.Split)
 	}
-	fmt.Fprintln(w, "seconds\t")
+	fmt.Fprintln(w, "\tseconds")
 	for _, way := range j.result.Ways {
-		fmt.Fprintf(w, "%s\t%d\t", way.Name, way.Trained)
+		fmt.Fprintf(w, "%s\t%d", way.Name, way.Trained)
 		for _, r := range way.Reports {
-			fmt.Fprintf(w, "%.1f%%\t", 100*r.Accuracy)
+			fmt.Fprintf(w, "\t%.1f%%", 100*r.Accuracy)
 		}
-		fmt.Fprintf(w, "%.0f\t\n", way.Seconds)
+		fmt.Fprintf(w, "\t%.0f\n", way.Seconds)
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintln(j.Output)
+	defer fmt.Fprintln(j.Output)
 	return w.Flush()
 }

@@ -8,6 +8,7 @@ import (
 
 	"graft/finetune/fit"
 	"graft/internal/parallel"
+	"graft/internal/plural"
 	"graft/preprocess"
 )
 
@@ -90,7 +91,7 @@ func (p *Predictor) classify(ctx context.Context, one pass) ([]Prediction, error
 	logits := make([]float32, len(good)*classes)
 	if len(good) > 0 {
 		if err := p.Classify(ctx, good, logits); err != nil {
-			return nil, fmt.Errorf("%s and the %d images behind it: %w", one.names[0], len(one.names)-1, err)
+			return nil, fmt.Errorf("%s from %s on: %w", plural.Of(len(one.names), "image"), one.names[0], err)
 		}
 	}
 	probs := fit.Probabilities(fit.Cool(logits, p.temperature), classes)

@@ -2,12 +2,10 @@ package model
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 
@@ -95,7 +93,7 @@ func (p *Pictures) bad(name string, err error) {
 // standard reads an image from standard input, or the paths there.
 func (p *Pictures) standard(ctx context.Context, stdin io.Reader, progress load.Progress) error {
 	in := bufio.NewReaderSize(stdin, 1<<16)
-	if head, _ := in.Peek(sniffed); imageHead(head) {
+	if head, _ := in.Peek(preprocess.FormatBytes); preprocess.LooksLikeImage(head) {
 		im, err := preprocess.Decode(ctx, in)
 		if err != nil {
 			err = fmt.Errorf("standard input: %w", err)
@@ -119,25 +117,13 @@ func (p *Pictures) standard(ctx context.Context, stdin io.Reader, progress load.
 	return nil
 }
 
-// sniffed is how many bytes tell an image, as net/http wants them.
-const sniffed = 512
-
 func looksLikeImage(path string) bool {
 	f, err := regular.Open(path)
 	if err != nil {
 		return true // and reading it says why not
 	}
 	defer f.Close()
-	head := make([]byte, sniffed)
+	head := make([]byte, preprocess.FormatBytes)
 	n, _ := io.ReadFull(f, head)
-	return n == 0 || imageHead(head[:n])
-}
-
-func imageHead(head []byte) bool {
-	for _, tiff := range []string{"II*\x00", "MM\x00*"} { // which net/http does not know
-		if bytes.HasPrefix(head, []byte(tiff)) {
-			return true
-		}
-	}
-	return strings.HasPrefix(http.DetectContentType(head), "image/")
+	return n == 0 || preprocess.LooksLikeImage(head[:n])
 }

@@ -149,8 +149,6 @@ func TestExportMatchesThePipeline(t *testing.T) {
 	}
 }
 
-// A run's temperature is in the file: its probabilities, by ONNX Runtime, are what the
-// run's predictor says, and its logits are as they were.
 // TestWhatStandsBeside: the classes a line each, and a card with the run's figures, or with the word that there are none.
 func TestWhatStandsBeside(t *testing.T) {
 	orttest.Require(t)
@@ -186,6 +184,8 @@ func TestWhatStandsBeside(t *testing.T) {
 	want("| accuracy, as published | 62.5% (30.0–86.0) |", "| accuracy, clean | 50.0% (19.0–81.0) of 6 |", "| sad | 100.0% of 3 |", "| angry | – |")
 }
 
+// A run's temperature is in the file: its probabilities, by ONNX Runtime, are what the
+// run's predictor says, and its logits are as they were.
 func TestExportedTemperature(t *testing.T) {
 	orttest.Require(t)
 	const temperature = 1.7

@@ -50,10 +50,9 @@ func TestInstallFromFile(t *testing.T) {
 		}
 	}
 	i := testInstaller(t, release, nil)
-	if i.From = t.TempDir(); true {
-		if _, err := i.install(t.Context()); err == nil || !strings.Contains(err.Error(), "not a regular file") {
-			t.Errorf("a folder: %v", err)
-		}
+	i.From = t.TempDir()
+	if _, err := i.install(t.Context()); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a folder: %v", err)
 	}
 }
 

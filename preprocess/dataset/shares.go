@@ -152,9 +152,9 @@ func (d *Dataset) dropNear(contents []duplicate.Content) {
 	}
 }
 
-// look decodes every image on all cores, but for those whose contents are kept from another time. With verify all are, and a bad one is left out, or ends it
-// where Ref.SkipBad is not said; without, its content is unknown. Faults of others than
-// the images end it in any case.
+// look decodes every image on all cores, but for those whose contents are kept from another
+// time. With verify all are, and a bad one is left out, or ends it where Ref.SkipBad is not
+// said; without, its content is unknown. Faults of others than the images end it in any case.
 func (d *Dataset) look(ctx context.Context, verify bool, progress func(done, total int64)) ([]duplicate.Content, error) {
 	contents := make([]duplicate.Content, len(d.Samples))
 	faults := make([]error, len(d.Samples))
