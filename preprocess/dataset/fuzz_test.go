@@ -29,7 +29,7 @@ func FuzzCSV(f *testing.F) {
 		if len(d.Samples)+len(d.Bad) != d.total || len(d.Samples) != len(d.rows) {
 			t.Fatalf("%d samples and %d bad of %d rows", len(d.Samples), len(d.Bad), d.total)
 		}
-		if len(d.Samples) == 0 {
+		if len(d.Samples) == 0 || len(d.Splits) == 1 { // what is written has all of FER2013's splits, however empty
 			return
 		}
 		var b bytes.Buffer
