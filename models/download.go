@@ -81,7 +81,7 @@ func newPull(e Entry, dir string, o DownloadOptions) (*pull, error) {
 		return nil, fmt.Errorf("models: %s: the file name %q is none", e.Name, e.File)
 	}
 	p := &pull{DownloadOptions: o, entry: e, url: cmp.Or(o.URL, e.URL), path: filepath.Join(dir, e.File)}
-	if p.url == "" && e.Brought() {
+	if p.url == "" { // part of the program
 		return p, os.MkdirAll(dir, 0o755)
 	}
 	if err := download.CheckAddress(p.url); err != nil {

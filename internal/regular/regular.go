@@ -15,12 +15,13 @@ func Open(path string) (*os.File, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: want a regular file, got %s", path, kind(info.Mode()))
+		return nil, fmt.Errorf("%s: want a regular file, got %s", path, Kind(info.Mode()))
 	}
 	return os.Open(path)
 }
 
-func kind(m fs.FileMode) string {
+// Kind is what a file is that is not regular, in words.
+func Kind(m fs.FileMode) string {
 	switch {
 	case m.IsDir():
 		return "a folder"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
+	"graft/internal/regular"
 	"graft/preprocess"
 )
 
@@ -33,7 +34,7 @@ func regularSize(path string) (int64, error) {
 		return 0, fileFault(err)
 	}
 	if !info.Mode().IsRegular() {
-		return 0, &preprocess.BadImageError{Reason: "not a regular file but " + kindOf(info.Mode())}
+		return 0, &preprocess.BadImageError{Reason: "not a regular file but " + regular.Kind(info.Mode())}
 	}
 	return info.Size(), checkLength(info.Size())
 }
@@ -44,18 +45,6 @@ func checkLength(n int64) error {
 		return &preprocess.BadImageError{Reason: fmt.Sprintf("image file is longer than %d bytes", preprocess.MaxFileBytes)}
 	}
 	return nil
-}
-
-func kindOf(m fs.FileMode) string {
-	switch {
-	case m.IsDir():
-		return "a folder"
-	case m&fs.ModeNamedPipe != 0:
-		return "a pipe"
-	case m&fs.ModeSocket != 0:
-		return "a socket"
-	}
-	return "a device"
 }
 
 // fileFaults are the failures to open a file that concern that file alone. All

@@ -17,6 +17,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"graft/internal/regular"
 	"graft/preprocess"
 )
 
@@ -119,7 +120,7 @@ func readList(ctx context.Context, path string, progress func(done, total int64)
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return errors.New("list is not a regular file but " + kindOf(info.Mode()))
+		return errors.New("list is not a regular file but " + regular.Kind(info.Mode()))
 	}
 	file, err := os.Open(path)
 	if err != nil {

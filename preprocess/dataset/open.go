@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"graft/internal/plural"
+	"graft/internal/regular"
 )
 
 // form is a way in which data sets are found. What depends on it is in its file.
@@ -143,7 +144,7 @@ func (in *input) look(ctx context.Context) (err error) {
 	case in.info.IsDir():
 		in.tree = dirTree{path}
 	case !in.info.Mode().IsRegular():
-		return fmt.Errorf("%s: not a regular file but %s", path, kindOf(in.info.Mode()))
+		return fmt.Errorf("%s: not a regular file but %s", path, regular.Kind(in.info.Mode()))
 	default:
 		if err := in.lookFile(ctx, path); err != nil {
 			return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"graft/internal/regular"
 )
 
 // randomFile is a file of a tree, of any length, read at any place.
@@ -33,7 +35,7 @@ func (t dirTree) random(e entry) (randomFile, int64, error) {
 		return nil, 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s: not a regular file but %s", e.name, kindOf(info.Mode()))
+		return nil, 0, fmt.Errorf("%s: not a regular file but %s", e.name, regular.Kind(info.Mode()))
 	}
 	f, err := os.Open(t.path(e))
 	return f, info.Size(), err
