@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"reflect"
@@ -31,6 +32,17 @@ const (
 	networkHeading  = "THE NETWORK (default: " + recipes + ")"
 )
 
+// commandsHeading is of commands without a heading of their own.
+const commandsHeading = "COMMANDS"
+
+// together puts commands under a heading.
+func together(heading string, list ...*cli.Command) []*cli.Command {
+	for _, c := range list {
+		c.Category = heading
+	}
+	return list
+}
+
 // grouped puts flags under a heading.
 func grouped(heading string, flags ...cli.Flag) []cli.Flag {
 	for _, f := range flags {
@@ -44,13 +56,17 @@ func init() { cli.HelpPrinter = printHelp }
 // printHelp writes the help of an app or a command: what must be said first, flags under headings, all
 // within columns.Width.
 func printHelp(w io.Writer, _ string, of any) {
-	c, ok := of.(*cli.Command)
-	if app, isApp := of.(*cli.App); isApp {
-		c, ok = &cli.Command{HelpName: app.HelpName, Usage: app.Usage, Description: app.Description, Subcommands: app.Commands, Flags: app.Flags}, true
+	switch of := of.(type) {
+	case *cli.App:
+		fmt.Fprint(w, helpText(wholeApp(of)))
+	case *cli.Command:
+		fmt.Fprint(w, helpText(of))
 	}
-	if ok {
-		fmt.Fprint(w, helpText(c))
-	}
+}
+
+// wholeApp is the program as the command above all others.
+func wholeApp(app *cli.App) *cli.Command {
+	return &cli.Command{HelpName: app.Name, Usage: app.Usage, Description: app.Description, Subcommands: app.Commands, Flags: app.Flags}
 }
 
 func helpText(c *cli.Command) string {
@@ -61,11 +77,13 @@ func helpText(c *cli.Command) string {
 	if c.Description != "" {
 		fmt.Fprintf(&out, "\n%s", paragraphs(c.Description))
 	}
-	if subs := c.VisibleCommands(); len(subs) > 0 {
-		out.WriteString("\nCOMMANDS\n")
-		for _, s := range subs {
-			out.WriteString(entry(strings.Join(s.Names(), ", "), s.Usage))
+	heading := ""
+	for _, s := range c.VisibleCommands() {
+		if h := cmp.Or(s.Category, commandsHeading); h != heading {
+			heading = h
+			fmt.Fprintf(&out, "\n%s\n", h)
 		}
+		out.WriteString(entry(strings.Join(s.Names(), ", "), s.Usage))
 	}
 	for _, h := range headings {
 		fmt.Fprintf(&out, "\n%s\n", h)

@@ -58,6 +58,28 @@ func TestHelpFits(t *testing.T) {
 	}
 }
 
+// graft help lists every command under the heading of what it is for.
+func TestHelpHasHeadings(t *testing.T) {
+	text, _, err := runData(t, "help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	for _, want := range []string{"FIRST STEPS", "DATA", "BACKBONES", "TRAINING", "JUDGING", "AWAY", "THE PROGRAM", "FLAGS"} {
+		i := strings.Index(text, "\n"+want+"\n   ")
+		if i <= at {
+			t.Errorf("heading %s is missing or not in its place:\n%s", want, text)
+		}
+		at = i
+	}
+	_, text, _ = strings.Cut(text, "\nFIRST STEPS\n")
+	for _, c := range newApp().Commands {
+		if c.Category == "" || strings.Count("\n"+text, "\n   "+c.Name+" ") != 1 {
+			t.Errorf("%s stands under no heading, or not once", c.Name)
+		}
+	}
+}
+
 func TestParagraphs(t *testing.T) {
 	long := strings.Repeat("x", 40)
 	text := "A line that\nis cut.\n\n   graft x   # as it is\n   graft " + long + " --out " + long + "\nThen more."

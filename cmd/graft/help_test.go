@@ -14,8 +14,8 @@ import (
 
 func TestHelp(t *testing.T) {
 	for args, want := range map[string]string{
-		"help":              "COMMANDS",
-		"--help":            "COMMANDS",
+		"help":              "\nTRAINING\n",
+		"--help":            "\nTRAINING\n",
 		"help eval":         "graft eval ",
 		"help train head":   "graft train head ",
 		"help model":        "graft model ",

@@ -120,30 +120,17 @@ func newApp() *cli.App {
 	}
 }
 
+// commands are all of them, in the order and under the headings of the help.
 func commands() []*cli.Command {
-	list := []*cli.Command{
-		setupCommand(),
-		doctorCommand(),
-		dataCommand(),
-		modelCommand(),
-		rankCommand(),
-		extractCommand(),
-		embeddingsCommand(),
-		trainCommand(),
-		importCommand(),
-		evalCommand(),
-		compareCommand(),
-		reportCommand(),
-		predictCommand(),
-		exportCommand(),
-		showCommand(),
-		demoCommand(),
-		benchCommand(),
-		versionCommand(),
-		completionCommand(),
-		manCommand(),
-		helpCommand(),
-	}
+	list := slices.Concat(
+		together("FIRST STEPS", setupCommand(), doctorCommand(), demoCommand()),
+		together("DATA", dataCommand()),
+		together("BACKBONES", modelCommand(), rankCommand(), extractCommand(), embeddingsCommand()),
+		together("TRAINING", trainCommand(), importCommand()),
+		together("JUDGING", evalCommand(), compareCommand(), reportCommand(), showCommand()),
+		together("AWAY", predictCommand(), exportCommand()),
+		together("THE PROGRAM", benchCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()),
+	)
 	setUsageHandlers(list)
 	return list
 }

@@ -26,15 +26,15 @@ func manual(app *cli.App) string {
 	escape := strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.", "\n'", "\n\\&'").Replace
 	var out strings.Builder
 	fmt.Fprintf(&out, ".TH GRAFT 1 \"\" \"graft %s\"\n.SH NAME\ngraft \\- %s\n", app.Version, escape(app.Usage))
-	var section func(above string, list []*cli.Command)
-	section = func(above string, list []*cli.Command) {
-		for _, c := range list {
-			c.HelpName = above + " " + c.Name
-			_, body, _ := strings.Cut(helpText(c), "\n\n")
-			fmt.Fprintf(&out, ".SH %s\n%s\n.PP\n.EX\n%s.EE\n", strings.ToUpper(c.HelpName), escape(c.Usage), escape(body))
-			section(c.HelpName, c.Subcommands)
+	var section func(c *cli.Command)
+	section = func(c *cli.Command) {
+		_, body, _ := strings.Cut(helpText(c), "\n\n")
+		fmt.Fprintf(&out, ".SH %s\n%s\n.PP\n.EX\n%s.EE\n", strings.ToUpper(c.HelpName), escape(c.Usage), escape(body))
+		for _, s := range c.Subcommands {
+			s.HelpName = c.HelpName + " " + s.Name
+			section(s)
 		}
 	}
-	section(app.Name, app.Commands)
+	section(wholeApp(app))
 	return out.String()
 }

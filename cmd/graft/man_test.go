@@ -26,6 +26,9 @@ func TestManual(t *testing.T) {
 			}
 		}
 	})
+	if _, whole, _ := strings.Cut(page, ".SH GRAFT\n"); !strings.Contains(whole[:strings.Index(whole, ".SH")], "\nTRAINING\n") {
+		t.Error("the manual does not begin with the commands under their headings")
+	}
 	groff, err := exec.LookPath("groff")
 	if err != nil {
 		t.Skip(err)
