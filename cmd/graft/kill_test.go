@@ -31,31 +31,37 @@ const (
 	killBinary  = "GRAFT_KILL_BINARY"  // the program; the test binary without it
 )
 
-// scenarios are the commands that write, in a round's folder; beside it lie a network, a store and a run.
-var scenarios = []struct{ name, args string }{
-	{"extract", "extract --data synthetic --per-class 12 --model ../tiny.onnx --taps all --flip --provider cpu --threads 1 --shard-rows 16 --batch 4 --out out"},
-	{"train head, L-BFGS", "train head --embeddings ../store --taps all --threads 1 --out out"},
-	{"train head, descent", "train head --embeddings ../store --recipe study --epochs 4 --threads 1 --out out"},
-	{"train cnn", "train cnn --data synthetic --per-class 12 --epochs 3 --threads 1 --out out"},
-	{"train backbone", "train backbone --data synthetic --per-class 12 --model ../tiny.onnx --unfreeze 1 --epochs 3 --provider cpu --threads 1 --out out"},
-	{"model export", "model export --random-init 1 --arch vit_ti_16 --out out.onnx"},
-	{"model export, int8", "model export --weights ../tiny.onnx --precision int8 --out out.onnx"},
-	{"export", "export ../head --model ../tiny.onnx --out out.onnx"},
-	{"data convert, folder", "data convert --data synthetic --per-class 40 --out out"},
-	{"data convert, csv", "data convert --data synthetic --per-class 40 --out out.csv.gz"},
-	{"embeddings export", "embeddings export ../store --out out.csv"},
+// scenarios are the commands that write, in a round's folder; beside it lie a network, a store and a run. What is grown lies
+// in the round's folder before it begins.
+var scenarios = []struct{ name, args, grown string }{
+	{"extract", "extract --data synthetic --per-class 12 --model ../tiny.onnx --taps all --flip --provider cpu --threads 1 --shard-rows 16 --batch 4 --out out", ""},
+	{"train head, L-BFGS", "train head --embeddings ../store --taps all --threads 1 --out out", ""},
+	{"train head, descent", "train head --embeddings ../store --recipe study --epochs 4 --threads 1 --out out", ""},
+	{"train cnn", "train cnn --data synthetic --per-class 12 --epochs 3 --threads 1 --out out", ""},
+	{"train backbone", "train backbone --data synthetic --per-class 12 --model ../tiny.onnx --unfreeze 1 --epochs 3 --provider cpu --threads 1 --out out", ""},
+	{"model export", "model export --random-init 1 --arch vit_ti_16 --out out.onnx", ""},
+	{"model export, int8", "model export --weights ../tiny.onnx --precision int8 --out out.onnx", ""},
+	{"export", "export ../head --model ../tiny.onnx --out out.onnx", ""},
+	{"data convert, folder", "data convert --data synthetic --per-class 40 --out out", ""},
+	{"data convert, csv", "data convert --data synthetic --per-class 40 --out out.csv.gz", ""},
+	{"embeddings export", "embeddings export ../store --out out.csv", ""},
+	{"extract, extended", "extract --extend --data synthetic --per-class 30 --model ../tiny.onnx --taps all --provider cpu --threads 1 --out store", "store"},
+	{"train head, seeds", "train head --embeddings ../store --seeds 3 --threads 1 --out out", ""},
+	{"predict", "predict ../head --model ../tiny.onnx --provider cpu --csv out.csv synthetic", ""},
 }
 
 // killer runs one scenario in its folder.
 type killer struct {
-	t    *testing.T
-	rng  *rand.Rand
-	exe  string
-	dir  string // of the round, which is new each time and has the same name
-	args []string
-	took time.Duration     // undisturbed
-	want map[string]string // file → what it holds
-	size int64             // of these
+	t     *testing.T
+	rng   *rand.Rand
+	exe   string
+	dir   string // of the round, which is new each time and has the same name
+	args  []string
+	grown string            // folder beside the round's, of which a copy lies in it before the command begins
+	took  time.Duration     // undisturbed
+	want  map[string]string // file → what it holds
+	size  int64             // of these
+	least int64             // of the copy
 }
 
 // faults disturb the command once or several times and tell whether it ended by itself with its work done.
@@ -129,7 +135,7 @@ func (k *killer) age(by time.Duration) {
 // full gives the command a disk of its own that is too small, and a larger one afterwards. Where none can be mounted, files
 // may only grow to some size.
 func (k *killer) full() bool {
-	size := k.rng.Int64N(k.size + k.size/4)
+	size := k.least + k.rng.Int64N(k.size-k.least+k.size/4)
 	if !k.mount(fmt.Sprintf("size=%d", max(size, 4096))) {
 		return k.under(fmt.Sprintf("ulimit -f %d", size/512))
 	}
@@ -155,7 +161,7 @@ func (k *killer) mount(options string) bool {
 		return false
 	}
 	if !strings.Contains(options, "remount") {
-		return os.Mkdir(filepath.Join(k.dir, "tmp"), 0o755) == nil
+		k.lay()
 	}
 	return true
 }
@@ -175,7 +181,18 @@ func (k *killer) start() {
 	if err := os.RemoveAll(k.dir); err != nil {
 		k.t.Fatal(err)
 	}
+	k.lay()
+}
+
+// lay puts into the round's empty folder what the command finds there.
+func (k *killer) lay() {
 	if err := os.MkdirAll(filepath.Join(k.dir, "tmp"), 0o755); err != nil {
+		k.t.Fatal(err)
+	}
+	if k.grown == "" {
+		return
+	}
+	if err := os.CopyFS(filepath.Join(k.dir, k.grown), os.DirFS(filepath.Join(k.dir, "..", k.grown))); err != nil {
 		k.t.Fatal(err)
 	}
 }
@@ -202,6 +219,19 @@ func (k *killer) content() map[string]string {
 		return err
 	})
 	return out
+}
+
+// bytes is the size of the files in the round's folder.
+func (k *killer) bytes() (sum int64) {
+	_ = filepath.WalkDir(k.dir, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			if info, err := d.Info(); err == nil {
+				sum += info.Size()
+			}
+		}
+		return err
+	})
+	return sum
 }
 
 // tally counts the rounds of one scenario and fault.
@@ -251,11 +281,13 @@ func TestKills(t *testing.T) {
 	seed, _ := strconv.ParseUint(cmp.Or(os.Getenv(killSeed), fmt.Sprint(time.Now().UnixNano())), 10, 64)
 	end := time.Now().Add(time.Duration(minutes * float64(time.Minute)))
 	t.Logf("seed %d", seed)
-	all := prepareKills(t, rand.New(rand.NewPCG(seed, 0)))
+	rng := rand.New(rand.NewPCG(seed, 0))
+	all := prepareKills(t, rng)
 	counts := make([]tally, len(scenarios)*len(faults))
-	for i := 0; time.Now().Before(end); i++ {
-		// Every scenario is killed before the next fault's turn.
-		s, f := i%len(scenarios), i/len(scenarios)%len(faults)
+	for i := rng.IntN(len(counts)); time.Now().Before(end); i++ {
+		// Each scenario has its turn with another fault than its neighbour, and in the next turn with the next.
+		s := i % len(scenarios)
+		f := (s + i/len(scenarios)) % len(faults)
 		what := scenarios[s].name + ", " + faults[f].name
 		t.Run(strings.ReplaceAll(what, ", ", "/"), func(t *testing.T) {
 			k := all[s]
@@ -264,16 +296,32 @@ func TestKills(t *testing.T) {
 			k.round(&counts[s*len(faults)+f], faults[f].do, what)
 		})
 	}
+	t.Log("\n" + killTable(counts))
+}
+
+// killTable sums the rounds of all scenarios, by scenario and by fault.
+func killTable(counts []tally) string {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "rounds\tsame content\trefused\tstray files\t  scenario")
-	for i, c := range counts {
-		if c.rounds > 0 {
-			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t  %s, %s\n", c.rounds, c.same, c.refused, c.stray, scenarios[i/len(faults)].name, faults[i%len(faults)].name)
+	fmt.Fprintln(w, "rounds\tsame content\trefused\tstray files\t")
+	line := func(what string, of func(scenario, fault int) bool) {
+		var sum tally
+		for i, c := range counts {
+			if of(i/len(faults), i%len(faults)) {
+				sum = tally{sum.rounds + c.rounds, sum.same + c.same, sum.refused + c.refused, sum.stray + c.stray}
+			}
 		}
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t  %s\n", sum.rounds, sum.same, sum.refused, sum.stray, what)
 	}
+	for i, f := range faults {
+		line(f.name, func(_, fault int) bool { return fault == i })
+	}
+	for i, s := range scenarios {
+		line(s.name, func(scenario, _ int) bool { return scenario == i })
+	}
+	line("all", func(int, int) bool { return true })
 	_ = w.Flush()
-	t.Log("\n" + table.String())
+	return table.String()
 }
 
 // prepareKills makes what the scenarios read and what each gives undisturbed.
@@ -284,26 +332,22 @@ func prepareKills(t *testing.T, rng *rand.Rand) []*killer {
 		t.Fatal(err)
 	}
 	_ = vittest.Write(t, dir, vit.Config{Image: 32, Patch: 8, Width: 32, Depth: 2, Heads: 4, MLP: 64, Eps: 1e-6}, 1)
-	setUp := func(args string) *killer {
-		k := &killer{t: t, rng: rng, exe: cmp.Or(os.Getenv(killBinary), exe), dir: filepath.Join(dir, "round"), args: strings.Fields(args)}
+	setUp := func(args, grown string) *killer {
+		k := &killer{t: t, rng: rng, exe: cmp.Or(os.Getenv(killBinary), exe), dir: filepath.Join(dir, "round"), args: strings.Fields(args), grown: grown}
 		k.start()
+		k.least = k.bytes()
 		cmd, begun := k.command("true"), time.Now()
 		if err := cmd.Run(); err != nil {
 			t.Fatalf("%s: %v %s", args, err, cmd.Stderr)
 		}
-		k.took, k.want = time.Since(begun), k.content()
-		for name := range k.want {
-			if info, err := os.Stat(filepath.Join(k.dir, name)); err == nil {
-				k.size += info.Size()
-			}
-		}
+		k.took, k.want, k.size = time.Since(begun), k.content(), k.bytes()
 		return k
 	}
-	setUp("extract --data synthetic --per-class 30 --model ../tiny.onnx --taps cls,mean --provider cpu --out ../store")
-	setUp("train head --embeddings ../store --out ../head")
+	setUp("extract --data synthetic --per-class 30 --model ../tiny.onnx --taps cls,mean --provider cpu --out ../store", "")
+	setUp("train head --embeddings ../store --out ../head", "")
 	var all []*killer
 	for _, s := range scenarios {
-		all = append(all, setUp(s.args))
+		all = append(all, setUp(s.args, s.grown))
 		t.Logf("%s: %v, %d files, %d bytes", s.name, all[len(all)-1].took, len(all[len(all)-1].want), all[len(all)-1].size)
 	}
 	return all
