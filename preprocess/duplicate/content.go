@@ -181,13 +181,19 @@ func (p Print) Mirror() Print {
 	return p
 }
 
-// dot is at most 64·127².
-func (p *Print) dot(q *Print) int64 {
-	sum := int32(0)
-	for i, v := range p {
-		sum += int32(v) * int32(q[i])
+// dots are p·q and p·q.Mirror(), each at most 64·127².
+func (p *Print) dots(q *Print) (plain, mirrored int64) {
+	var even, odd int32 // numbers of half waves across
+	for i := 0; i < len(p); i += 2 {
+		even += int32(p[i]) * int32(q[i])
+		odd += int32(p[i+1]) * int32(q[i+1])
 	}
-	return int64(sum)
+	return int64(even + odd), int64(even - odd)
+}
+
+func (p *Print) dot(q *Print) int64 {
+	d, _ := p.dots(q)
+	return d
 }
 
 // Cosine of two prints, from −1 to 1; 0 where an image has none.

@@ -141,56 +141,64 @@ func (b *nearness) joinBand(s sets, band []uint64) {
 // near compares exactly, in integers.
 func (b *nearness) near(i, j uint32) bool {
 	n := uint32(len(b.rows))
-	other := b.images[b.rows[j%n]].Print
+	d, mirrored := b.images[b.rows[i]].Print.dots(&b.images[b.rows[j%n]].Print)
 	if j >= n {
-		other = other.Mirror()
+		d = mirrored
 	}
-	d := b.images[b.rows[i]].Print.dot(&other)
 	return d > 0 && d*d*1000*1000 >= Near*Near*b.norms[i]*b.norms[j%n]
 }
 
 // sketches are word w of the sketches of all rows, then of their mirror images.
 func sketches(images []Content, rows []int, w int) []uint64 {
-	var signs [2][len(Print{})]int32 // 0, or -1 to change the sign
+	var signs [2][len(Print{})]int64 // 0, or -1 to change the sign
 	for k := range signs {
 		bits := splitmix.Next(uint64(2*w+k) * splitmix.Gamma)
 		for i := range signs[k] {
-			signs[k][i] = -int32(bits >> i & 1)
+			signs[k][i] = -int64(bits >> i & 1)
 		}
 	}
 	out := make([]uint64, 2*len(rows))
 	for k, r := range rows {
-		p := images[r].Print
-		out[k], out[len(rows)+k] = sketch(p, &signs), sketch(p.Mirror(), &signs)
+		p := &images[r].Print
+		mirror := p.Mirror()
+		out[k], out[len(rows)+k] = sketch(p, &mirror, &signs)
 	}
 	return out
 }
 
-// sketch is the signs of 64 projections of p on pseudo-random directions: twice
-// random signs and the Walsh-Hadamard transform (Ailon and Chazelle, "The fast
-// Johnson-Lindenstrauss transform", 2009), in 768 additions.
-func sketch(p Print, signs *[2][len(Print{})]int32) (word uint64) {
-	var x [len(p)]int32
+// sketch is the signs of 64 projections of p, and of q, on pseudo-random directions: twice random signs and the
+// Walsh-Hadamard transform (Ailon and Chazelle, "The fast Johnson-Lindenstrauss transform", 2009), in 768 additions.
+// Being linear, it takes both at once, as p + 2³²·q: no projection is above 2¹⁹.
+func sketch(p, q *Print, signs *[2][len(Print{})]int64) (ofP, ofQ uint64) {
+	const n = len(Print{})
+	var x, y [n]int64
 	for i, v := range p {
-		x[i] = int32(v)
+		x[i] = int64(v) + int64(q[i])<<32
 	}
 	for _, sign := range signs {
 		for i, change := range sign {
 			x[i] = (x[i] ^ change) - change
 		}
-		for h := 1; h < len(x); h *= 2 {
-			for i := 0; i < len(x); i += 2 * h {
-				low, high := x[i:i+h], x[i+h:i+2*h]
-				for j, v := range low {
-					low[j], high[j] = v+high[j], v-high[j]
-				}
-			}
+		for range 3 { // each two of the six steps, which all lie alike (Pease 1968)
+			step(&y, &x)
+			step(&x, &y)
 		}
 	}
 	for i, v := range x {
-		word |= uint64(uint32(-v)>>31) << i // 1 where v is positive
+		low := int64(int32(v))
+		ofP |= uint64(-low) >> 63 << i // 1 where it is positive
+		ofQ |= uint64(low-v) >> 63 << i
 	}
-	return word
+	return ofP, ofQ
+}
+
+// step is a sixth of the transform: sums and differences of neighbours.
+func step(to, from *[len(Print{})]int64) {
+	const half = len(from) / 2
+	for i := range half {
+		a, b := from[2*i], from[2*i+1]
+		to[i], to[i+half] = a+b, a-b
+	}
 }
 
 // sets are disjoint sets of the numbers below their length: of each number another
