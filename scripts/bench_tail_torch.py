@@ -131,10 +131,9 @@ def check(graft, arch, blocks):
     common.agree(f"{arch}, last {blocks}: relative difference of the losses in {STEPS} steps", float(np.max(np.abs(ours - theirs) / theirs)), 0, LIMIT)
 
 
-def compare(graft, arch, blocks, images, threads, rounds):
+def compare(graft, arch, blocks, x, y, threads, rounds):
     """Rates of each round."""
-    graft.train(blocks, images, 1)  # keeps the tokens
-    x, y = graft.tokens(blocks, images)
+    images = len(x)
     torch.set_num_threads(threads)
     tail = Tail(graft.weights, arch, blocks)
 
@@ -153,7 +152,9 @@ def main():
         graft = Graft(folder, args.arch)
         for blocks in common.numbers(args.blocks):
             check(graft, args.arch, blocks)
-            tables = [compare(graft, args.arch, blocks, args.images, t, args.rounds) for t in threads]
+            graft.train(blocks, args.images, 1)  # keeps the tokens
+            x, y = graft.tokens(blocks, args.images)
+            tables = [compare(graft, args.arch, blocks, x, y, t, args.rounds) for t in threads]
             ours, theirs = (common.listed(f"{common.median(t, name):.1f}" for t in tables) for name in ("graft", "torch"))
             rows.append(common.row(
                 f"training steps of the last {blocks} blocks of {common.title(args.arch)}, 197 tokens, batch {BATCH}, {common.on(threads)} ({ours} images/s)",
