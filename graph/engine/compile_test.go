@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -41,6 +42,26 @@ func TestArena(t *testing.T) {
 	if w := a.take(160); w != x || a.size > 176 {
 		t.Errorf("wanted joined free ranges at %d, got %d of %d", x, w, a.size)
 	}
+}
+
+// TestOperandTwice: memory of a value that is an operand several times is free once, not as often, when it was read for the
+// last time.
+func TestOperandTwice(t *testing.T) {
+	g := graph.New()
+	x := g.Input("x", 4, 4)
+	made := g.MatMul(x, x)
+	three := g.Concat(1, made, made, made)
+	left, right := g.Pad(g.Slice(three, 1, 0, 3), []int{0, 0}, []int{0, 1}), g.Pad(g.Slice(three, 1, 5, 8), []int{0, 1}, []int{0, 0})
+	y := g.MatMul(left, right)
+	p, err := Compile(g, []*graph.Node{y}, nil, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7}
+	if err := errors.Join(p.Set(x, values), p.Run(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	close(t, "y", widen(p.Tensor(y).Data().([]float32)), reference(t, g, map[*graph.Node][]float64{x: widen(values)}, y)[0], 1e-5)
 }
 
 // TestCrossEntropyPadding wants rows of zeros to count for nothing, and votes to weigh rows.

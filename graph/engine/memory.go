@@ -20,10 +20,12 @@ func (c *compiler) allocate() {
 	a := arena{}
 	offsets := map[place]int{}
 	for k, i := range c.code {
-		dying := slices.DeleteFunc(slices.Clone(i.in), func(p place) bool {
-			_, inArena := offsets[p]
-			return !inArena || spans[p].to != k
-		})
+		var dying []place // each once, however often it is an operand
+		for _, p := range i.in {
+			if _, inArena := offsets[p]; inArena && spans[p].to == k && !slices.Contains(dying, p) {
+				dying = append(dying, p)
+			}
+		}
 		for _, out := range i.out {
 			if c.buffers[out] != nil {
 				continue
