@@ -131,6 +131,7 @@ func writeTuned(file *pretrained.File, out, version string, notes []string, chan
 	if err := change(m); err != nil {
 		return Exported{}, fmt.Errorf("tune %s: %w", file.Path, err)
 	}
+	renewPixels(m)
 	about, err := meta.Read(m.Metadata)
 	if err != nil {
 		return Exported{}, err

@@ -3,7 +3,6 @@ package ship
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"graft/finetune/model"
 	"graft/finetune/nets"
@@ -26,7 +25,7 @@ func classifier(net nets.Net, weights map[string][]float32, p run.PixelsRecord, 
 		return nil, err
 	}
 	if p.Mirror {
-		x = joinMirrored(b, x)
+		x = b.Mirrored(x)
 	}
 	logits, err := addNet(b, net, weights, x)
 	if err != nil {
@@ -86,8 +85,7 @@ func prepare(b *onnx.Builder, pixels string, p run.PixelsRecord, side int) (stri
 	if p.Side < 1 || p.Side > maxPixels {
 		return "", fmt.Errorf("images of %d pixels a side, want 1 to %d", p.Side, maxPixels)
 	}
-	x := b.Op("Cast", "pixels_float", []string{pixels}, onnx.Attr{Name: "to", Value: int64(onnx.Float32)})
-	x = b.Op("Div", "pixels_unit", []string{x, b.Float32s("pixel_max", []float32{255})})
+	x := b.Op("Div", "pixels_unit", []string{b.Floats(pixels), b.Float32s("pixel_max", []float32{255})})
 	switch {
 	case p.Side == side:
 		return x, nil
@@ -123,11 +121,4 @@ func identity(n int) []float32 {
 		m[i*n+i] = 1
 	}
 	return m
-}
-
-// joinMirrored doubles the batch: x followed by the same mirrored left to right.
-func joinMirrored(b *onnx.Builder, x string) string {
-	mirrored := b.Op("Slice", "mirrored", []string{x, b.Int64s("mirror_start", -1), b.Int64s("mirror_end", math.MinInt64),
-		b.Int64s("mirror_axis", 3), b.Int64s("mirror_step", -1)})
-	return b.Op("Concat", "both_sides", []string{x, mirrored}, onnx.Attr{Name: "axis", Value: int64(0)})
 }

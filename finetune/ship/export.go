@@ -134,12 +134,13 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) e
 	}
 	m.Outputs = values
 	m.Prune()
+	renewPixels(m)
 	b := onnx.NewBuilder(m)
 	if r.Config.Head.UseFlip {
 		if input.Dims[0].Value > 0 {
 			return fmt.Errorf("input %v takes %d images at a time, and mirroring needs any number", input, input.Dims[0].Value)
 		}
-		mirrorInput(b, input.Name)
+		behind(b, floatPixels(m, input), b.Mirrored)
 	}
 	var parts []string
 	for _, v := range values {
@@ -191,25 +192,6 @@ func tapValues(m *onnx.Model, taps []string, foreign *preprocess.Spec) ([]onnx.V
 		out = append(out, m.Outputs[at])
 	}
 	return out, nil
-}
-
-// mirrorInput doubles the batch: every node that read the pixels now reads them
-// followed by the same mirrored left to right.
-func mirrorInput(b *onnx.Builder, pixels string) {
-	m := b.Model
-	old := m.Nodes
-	m.Nodes = nil
-	both := joinMirrored(b, pixels)
-	for i, n := range old {
-		inputs := append([]string(nil), n.Inputs...)
-		for j, in := range inputs {
-			if in == pixels {
-				inputs[j] = both
-			}
-		}
-		old[i].Inputs = inputs
-	}
-	m.Nodes = append(m.Nodes, old...)
 }
 
 // pooled brings an output to [N,D] as the host does for a foreign model.

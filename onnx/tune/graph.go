@@ -63,7 +63,7 @@ func (g *graph) rank(n onnx.Node) (int, bool) {
 // keepsRank lists further operators whose outputs have the rank of the first
 // input.
 var keepsRank = map[string]bool{
-	"Resize": true, "Conv": true, "Transpose": true, "Pad": true, "Slice": true, "Split": true, "Softmax": true,
+	"Resize": true, "Concat": true, "Conv": true, "Transpose": true, "Pad": true, "Slice": true, "Split": true, "Softmax": true,
 	"LayerNormalization": true, "QuantizeLinear": true, "DequantizeLinear": true,
 }
 

@@ -116,13 +116,12 @@ func (w *writer) constants() constants {
 	return k
 }
 
-// prepare turns uint8 [N,C,H,W] into normalised float32 of the network's size. Constants of
-// shape [1,3,1,1] repeat a single channel three times by broadcasting.
+// prepare turns uint8 [N,C,H,W] into normalised float32 of the network's size and channels.
 func (w *writer) prepare(pixels string) string {
-	x := w.b.Op("Cast", "pixels_float", []string{pixels}, onnx.Attr{Name: "to", Value: int64(onnx.Float32)})
-	x = w.b.Op("Resize", "resized", []string{x, "", "", w.b.Int64s("image_size", int64(w.Config.Image), int64(w.Config.across()))},
+	x := w.b.Op("Resize", "resized", []string{w.b.Floats(pixels), "", "", w.b.Int64s("image_size", int64(w.Config.Image), int64(w.Config.across()))},
 		onnx.Attr{Name: "antialias", Value: 0}, onnx.Attr{Name: "axes", Value: []int64{2, 3}},
 		onnx.Attr{Name: "coordinate_transformation_mode", Value: "half_pixel"}, onnx.Attr{Name: "mode", Value: "linear"})
+	x = w.b.RGB(x)
 	scale, shift := make([]float32, 3), make([]float32, 3)
 	for i := range 3 {
 		mean, std := float64(w.Preprocess.Mean[i]), float64(w.Preprocess.Std[i])
