@@ -1,5 +1,5 @@
-// Package models is the zoo: checkpoints of vision transformers that graft
-// knows by name, with their address, hash, architecture and the preprocessing
+// Package models is the zoo: checkpoints of vision transformers, and a detector of
+// faces, that graft knows by name, with their address, hash, architecture and the preprocessing
 // they were trained with; and the download that fetches and verifies them.
 //
 // Addresses, file hashes and preprocessing come from the publishers' own
@@ -17,6 +17,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"graft/internal/suggest"
@@ -52,6 +53,12 @@ type Entry struct {
 // Size is the file's approximate size in bytes: as stated, or that of its
 // parameters in float32.
 func (e Entry) Size() int64 { return cmp.Or(e.Bytes, 4*e.Parameters) }
+
+// Faces is the name of the detector of faces, which is no vision transformer and an ONNX file already.
+const Faces = "yunet"
+
+// ONNX tells an entry whose file is the model itself: there is nothing to convert.
+func (e Entry) ONNX() bool { return filepath.Ext(e.File) == ".onnx" }
 
 //go:embed zoo.json
 var zooJSON []byte

@@ -38,3 +38,10 @@ func (m *Model) Prune() {
 func named[T any](list []T, wanted map[string]bool, name func(T) string) []T {
 	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !wanted[name(v)] })
 }
+
+// ForgetShapes drops the hints about the shapes of inner values: they are of one size of the inputs, and wrong of another.
+func (m *Model) ForgetShapes() {
+	if m.extra.graph != nil {
+		m.extra.graph.ValueInfo = nil
+	}
+}

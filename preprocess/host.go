@@ -61,6 +61,18 @@ func (s Spec) Part(h, w int) (x, y, width, height float64) {
 	return float64(kept.Min.X) + float64(left)*across, float64(kept.Min.Y) + float64(top)*down, float64(sw) * across, float64(sh) * down
 }
 
+// Shrink resizes im, in 8 bits with the antialiased bilinear kernel of Square, so that its longer side is side pixels; smaller
+// ones stay as they are.
+func Shrink(im Image, side int) Image {
+	long := max(im.W, im.H)
+	if long <= side {
+		return im
+	}
+	short := func(n int) int { return max(1, (n*side+long/2)/long) }
+	w, h := short(im.W), short(im.H)
+	return im.resizeCut(w, h, image.Rect(0, 0, w, h))
+}
+
 // bands holds the pixels of a band between calls.
 var bands = sync.Pool{New: func() any { return new([]uint8) }}
 

@@ -91,3 +91,17 @@ func TestSquareIsImagingsResizeAndCrop(t *testing.T) {
 		}
 	}
 }
+
+// TestShrink: the longer side gets the wanted length, the shorter one its share and at least a pixel; what is small stays.
+func TestShrink(t *testing.T) {
+	for _, tc := range [][4]int{{100, 50, 40, 20}, {1, 1000, 1, 40}, {50, 101, 20, 40}, {30, 40, 30, 40}} {
+		im := preprocess.New(3, tc[0], tc[1])
+		for i := range im.Pix {
+			im.Pix[i] = uint8(50 + 100*(i/(tc[0]*tc[1])))
+		}
+		s := preprocess.Shrink(im, 40)
+		if s.C != 3 || s.H != tc[2] || s.W != tc[3] || s.Pix[0] != 50 || s.Pix[len(s.Pix)-1] != 250 {
+			t.Errorf("%v: [%d,%d,%d] from %d to %d", tc, s.C, s.H, s.W, s.Pix[0], s.Pix[len(s.Pix)-1])
+		}
+	}
+}

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -17,6 +19,7 @@ import (
 	"graft/models"
 	"graft/onnx"
 	"graft/pretrained/checkpoint"
+	"graft/pretrained/detect/detecttest"
 )
 
 // tinyName is the zoo's smallest entry: a ViT-Ti/16 with timm's names.
@@ -163,6 +166,28 @@ func TestModelPullReal(t *testing.T) {
 	}
 	checkSchema(t, "model pull", text)
 	wantBackbone(t, filepath.Join(dir, tinyName+".onnx"), "a22e9b3685d1feca11a382fbed2db95defc965fe037c026069331b6c243268a6")
+}
+
+// What is ONNX already is verified, tried and left as it is.
+func TestPullFaces(t *testing.T) {
+	data, err := os.ReadFile(detecttest.Write(t, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, err := models.Get(models.Faces)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(data)
+	dir, digest := t.TempDir(), hex.EncodeToString(sum[:])
+	entry.SHA256, entry.URL = digest, serveFile(t, data, 1000)
+	res, err := pullModel(t.Context(), entry, pullConfig{Dir: dir, Download: models.DownloadOptions{Backoff: time.Millisecond}, Verified: func(models.Result) {}})
+	if err != nil || res.ONNX != nil || !res.Weights.Pinned || res.Weights.SHA256 != digest || res.License != "MIT" {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if got, err := os.ReadFile(entry.ONNXPath(dir)); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%s: %d bytes, %v", entry.ONNXPath(dir), len(got), err)
+	}
 }
 
 // Another file than the zoo's, even from a mirror that the user named, fails
