@@ -183,6 +183,9 @@ func (b *Backbone) Hash() string { return b.hash }
 // random:SEED, and "" where the file does not say.
 func (b *Backbone) Source() string { return b.file.Meta.Source }
 
+// Parameters is how many learned numbers the network has.
+func (b *Backbone) Parameters() (int64, error) { return b.file.Parameters() }
+
 // Preprocessing is every setting between images and features.
 func (b *Backbone) Preprocessing() preprocess.Spec { return b.adapter.spec() }
 

@@ -78,6 +78,27 @@ func (f *File) Hash(ctx context.Context) (_ string, err error) {
 	return f.hash, err
 }
 
+// Parameters is how many learned numbers the network has.
+func (f *File) Parameters() (int64, error) {
+	if n := f.Meta.Parameters; n > 0 {
+		return int64(n), nil
+	}
+	m, err := onnx.Open(f.Path)
+	if err != nil {
+		return 0, err
+	}
+	return Parameters(m), m.Close()
+}
+
+// Parameters is how many learned numbers the network in a file has: what graft recorded of the checkpoint, else what is
+// counted in the file (onnx.Model.Parameters), which is the same but for tensors that an exporter multiplied or added.
+func Parameters(m *onnx.Model) int64 {
+	if about, err := meta.Read(m.Metadata); err == nil && about.Parameters > 0 {
+		return int64(about.Parameters)
+	}
+	return m.Parameters()
+}
+
 // Own tells backbones that graft exported by their metadata and input.
 func (f *File) Own() bool {
 	in := f.Header.Inputs

@@ -132,12 +132,13 @@ func printExport(out io.Writer, s vit.Summary) {
 
 // rewriteReport is the JSON of model export where the weights are an ONNX file.
 type rewriteReport struct {
-	Out       string         `json:"out"`
-	Bytes     int64          `json:"bytes"`
-	Precision precision.Kind `json:"precision"`
-	Products  int            `json:"products"` // rewritten
-	Seconds   float64        `json:"seconds"`
-	Notes     []string       `json:"notes,omitempty"`
+	Out        string         `json:"out"`
+	Bytes      int64          `json:"bytes"`
+	Precision  precision.Kind `json:"precision"`
+	Parameters int64          `json:"parameters"`
+	Products   int            `json:"products"` // rewritten
+	Seconds    float64        `json:"seconds"`
+	Notes      []string       `json:"notes,omitempty"`
 }
 
 // isCheckpoint tells files that take a network's weights alone.
@@ -168,8 +169,14 @@ func modelRewrite(c *cli.Context, kind precision.Kind) error {
 	}
 	start := time.Now()
 	r := rewriteReport{Out: c.String("out"), Precision: kind}
-	err := r.rewrite(c.String("weights"))
+	from, err := pretrained.OpenFile(c.String("weights"))
 	if err != nil {
+		return err
+	}
+	if r.Parameters, err = from.Parameters(); err != nil {
+		return err
+	}
+	if err = r.rewrite(from.Path); err != nil {
 		return err
 	}
 	info, err := os.Stat(r.Out)

@@ -12,6 +12,7 @@ import (
 	"graft/internal/columns"
 	"graft/internal/plural"
 	"graft/onnx"
+	"graft/pretrained"
 )
 
 func modelInfoCommand() *cli.Command {
@@ -31,7 +32,7 @@ weights. ONNX Runtime is not needed for it.
 				return err
 			}
 			defer m.Close()
-			report := modelReport{valueReports(m.Inputs), valueReports(m.Outputs), m.Metadata}
+			report := modelReport{valueReports(m.Inputs), valueReports(m.Outputs), m.Metadata, pretrained.Parameters(m)}
 			return cmp.Or(printModel(humanOut(c), m), writeJSON(c, "graft-model-1", report))
 		},
 	}
@@ -42,6 +43,8 @@ type modelReport struct {
 	Inputs   []valueReport     `json:"inputs"`
 	Outputs  []valueReport     `json:"outputs"`
 	Metadata map[string]string `json:"metadata"`
+	// Parameters are the learned numbers.
+	Parameters int64 `json:"parameters"`
 }
 
 // valueReport is an input or output. A dimension is a number, the name of a
@@ -86,6 +89,6 @@ func printModel(w io.Writer, m *onnx.Model) error {
 	for _, domain := range slices.Sorted(maps.Keys(m.Domains)) {
 		fmt.Fprintf(t, ", %s %d", domain, m.Domains[domain])
 	}
-	fmt.Fprintf(t, "\nnodes\t%d\nweights\t%s, %s\n", len(m.Nodes), plural.Of(len(m.Initializers), "tensor"), plural.Of(m.WeightBytes(), "byte"))
+	fmt.Fprintf(t, "\nnodes\t%d\nparameters\t%d\nweights\t%s, %s\n", len(m.Nodes), pretrained.Parameters(m), plural.Of(len(m.Initializers), "tensor"), plural.Of(m.WeightBytes(), "byte"))
 	return t.Flush()
 }

@@ -46,10 +46,11 @@ func TestModelInfoJSON(t *testing.T) {
 		t.Fatalf("%v in %q", err, out)
 	}
 	want := map[string]any{
-		"schema":   "graft-model-1",
-		"inputs":   []any{map[string]any{"name": "pixels", "type": "uint8", "shape": []any{"N", 3.0, nil}}},
-		"outputs":  []any{map[string]any{"name": "cls", "type": "float32", "shape": nil}},
-		"metadata": map[string]any{"graft.arch": "vit_b_16"},
+		"schema":     "graft-model-1",
+		"parameters": 0.0, // the factor of the pixels is none
+		"inputs":     []any{map[string]any{"name": "pixels", "type": "uint8", "shape": []any{"N", 3.0, nil}}},
+		"outputs":    []any{map[string]any{"name": "cls", "type": "float32", "shape": nil}},
+		"metadata":   map[string]any{"graft.arch": "vit_b_16"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

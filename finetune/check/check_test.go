@@ -37,6 +37,7 @@ func (d *drawn) Source() string                               { return "" }
 func (d *drawn) Preprocessing() preprocess.Spec               { return preprocess.Spec{} }
 func (d *drawn) Precision() string                            { return "float32" }
 func (d *drawn) Provider() session.Provider                   { return session.CPU }
+func (d *drawn) Parameters() (int64, error)                   { return 0, nil }
 func (d *drawn) RuntimeVersion() string                       { return "1" }
 func (d *drawn) Taps() []string                               { return []string{"cls"} }
 func (d *drawn) Dim(string) int                               { return d.dim }

@@ -14,16 +14,19 @@ import (
 
 // Comparison is one model of the study's table.
 type Comparison struct {
-	Run        string           `json:"run"`
-	Model      string           `json:"model"`       // what it is, in words
-	Parameters int              `json:"parameters"`  // trained ones
-	MACs       int              `json:"macs"`        // multiply-accumulates for one example; of a head, and of a tuned network, without the backbone
-	Epochs     int              `json:"epochs"`      // of its history; of several runs the most
-	Seconds    float64          `json:"seconds"`     // per epoch, in the mean; 0 without a history
-	History    []fit.Epoch      `json:"history"`     // empty for imported weights
-	Reports    []metrics.Report `json:"evaluations"` // of all splits that were not trained on
-	Notes      []string         `json:"notes"`
-	Tests      []Test           `json:"tests"` // beside each of the other runs
+	Run        string `json:"run"`
+	Model      string `json:"model"`      // what it is, in words
+	Parameters int    `json:"parameters"` // trained ones
+	// BackboneParameters are those of the whole network below a head, and of the one whose blocks were tuned; 0 of runs
+	// without a backbone, and of those of before they were recorded.
+	BackboneParameters int64            `json:"backbone_parameters,omitempty"`
+	MACs               int              `json:"macs"`        // multiply-accumulates for one example; of a head, and of a tuned network, without the backbone
+	Epochs             int              `json:"epochs"`      // of its history; of several runs the most
+	Seconds            float64          `json:"seconds"`     // per epoch, in the mean; 0 without a history
+	History            []fit.Epoch      `json:"history"`     // empty for imported weights
+	Reports            []metrics.Report `json:"evaluations"` // of all splits that were not trained on
+	Notes              []string         `json:"notes"`
+	Tests              []Test           `json:"tests"` // beside each of the other runs
 	// Summary is of several runs of one setting, whose reports Reports are; nil of a single one.
 	Summary []run.Spreads `json:"summary,omitempty"`
 
@@ -74,7 +77,7 @@ func compareOne(dir string) (Comparison, error) {
 	if err != nil {
 		return Comparison{}, err
 	}
-	c := Comparison{Run: filepath.ToSlash(filepath.Clean(dir)), Model: describe(config), Parameters: config.Parameters(),
+	c := Comparison{Run: filepath.ToSlash(filepath.Clean(dir)), Model: describe(config), Parameters: config.Parameters(), BackboneParameters: config.Backbone.Parameters,
 		Notes: append([]string{}, config.Notes...), Tests: []Test{}}
 	_, c.MACs = nets.Total(layers)
 	if c.History, err = run.ReadHistory(dir); err != nil {

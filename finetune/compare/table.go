@@ -60,18 +60,27 @@ func row(name string, list []Comparison, cell func(Comparison) string) []string 
 }
 
 func modelTable(list []Comparison) Table {
-	return Table{"Models", names(list), [][]string{
+	t := Table{"Models", names(list), [][]string{
 		row("model", list, func(c Comparison) string { return c.Model }),
 		row("parameters", list, func(c Comparison) string { return fmt.Sprint(c.Parameters) }),
 		row("MACs", list, func(c Comparison) string { return fmt.Sprint(c.MACs) }),
 		row("epochs", list, func(c Comparison) string { return ifTrained(c, fmt.Sprint(c.Epochs)) }),
 		row("seconds per epoch", list, func(c Comparison) string { return ifTrained(c, fmt.Sprintf("%.2f", c.Seconds)) }),
 	}}
+	if slices.ContainsFunc(list, func(c Comparison) bool { return c.BackboneParameters > 0 }) {
+		t.Rows = slices.Insert(t.Rows, 2, row("backbone's parameters", list, func(c Comparison) string { return dash(c.BackboneParameters > 0, fmt.Sprint(c.BackboneParameters)) }))
+	}
+	return t
 }
 
 // ifTrained is the cell of a run with a history, and "–" of an imported one.
 func ifTrained(c Comparison, cell string) string {
-	if len(c.History) == 0 && c.Epochs == 0 {
+	return dash(len(c.History) > 0 || c.Epochs > 0, cell)
+}
+
+// dash is the cell where there is something to tell, and "–" elsewhere.
+func dash(there bool, cell string) string {
+	if !there {
 		return "–"
 	}
 	return cell

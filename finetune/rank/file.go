@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"graft/models"
-	"graft/onnx"
 	"graft/pretrained"
 )
 
@@ -48,7 +47,7 @@ func find(word, dir string) (File, error) {
 		if unknown != nil {
 			return f, fmt.Errorf("no ONNX file %s, and %w", word, unknown)
 		}
-		f.Path, f.parameters = entry.ONNXPath(dir), entry.Parameters
+		f.Path = entry.ONNXPath(dir)
 		if info, err = os.Stat(f.Path); os.IsNotExist(err) {
 			return f, fmt.Errorf("%s of the zoo is not at %s; fetch it with graft model pull %s", word, f.Path, word)
 		}
@@ -57,33 +56,10 @@ func find(word, dir string) (File, error) {
 		return f, err
 	}
 	f.bytes = info.Size()
-	if f.opened, err = pretrained.OpenFile(f.Path); err == nil && f.parameters == 0 {
-		f.parameters, err = parameters(f.Path)
+	if f.opened, err = pretrained.OpenFile(f.Path); err == nil {
+		f.parameters, err = f.opened.Parameters()
 	}
 	return f, err
-}
-
-// parameters is the number of a file's weights: the elements of its tensors of
-// numbers, but for those too small to be learned in bulk and those that hold
-// shapes and indices.
-func parameters(path string) (n int64, err error) {
-	m, err := onnx.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	for _, t := range m.Initializers {
-		if t.Type == onnx.Int64 || t.Type == onnx.Int32 || t.Type == onnx.Bool {
-			continue
-		}
-		size := int64(1)
-		for _, d := range t.Dims {
-			size *= d
-		}
-		if size > 3 { // mean and std of colours, and single numbers, are no weights
-			n += size
-		}
-	}
-	return n, m.Close()
 }
 
 // describe is what is known of a backbone before it has run.

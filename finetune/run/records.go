@@ -135,6 +135,7 @@ type BackboneRecord struct {
 	Source        string          `json:"source,omitempty"` // the checkpoint's file, or random:SEED
 	SourceSHA256  string          `json:"source_sha256,omitempty"`
 	Pretrained    *bool           `json:"pretrained,omitempty"` // see Pretrained
+	Parameters    int64           `json:"parameters,omitempty"` // of the whole network; 0 where they are not known
 	Precision     string          `json:"precision"`
 	Preprocessing preprocess.Spec `json:"preprocessing"`
 	Dims          map[string]int  `json:"tap_dims"` // of the taps in use

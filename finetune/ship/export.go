@@ -8,6 +8,7 @@ import (
 
 	"graft/finetune/load"
 	"graft/finetune/model"
+	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/internal/atomicfile"
 	"graft/onnx"
@@ -63,7 +64,7 @@ func exportNetwork(r *run.Run, c Config) (Exported, error) {
 	}
 	m, err := classifier(r.Config.Net, r.Weights, *r.Config.Pixels, r.Config.SoftmaxTemperature())
 	if err == nil {
-		err = addMetadata(r, m, nil, c.Version)
+		err = addMetadata(r, m, r.Config.Parameters(), nil, c.Version)
 	}
 	if err != nil {
 		return Exported{}, fmt.Errorf("export %s: %w", r.Dir, err)
@@ -133,7 +134,10 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) e
 		return err
 	}
 	m.Outputs = values
+	held, whole := m.Parameters(), pretrained.Parameters(m)
 	m.Prune()
+	head, _ := model.Head(r)
+	parameters := int(whole+m.Parameters()-held) + nets.Parameters(head) // of what the taps need, and the head's
 	renewPixels(m)
 	b := onnx.NewBuilder(m)
 	if r.Config.Head.UseFlip {
@@ -152,7 +156,7 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) e
 	}
 	m.Outputs = nil
 	addOutputs(b, logits, input.Dims[0], len(r.Config.Classes), r.Config.SoftmaxTemperature())
-	if err := addMetadata(r, m, foreign, version); err != nil {
+	if err := addMetadata(r, m, parameters, foreign, version); err != nil {
 		return err
 	}
 	return m.Validate()
@@ -235,13 +239,13 @@ func addHead(r *run.Run, b *onnx.Builder, parts []string) (string, error) {
 }
 
 // addMetadata records what the file is, beside what its backbone says.
-func addMetadata(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) error {
+func addMetadata(r *run.Run, m *onnx.Model, parameters int, foreign *preprocess.Spec, version string) error {
 	about, err := meta.Read(m.Metadata)
 	if err != nil {
 		return err
 	}
 	about.Version, about.Labels, about.Notes, about.Foreign = version, r.Config.Classes, r.Config.Notes, foreign
-	about.Temperature = r.Config.Temperature
+	about.Temperature, about.Parameters = r.Config.Temperature, parameters
 	if h := r.Config.Head; r.Config.OnBackbone() {
 		about.BackboneSHA256, about.Taps, about.Recipe, about.Flip = r.Config.Backbone.SHA256, h.Taps, h.Recipe, h.UseFlip
 	} else {

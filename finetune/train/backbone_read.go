@@ -126,6 +126,9 @@ func (n *network) describe(ctx context.Context, c BackboneConfig, words []string
 	n.spec = all.Preprocessing()
 	n.about = run.BackboneRecord{Model: run.Absolute(n.file.Path), SHA256: n.hash, Before: n.about.Before, Arch: meta.Arch, Source: meta.Source, SourceSHA256: meta.SourceSHA256,
 		Pretrained: run.Pretrained(meta.Source), Precision: all.Precision(), Preprocessing: n.spec}
+	if n.about.Parameters, err = n.file.Parameters(); err != nil {
+		return err
+	}
 	for _, tap := range all.Taps() {
 		if taps.Cut(tap) {
 			n.shape = all.Shape(tap)

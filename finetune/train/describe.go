@@ -51,7 +51,7 @@ func describeBackbone(ctx context.Context, s *store.Store, taps []string, model 
 			dims[t.Name] = t.Dim
 		}
 	}
-	record := run.BackboneRecord{Model: b.Name, SHA256: b.SHA256, Source: b.Source, Pretrained: run.Pretrained(b.Source),
+	record := run.BackboneRecord{Model: b.Name, SHA256: b.SHA256, Source: b.Source, Parameters: b.Parameters, Pretrained: run.Pretrained(b.Source),
 		Precision: b.Precision, Preprocessing: b.Preprocessing, Dims: dims}
 	f, err := load.BackboneOf(ctx, s, model)
 	if err != nil && (model != "" || ctx.Err() != nil) {
@@ -61,7 +61,8 @@ func describeBackbone(ctx context.Context, s *store.Store, taps []string, model 
 		return record, nil // predict and export will ask for it
 	}
 	record.Model, record.Arch, record.SourceSHA256 = run.Absolute(f.Path), f.Meta.Arch, f.Meta.SourceSHA256
-	return record, nil
+	record.Parameters, err = f.Parameters()
+	return record, err
 }
 
 // describe is the record of a head trained on f; absent notes what train lacks.

@@ -23,6 +23,9 @@ type Meta struct {
 	Source, SourceSHA256       string // the checkpoint's file name, or random:SEED; its hash
 	SourceInterpolation        string // of the publisher's own pipeline, where it is another than Spec.Filter
 	Patch, Width, Depth, Heads int
+	// Parameters is how many learned numbers the checkpoint holds, a classifier's included, before any of them are
+	// multiplied with or added to each other for the file.
+	Parameters int
 
 	// Precision is "float32", "float16" or "int8", and Quantization how it was made, in one line.
 	Precision, Quantization string
@@ -52,6 +55,7 @@ func (m *Meta) keys(schema *int) []key {
 		text("arch", &m.Arch), text("variant", &m.Variant), text("family", &m.Family),
 		text("source", &m.Source), text("source_sha256", &m.SourceSHA256), text("source_interpolation", &m.SourceInterpolation),
 		number("patch", &m.Patch, 1, many), number("width", &m.Width, 1, many), number("depth", &m.Depth, 1, many), number("heads", &m.Heads, 1, many),
+		number("parameters", &m.Parameters, 1, math.MaxInt),
 		text("precision", &m.Precision), text("quantization", &m.Quantization),
 		imageSize(s), number("crop_pct", &s.Crop, preprocess.MinCropPct, 1),
 		text("interpolation", &s.Filter), three("mean", &s.Mean, s), three("std", &s.Std, s),

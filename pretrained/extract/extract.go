@@ -38,6 +38,7 @@ type Backbone interface {
 	Name() string
 	Hash() string
 	Source() string
+	Parameters() (int64, error)
 	Preprocessing() preprocess.Spec
 	Precision() string
 	Provider() session.Provider
@@ -216,9 +217,13 @@ func (c *Config) plan(ctx context.Context) ([]int, store.Manifest, error) {
 	if err != nil {
 		return nil, store.Manifest{}, err
 	}
+	parameters, err := c.Backbone.Parameters()
+	if err != nil {
+		return nil, store.Manifest{}, err
+	}
 	m := store.Manifest{
 		Backbone: store.Backbone{
-			Name: c.Backbone.Name(), SHA256: c.Backbone.Hash(), Source: c.Backbone.Source(),
+			Name: c.Backbone.Name(), SHA256: c.Backbone.Hash(), Source: c.Backbone.Source(), Parameters: parameters,
 			Preprocessing: c.Backbone.Preprocessing(), Precision: c.Backbone.Precision(),
 			Provider: string(c.Backbone.Provider()), Runtime: c.Backbone.RuntimeVersion(),
 		},

@@ -44,6 +44,7 @@ func (f *fake) Precision() string              { return "float32" }
 func (f *fake) Provider() session.Provider     { return session.CPU }
 func (f *fake) Streams() int                   { return max(1, f.streams) }
 func (f *fake) DefaultBatch() int              { return 8 }
+func (f *fake) Parameters() (int64, error)     { return 7, nil }
 func (f *fake) RuntimeVersion() string         { return "0.0.0" }
 func (f *fake) Shape(tap string) []int         { return map[string][]int{"tokens_1": {4, 3}}[tap] }
 func (f *fake) Tensor(tap string) string       { return map[string]string{"tokens_1": "inner"}[tap] }

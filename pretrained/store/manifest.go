@@ -78,8 +78,9 @@ type Manifest struct {
 // Backbone says what computed the features.
 type Backbone struct {
 	Name          string          `json:"name"`
-	SHA256        string          `json:"sha256"` // of the ONNX file
-	Source        string          `json:"source"` // the checkpoint it was exported from, or random:SEED
+	SHA256        string          `json:"sha256"`               // of the ONNX file
+	Source        string          `json:"source"`               // the checkpoint it was exported from, or random:SEED
+	Parameters    int64           `json:"parameters,omitempty"` // learned numbers; 0 in stores of before they were recorded
 	Preprocessing preprocess.Spec `json:"preprocessing"`
 	Precision     string          `json:"precision"`
 	Provider      string          `json:"provider"`            // the one that really ran

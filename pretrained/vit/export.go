@@ -61,7 +61,7 @@ func (m *Model) metadata(version string) map[string]string {
 	c, p := m.Config, m.Preprocess
 	d := meta.Meta{
 		Version: version, Arch: c.Arch(), Variant: c.variant(), Family: m.Family, Source: m.Source, SourceSHA256: m.SHA256,
-		Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads, Precision: string(precision.Float32),
+		Patch: c.Patch, Width: c.Width, Depth: c.Depth, Heads: c.Heads, Parameters: int(c.Params()), Precision: string(precision.Float32),
 		Spec: preprocess.Spec{Size: c.Image, Width: c.Across, Filter: preprocess.Bilinear, Crop: p.CropPct, Normalization: p.Normalization},
 	}
 	if p.Interpolation != preprocess.Bilinear {
