@@ -65,7 +65,11 @@ func refuseBackbone(c *cli.Context, path string) error {
 	if err != nil || r.OnBackbone() {
 		return err
 	}
-	return refuse(c, "a "+r.Kind+" has no backbone, and runs on the CPU", slices.Concat(foreignNames, runtimeNames, []string{"model"})...)
+	idle := append(foreignNames, "model")
+	if !c.Bool("faces") { // the detector of faces runs where the flags say
+		idle = append(idle, runtimeNames...)
+	}
+	return refuse(c, "a "+r.Kind+" has no backbone, and runs on the CPU", idle...)
 }
 
 // bounded is a command's action on as many cores as --threads says, decoding and

@@ -50,6 +50,7 @@ func TestNetworks(t *testing.T) {
 	checkImported(t, at("cnn"), at("imported"))
 	checkIdleFlags(t, at("cnn"))
 	checkExportedNetwork(t, dir, at("cnn-strong"))
+	checkFaces(t, dir, at("cnn"))
 }
 
 // checkImported reads a run's weights as if PyTorch had written them.

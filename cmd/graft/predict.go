@@ -26,8 +26,9 @@ a line. An image that cannot be read is named, the others are still classified, 
 
    graft predict runs/head photo.jpg face.png --top 3
    graft predict faces.onnx photos/ more.zip --csv answers.csv --threshold 0.6
+   graft predict faces.onnx party.jpg --faces
    find . -name '*.jpg' | graft predict faces.onnx - --jsonl answers.jsonl`,
-		Flags: append(append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			atLeast(0, &cli.IntFlag{Name: "top", Value: 3, Usage: "show the `N` most probable classes (0: all)"}),
 			&cli.Float64Flag{Name: "threshold", Usage: "call an image " + model.Unsure + " whose most probable class has less than this `PROBABILITY`",
 				Action: func(_ *cli.Context, p float64) error {
@@ -40,7 +41,7 @@ a line. An image that cannot be read is named, the others are still classified, 
 			&cli.StringFlag{Name: "jsonl", Usage: "write a JSON object an image, a line each, to `FILE` (- for standard output)"},
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
 			jsonFlag(),
-		}, providerFlags()...), foreignFlags()...),
+		}, faceFlags(), providerFlags(), foreignFlags()),
 		Action: predict,
 	}
 }
@@ -61,6 +62,13 @@ func predict(c *cli.Context) (err error) {
 		return err
 	}
 	defer closeInto(&err, pictures)
+	faces, err := openFaces(c, o.Runtime, len(pictures.List) > 1)
+	if err != nil {
+		return err
+	}
+	if faces != nil {
+		defer closeInto(&err, faces)
+	}
 	p, err := model.Open(c.Context, c.Args().First(), model.Options{Runtime: o.Runtime, Model: c.String("model"), Foreign: o.Foreign, Many: len(pictures.List) > 1})
 	if err != nil {
 		return err
@@ -74,7 +82,7 @@ func predict(c *cli.Context) (err error) {
 		return err
 	}
 	defer a.abort()
-	if err := p.Each(c.Context, pictures.List, c.Float64("threshold"), a.add); err != nil {
+	if err := p.Each(c.Context, pictures.List, model.EachOptions{Threshold: c.Float64("threshold"), Faces: faces}, a.add); err != nil {
 		return err
 	}
 	if err := a.commit(); err != nil {
@@ -144,7 +152,7 @@ func openAnswers(c *cli.Context, labels []string, total int) (_ *answers, err er
 		if path == "" {
 			continue
 		}
-		f, err := openAnswerFile(c, path, f.form(labels, c.Int("top")))
+		f, err := openAnswerFile(c, path, f.form(answerShape{labels, c.Int("top"), c.Bool("faces")}))
 		if err != nil {
 			return nil, err
 		}
@@ -153,18 +161,25 @@ func openAnswers(c *cli.Context, labels []string, total int) (_ *answers, err er
 	return a, nil
 }
 
-// add tells one answer.
-func (a *answers) add(p model.Prediction) error {
+// add tells what is said of one picture.
+func (a *answers) add(list []model.Prediction) error {
 	a.done++
 	if a.progress != nil {
 		a.progress(int64(a.done), int64(a.total))
 	}
-	for _, f := range a.files {
-		if err := f.add(p); err != nil {
-			return err
+	for _, p := range list {
+		for _, f := range a.files {
+			if err := f.add(p); err != nil {
+				return err
+			}
 		}
+		a.tell(topOf(p, a.c.Int("top")))
 	}
-	p = topOf(p, a.c.Int("top"))
+	return nil
+}
+
+// tell keeps, prints or counts an answer.
+func (a *answers) tell(p model.Prediction) {
 	if a.keep {
 		a.list = append(a.list, p)
 	}
@@ -177,7 +192,6 @@ func (a *answers) add(p model.Prediction) error {
 	default:
 		a.counts[p.Label]++
 	}
-	return nil
 }
 
 func (a *answers) abort() {
@@ -224,13 +238,22 @@ func summary(counts map[string]int, failed int) string {
 
 func printPrediction(out io.Writer, p model.Prediction) {
 	fmt.Fprintf(out, "%s:", p.Image)
-	if p.Label == model.Unsure {
+	after := "\n"
+	if p.Face != nil {
+		box, landmarks := faceText(p.Face)
+		fmt.Fprint(out, box)
+		after = "\n  " + landmarks + "\n"
+	}
+	switch p.Label {
+	case model.Unsure:
 		fmt.Fprint(out, " "+model.Unsure+":")
+	case model.NoFace:
+		fmt.Fprint(out, " "+model.NoFace)
 	}
 	sep := ""
 	for _, s := range p.Scores {
 		fmt.Fprintf(out, "%s %s %.1f%%", sep, s.Label, 100*s.Probability)
 		sep = ","
 	}
-	fmt.Fprintln(out)
+	fmt.Fprint(out, after)
 }

@@ -22,8 +22,15 @@ type answerFile struct {
 	write func(model.Prediction) error
 }
 
-// answerForm begins a form of answers, whose labels and number of most probable classes are given.
-type answerForm func(labels []string, top int) func(to io.Writer) (write func(model.Prediction) error, err error)
+// answerShape is what answers have: the classes, how many of the most probable are told, and whether they are of faces.
+type answerShape struct {
+	labels []string
+	top    int
+	faces  bool
+}
+
+// answerForm begins a form of answers.
+type answerForm func(answerShape) func(to io.Writer) (write func(model.Prediction) error, err error)
 
 func openAnswerFile(c *cli.Context, path string, begin func(io.Writer) (func(model.Prediction) error, error)) (f *answerFile, err error) {
 	f = &answerFile{path: path, buf: bufio.NewWriter(c.App.Writer)}
@@ -70,14 +77,17 @@ func (f *answerFile) abort() {
 	}
 }
 
-// csvAnswers has a row an image: its name, label, the probability of that class's or of the most probable one, of all
-// classes in the model's order, and why there are none.
-func csvAnswers(labels []string, _ int) func(io.Writer) (func(model.Prediction) error, error) {
+// csvAnswers has a row an image, or a face: its name, label, the probability of that class's or of the most probable one, of all
+// classes in the model's order, where faces were looked for box and landmarks, and why there are none.
+func csvAnswers(shape answerShape) func(io.Writer) (func(model.Prediction) error, error) {
 	return func(to io.Writer) (func(model.Prediction) error, error) {
 		w := csv.NewWriter(to)
 		row := []string{"image", "label", "probability"}
-		for _, l := range labels {
+		for _, l := range shape.labels {
 			row = append(row, "p_"+l)
+		}
+		if shape.faces {
+			row = append(row, faceColumns()...)
 		}
 		row = append(row, "error")
 		write := func(row []string) error {
@@ -88,7 +98,7 @@ func csvAnswers(labels []string, _ int) func(io.Writer) (func(model.Prediction) 
 			return w.Error()
 		}
 		return func(p model.Prediction) error {
-			of := make(map[string]string, len(labels))
+			of := make(map[string]string, len(shape.labels))
 			for _, s := range p.Scores {
 				of[s.Label] = strconv.FormatFloat(float64(s.Probability), 'g', -1, 32)
 			}
@@ -96,8 +106,11 @@ func csvAnswers(labels []string, _ int) func(io.Writer) (func(model.Prediction) 
 			if len(p.Scores) > 0 {
 				row[2] = of[p.Scores[0].Label]
 			}
-			for _, l := range labels {
+			for _, l := range shape.labels {
 				row = append(row, of[l])
+			}
+			if shape.faces {
+				row = append(row, faceCells(p.Face)...)
 			}
 			return write(append(row, p.Error))
 		}, write(row)
@@ -105,10 +118,10 @@ func csvAnswers(labels []string, _ int) func(io.Writer) (func(model.Prediction) 
 }
 
 // jsonlAnswers has a Prediction as a JSON object a line, with the most probable classes.
-func jsonlAnswers(_ []string, top int) func(io.Writer) (func(model.Prediction) error, error) {
+func jsonlAnswers(shape answerShape) func(io.Writer) (func(model.Prediction) error, error) {
 	return func(to io.Writer) (func(model.Prediction) error, error) {
 		encoder := json.NewEncoder(to)
-		return func(p model.Prediction) error { return encoder.Encode(topOf(p, top)) }, nil
+		return func(p model.Prediction) error { return encoder.Encode(topOf(p, shape.top)) }, nil
 	}
 }
 

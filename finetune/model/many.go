@@ -10,41 +10,51 @@ import (
 	"graft/internal/parallel"
 	"graft/internal/plural"
 	"graft/preprocess"
+	"graft/pretrained/detect"
 )
 
-// Unsure is the label of an image of which no class is probable enough.
-const Unsure = "unsure"
+// Labels that are no classes: of an image of which no class is probable enough, and of a photograph in which no face was found.
+const (
+	Unsure = "unsure"
+	NoFace = "no face"
+)
 
-// pass is a batch of pictures on its way, images or why they could not be read.
-type pass struct {
-	names  []string
+// EachOptions say what is made of pictures.
+type EachOptions struct {
+	Threshold float64          // in [0,1]; the label is Unsure where no probability reaches it
+	Faces     *detect.Detector // finds the faces, of which each is classified; nil: pictures are classified as they are
+}
+
+// item is a picture on its way: its images, which are itself or its faces, or why it could not be read.
+type item struct {
+	name   string
 	images []preprocess.Image
-	errs   []error
+	faces  []detect.Face // of the images, nil where these are no faces
+	err    error
 }
 
 // Each classifies pictures, batch after batch: while one is in the network, the next is read on all cores. each is told of
-// every picture, in order; one that could not be read does not stop the rest, an error of each does. The label is Unsure
-// where no probability reaches the threshold, in [0,1].
-func (p *Predictor) Each(ctx context.Context, pictures []Picture, threshold float64, each func(Prediction) error) error {
-	passes := make(chan pass, 1)
+// every picture, in order: one prediction, or with o.Faces one for each face, and of a picture without any one whose label is
+// NoFace. One that could not be read does not stop the rest, an error of each does.
+func (p *Predictor) Each(ctx context.Context, pictures []Picture, o EachOptions, each func([]Prediction) error) error {
+	passes := make(chan []item, 1)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(passes)
-		return p.read(ctx, pictures, passes)
+		return p.read(ctx, pictures, o.Faces, passes)
 	})
 	g.Go(func() error {
-		for one := range passes {
-			list, err := p.classify(ctx, one)
+		for pass := range passes {
+			probs, err := p.classify(ctx, pass)
 			if err != nil {
 				return err
 			}
-			for _, l := range list {
-				if len(l.Scores) > 0 && float64(l.Scores[0].Probability) < threshold {
-					l.Label = Unsure
-				}
-				if err := each(l); err != nil {
+			for _, one := range pass {
+				n := len(one.images) * len(p.labels)
+				if err := each(p.predictions(one, probs[:n], o.Threshold)); err != nil {
 					return err
 				}
+				probs = probs[n:]
 			}
 		}
 		return ctx.Err()
@@ -53,25 +63,20 @@ func (p *Predictor) Each(ctx context.Context, pictures []Picture, threshold floa
 }
 
 // read decodes and prepares the pictures.
-func (p *Predictor) read(ctx context.Context, pictures []Picture, passes chan<- pass) error {
+func (p *Predictor) read(ctx context.Context, pictures []Picture, faces *detect.Detector, passes chan<- []item) error {
 	size := max(p.BatchSize(), 1)
 	for from := 0; from < len(pictures); from += size {
 		part := pictures[from:min(from+size, len(pictures))]
-		one := pass{make([]string, len(part)), make([]preprocess.Image, len(part)), make([]error, len(part))}
+		pass := make([]item, len(part))
 		err := parallel.For(ctx, len(part), nil, func(i int) error {
-			one.names[i] = part[i].Name
-			im, err := part[i].Read(ctx)
-			if err == nil {
-				im = p.Prepare(im)
-			}
-			one.images[i], one.errs[i] = im, err
+			pass[i] = p.item(ctx, part[i], faces)
 			return ctx.Err()
 		})
 		if err != nil {
 			return err
 		}
 		select {
-		case passes <- one:
+		case passes <- pass:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -79,31 +84,58 @@ func (p *Predictor) read(ctx context.Context, pictures []Picture, passes chan<- 
 	return nil
 }
 
-// classify makes predictions of a batch.
-func (p *Predictor) classify(ctx context.Context, one pass) ([]Prediction, error) {
-	var good []preprocess.Image
-	for i, err := range one.errs {
-		if err == nil {
-			good = append(good, one.images[i])
+// item reads a picture, or its faces.
+func (p *Predictor) item(ctx context.Context, picture Picture, faces *detect.Detector) item {
+	one := item{name: picture.Name}
+	im, err := picture.Read(ctx)
+	if err == nil && faces != nil {
+		if one.faces, err = faces.Faces(ctx, im); err != nil {
+			err = fmt.Errorf("%s: %w", picture.Name, err)
+		}
+		for _, f := range one.faces {
+			one.images = append(one.images, p.Prepare(detect.Crop(im, f)))
+		}
+	} else if err == nil {
+		one.images = []preprocess.Image{p.Prepare(im)}
+	}
+	one.err = err
+	return one
+}
+
+// classify gives the probabilities of all images of a pass, one after another.
+func (p *Predictor) classify(ctx context.Context, pass []item) ([]float32, error) {
+	var images []preprocess.Image
+	for _, one := range pass {
+		images = append(images, one.images...)
+	}
+	logits := make([]float32, len(images)*len(p.labels))
+	if len(images) > 0 {
+		if err := p.Classify(ctx, images, logits); err != nil {
+			return nil, fmt.Errorf("%s from %s on: %w", plural.Of(len(pass), "image"), pass[0].name, err)
 		}
 	}
-	classes := len(p.labels)
-	logits := make([]float32, len(good)*classes)
-	if len(good) > 0 {
-		if err := p.Classify(ctx, good, logits); err != nil {
-			return nil, fmt.Errorf("%s from %s on: %w", plural.Of(len(one.names), "image"), one.names[0], err)
+	return fit.Probabilities(fit.Cool(logits, p.temperature), len(p.labels)), nil
+}
+
+// predictions are those of a picture.
+func (p *Predictor) predictions(one item, probs []float32, threshold float64) []Prediction {
+	switch {
+	case one.err != nil:
+		return []Prediction{{Image: one.name, Error: one.err.Error()}}
+	case len(one.images) == 0:
+		return []Prediction{{Image: one.name, Label: NoFace}}
+	}
+	list := make([]Prediction, len(one.images))
+	for i := range list {
+		l := &list[i]
+		l.Image = one.name
+		if one.faces != nil {
+			l.Face = &one.faces[i]
+		}
+		l.score(p.labels, probs[i*len(p.labels):(i+1)*len(p.labels)])
+		if float64(l.Scores[0].Probability) < threshold {
+			l.Label = Unsure
 		}
 	}
-	probs := fit.Probabilities(fit.Cool(logits, p.temperature), classes)
-	list := make([]Prediction, len(one.names))
-	for i, name := range one.names {
-		list[i].Image = name
-		if err := one.errs[i]; err != nil {
-			list[i].Error = err.Error()
-			continue
-		}
-		list[i].score(p.labels, probs[:classes])
-		probs = probs[classes:]
-	}
-	return list, nil
+	return list
 }

@@ -13,7 +13,10 @@ import (
 	"strings"
 	"testing"
 
+	"graft/onnx/session"
 	"graft/preprocess"
+	"graft/pretrained/detect"
+	"graft/pretrained/detect/detecttest"
 )
 
 // middle is a classifier whose first logit is an image's middle pixel over 100, the others 0: it tells images apart.
@@ -41,7 +44,7 @@ func pictured(t *testing.T, p *Predictor, stdin io.Reader, threshold float64, pa
 	}
 	defer pictures.Close()
 	var list []Prediction
-	if err := p.Each(t.Context(), pictures.List, threshold, func(one Prediction) error { list = append(list, one); return nil }); err != nil {
+	if err := p.Each(t.Context(), pictures.List, EachOptions{Threshold: threshold}, func(one []Prediction) error { list = append(list, one...); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return list
@@ -85,6 +88,38 @@ func TestUnsure(t *testing.T) {
 	for threshold, want := range map[float64]string{0: "b", 0.4999: "b", 0.51: Unsure} {
 		if one := pictured(t, p, nil, threshold, path)[0]; one.Label != want || one.Scores[0].Label != "b" {
 			t.Errorf("at %g %+v, want %s", threshold, one, want)
+		}
+	}
+}
+
+// TestFaces: each face of a picture is classified, cut out of it; a picture without one is told as that.
+func TestFaces(t *testing.T) {
+	faces, err := detect.Open(t.Context(), detecttest.Write(t, t.TempDir()), detect.Options{Runtime: session.Options{Provider: session.Go}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer faces.Close()
+	of := func(name string, im preprocess.Image, err error) Picture {
+		return Picture{name, func(context.Context) (preprocess.Image, error) { return im, err }}
+	}
+	p := &Predictor{labels: []string{"a", "b", "c"}, temperature: 1, classifier: middle(3)} // white is 2.55 to 0, 0
+	var list []Prediction
+	err = p.Each(t.Context(), []Picture{
+		of("two", detecttest.Photograph(96, 96, [2]int{0, 0}, [2]int{2, 1}), nil), of("none", detecttest.Photograph(50, 60), nil),
+		of("bad", preprocess.Image{}, errors.New("bad is cut short")), of("one", detecttest.Photograph(64, 64, [2]int{1, 1}), nil),
+	}, EachOptions{Threshold: 0.5, Faces: faces}, func(one []Prediction) error { list = append(list, one...); return nil })
+	if err != nil || len(list) != 5 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	for i, want := range []struct {
+		name, label string
+		x, y        float32
+	}{{"two", "a", 0, 0}, {"two", "a", 64, 32}, {"none", NoFace, -1, -1}, {"bad", "", -1, -1}, {"one", "a", 32, 32}} {
+		l := list[i]
+		if l.Image != want.name || l.Label != want.label || (l.Face != nil) != (want.x >= 0) || (l.Scores != nil) != (want.x >= 0) || (l.Error != "") != (want.label == "") {
+			t.Errorf("%d: %+v, want %+v", i, l, want)
+		} else if l.Face != nil && (l.Face.X != want.x || l.Face.Y != want.y || !(l.Scores[0].Probability > 0.8)) {
+			t.Errorf("%d: %+v of %+v, want %+v", i, *l.Face, l, want)
 		}
 	}
 }
@@ -151,7 +186,7 @@ func TestEachStopsWhenInterrupted(t *testing.T) {
 	cancel()
 	p := &Predictor{labels: []string{"a", "b"}, temperature: 1, classifier: fixed{0.5, 0.5}}
 	picture := Picture{"x", func(context.Context) (preprocess.Image, error) { return preprocess.New(1, 2, 2), nil }}
-	if err := p.Each(ctx, []Picture{picture}, 0, func(Prediction) error { return nil }); err != context.Canceled {
+	if err := p.Each(ctx, []Picture{picture}, EachOptions{}, func([]Prediction) error { return nil }); err != context.Canceled {
 		t.Errorf("error %v, want context.Canceled", err)
 	}
 }

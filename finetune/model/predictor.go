@@ -14,6 +14,7 @@ import (
 	"graft/internal/regular"
 	"graft/onnx/session"
 	"graft/preprocess"
+	"graft/pretrained/detect"
 )
 
 // Options say how a Predictor runs.
@@ -108,13 +109,14 @@ type Score struct {
 	Probability float32 `json:"probability"`
 }
 
-// Prediction is what is said of one file: scores, most probable first (of equal
+// Prediction is what is said of one file, or of a face in it: scores, most probable first (of equal
 // ones, in the order of the classes), or why there are none.
 type Prediction struct {
-	Image  string  `json:"image"`
-	Label  string  `json:"label,omitempty"`
-	Scores []Score `json:"scores,omitempty"`
-	Error  string  `json:"error,omitempty"`
+	Image  string       `json:"image"`
+	Label  string       `json:"label,omitempty"`
+	Face   *detect.Face `json:"face,omitempty"` // where faces were looked for; its box is in pixels of the upright photograph
+	Scores []Score      `json:"scores,omitempty"`
+	Error  string       `json:"error,omitempty"`
 }
 
 // File classifies one image file. A file that is missing, a folder or no image
