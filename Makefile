@@ -6,7 +6,7 @@ OUT   ?= demo
 # Without cgo no native library can be loaded, so none is installed: graft's own engine runs the models.
 READY := $(if $(filter 0,$(CGO_ENABLED)),build,setup)
 
-.PHONY: build setup demo study elsewhere test race lint fuzz clean
+.PHONY: build setup demo study elsewhere test race lint fuzz release module clean
 
 # The first time, each package is named when it is compiled.
 build:
@@ -38,5 +38,13 @@ lint:
 fuzz: setup
 	scripts/fuzz $(FUZZTIME)
 
+# Static binaries for six platforms in dist/, with their hashes.
+release:
+	GO="$(GO)" scripts/release
+
+# Renames the module for publishing: make module MODULE=host/you/graft.
+module:
+	scripts/module "$(MODULE)"
+
 clean:
-	rm -rf bin $(OUT)
+	rm -rf bin dist $(OUT)

@@ -15,7 +15,11 @@ import (
 	"testing"
 )
 
-const module = "graft"
+// module is the name that go.mod gives (make module changes it).
+var module = func() string {
+	text, _ := os.ReadFile(filepath.Join(top, "go.mod"))
+	return strings.Fields(string(text) + "module none")[1]
+}()
 
 type goPackage struct {
 	Dir, ImportPath, Doc, Name         string
