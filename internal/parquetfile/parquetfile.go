@@ -30,15 +30,29 @@ func Write[T any](w io.Writer, records []T) error {
 	return pw.Close()
 }
 
-// CheckFooter tells whether a file of size bytes can end in the footer that it claims, for which
-// memory is taken before it is read.
+// CheckFooter tells whether a file of size bytes can end in the footer that it claims, and whether that can hold what it
+// claims: the parquet library takes memory for either before it reads.
 func CheckFooter(r io.ReaderAt, size int64) error {
 	var foot [8]byte
 	if _, err := r.ReadAt(foot[:], max(0, size-8)); err != nil && err != io.EOF || string(foot[4:]) != "PAR1" || int64(binary.LittleEndian.Uint32(foot[:])) > size-12 {
 		return errors.New("parquet file is cut short or damaged: its end is no footer")
 	}
+	n := int64(binary.LittleEndian.Uint32(foot[:]))
+	if n > maxFooter {
+		return fmt.Errorf("parquet file with a footer of %d bytes, want %d at most", n, maxFooter)
+	}
+	data := make([]byte, n)
+	if _, err := r.ReadAt(data, size-8-n); err != nil && err != io.EOF {
+		return err
+	}
+	if _, err := walk(data, nil); err != nil {
+		return fmt.Errorf("parquet file's footer: %w", err)
+	}
 	return nil
 }
+
+// maxFooter bounds what is read of a file before anything else: 100,000 columns in all row groups.
+const maxFooter = 16 << 20
 
 // maxRowsPerByte bounds how many rows a file claims for its size: each takes some bits of its own.
 const maxRowsPerByte = 64
@@ -69,6 +83,9 @@ func Read[T any](data []byte, want int) (records []T, err error) {
 	}
 	if want < 0 || f.NumRows() != int64(want) {
 		return nil, fmt.Errorf("%d rows, wanted %d", f.NumRows(), want)
+	}
+	if err := checkAll(bytes.NewReader(data), f); err != nil {
+		return nil, err
 	}
 	if schema := parquet.SchemaOf(*new(T)); !parquet.EqualNodes(f.Schema(), schema) {
 		return nil, fmt.Errorf("%w: %v; wanted %v", ErrColumns, f.Schema(), schema)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -20,8 +21,9 @@ import (
 // of files' bytes, and one of labels.
 type parquetTable struct {
 	file         *parquet.File
-	image, label int // leaf columns; label -1 where there is none
-	path         int // leaf column of the images' names, or -1
+	from         io.ReaderAt // where it lies
+	image, label int         // leaf columns; label -1 where there is none
+	path         int         // leaf column of the images' names, or -1
 	labelName    string
 	labels       []string // names of classes by the numbers in the column, nil: what stands there
 	otherLabels  []string // columns that could be labels too
@@ -61,7 +63,7 @@ func openParquet(r io.ReaderAt, size int64) (t *parquetTable, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("malformed parquet file: %w", err)
 	}
-	t = &parquetTable{file: f, image: -1, label: -1, path: -1}
+	t = &parquetTable{file: f, from: r, image: -1, label: -1, path: -1}
 	for _, g := range f.RowGroups() {
 		t.first = append(t.first, t.total)
 		n := g.NumRows()
@@ -147,12 +149,17 @@ func columnNames(f *parquet.File) (names []string) {
 // column reads a whole column as text, "" for nothing.
 func (t *parquetTable) column(leaf int, text func(parquet.Value) string) (out []string, err error) {
 	defer guarded(&err)
-	for _, g := range t.file.RowGroups() {
-		pages := g.ColumnChunks()[leaf].Pages()
+	names := map[string]string{} // each once, however many rows have it
+	for i, g := range t.file.RowGroups() {
+		pages := parquetfile.OpenPages(t.from, t.file, i, leaf)
 		before := len(out)
 		err := eachPage(pages, func(values []parquet.Value) {
 			for _, v := range values {
-				out = append(out, text(v))
+				name := text(v)
+				if _, known := names[name]; !known {
+					names[name] = name
+				}
+				out = append(out, names[name])
 			}
 		}, int(g.NumRows()))
 		if err = errors.Join(err, pages.Close()); err != nil {
@@ -248,7 +255,7 @@ func (t *parquetTable) read(row int) (data []byte, err error) {
 		if t.cursor != nil {
 			_ = t.cursor.Close() // it only read
 		}
-		t.cursor, t.group, t.next = t.file.RowGroups()[group].ColumnChunks()[t.image].Pages(), group, 0
+		t.cursor, t.group, t.next = parquetfile.OpenPages(t.from, t.file, group, t.image), group, 0
 	}
 	for t.next <= row {
 		values, err := readPage(t.cursor)
@@ -258,10 +265,17 @@ func (t *parquetTable) read(row int) (data []byte, err error) {
 		}
 		p := parquetPage{group: group, from: t.next, images: make([][]byte, len(values))}
 		t.next += len(values)
+		kept := map[*byte][]byte{} // rows may share what a dictionary holds
 		for i, v := range values {
-			if !v.IsNull() {
-				p.images[i] = slices.Clone(v.ByteArray())
+			if v.IsNull() {
+				continue
 			}
+			b := v.ByteArray()
+			at := unsafe.SliceData(b)
+			if kept[at] == nil || len(kept[at]) != len(b) {
+				kept[at] = append([]byte{}, b...)
+			}
+			p.images[i] = kept[at]
 		}
 		t.pages = append([]parquetPage{p}, t.pages[:min(len(t.pages), keptPages-1)]...)
 	}
