@@ -83,6 +83,7 @@ func choose(o session.Options, start starter) (s session.Session, passed []error
 		return nil, nil, err
 	}
 	candidates := o.Candidates()
+	ort.Want(candidates[0].Provider)
 	for _, c := range candidates {
 		s, err := start(c)
 		if err == nil {

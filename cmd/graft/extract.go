@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"graft/onnx/ort"
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/augment"
@@ -82,6 +83,7 @@ func backboneOptions(c *cli.Context) (pretrained.Options, error) {
 	if err != nil {
 		return pretrained.Options{}, usageErrorf("%w", err)
 	}
+	ort.Want(provider)
 	switch provider {
 	case session.CPU, session.Go:
 		err = refuse(c, "the CPU has no number, and nothing to fall back to", "device", "allow-fallback")

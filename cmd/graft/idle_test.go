@@ -21,7 +21,7 @@ import (
 // alwaysLive are the flags of a command that have an effect whatever else is
 // said. All others are refused where they have none; see idleFlags.
 var alwaysLive = map[string]string{
-	"setup":             "gpu from json",
+	"setup":             "gpu openvino from json",
 	"doctor":            "json",
 	"data audit":        "split-shares split-seed split-record group-by data embeddings json out threads tiny",
 	"report":            "out data audit embeddings atlas open json",
@@ -70,6 +70,7 @@ var alwaysLive = map[string]string{
 // the flags.
 var idleFlags = []struct{ command, given, idle string }{
 	{"setup", "", "--cuda 12"},
+	{"setup", "--openvino", "--gpu --from npm"},
 	{"data info", "--data CSV", "--per-class 3"},
 	{"data info", "--data CSV", "--seed 2"},
 	{"data info", "--data CSV", "--no-verify"},

@@ -22,6 +22,7 @@ library of your own instead.
    graft setup
    graft setup --gpu            # CUDA and TensorRT, for NVIDIA cards
    graft setup --from npm       # with WebGPU, and DirectML on Windows
+   graft setup --openvino       # beside it, for --provider openvino: by pip
 
 For a machine without a network fetch either's archive on another one, by
 'npm pack onnxruntime-node@%[1]s' or from the release's page:
@@ -30,7 +31,8 @@ For a machine without a network fetch either's archive on another one, by
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "gpu", Usage: "install the build with CUDA and TensorRT"},
 			&cli.IntFlag{Name: "cuda", Usage: "major `VERSION` of the CUDA runtime for --gpu: 12 or 13 (0: as found here)"},
-			&cli.StringFlag{Name: "from", Value: "auto", Usage: "`SOURCE`: release, npm, auto, the first that can be had, or a file: the .tgz of either, or the library of npm's"},
+			&cli.BoolFlag{Name: "openvino", Usage: "install the build with OpenVINO too, from the Python package onnxruntime-openvino through pip"},
+			&cli.StringFlag{Name: "from", Value: "auto", Usage: "`SOURCE`: release, npm, auto, the first that can be had, or a file: the .tgz of either, the library of npm's, or the wheel with OpenVINO"},
 			jsonFlag(),
 		},
 		Action: resumes(runSetup),
@@ -44,7 +46,12 @@ func runSetup(c *cli.Context) error {
 		if _, err := os.Stat(c.String("from")); err != nil {
 			return usageErrorf("--from %q: want auto, release, npm, or a file that is there: %w", c.String("from"), err)
 		}
-		if err := refuse(c, "the file's hash says which build it is", "gpu", "cuda"); err != nil {
+		if err := refuse(c, "the file's hash says which build it is", "gpu", "cuda", "openvino"); err != nil {
+			return err
+		}
+	}
+	if c.Bool("openvino") {
+		if err := refuse(c, "the build with OpenVINO comes by pip alone", "gpu", "cuda", "from"); err != nil {
 			return err
 		}
 	}
@@ -62,7 +69,7 @@ func runSetup(c *cli.Context) error {
 		return usageErrorf("--gpu --from npm: the npm package has no CUDA; leave --from out")
 	}
 	lib, err := ort.Install(c.Context, ort.InstallOptions{
-		GPU: c.Bool("gpu"), CUDA: c.Int("cuda"), From: c.String("from"),
+		GPU: c.Bool("gpu"), CUDA: c.Int("cuda"), OpenVINO: c.Bool("openvino"), From: c.String("from"),
 		Progress: newProgress(c, "downloading (bytes)"),
 		Log:      func(line string) { logf(c, "%s", line) },
 	})

@@ -10,6 +10,7 @@ import (
 
 	"graft/onnx/ort/internal/dl"
 	"graft/onnx/ort/internal/sighandler"
+	"graft/onnx/session"
 )
 
 // cgo tells whether this build can load the library.
@@ -23,6 +24,17 @@ var environment struct {
 	sync.Mutex
 	library Library
 	ready   bool
+	wanted  session.Provider
+}
+
+// Want says which provider is going to be asked for, before the library is loaded: OpenVINO lies in a library of its own,
+// and a process loads one.
+func Want(p session.Provider) {
+	environment.Lock()
+	defer environment.Unlock()
+	if p == session.OpenVINO {
+		environment.wanted = p
+	}
 }
 
 // Available finds and loads the library, once for the process. Its error names
@@ -40,7 +52,7 @@ func loaded() (Library, error) {
 	if environment.ready {
 		return environment.library, nil
 	}
-	lib, err := find()
+	lib, err := find(environment.wanted)
 	if err != nil {
 		return Library{}, err
 	}

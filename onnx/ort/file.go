@@ -14,7 +14,8 @@ import (
 type fetcher func(ctx context.Context, flavor, dir string) (manifest, error)
 
 // ofFile tells by the hash what a file is that the user brought, for a machine without a network, and how it is unpacked:
-// an official archive, the npm package, whose members are pinned, or the library in that. The name says nothing.
+// an official archive, the npm package, whose members are pinned, or the library in that, or the wheel with OpenVINO. The
+// name says nothing.
 func (i *installer) ofFile(ctx context.Context, file string) (flavor string, fetch fetcher, err error) {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -32,6 +33,9 @@ func (i *installer) ofFile(ctx context.Context, file string) (flavor string, fet
 			return flavor, i.unpacked(file, unpackRelease), nil
 		}
 	}
+	if w, ok := i.wheels[i.platform]; ok && w.sha256 == sum {
+		return openVINOFlavor, i.unpacked(file, w.unpack), nil
+	}
 	members := i.members[i.platform]
 	if len(members) == 1 && members[0].sha256 == sum {
 		return "npm", i.unpacked(file, func(file, dir string) (map[string]string, error) {
@@ -40,16 +44,16 @@ func (i *installer) ofFile(ctx context.Context, file string) (flavor string, fet
 		}), nil
 	}
 	if kind, err := archiveKind(file); err != nil || kind == "" || len(members) == 0 {
-		return "", nil, fmt.Errorf("%s: SHA-256 %s is none that graft was tested with on %s: want the archive of the official release %s, the .tgz of 'npm pack %s@%s', or the library in that",
-			file, sum, i.platform, PinnedVersion, npmPackage, PinnedVersion)
+		return "", nil, fmt.Errorf("%s: SHA-256 %s is none that graft was tested with on %s: want the archive of the official release %s, the .tgz of 'npm pack %s@%s', the library in that, or the wheel of %s %s",
+			file, sum, i.platform, PinnedVersion, npmPackage, PinnedVersion, openVINOPackage, openVINOVersion)
 	}
 	return "npm", i.unpacked(file, func(file, dir string) (map[string]string, error) { return unpackNPM(file, dir, members) }), nil
 }
 
 // unpacked is a fetcher of a file that is here.
 func (i *installer) unpacked(file string, unpack func(file, dir string) (map[string]string, error)) fetcher {
-	return func(_ context.Context, _, dir string) (m manifest, err error) {
-		m = manifest{Version: PinnedVersion, Source: "file " + filepath.Base(file)}
+	return func(_ context.Context, flavor, dir string) (m manifest, err error) {
+		m = manifest{Version: versionOf(flavor), Source: "file " + filepath.Base(file)}
 		if m.Files, err = unpack(file, dir); err != nil {
 			err = fmt.Errorf("unpack %s: %w", file, err)
 		}

@@ -97,5 +97,10 @@ func notInBuild(p session.Provider) string {
 	case p == session.WebGPU || p == session.DirectML:
 		return text + "; 'graft setup --from npm' installs one that does"
 	}
+	if p == session.OpenVINO && len(openVINOLibraries()) > 0 {
+		return text + "; another that does lies beside it, which a process loads that is started with --provider openvino"
+	} else if p == session.OpenVINO {
+		return text + "; 'graft setup --openvino' installs one that does"
+	}
 	return text + "; set " + EnvLibrary + " to one that does"
 }

@@ -26,10 +26,13 @@ type InstallOptions struct {
 	// CUDA is the major version of the CUDA runtime that the build is for, 12 or
 	// 13; 0 takes 13 where only that runtime is found, else 12.
 	CUDA int
+	// OpenVINO asks for the build with OpenVINO, which lies beside the others: a process that wants that provider
+	// loads it.
+	OpenVINO bool
 	// From is "release" (the official archive), "npm" (the package
 	// onnxruntime-node through the npm client), "auto": the first, else the
 	// second; or the path of a file that is either's archive, or the library
-	// in the latter's.
+	// in the latter's, or the wheel with OpenVINO.
 	From string
 	// Progress counts bytes; it may be nil.
 	Progress func(done, total int64)
@@ -64,7 +67,7 @@ func Install(ctx context.Context, o InstallOptions) (Library, error) {
 		InstallOptions: o, dir: filepath.Join(dir, PinnedVersion), platform: runtime.GOOS + "/" + runtime.GOARCH,
 		releases: releases, members: npmMembers,
 		url: func(name string) string { return fmt.Sprintf(releaseURL, PinnedVersion, name) },
-		npm: npmPack, retryPause: 2 * time.Second,
+		npm: npmPack, wheels: openVINOWheels, pip: pipDownload, retryPause: 2 * time.Second,
 	}
 	flavor, err := i.install(ctx)
 	if err != nil {
@@ -85,6 +88,8 @@ type installer struct {
 	members    map[string][]member
 	url        func(archive string) string
 	npm        func(ctx context.Context, spec, dir string) (string, error)
+	wheels     map[string]wheel
+	pip        func(ctx context.Context, spec string, w wheel, dir string) (string, error)
 	retryPause time.Duration
 }
 
@@ -101,6 +106,8 @@ func (i *installer) install(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("from %q: the file's hash says which build it is", i.From)
 	case i.GPU && i.From == "npm":
 		return "", errors.New("the npm package has no CUDA: use --from release with --gpu")
+	case i.OpenVINO && (i.GPU || i.CUDA != 0 || !slices.Contains([]string{"", "auto"}, i.From)):
+		return "", fmt.Errorf("the build with OpenVINO comes in the package %s alone, or as its file, whose hash says what it is", openVINOPackage)
 	case i.CUDA != 0 && i.CUDA != 12 && i.CUDA != 13:
 		return "", fmt.Errorf("cuda %d: want 12 or 13", i.CUDA)
 	}
@@ -114,6 +121,9 @@ func (i *installer) install(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("from (auto, release, npm or a file): %w", err)
 		}
 		return flavor, i.ensure(ctx, flavor, fetch)
+	}
+	if i.OpenVINO {
+		return openVINOFlavor, i.ensure(ctx, openVINOFlavor, i.fromPip)
 	}
 	if i.From == "npm" {
 		return "npm", i.ensure(ctx, "npm", i.fromNPM)
@@ -175,7 +185,7 @@ func (i *installer) ensure(ctx context.Context, flavor string, fetch fetcher) er
 	target := filepath.Join(i.dir, flavor)
 	old := i.verify(ctx, flavor)
 	if old == nil {
-		i.log("ONNX Runtime %s (%s) is already in %s", PinnedVersion, flavor, target)
+		i.log("ONNX Runtime %s (%s) is already in %s", versionOf(flavor), flavor, target)
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -247,8 +257,8 @@ func (i *installer) load(flavor string) (Library, error) {
 	if err != nil {
 		return Library{}, fmt.Errorf("%s is installed and does not load: %w", found[0].path, err)
 	}
-	if lib.Version != PinnedVersion {
-		return Library{}, fmt.Errorf("%s is version %s, want %s", lib.Path, lib.Version, PinnedVersion)
+	if want := versionOf(flavor); lib.Version != want {
+		return Library{}, fmt.Errorf("%s is version %s, want %s", lib.Path, lib.Version, want)
 	}
 	return lib, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"graft/internal/filehash"
+	"graft/onnx/session"
 )
 
 // EnvLibrary is the environment variable that names the library's file and goes
@@ -28,7 +29,7 @@ type Library struct {
 	Path    string `json:"path"`
 	Version string `json:"version"`
 	Source  string `json:"source"` // how it was found: the variable, cache, executable or system
-	Flavor  string `json:"flavor"` // of a library in the cache: release, release-cuda12, release-cuda13 or npm
+	Flavor  string `json:"flavor"` // of a library in the cache: release, release-cuda12, release-cuda13, npm or openvino
 }
 
 // inCache is the source of what Install put there.
@@ -42,8 +43,9 @@ type candidate struct {
 // find returns the library that graft uses: the file that GRAFT_ORT_LIBRARY
 // names, else the user's cache as Install fills it, else beside the executable,
 // else the system's usual folders. A library older than the binding is passed
-// over, except where the variable names it: that is an error.
-func find() (Library, error) {
+// over, except where the variable names it: that is an error. In the cache the
+// build with the wanted provider goes first.
+func find(wanted session.Provider) (Library, error) {
 	if path := os.Getenv(EnvLibrary); path != "" {
 		lib, err := inspect(candidate{path, EnvLibrary, ""})
 		if err != nil {
@@ -52,7 +54,7 @@ func find() (Library, error) {
 		return lib, nil
 	}
 	var passed []string
-	for _, c := range candidates() {
+	for _, c := range candidates(wanted) {
 		lib, err := inspect(c)
 		if err == nil {
 			return lib, nil
@@ -144,9 +146,13 @@ func newEnough(version string) bool {
 }
 
 // candidates lists the existing files that may be the library, best first.
-func candidates() []candidate {
+func candidates(wanted session.Provider) []candidate {
 	var list []candidate
-	for _, flavor := range flavors {
+	order := flavors
+	if wanted == session.OpenVINO {
+		order = append([]string{openVINOFlavor}, flavors...)
+	}
+	for _, flavor := range order {
 		if dir, err := cacheDir(); err == nil {
 			list = appendLibraries(list, filepath.Join(dir, PinnedVersion, flavor), inCache, flavor)
 		}
@@ -160,6 +166,15 @@ func candidates() []candidate {
 		list = appendLibraries(list, dir, "system", "")
 	}
 	return list
+}
+
+// openVINOLibraries are the library with OpenVINO in the cache.
+func openVINOLibraries() []candidate {
+	dir, err := cacheDir()
+	if err != nil {
+		return nil
+	}
+	return appendLibraries(nil, filepath.Join(dir, PinnedVersion, openVINOFlavor), inCache, openVINOFlavor)
 }
 
 // appendLibraries adds what in dir bears the library's name. The shortest name

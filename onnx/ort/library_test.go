@@ -60,7 +60,7 @@ func TestFindNamesWhatTheVariableSays(t *testing.T) {
 	}
 	for _, path := range []string{text, dir, filepath.Join(dir, "missing.so")} {
 		t.Setenv(EnvLibrary, path)
-		if _, err := find(); err == nil || !strings.Contains(err.Error(), EnvLibrary+"="+path) {
+		if _, err := find(session.CPU); err == nil || !strings.Contains(err.Error(), EnvLibrary+"="+path) {
 			t.Errorf("%s: got %v, want an error that names the variable and the file", path, err)
 		}
 	}
@@ -86,7 +86,7 @@ func TestFindPassesOver(t *testing.T) {
 	if err := os.WriteFile(path, []byte("not a library"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	lib, err := find()
+	lib, err := find(session.CPU)
 	if err == nil {
 		t.Skipf("SKIPPED: this system has a library of its own, %s", lib.Path)
 	}

@@ -13,6 +13,9 @@ func libraryVersion(string) (string, error) { return "", errNoCgo }
 
 func loaded() (Library, error) { return Library{}, errNoCgo }
 
+// Want has no effect: no library is loaded.
+func Want(session.Provider) {}
+
 // Available is an error: a build without cgo cannot load the library.
 func Available() error { return errNoCgo }
 

@@ -11,8 +11,16 @@ import (
 const PinnedVersion = "1.25.1"
 
 // flavors are the builds that Install can put into the cache, in the order in
-// which Find prefers them: who asked for a CUDA build wants it used.
-var flavors = []string{"release-cuda13", "release-cuda12", "release", "npm"}
+// which Find prefers them: who asked for a CUDA build wants it used. OpenVINO's goes first where it is wanted.
+var flavors = []string{"release-cuda13", "release-cuda12", "release", "npm", openVINOFlavor}
+
+// versionOf is the version of a flavor's library.
+func versionOf(flavor string) string {
+	if flavor == openVINOFlavor {
+		return openVINOVersion
+	}
+	return PinnedVersion
+}
 
 // archive is a file of the official release and its SHA-256.
 type archive struct {
@@ -79,4 +87,26 @@ func cacheDir() (string, error) {
 		return "", fmt.Errorf("no folder for caches: %w (set HOME or XDG_CACHE_HOME)", err)
 	}
 	return filepath.Join(base, "graft", "onnxruntime"), nil
+}
+
+// The build with OpenVINO comes in a package for Python, through pip, with OpenVINO's own libraries inside. The libraries
+// are those of any Python's wheel, so one is pinned, by GOOS/GOARCH.
+const (
+	openVINOFlavor  = "openvino"
+	openVINOPackage = "onnxruntime-openvino"
+	openVINOVersion = "1.24.1"
+)
+
+// wheel is a package's file for one Python and platform, in the words of pip's options, and what is taken out of it: the
+// libraries by the names that they ask each other for, not Python's own.
+type wheel struct {
+	archive
+	python, platform string
+	files            []string
+}
+
+var openVINOWheels = map[string]wheel{
+	"linux/amd64": {archive{"onnxruntime_openvino-1.24.1-cp311-cp311-manylinux_2_28_x86_64.whl", "3007c803634cc69c6d52af1dea7ce729d9bb62b9a11070fd2f959119199007a8"},
+		"311", "manylinux_2_28_x86_64", []string{"libonnxruntime.so.1.24.1", "libonnxruntime_providers_openvino.so", "libonnxruntime_providers_shared.so",
+			"libopenvino.so.2541", "libopenvino_intel_cpu_plugin.so", "libopenvino_intel_gpu_plugin.so", "libopenvino_onnx_frontend.so.2541", "libtbb.so.12"}},
 }
