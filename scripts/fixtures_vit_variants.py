@@ -1,6 +1,7 @@
 """Writes fixtures of pretrained/vit for networks beside the published ones: a norm of the
 mean, no class token but a classifier, norms of queries and keys, one input channel, one
-classifier beside a distillation token, and positions that Hugging Face interpolates today.
+classifier beside a distillation token, RMS norms and layers without biases with positions of
+registers (at another, oblong size too), and positions that Hugging Face interpolates today.
 
 Run by hand: python scripts/fixtures_vit_variants.py pretrained/vit/testdata
 Made with torch 2.15, timm 1.0.31, transformers 5.24.
@@ -31,7 +32,7 @@ def images():
 
 def prepare(pixels, size, stats, channels):
     """uint8 [N,C,H,W] to the network's input; colours to one channel as PIL's convert("L"), unrounded."""
-    x = F.interpolate(pixels.float() / 255, size=(size, size), mode="bilinear", align_corners=False)
+    x = F.interpolate(pixels.float() / 255, size=size if isinstance(size, tuple) else (size, size), mode="bilinear", align_corners=False)
     if channels == 1 and x.shape[1] == 3:
         x = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
     if channels == 3 and x.shape[1] == 1:
@@ -93,6 +94,12 @@ def main(folder):
         model = randomise(VisionTransformer(**TIMM, **args), seed)
         save(folder, name, model.state_dict())
         save_case(folder, name, functools.partial(run_timm, model), stats, channels=channels)
+    bare = dict(norm_layer="rmsnorm", qk_norm=True, qkv_bias=False, proj_bias=False, reg_tokens=2)
+    model = randomise(VisionTransformer(**TIMM, **bare), 36)
+    save(folder, "rms", model.state_dict())
+    save_case(folder, "rms", functools.partial(run_timm, model), HALF)
+    model.set_input_size((24, 40))
+    save_case(folder, "rms_24x40", functools.partial(run_timm, model), HALF, size=(24, 40))
     sizes = dict(hidden_size=WIDTH, num_hidden_layers=DEPTH, num_attention_heads=HEADS, num_labels=CLASSES)
     model = randomise(DeiTForImageClassification(DeiTConfig(intermediate_size=MLP, image_size=32, patch_size=8, **sizes)), 35)
     save(folder, "deit_one_head", model.state_dict())

@@ -39,7 +39,7 @@ func modelExportCommand() *cli.Command {
 			prefixFlag(),
 			&cli.StringFlag{Name: "out", Required: true, Usage: "ONNX `FILE` to write, or of an .onnx file that graft exported a .safetensors checkpoint with timm's names"},
 			&cli.StringFlag{Name: "precision", Value: "fp32", Usage: "`FORMAT` of the linear layers: fp32, int8 for CPUs, or fp16 for GPUs"},
-			&cli.StringFlag{Name: "image-size", DefaultText: "the zoo's, else config.json's, else a square", Usage: "side of the network's input in `PIXELS`, another than the checkpoint's interpolates the position embedding; or the oblong HxW that the checkpoint has"},
+			&cli.StringFlag{Name: "image-size", DefaultText: "the zoo's, else config.json's, else a square", Usage: "side of the network's input in `PIXELS`, or HxW; another than the checkpoint's interpolates the position embedding"},
 			&cli.StringFlag{Name: "positions", DefaultText: "by the zoo, else by the names", Usage: "`WHOSE` way of interpolating positions: " + strings.Join(vit.Positions(), ", ") + " (dino: DINOv2's own code too)"},
 			&cli.IntFlag{Name: "heads", DefaultText: "config.json's, else by the width", Usage: "`NUMBER` of attention heads, which tensors do not show"},
 			&cli.StringFlag{Name: "activation", DefaultText: "by the zoo, config.json or the names", Usage: "`FUNCTION` of the perceptrons, which tensors do not show: gelu, gelu_tanh or quick_gelu"},

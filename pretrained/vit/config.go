@@ -51,6 +51,12 @@ type Config struct {
 	NoNorm       bool       // no norm behind the blocks (beside MeanNorm)
 	OneHead      bool       // a distillation token without a classifier of its own (Hugging Face's DeiT)
 	QKNorm       bool       // queries and keys are normalised head by head (Dehghani et al. 2023)
+	QKRMS        bool       // those norms are RMS norms
+	RMSNorm      bool       // all others are: x/√(mean x² + ε), scaled (Zhang & Sennrich 2019)
+	NoQKVBias    bool       // queries, keys and values are projected without a bias
+	NoProjBias   bool       // so is what attention gathers
+	NoMLPBias    bool       // and both layers of the perceptrons
+	RegisterPos  bool       // registers have positions of their own
 	Gray         bool       // one input channel
 }
 
@@ -112,11 +118,13 @@ func (c Config) channels() int {
 	return 3
 }
 
-// posPrefix is the number of rows before the patches' in the position
-// embedding; registers have none.
+// posPrefix is the number of rows before the patches' in the position embedding.
 func (c Config) posPrefix() int {
-	if c.NoClassPos {
+	switch {
+	case c.NoClassPos:
 		return 0
+	case c.RegisterPos:
+		return c.prefix()
 	}
 	return c.classTokens()
 }

@@ -33,7 +33,7 @@ type ConvertOptions struct {
 	Classes    int                     // of a random model; 0 is no classifier
 	Out        string                  // the ONNX file
 	ImageSize  int                     // side of the input, pixels; 0: the zoo's, else the checkpoint's
-	ImageWidth int                     // not 0: ImageSize is the height of the oblong input that the checkpoint has
+	ImageWidth int                     // not 0: ImageSize is the height of an oblong input
 	Normalize  string                  // see preprocess.ParseNormalization; empty: by the zoo or the family
 	CropPct    float64                 // (0,1]; 0: by the zoo or the family
 	Version    string                  // of the tool
@@ -166,9 +166,10 @@ func (o ConvertOptions) model(ctx context.Context) (m *Model, done func(), err e
 // adjust applies what the user set to what the model came with.
 func (o ConvertOptions) adjust(m *Model) error {
 	c := m.Config
-	if size := cmp.Or(o.ImageSize, m.usual); size != 0 && o.ImageWidth == 0 && (size != c.Image || size != c.across()) {
-		m.Notes = append(m.Notes, fmt.Sprintf("position embedding interpolated from %s to %d pixels (bicubic)", preprocess.FormatSize(c.Image, c.Across), size))
-		if err := m.setImageSize(size); err != nil {
+	size := cmp.Or(o.ImageSize, m.usual)
+	if across := cmp.Or(o.ImageWidth, size); size != 0 && (size != c.Image || across != c.across()) {
+		m.Notes = append(m.Notes, fmt.Sprintf("position embedding interpolated from %s to %s pixels (bicubic)", preprocess.FormatSize(c.Image, c.Across), preprocess.FormatSize(size, o.ImageWidth)))
+		if err := m.setImageSize(size, across); err != nil {
 			return err
 		}
 	}

@@ -53,6 +53,7 @@ var fixtures = []struct {
 	{"gap.safetensors", "gap", "timm", 0, preprocess.Half, "", "mean logits"},
 	{"gap_fc_norm.safetensors", "gap_fc_norm", "timm", 0, preprocess.Half, "", "mean logits"},
 	{"one_channel.safetensors", "one_channel", "timm", 0, preprocess.Half, "", "cls mean logits"},
+	{"rms.safetensors", "rms", "timm", 0, preprocess.Half, "", "cls mean logits"},
 	{"deit_one_head.safetensors", "deit_one_head", "huggingface", 0, preprocess.ImageNet, "", "cls mean dist logits"},
 	{"dinov2_swiglu.pth", "dinov2_swiglu", "dinov2", 0, preprocess.ImageNet, "", "cls mean"},
 	{"dinov2_swiglu_huggingface.safetensors", "dinov2_swiglu", "huggingface-dinov2", 0, preprocess.ImageNet, "", "cls mean logits"},
@@ -81,7 +82,7 @@ func TestExportEqualsOriginal(t *testing.T) {
 			}
 			m.Preprocess.Normalization = fx.normalization
 			if fx.image != 0 {
-				if err := m.setImageSize(fx.image); err != nil {
+				if err := m.setImageSize(fx.image, 0); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -263,7 +264,7 @@ func TestGrayEqualsRGB(t *testing.T) {
 
 // plainOps are operators that every provider has: none that computes shapes,
 // none outside ONNX's own set.
-var plainOps = []string{"DequantizeLinear", "Resize", "Mul", "Add", "Conv", "Reshape", "Transpose", "Pad", "LayerNormalization", "MatMul", "Split",
+var plainOps = []string{"Sqrt", "DequantizeLinear", "Resize", "Mul", "Add", "Conv", "Reshape", "Transpose", "Pad", "LayerNormalization", "MatMul", "Split",
 	"Softmax", "Div", "Erf", "Gather", "Slice", "ReduceMean", "Gemm", "Sigmoid", "Tanh", "Concat"}
 
 func TestInputsAndOutputs(t *testing.T) {

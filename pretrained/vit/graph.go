@@ -225,9 +225,22 @@ func (w *writer) norm(x, name string) string { return w.normAs(name, x, name) }
 
 // normAs is norm with the tensors called name and an output called as.
 func (w *writer) normAs(as, x, name string) string {
+	if !w.has(name + ".bias") {
+		return w.rmsNorm(as, x, name)
+	}
 	return w.b.Op("LayerNormalization", as, []string{x, w.param(name + ".weight"), w.param(name + ".bias")},
 		onnx.Attr{Name: "axis", Value: -1}, onnx.Attr{Name: "epsilon", Value: w.Config.Eps})
 }
+
+// rmsNorm is x/√(mean x² + ε), scaled; ONNX has an operator for it from operator set 23 on.
+func (w *writer) rmsNorm(as, x, name string) string {
+	mean := w.b.Op("ReduceMean", as+"_power", []string{w.b.Op("Mul", as+"_squared", []string{x, x}), w.b.Int64s("last_axis", -1)}, onnx.Attr{Name: "keepdims", Value: 1})
+	root := w.b.Op("Sqrt", as+"_root", []string{w.b.Op("Add", as+"_positive", []string{mean, w.b.Float32s("epsilon", []float32{w.Config.Eps})})})
+	return w.b.Op("Mul", as, []string{w.b.Op("Div", as+"_unit", []string{x, root}), w.param(name + ".weight")})
+}
+
+// has tells whether the network has a tensor of graft's name.
+func (w *writer) has(name string) bool { _, ok := w.weights[name]; return ok }
 
 // dense is a linear layer on the last axis.
 func (w *writer) dense(x, name string) string { return w.scaledDense(x, name, "") }
@@ -235,6 +248,9 @@ func (w *writer) dense(x, name string) string { return w.scaledDense(x, name, ""
 // scaledDense is dense, each of its numbers multiplied by that of the tensor
 // called scale; "" is none.
 func (w *writer) scaledDense(x, name, scale string) string {
+	if !w.has(name + ".bias") {
+		return w.b.Op("MatMul", name, []string{x, w.linear(name+".weight", scale)})
+	}
 	x = w.b.Op("MatMul", name+".product", []string{x, w.linear(name+".weight", scale)})
 	return w.b.Op("Add", name, []string{x, w.scaled(name+".bias", scale)})
 }
@@ -251,7 +267,7 @@ func (w *writer) attention(x, b string, k constants) string {
 func (w *writer) attend(queries, keys, values, b string, k constants) string {
 	q := w.heads(queries, b+"q", k, 0, 2, 1, 3) // [N,heads,Q,D/heads]
 	var kT string                               // [N,heads,D/heads,T]
-	if _, there := w.weights[b+"q_norm.weight"]; there {
+	if w.has(b + "q_norm.weight") {
 		q = w.norm(q, b+"q_norm")
 		kT = w.norm(w.heads(keys, b+"k", k, 0, 2, 1, 3), b+"k_norm")
 		kT = w.b.Op("Transpose", b+"k_turned", []string{kT}, onnx.Attr{Name: "perm", Value: []int64{0, 1, 3, 2}})

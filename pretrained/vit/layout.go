@@ -15,7 +15,7 @@ type spec struct {
 // layout lists every tensor of a network under graft's own names, in the order
 // of use.
 func layout(c Config) []spec {
-	l := layouter{width: c.Width}
+	l := layouter{Config: c, width: c.Width}
 	l.add("patch.weight", c.Width, c.channels(), c.Patch, c.Patch)
 	l.addIf(!c.NoPatchBias, "patch.bias", c.Width)
 	l.addIf(!c.NoClass, "cls", 1, 1, c.Width)
@@ -57,6 +57,7 @@ func (c Config) headInput() int {
 
 // layouter gathers the layout.
 type layouter struct {
+	Config
 	width int
 	list  []spec
 }
@@ -70,33 +71,35 @@ func (l *layouter) addIf(there bool, name string, shape ...int) {
 }
 
 // linear adds a layer's weight [out,in] and bias [out].
-func (l *layouter) linear(name string, out, in int) {
+func (l *layouter) linear(name string, out, in int) { l.linearIf(true, name, out, in) }
+
+// linearIf is linear with a bias only if there is one.
+func (l *layouter) linearIf(bias bool, name string, out, in int) {
 	l.add(name+".weight", out, in)
-	l.add(name+".bias", out)
+	l.addIf(bias, name+".bias", out)
 }
 
 func (l *layouter) norm(name string) {
 	l.add(name+".weight", l.width)
-	l.add(name+".bias", l.width)
+	l.addIf(!l.RMSNorm, name+".bias", l.width)
 }
 
 func (l *layouter) block(c Config, b string) {
 	l.norm(b + "norm1")
-	l.linear(b+"qkv", 3*c.Width, c.Width)
+	l.linearIf(!c.NoQKVBias, b+"qkv", 3*c.Width, c.Width)
 	for _, name := range []string{"q_norm", "k_norm"} {
-		for _, part := range []string{".weight", ".bias"} {
-			l.addIf(c.QKNorm, b+name+part, c.Width/c.Heads)
-		}
+		l.addIf(c.QKNorm, b+name+".weight", c.Width/c.Heads)
+		l.addIf(c.QKNorm && !c.QKRMS, b+name+".bias", c.Width/c.Heads)
 	}
-	l.linear(b+"proj", c.Width, c.Width)
+	l.linearIf(!c.NoProjBias, b+"proj", c.Width, c.Width)
 	l.addIf(c.LayerScale, b+"ls1", c.Width)
 	l.norm(b + "norm2")
 	hidden := c.MLP
 	if c.Gated {
 		hidden *= 2
 	}
-	l.linear(b+"fc1", hidden, c.Width)
-	l.linear(b+"fc2", c.Width, c.MLP)
+	l.linearIf(!c.NoMLPBias, b+"fc1", hidden, c.Width)
+	l.linearIf(!c.NoMLPBias, b+"fc2", c.Width, c.MLP)
 	l.addIf(c.LayerScale, b+"ls2", c.Width)
 }
 
@@ -132,7 +135,9 @@ func (c Config) variant() string {
 		{c.act() != GELU, string(c.act())}, {c.Gated, "swiglu"}, {c.LayerScale, "layer scale"}, {c.PreNorm, "norm before the blocks"},
 		{c.NoClass, "no class token"}, {c.Distilled, "distillation token"}, {c.Registers > 0, fmt.Sprintf("%d registers", c.Registers)},
 		{c.AttnPool, "attention pooling"}, {c.MeanNorm, "norm of the mean"}, {c.NoNorm, "no norm behind the blocks"},
-		{c.QKNorm, "norms of queries and keys"}, {c.Gray, "one input channel"}, {c.Projection > 0, fmt.Sprintf("projection to %d", c.Projection)},
+		{c.QKNorm && !c.QKRMS, "norms of queries and keys"}, {c.QKRMS, "RMS norms of queries and keys"}, {c.RMSNorm, "RMS norms"},
+		{c.NoQKVBias, "queries, keys and values without bias"}, {c.NoProjBias, "attention's output without bias"},
+		{c.NoMLPBias, "perceptrons without bias"}, {c.RegisterPos, "positions of registers"}, {c.Gray, "one input channel"}, {c.Projection > 0, fmt.Sprintf("projection to %d", c.Projection)},
 	} {
 		if w.there {
 			words = append(words, w.word)

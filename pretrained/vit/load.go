@@ -15,8 +15,9 @@ import (
 type loadOptions struct {
 	Heads      int        // attention heads; 0 takes the published number for the width, or width/64
 	Activation Activation // of the perceptrons; "" takes the zoo's or the family's
-	// Image and Across are height and width of an oblong input in pixels: those that
-	// the positions are of. Without Across what config.json beside the file says is taken,
+	// Image and Across are height and width of an oblong input in pixels: those that the
+	// positions are of where they fit, else those that are wanted. Without Across, or where
+	// they do not fit, what config.json beside the file says is what the positions are of,
 	// else a square; Image alone is the square that is wanted of either.
 	Image, Across int
 	Name          string // the zoo's entry that the file is; empty asks the zoo by the file's hash
@@ -45,7 +46,7 @@ func load(ctx context.Context, f *checkpoint.File, o loadOptions) (*Model, error
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{file: f, family: fam, prefix: prefix, size: inputSize{height: o.Image, width: o.Across, by: "--image-size"}}
+	l := &loader{file: f, family: fam, prefix: prefix, size: inputSize{height: o.Image, width: o.Across, by: byFlag}}
 	if l.beside, err = readBeside(f.Path(), l); err != nil {
 		return nil, err
 	}
@@ -85,6 +86,9 @@ func load(ctx context.Context, f *checkpoint.File, o loadOptions) (*Model, error
 	if cls, ok := l.find("cls"); !ok && cfg.NoClass && !cfg.AttnPool && len(cls.names) > 0 {
 		m.Notes = append(m.Notes, fmt.Sprintf("there is no %q: taken as a network without a class token, whose feature is the mean of its patches", cls.names[0]))
 	}
+	if cfg.RMSNorm || cfg.QKRMS {
+		m.Notes = append(m.Notes, "norms without a bias: taken as RMS norms, x/√(mean x² + ε); a layer norm without a bias has the same names")
+	}
 	if err := m.describe(fam, l.beside, o); err != nil {
 		return nil, err
 	}
@@ -93,6 +97,9 @@ func load(ctx context.Context, f *checkpoint.File, o loadOptions) (*Model, error
 	}
 	return m, nil
 }
+
+// byFlag is who states the size of an input that the user typed.
+const byFlag = "--image-size"
 
 // loader matches one checkpoint with one family's names.
 type loader struct {

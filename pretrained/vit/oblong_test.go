@@ -43,7 +43,8 @@ func TestOblongInput(t *testing.T) {
 	}{
 		{"square by default", "", 0, 0, 32, 0, "fit a square input of 32 pixels, which is taken; --image-size HxW", ""},
 		{"flag", "", 64, 16, 64, 16, "64x16 pixels, as --image-size states", ""},
-		{"flag that does not fit", "", 64, 24, 0, 0, "", `"pos_embed": [1 17 32] is not "cls_token" (there is no "dist_token") and the patches of 64x24 pixels, which --image-size states`},
+		{"flag that does not fit", "", 64, 24, 64, 24, "interpolated from 32 to 64x24 pixels", ""},
+		{"flag that does not fit, of an oblong grid", `{"image_size": [16, 64]}`, 24, 32, 24, 32, "interpolated from 16x64 to 24x32 pixels", ""},
 		{"flag of half patches", "", 128, 12, 0, 0, "", "multiple of the patch size"},
 		{"config.json", `{"image_size": [16, 64]}`, 0, 0, 16, 64, "config.json states", ""},
 		{"config.json of a square", `{"image_size": 32}`, 0, 0, 32, 0, "config.json states", ""},
@@ -107,12 +108,37 @@ func TestOblongEqualsSquare(t *testing.T) {
 	m.Close()
 }
 
+// Positions of registers stay, those of patches are interpolated to another, oblong grid, as timm does it.
+func TestOblongInterpolation(t *testing.T) {
+	orttest.Require(t)
+	m := loadFixture(t, "rms.safetensors")
+	if !m.Config.RegisterPos || !m.Config.RMSNorm || !m.Config.QKRMS || !m.Config.NoQKVBias || !m.Config.NoMLPBias {
+		t.Errorf("read as %+v", m.Config)
+	}
+	if err := m.setImageSize(24, 40); err != nil {
+		t.Fatal(err)
+	}
+	s, want := openExport(t, m), openFile(t, filepath.Join("testdata", "rms_24x40.expected.safetensors"))
+	for _, kind := range []string{"gray", "rgb"} {
+		compareOutputs(t, s, want, kind)
+	}
+}
+
+// A bias that one block has and the others lack is no network without biases.
+func TestHalfOfTheBiases(t *testing.T) {
+	all := tensorsOf(t, "timm.safetensors")
+	delete(all, "blocks.1.attn.qkv.bias")
+	if _, err := loadModel(t.Context(), writeTensors(t, all), loadOptions{Heads: 4}); err == nil || !strings.Contains(err.Error(), `missing "blocks.1.attn.qkv.bias"`) {
+		t.Error(err)
+	}
+}
+
 // From an oblong grid to a square: resampling is linear along each axis, and what is
 // constant along one stays so.
 func TestOblongPositions(t *testing.T) {
 	pos := []float32{7, 7, 1, 2, 1, 2, 1, 2, 5, 6, 5, 6, 5, 6} // [1+2·3,2]
-	got := torchvision.resample.positions(pos, 2, 1, 2, 4)
-	line := torchvision.resample.positions([]float32{1, 2, 1, 2, 5, 6, 5, 6}, 2, 0, 2, 4) // [2·2,2] to [4·4,2]
+	got := torchvision.resample.positions(pos, 2, 1, grid{2, 3}, grid{4, 4})
+	line := torchvision.resample.positions([]float32{1, 2, 1, 2, 5, 6, 5, 6}, 2, 0, grid{2, 2}, grid{4, 4}) // [2·2,2] to [4·4,2]
 	if len(got) != 2+2*16 || !(relativeError(got[2:], line) <= 1e-6) || got[0] != 7 {
 		t.Errorf("%v, want 7 7 and then %v", got, line)
 	}

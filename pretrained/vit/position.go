@@ -92,25 +92,25 @@ func (r resampling) fillWide(row []float64, scale float64, i int) {
 	}
 }
 
-// positions resamples a position embedding [prefix+rows·n, width] to
-// [prefix+m·m, width]. The first ones belong to the class tokens and stay.
-func (r resampling) positions(pos []float32, width, prefix, rows, m int) []float32 {
+// positions resamples a position embedding [prefix+from.rows·from.cols, width] to
+// [prefix+to.rows·to.cols, width]. The first ones belong to class tokens and registers, and stay.
+func (r resampling) positions(pos []float32, width, prefix int, from, to grid) []float32 {
 	head, pos := pos[:prefix*width], pos[prefix*width:]
-	n := len(pos) / width / rows
-	down, across := r.matrix(rows, m), r.matrix(n, m)
-	lines := make([]float64, m*n*width) // the grid after its first axis
-	for y := range m {
-		for v := range rows {
-			if k := down[y*rows+v]; k != 0 {
+	down, across := r.matrix(from.rows, to.rows), r.matrix(from.cols, to.cols)
+	n := from.cols
+	lines := make([]float64, to.rows*n*width) // the grid after its first axis
+	for y := range to.rows {
+		for v := range from.rows {
+			if k := down[y*from.rows+v]; k != 0 {
 				addScaled(lines[y*n*width:(y+1)*n*width], pos[v*n*width:(v+1)*n*width], k)
 			}
 		}
 	}
-	out := make([]float32, (prefix+m*m)*width)
+	out := make([]float32, (prefix+to.rows*to.cols)*width)
 	copy(out, head)
 	sum := make([]float64, width)
-	for p := range m * m {
-		y, x := p/m, p%m
+	for p := range to.rows * to.cols {
+		y, x := p/to.cols, p%to.cols
 		clear(sum)
 		for u := range n {
 			addScaled(sum, lines[(y*n+u)*width:(y*n+u+1)*width], across[x*n+u])
@@ -122,30 +122,38 @@ func (r resampling) positions(pos []float32, width, prefix, rows, m int) []float
 	return out
 }
 
+// grid is how the patches of an input lie.
+type grid struct{ rows, cols int }
+
+func (c Config) grid() grid { return grid{c.Image / c.Patch, c.across() / c.Patch} }
+
 func addScaled[T float32 | float64](dst []float64, src []T, w float64) {
 	for i, v := range src {
 		dst[i] += w * float64(v)
 	}
 }
 
-// setImageSize makes the model's input a square of n pixels a side, a multiple of the
-// patch size, and interpolates the position embedding
-// (bicubic, on the grid of patches; see resampling for the convention). It
-// always starts from the checkpoint's embedding.
-func (m *Model) setImageSize(n int) error {
+// setImageSize makes the model's input so many pixels high and across, 0 being as many,
+// multiples of the patch size, and interpolates the position embedding (bicubic, on the
+// grid of patches; see resampling for the convention). It always starts from the
+// checkpoint's embedding.
+func (m *Model) setImageSize(height, across int) error {
 	c := m.Config
-	c.Image, c.Across = n, 0
+	c.Image, c.Across = height, across
+	if c.Across == c.Image {
+		c.Across = 0
+	}
 	if err := c.validate(); err != nil {
 		return fmt.Errorf("%s: %w", m.Source, err)
 	}
-	from, pos := m.trained, m.positions
-	if n != from.Image || n != from.across() {
+	from, to, pos := m.trained.grid(), c.grid(), m.positions
+	if from != to {
 		pos = weight{shape: []int{1, c.positions(), c.Width}, read: func() ([]float32, error) {
 			v, err := m.positions.read()
 			if err != nil {
 				return nil, err
 			}
-			return m.resample.positions(v, c.Width, c.posPrefix(), from.Image/from.Patch, n/c.Patch), nil
+			return m.resample.positions(v, c.Width, c.posPrefix(), from, to), nil
 		}}
 	}
 	m.weights["pos"], m.Config = pos, c

@@ -30,11 +30,11 @@ func TestPositionsEqualLibraries(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e := relativeError(c.r.positions(pos, 6, 1, 4, m), want); !(e <= 1e-6) {
+			if e := relativeError(c.r.positions(pos, 6, 1, grid{4, 4}, grid{m, m}), want); !(e <= 1e-6) {
 				t.Errorf("%s 4 to %d: relative error %g", c.name, m, e)
 			}
 			// Without a class token the patches are the same.
-			if e := relativeError(c.r.positions(pos[6:], 6, 0, 4, m), want[6:]); !(e <= 1e-6) {
+			if e := relativeError(c.r.positions(pos[6:], 6, 0, grid{4, 4}, grid{m, m}), want[6:]); !(e <= 1e-6) {
 				t.Errorf("%s 4 to %d without a class token: relative error %g", c.name, m, e)
 			}
 		}
@@ -70,7 +70,7 @@ func TestSetImageSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range []int{64, 16, 32} { // there and back: from the checkpoint's each time
-		if err := m.setImageSize(n); err != nil {
+		if err := m.setImageSize(n, 0); err != nil {
 			t.Fatal(err)
 		}
 		pos, err := m.tensor("pos")
@@ -85,7 +85,7 @@ func TestSetImageSize(t *testing.T) {
 		}
 	}
 	for n, want := range map[int]string{30: "24 and 32", 6: "8 and 16", 0: "image size is 0", -8: "image size is -8", 1 << 20: "image size is 1048576", 8 * 257: "257 patches"} {
-		if err := m.setImageSize(n); err == nil || !strings.Contains(err.Error(), want) {
+		if err := m.setImageSize(n, 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d pixels: got %v, want an error with %q", n, err, want)
 		}
 	}

@@ -45,6 +45,11 @@ func (l *loader) options(c *Config) error {
 	c.MeanNorm = l.any("fc_norm.weight", "fc_norm.bias")
 	c.NoNorm = c.MeanNorm && !l.any("norm.weight", "norm.bias")
 	c.QKNorm = l.any("blocks.0.q_norm.weight", "blocks.0.q_norm.bias", "blocks.0.k_norm.weight", "blocks.0.k_norm.bias")
+	c.QKRMS = c.QKNorm && !l.anyBlock(*c, "q_norm.bias", "k_norm.bias")
+	c.RMSNorm = l.any("blocks.0.norm1.weight") && !l.any("norm.bias", "fc_norm.bias", "norm_pre.bias") && !l.anyBlock(*c, "norm1.bias", "norm2.bias")
+	c.NoQKVBias = !l.anyBlock(*c, "qkv.bias")
+	c.NoProjBias = !l.anyBlock(*c, "proj.bias")
+	c.NoMLPBias = !l.anyBlock(*c, "fc1.bias", "fc2.bias")
 	if c.QKNorm && c.Heads == 0 {
 		if shape, err := l.shape("blocks.0.q_norm.weight", 1); err == nil && shape[0] > 0 {
 			c.Heads = c.Width / shape[0]
@@ -54,9 +59,7 @@ func (l *loader) options(c *Config) error {
 		// timm's CLIP: patches have no bias, norms PyTorch's own epsilon.
 		c.PreNorm, c.NoPatchBias, c.Eps = true, true, cmp.Or(l.beside.eps, 1e-5)
 	}
-	for i := range min(c.Depth, maxDepth) {
-		c.LayerScale = c.LayerScale || l.any(fmt.Sprintf("blocks.%d.ls1", i), fmt.Sprintf("blocks.%d.ls2", i))
-	}
+	c.LayerScale = c.LayerScale || l.anyBlock(*c, "ls1", "ls2")
 	if l.any("registers") {
 		shape, err := l.shape("registers", 3)
 		if err != nil {
@@ -65,6 +68,18 @@ func (l *loader) options(c *Config) error {
 		c.Registers = shape[1]
 	}
 	return nil
+}
+
+// anyBlock tells whether a block has one of the tensors.
+func (l *loader) anyBlock(c Config, ours ...string) bool {
+	for i := range min(c.Depth, maxDepth) {
+		for _, name := range ours {
+			if l.any(fmt.Sprintf("blocks.%d.%s", i, name)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // depth is one more than the highest number of a block.
@@ -78,35 +93,54 @@ func (l *loader) depth() int {
 	return depth
 }
 
-// grid reads the input's size from the position embedding, which has rows for the
-// class tokens or, in some of timm's networks, none: the size that was stated, else
-// a square.
+// grid reads the input's size from the position embedding, which has rows for the class tokens or, in
+// some of timm's networks, none, or for registers too: the size that was stated, else a square. A size
+// of --image-size that does not fit is one to be interpolated to.
 func (l *loader) grid(c *Config) error {
 	shape, err := l.shape("pos", 3)
 	if err != nil {
 		return err
 	}
+	if l.fits(c, shape[1]) {
+		return nil
+	}
+	if stated := l.size; stated.by == byFlag {
+		if l.size = l.beside.size; l.size.bad != nil {
+			l.size = inputSize{}
+		}
+		if l.fits(c, shape[1]) {
+			return nil
+		}
+		l.size = stated
+	}
 	want := fmt.Sprintf("a square grid of at most %d by %d patches (--image-size HxW states another)", maxGrid, maxGrid)
 	if l.size.by != "" {
 		want = fmt.Sprintf("the patches of %s pixels, which %s states", preprocess.FormatSize(l.size.height, l.size.width), l.size.by)
 	}
-	for _, prefix := range []int{c.classTokens(), 0} {
-		if prefix == 0 && !c.NoClass && !l.family.classless {
-			break
-		}
-		n := shape[1] - prefix
-		c.NoClassPos = prefix == 0 && !c.NoClass
-		if g := int(math.Sqrt(float64(n))); l.size.by == "" && n > 0 && g*g == n && g <= maxGrid {
-			c.Image = g * c.Patch
-			return nil
-		}
-		c.Image, c.Across = l.size.height, l.size.width
-		if l.size.by != "" && c.Patch > 0 && c.patches() == n {
-			return nil
-		}
-	}
 	pos, _ := l.find("pos")
 	return fmt.Errorf("tensor %q: %v is not %s and %s", pos.names[0], shape, l.classWords(*c), want)
+}
+
+// fits finds the input's size for so many rows of positions, with one of the kinds of rows before the patches'.
+func (l *loader) fits(c *Config, rows int) bool {
+	prefixes := []int{c.classTokens()}
+	if l.family.classless {
+		prefixes = append(prefixes, 0, c.prefix())
+	}
+	for _, prefix := range prefixes {
+		n := rows - prefix
+		c.NoClassPos, c.RegisterPos = prefix == 0 && !c.NoClass, prefix > c.classTokens()
+		c.Image, c.Across = l.size.height, l.size.width
+		if g := int(math.Sqrt(float64(max(n, 0)))); l.size.by == "" && n > 0 && g*g == n && g <= maxGrid {
+			c.Image, c.Across = g*c.Patch, 0
+			return true
+		}
+		if l.size.by != "" && c.Patch > 0 && n > 0 && c.patches() == n {
+			return true
+		}
+	}
+	c.NoClassPos, c.RegisterPos = false, false
+	return false
 }
 
 // classWords tells the class tokens found, and those not.
