@@ -19,7 +19,7 @@ const MinCropPct = 0.1
 // torchvision's Resize and CenterCrop and timm's evaluation transform do with
 // a PIL image. The longer side is cut to whole pixels and the centre rounded
 // half to even, as they do. C is kept. cropPct outside (0,1] counts as 1. An
-// image more than maxAspect times as long as wide is cut to that first.
+// image more than MaxAspect times as long as wide is cut to that first.
 func Square(im Image, size int, cropPct float64) Image { return cut(im, size, size, cropPct) }
 
 // cut is Square for a centre of height×width: the image is resized until it covers
@@ -106,9 +106,9 @@ func (im Image) resizeCut(w, h int, cut image.Rectangle) Image {
 	return fromPixels(image.Rect(0, 0, cut.Dx(), cut.Dy()), tall.Pix[cut.Min.Y*tall.Stride:], tall.Stride, im.C)
 }
 
-// maxAspect bounds the resized picture: only its centre is kept, and a line of
+// MaxAspect bounds the resized picture: only its centre is kept, and a line of
 // a million pixels would otherwise grow to 224 lines of that many times more.
-const maxAspect = 8
+const MaxAspect = 8
 
 // limitAspect keeps the centre of very long images.
 func (im Image) limitAspect() Image {
@@ -127,7 +127,7 @@ func (im Image) limitAspect() Image {
 
 // aspect is the part that limitAspect keeps.
 func (im Image) aspect() image.Rectangle {
-	h, w := min(im.H, maxAspect*im.W), min(im.W, maxAspect*im.H)
+	h, w := min(im.H, MaxAspect*im.W), min(im.W, MaxAspect*im.H)
 	top, left := (im.H-h)/2, (im.W-w)/2
 	return image.Rect(left, top, left+w, top+h)
 }

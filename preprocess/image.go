@@ -33,6 +33,17 @@ func (im Image) ToImage() image.Image {
 	return n
 }
 
+// Interleaved are the pixels in the order [H,W,C] of most other programs.
+func (im Image) Interleaved() []uint8 {
+	out, plane := make([]uint8, len(im.Pix)), im.H*im.W
+	for c := range im.C {
+		for i, v := range im.Pix[c*plane : (c+1)*plane] {
+			out[i*im.C+c] = v
+		}
+	}
+	return out
+}
+
 // interleave fills dst with rows of opaque RGBA from row y on.
 func (im Image) interleave(dst []uint8, y int) {
 	plane := im.H * im.W

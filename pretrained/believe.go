@@ -3,6 +3,7 @@ package pretrained
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -49,10 +50,11 @@ func (f *File) trial(outputs []string) *trial {
 	}
 	in := f.Header.Inputs[0]
 	size := max(f.Meta.Spec.Size, 1)
-	shape := sizes(in.Dims, []int64{2, 3, int64(size), int64(max(f.Meta.Spec.Width, 0))})
-	if shape[3] == 0 {
-		shape[3] = shape[2]
+	open := []int64{2, 3, int64(size), int64(cmp.Or(f.Meta.Spec.Width, size))}
+	if f.Meta.Whole { // rows, columns, channels of a photograph
+		open = []int64{2, 96, 128, 3}
 	}
+	shape := sizes(in.Dims, open)
 	t := &trial{in: session.Tensor{Name: in.Name, Shape: shape, Data: randomPixels(in.Type, shape)}, single: in.Dims[0].Value < 1}
 	for _, v := range values {
 		to := sizes(v.Dims, []int64{shape[0]})

@@ -18,13 +18,15 @@ func exportCommand() *cli.Command {
 		ArgsUsage: "RUN",
 		Description: "Joins backbone, features, head and softmax, or writes a cnn or vit. Beside the file lie its labels and a model card:\n\n" +
 			"   graft export runs/head --out faces.onnx\n" +
-			"   graft predict faces.onnx photo.jpg\n\n" +
+			"   graft predict faces.onnx photo.jpg\n" +
+			"   graft export runs/head --out photos.onnx --whole-image\n\n" +
 			"Of a backbone that graft train backbone tuned, the file is its own graph with the weights that were learned:\n\n" +
 			"   graft export runs/tuned --backbone --out tuned.onnx\n" +
 			"   graft export runs/tuned --adapter tuned.safetensors",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "out", Usage: "ONNX `FILE` to write"},
 			&cli.StringFlag{Name: "adapter", Usage: "of a tuned backbone: write what was learned of it alone to a safetensors `FILE`, for graft model apply"},
+			&cli.BoolFlag{Name: "whole-image", Usage: "have the file take photographs of any size, bytes [N,H,W,C] as image libraries decode them: resize and crop are in the graph"},
 			&cli.BoolFlag{Name: "backbone", Usage: "of a tuned backbone: write it with its own outputs, for graft extract and rank"},
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
 			jsonFlag(),
@@ -41,7 +43,7 @@ func export(c *cli.Context) error {
 		return usageErrorf("export wants one of --out, a file to write, and --adapter")
 	}
 	if path := c.String("adapter"); path != "" {
-		if err := refuse(c, "an adapter is what was learned alone", append(foreignNames, "model", "backbone", "json")...); err != nil {
+		if err := refuse(c, "an adapter is what was learned alone", append(foreignNames, "model", "backbone", "whole-image", "json")...); err != nil {
 			return err
 		}
 		err := ship.Adapter(c.Args().First(), path)
@@ -54,9 +56,12 @@ func export(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	config := ship.Config{Run: c.Args().First(), Model: c.String("model"), Foreign: o.Foreign, Out: c.String("out"), Version: version()}
+	config := ship.Config{Run: c.Args().First(), Model: c.String("model"), Foreign: o.Foreign, Out: c.String("out"), Whole: c.Bool("whole-image"), Version: version()}
 	write := ship.Export
 	if c.Bool("backbone") {
+		if err := refuse(c, "a backbone's input stays as it is", "whole-image"); err != nil {
+			return err
+		}
 		write = ship.Backbone
 	}
 	e, err := write(c.Context, config)

@@ -42,7 +42,7 @@ func OpenFile(ctx context.Context, path string, o Options, batch int) (*Predicto
 
 func openShippedModel(ctx context.Context, file *pretrained.File, batch int, o session.Options) (classifier, error) {
 	o.Outputs = []string{OutLogits}
-	if file.Meta.Foreign == nil {
+	if file.Meta.Foreign == nil || file.Meta.Whole {
 		return openOwnShipped(ctx, file, batch, o)
 	}
 	f := *file.Meta.Foreign
@@ -77,12 +77,14 @@ type ownShipped struct {
 	session session.Session
 	input   string
 	spec    preprocess.Spec
-	// channels, if not 0, is how many every image must have, and each must be spec.Size a side: a cnn's or vit's input.
+	// fit is a cnn's or vit's: every image must be spec.Size a side, and have so many channels, where these are not 0.
+	fit      bool
 	channels int
+	whole    bool // images are taken as they are, [N,H,W,C], one at a time
 }
 
 func openOwnShipped(ctx context.Context, f *pretrained.File, batch int, o session.Options) (*ownShipped, error) {
-	if f.Meta.Spec.Size == 0 {
+	if f.Meta.Spec.Size == 0 && !f.Meta.Whole {
 		return nil, fmt.Errorf("%s: no metadata graft.image_size, the side of the images", f.Path)
 	}
 	s, err := f.OpenSession(ctx, o)
@@ -92,9 +94,9 @@ func openOwnShipped(ctx context.Context, f *pretrained.File, batch int, o sessio
 	if err := checkShipped(s, len(f.Meta.Labels)); err != nil {
 		return nil, errors.Join(fmt.Errorf("model %s: %w", f.Path, err), s.Close())
 	}
-	out := &ownShipped{batches: batches{cmp.Or(batch, pretrained.DefaultBatch(s.Provider())), s.Streams()}, session: s, input: s.Inputs()[0].Name, spec: f.Meta.Spec}
-	if f.Meta.Kind != "" {
-		out.channels = int(s.Inputs()[0].Dims[1].Value)
+	out := &ownShipped{batches: batches{cmp.Or(batch, pretrained.DefaultBatch(s.Provider())), s.Streams()}, session: s, input: s.Inputs()[0].Name, spec: f.Meta.Spec, whole: f.Meta.Whole}
+	if out.fit = f.Meta.Kind != "" && !out.whole; out.fit {
+		out.channels = int(max(0, s.Inputs()[0].Dims[1].Value))
 	}
 	return out, nil
 }
@@ -117,10 +119,13 @@ func checkShipped(s session.Session, classes int) error {
 
 func (s *ownShipped) Close() error { return s.session.Close() }
 
-// Prepare does what pretrained.Backbone.Prepare does, or makes a cnn's or vit's input.
+// Prepare does what pretrained.Backbone.Prepare does, or makes a cnn's or vit's input, where the graph does not.
 func (s *ownShipped) Prepare(im preprocess.Image) preprocess.Image {
-	if s.channels > 0 {
-		return load.FitImage(im, s.channels, s.spec.Size)
+	switch {
+	case s.whole:
+		return im
+	case s.fit:
+		return load.FitImage(im, cmp.Or(s.channels, im.C), s.spec.Size)
 	}
 	return s.spec.Cut(im)
 }
@@ -137,13 +142,17 @@ func (s *ownShipped) classifyPiece(ctx context.Context, images []preprocess.Imag
 	k := len(logits) / len(images)
 	for from := 0; from < len(images); {
 		first, to := images[from], from+1
-		pixels := slices.Clone(first.Pix)
-		for to < len(images) && images[to].C == first.C && images[to].H == first.H && images[to].W == first.W {
+		pixels, shape := slices.Clone(first.Pix), []int64{1, int64(first.C), int64(first.H), int64(first.W)}
+		if s.whole {
+			pixels, shape = first.Interleaved(), []int64{1, int64(first.H), int64(first.W), int64(first.C)}
+		}
+		for !s.whole && to < len(images) && images[to].C == first.C && images[to].H == first.H && images[to].W == first.W {
 			pixels = append(pixels, images[to].Pix...)
 			to++
 		}
 		n := int64(to - from)
-		in := session.Tensor{Name: s.input, Shape: []int64{n, int64(first.C), int64(first.H), int64(first.W)}, Data: pixels}
+		shape[0] = n
+		in := session.Tensor{Name: s.input, Shape: shape, Data: pixels}
 		out := session.Tensor{Name: OutLogits, Shape: []int64{n, int64(k)}, Data: logits[from*k : to*k]}
 		if err := s.session.Run(ctx, []session.Tensor{in}, []session.Tensor{out}); err != nil {
 			return err

@@ -36,7 +36,7 @@ type card struct {
 }
 
 // addBeside writes the labels, a line each, and the model card beside a file that was exported.
-func addBeside(r *run.Run, e *Exported, foreign *preprocess.Spec, version string) error {
+func addBeside(r *run.Run, e *Exported, foreign *preprocess.Spec, o Config) error {
 	base := strings.TrimSuffix(e.File, filepath.Ext(e.File))
 	e.LabelsFile, e.Card = base+".labels.txt", base+".card.md"
 	var lines strings.Builder
@@ -46,9 +46,12 @@ func addBeside(r *run.Run, e *Exported, foreign *preprocess.Spec, version string
 	if err := atomicfile.WriteFile(e.LabelsFile, []byte(lines.String())); err != nil {
 		return err
 	}
-	c := card{Exported: *e, Config: r.Config, Version: version, T: r.Config.SoftmaxTemperature(), Name: filepath.Base(e.File)}
+	c := card{Exported: *e, Config: r.Config, Version: o.Version, T: r.Config.SoftmaxTemperature(), Name: filepath.Base(e.File)}
 	c.LabelsFile = filepath.Base(c.LabelsFile)
 	c.describe(foreign)
+	if o.Whole {
+		c.Pixels = wholePixels
+	}
 	var err error
 	if c.Reports, err = run.ReadMetrics(r.Dir); err != nil {
 		return err
@@ -108,6 +111,10 @@ func (c *card) describe(foreign *preprocess.Spec) {
 			c.T, cal.Rows, cal.Loss, cal.Uncalibrated)
 	}
 }
+
+// wholePixels is how photographs come to a file that does all of that itself.
+const wholePixels = "Pixels are bytes 0 to 255 of upright photographs of any size, row by row and pixel by pixel, RGB or gray (C is 3 or 1), as image " +
+	"libraries decode them: resizing (antialiased) and the crop of the middle are in the graph."
 
 // pixelsOf is how images come to a backbone, in numbers.
 func pixelsOf(s preprocess.Spec, floats bool) string {

@@ -13,14 +13,13 @@ import (
 	"graft/preprocess"
 )
 
-// classifier makes an ONNX model of a network on images with its weights: from `pixels`, uint8 [N,C,side,side] divided by
-// 255 and brought to the network's size, to `logits` and `probabilities`, float32 [N,K].
-func classifier(net nets.Net, weights map[string][]float32, p run.PixelsRecord, temperature float64) (*onnx.Model, error) {
+// classifier makes an ONNX model of a network on images with its weights: from `pixels`, uint8 [N,C,H,W] or, whole, [N,H,W,C],
+// divided by 255 and brought to the network's size, to `logits` and `probabilities`, float32 [N,K].
+func classifier(net nets.Net, weights map[string][]float32, p run.PixelsRecord, temperature float64, whole bool) (*onnx.Model, error) {
 	m := &onnx.Model{Name: net.Kind(), Opset: lower.Opset, Producer: "graft", Metadata: map[string]string{}}
 	b := onnx.NewBuilder(m)
-	shape, side := net.InputShape(), int64(p.Side)
-	pixels := b.Input("pixels", onnx.Uint8, onnx.Dim{Name: "N"}, onnx.Dim{Value: int64(shape[0])}, onnx.Dim{Value: side}, onnx.Dim{Value: side})
-	x, err := prepare(b, pixels, p, shape[1])
+	shape := net.InputShape()
+	x, err := prepare(b, b.Input("pixels", onnx.Uint8, pixelDims(onnx.Dim{Name: "N"}, whole)...), p, shape[0], shape[1], whole)
 	if err != nil {
 		return nil, err
 	}
@@ -79,46 +78,30 @@ func addNet(b *onnx.Builder, net nets.Net, weights map[string][]float32, x strin
 // maxPixels bounds the side of the images that a model is written for.
 const maxPixels = 1 << 12
 
-// prepare adds what brings uint8 pixels [N,C,H,W] to float32 [N,C,side,side] in 0…1. Resizing is two matrix products with
-// the filter's own weights, so that it is exactly the one of training.
-func prepare(b *onnx.Builder, pixels string, p run.PixelsRecord, side int) (string, error) {
-	if p.Side < 1 || p.Side > maxPixels {
-		return "", fmt.Errorf("images of %d pixels a side, want 1 to %d", p.Side, maxPixels)
-	}
-	x := b.Op("Div", "pixels_unit", []string{b.Floats(pixels), b.Float32s("pixel_max", []float32{255})})
+// prepare adds what brings uint8 pixels of any size, gray or RGB, to float32 [N,channels,side,side] in 0…1: with the filter of
+// training, so that pictures of the size that it took become what they became there.
+func prepare(b *onnx.Builder, pixels string, p run.PixelsRecord, channels, side int, whole bool) (string, error) {
 	switch {
-	case p.Side == side:
-		return x, nil
-	case p.Fit == run.FitResize:
-		from, to := int64(p.Side), int64(side)
-		x = b.Op("MatMul", "resized_columns", []string{x, b.Float32s("resize_columns", columns(p.Side, side), from, to)})
-		return b.Op("MatMul", "resized", []string{b.Float32s("resize_rows", rows(p.Side, side), to, from), x}), nil
-	case p.Side < side:
+	case p.Side < 1 || p.Side > maxPixels:
+		return "", fmt.Errorf("images of %d pixels a side, want 1 to %d", p.Side, maxPixels)
+	case p.Side < side && p.Fit != run.FitResize:
 		return "", errors.New("images smaller than the network's input cannot be cropped to it, want fit resize")
 	}
-	// Of an odd remainder the smaller half lies before the middle.
-	from, to := int64((p.Side-side)/2), int64((p.Side-side)/2+side)
-	return b.Op("Slice", "cropped", []string{x, b.Int64s("crop_start", from, from), b.Int64s("crop_end", to, to), b.Int64s("crop_axes", 2, 3)}), nil
-}
-
-// columns is the antialiasing filter as a matrix [n,side]: what it makes of the n unit impulses.
-func columns(n, side int) []float32 {
-	m := make([]float32, n*side)
-	preprocess.ResizeAntialias(m, identity(n), 1, n, n, n, side)
-	return m
-}
-
-// rows is the transposed matrix, [side,n].
-func rows(n, side int) []float32 {
-	m := make([]float32, side*n)
-	preprocess.ResizeAntialias(m, identity(n), 1, n, n, side, n)
-	return m
-}
-
-func identity(n int) []float32 {
-	m := make([]float32, n*n)
-	for i := range n {
-		m[i*n+i] = 1
+	q := pictures{b}
+	x := b.Floats(pixels)
+	if whole {
+		x = q.squared(q.planes(x), preprocess.Spec{Host: true, Size: p.Side, Crop: 1})
 	}
-	return m
+	x = b.Op("Div", "pixels_unit", []string{q.channels(x, channels), b.Float32s("pixel_max", []float32{255})})
+	if whole && p.Side == side {
+		return x, nil
+	}
+	to, first := side, 0
+	if p.Fit != run.FitResize { // of an odd remainder the smaller half lies before the middle
+		to, first = p.Side, (p.Side-side)/2
+	}
+	one := func(axis int, name string) resampled {
+		return resampled{q.size(name, x, axis), q.int(name+"_to", to), q.number(name+"_first", float32(first)), side}
+	}
+	return q.resample(x, one(2, "pixels_down"), one(3, "pixels_across"), func(x string) string { return x }), nil
 }

@@ -53,8 +53,8 @@ func (s examples) View(x []float32, _ int, rows []int) error {
 	return nil
 }
 
-// runtime computes a model's first output of n examples with ONNX Runtime.
-func runtime(t *testing.T, m *onnx.Model, x any, n, outputs int) []float32 {
+// runtime computes a model's first output of n examples with ONNX Runtime; shape is an example's.
+func runtime(t *testing.T, m *onnx.Model, x any, n, outputs int, shape ...int) []float32 {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.onnx")
 	if err := m.WriteFile(path); err != nil {
@@ -65,12 +65,12 @@ func runtime(t *testing.T, m *onnx.Model, x any, n, outputs int) []float32 {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	shape := []int64{int64(n)}
-	for _, d := range s.Inputs()[0].Dims[1:] {
-		shape = append(shape, d.Value)
+	dims := []int64{int64(n)}
+	for _, d := range shape {
+		dims = append(dims, int64(d))
 	}
 	result := make([]float32, n*outputs)
-	err = s.Run(context.Background(), []session.Tensor{{Name: s.Inputs()[0].Name, Shape: shape, Data: x}},
+	err = s.Run(context.Background(), []session.Tensor{{Name: s.Inputs()[0].Name, Shape: dims, Data: x}},
 		[]session.Tensor{{Name: s.Outputs()[0].Name, Shape: []int64{int64(n), int64(outputs)}, Data: result}})
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func TestClassifier(t *testing.T) {
 			run.PixelsRecord{Side: 20, Fit: run.FitResize}},
 	} {
 		weights := perturbed(c.net)
-		m, err := classifier(c.net, weights, c.p, 1)
+		m, err := classifier(c.net, weights, c.p, 1, false)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -169,7 +169,7 @@ func TestClassifier(t *testing.T) {
 		for _, n := range []int{1, 3} {
 			pixels := randomBytes(n * shape[0] * c.p.Side * c.p.Side)
 			want := logits(t, c.net, weights, prepared(pixels, n*shape[0], c.p, shape[1]))
-			near(t, name, runtime(t, m, pixels, n, c.net.Classes()), want, 1e-5)
+			near(t, name, runtime(t, m, pixels, n, c.net.Classes(), shape[0], c.p.Side, c.p.Side), want, 1e-5)
 		}
 	}
 }
@@ -205,7 +205,7 @@ func TestFixture(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Output("logits", out, onnx.Float32, dims[0], onnx.Dim{Value: int64(net.Classes())})
-		near(t, name, runtime(t, m, get("x"), 6, net.Classes()), get("inference"), 1e-5)
+		near(t, name, runtime(t, m, get("x"), 6, net.Classes(), net.InputShape()...), get("inference"), 1e-5)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestMirror(t *testing.T) {
 	orttest.Require(t)
 	net, p := nets.StudyCNN(7), run.PixelsRecord{Side: 48, Fit: run.FitResize, Mirror: true}
 	weights := nets.Init(net, 1)
-	m, err := classifier(net, weights, p, 1)
+	m, err := classifier(net, weights, p, 1, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestMirror(t *testing.T) {
 	for i, v := range logits(t, net, weights, mirrored) {
 		want[i] = (want[i] + v) / 2
 	}
-	near(t, "mirrored", runtime(t, m, pixels, 2, 7), want, 1e-5)
+	near(t, "mirrored", runtime(t, m, pixels, 2, 7, 1, 48, 48), want, 1e-5)
 }
 
 func TestClassifierRefuses(t *testing.T) {
@@ -237,11 +237,11 @@ func TestClassifierRefuses(t *testing.T) {
 		"want 1 to 4096":           {Side: 0, Fit: run.FitResize},
 		"smaller than the network": {Side: 30, Fit: run.FitCrop},
 	} {
-		if _, err := classifier(net, nets.Init(net, 1), p, 1); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := classifier(net, nets.Init(net, 1), p, 1, false); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
-	if _, err := classifier(net, map[string][]float32{}, run.PixelsRecord{Side: 32}, 1); err == nil || !strings.Contains(err.Error(), `"conv1.weight" is missing`) {
+	if _, err := classifier(net, map[string][]float32{}, run.PixelsRecord{Side: 32}, 1, false); err == nil || !strings.Contains(err.Error(), `"conv1.weight" is missing`) {
 		t.Errorf("error %v, want one that names the missing weight", err)
 	}
 }

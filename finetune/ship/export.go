@@ -23,6 +23,7 @@ type Config struct {
 	Model   string           // the backbone's ONNX file; empty: where the run says, or beside the run
 	Foreign *preprocess.Spec // describes a backbone that graft did not export; nil: as the run recorded it
 	Out     string           // the ONNX file to write
+	Whole   bool             // it takes photographs of any size: resize and crop are in the graph
 	Version string           // of the program, for the file's metadata
 }
 
@@ -43,7 +44,9 @@ type Exported struct {
 // temperature. For a head: backbone, taps, standardisation, head and softmax,
 // and the mirrored image's pass where the run averages it; what the head does
 // not need of the backbone is left out. For a cnn or vit: its own resizing or
-// cropping and the network, from uint8 [N,C,side,side]. Labels lie in the
+// cropping and the network. Both take uint8 [N,C,H,W], gray or RGB, or with
+// c.Whole photographs of any size as decoders give them, [N,H,W,C], from which
+// the graph makes what Spec.Cut does. Labels lie in the
 // metadata, and in F.labels.txt beside F.onnx; what the model was trained on, its
 // figures and how to call it tells F.card.md.
 func Export(ctx context.Context, c Config) (Exported, error) {
@@ -62,14 +65,14 @@ func exportNetwork(r *run.Run, c Config) (Exported, error) {
 	if c.Model != "" || c.Foreign != nil {
 		return Exported{}, fmt.Errorf("run %s is a %s and has no backbone; leave out the settings for one", r.Dir, r.Config.Kind)
 	}
-	m, err := classifier(r.Config.Net, r.Weights, *r.Config.Pixels, r.Config.SoftmaxTemperature())
+	m, err := classifier(r.Config.Net, r.Weights, *r.Config.Pixels, r.Config.SoftmaxTemperature(), c.Whole)
 	if err == nil {
-		err = addMetadata(r, m, r.Config.Parameters(), nil, c.Version)
+		err = addMetadata(r, m, r.Config.Parameters(), nil, c)
 	}
 	if err != nil {
 		return Exported{}, fmt.Errorf("export %s: %w", r.Dir, err)
 	}
-	return write(r, m, c.Out, nil, c.Version)
+	return write(r, m, nil, c)
 }
 
 // exportHead joins a head to its backbone, which is tuned where the run has done so.
@@ -92,19 +95,19 @@ func exportHead(ctx context.Context, r *run.Run, c Config) (Exported, error) {
 		err = model.Tune(r, m)
 	}
 	if err == nil {
-		err = join(r, m, foreign, c.Version)
+		err = join(r, m, foreign, c)
 	}
 	if err != nil {
 		return Exported{}, fmt.Errorf("join %s and %s: %w", r.Dir, path, err)
 	}
-	return write(r, m, c.Out, foreign, c.Version)
+	return write(r, m, foreign, c)
 }
 
 // write writes the file, with labels and card beside it, and tells what is in it.
-func write(r *run.Run, m *onnx.Model, path string, foreign *preprocess.Spec, version string) (Exported, error) {
-	e, err := written(m, path, r.Config.Classes, r.Config.Notes)
+func write(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, c Config) (Exported, error) {
+	e, err := written(m, c.Out, r.Config.Classes, r.Config.Notes)
 	if err == nil {
-		err = addBeside(r, &e, foreign, version)
+		err = addBeside(r, &e, foreign, c)
 	}
 	return e, err
 }
@@ -124,7 +127,7 @@ func written(m *onnx.Model, path string, labels, notes []string) (Exported, erro
 }
 
 // join turns the backbone m into the whole model.
-func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) error {
+func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, c Config) error {
 	input, err := pixelInput(m)
 	if err != nil {
 		return err
@@ -140,11 +143,8 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) e
 	parameters := int(whole+m.Parameters()-held) + nets.Parameters(head) // of what the taps need, and the head's
 	renewPixels(m)
 	b := onnx.NewBuilder(m)
-	if r.Config.Head.UseFlip {
-		if input.Dims[0].Value > 0 {
-			return fmt.Errorf("input %v takes %d images at a time, and mirroring needs any number", input, input.Dims[0].Value)
-		}
-		behind(b, floatPixels(m, input), b.Mirrored)
+	if err := before(r, b, input, foreign, c.Whole); err != nil {
+		return err
 	}
 	var parts []string
 	for _, v := range values {
@@ -156,10 +156,41 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, version string) e
 	}
 	m.Outputs = nil
 	addOutputs(b, logits, input.Dims[0], len(r.Config.Classes), r.Config.SoftmaxTemperature())
-	if err := addMetadata(r, m, parameters, foreign, version); err != nil {
+	if err := addMetadata(r, m, parameters, foreign, c); err != nil {
 		return err
 	}
 	return m.Validate()
+}
+
+// before adds what comes before the backbone: of photographs of any size what its preprocessing makes of them, and the
+// mirror images.
+func before(r *run.Run, b *onnx.Builder, input onnx.Value, foreign *preprocess.Spec, whole bool) error {
+	var steps []func(x string) string
+	if whole {
+		spec := r.Config.Backbone.Preprocessing
+		if foreign != nil {
+			spec = *foreign
+		}
+		if b.Model.Opset < wholeOpset {
+			return fmt.Errorf("the backbone has operator set %d, and resizing in the graph needs %d or later", b.Model.Opset, wholeOpset)
+		}
+		steps = append(steps, photographs(b, input, spec))
+	}
+	if r.Config.Head.UseFlip {
+		if input.Dims[0].Value > 0 {
+			return fmt.Errorf("input %v takes %d images at a time, and mirroring needs any number", input, input.Dims[0].Value)
+		}
+		steps = append(steps, b.Mirrored)
+	}
+	if len(steps) > 0 {
+		behind(b, floatPixels(b.Model, input), func(x string) string {
+			for _, step := range steps {
+				x = step(x)
+			}
+			return x
+		})
+	}
+	return nil
 }
 
 // pixelInput is the one input.
@@ -239,12 +270,12 @@ func addHead(r *run.Run, b *onnx.Builder, parts []string) (string, error) {
 }
 
 // addMetadata records what the file is, beside what its backbone says.
-func addMetadata(r *run.Run, m *onnx.Model, parameters int, foreign *preprocess.Spec, version string) error {
+func addMetadata(r *run.Run, m *onnx.Model, parameters int, foreign *preprocess.Spec, c Config) error {
 	about, err := meta.Read(m.Metadata)
 	if err != nil {
 		return err
 	}
-	about.Version, about.Labels, about.Notes, about.Foreign = version, r.Config.Classes, r.Config.Notes, foreign
+	about.Version, about.Labels, about.Notes, about.Foreign, about.Whole = c.Version, r.Config.Classes, r.Config.Notes, foreign, c.Whole
 	about.Temperature, about.Parameters = r.Config.Temperature, parameters
 	if h := r.Config.Head; r.Config.OnBackbone() {
 		about.BackboneSHA256, about.Taps, about.Recipe, about.Flip = r.Config.Backbone.SHA256, h.Taps, h.Recipe, h.UseFlip
@@ -252,7 +283,7 @@ func addMetadata(r *run.Run, m *onnx.Model, parameters int, foreign *preprocess.
 		about.Kind, about.Spec = r.Config.Kind, preprocess.Spec{Size: r.Config.Pixels.Side, Crop: 1}
 	}
 	about.Write(m.Metadata)
-	m.Producer, m.ProducerVersion = "graft", version
+	m.Producer, m.ProducerVersion = "graft", c.Version
 	m.Name = filepath.Base(run.Absolute(r.Dir))
 	return nil
 }

@@ -213,14 +213,14 @@ func TestExportedTemperature(t *testing.T) {
 		}
 	}
 	net := nets.StudyCNN(4)
-	m, err := classifier(net, nets.Init(net, 1), run.PixelsRecord{Side: 32, Fit: run.FitResize}, temperature)
+	m, err := classifier(net, nets.Init(net, 1), run.PixelsRecord{Side: 32, Fit: run.FitResize}, temperature, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pixels := randomBytes(32 * 32)
-	logits := runtime(t, m, pixels, 1, 4)
+	logits := runtime(t, m, pixels, 1, 4, 1, 32, 32)
 	m.Outputs = m.Outputs[1:]
-	near(t, "a network's probabilities", runtime(t, m, pixels, 1, 4), fit.Probabilities(fit.Cool(logits, temperature), 4), maxDifference)
+	near(t, "a network's probabilities", runtime(t, m, pixels, 1, 4, 1, 32, 32), fit.Probabilities(fit.Cool(logits, temperature), 4), maxDifference)
 }
 
 // checkBatch checks that images classified together get what they get alone, and that

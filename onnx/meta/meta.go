@@ -37,6 +37,7 @@ type Meta struct {
 
 	// Of a model from pixels to probabilities.
 	Kind           string   // cnn or vit of a network; "" of a head on a backbone
+	Whole          bool     // pixels are photographs of any size, [N,H,W,C]: what Spec and Foreign say of the host is in the graph
 	Labels         []string // the classes, in the order of the outputs
 	Notes          []string // what whoever reads predictions must know
 	BackboneSHA256 string   // of the ONNX file that was joined
@@ -60,7 +61,7 @@ func (m *Meta) keys(schema *int) []key {
 		imageSize(s), number("crop_pct", &s.Crop, preprocess.MinCropPct, 1),
 		text("interpolation", &s.Filter), three("mean", &s.Mean, s), three("std", &s.Std, s),
 		object("foreign", &m.Foreign, "preprocessing as JSON", func() bool { return m.Foreign != nil }),
-		text("kind", &m.Kind), list("notes", &m.Notes, "\n"),
+		text("kind", &m.Kind), object("whole_image", &m.Whole, "true", func() bool { return m.Whole }), list("notes", &m.Notes, "\n"),
 		object("labels", &m.Labels, "a list of two classes or more as JSON", func() bool { return len(m.Labels) >= 2 }),
 		text("backbone_sha256", &m.BackboneSHA256), list("head.taps", &m.Taps, ","), text("head.recipe", &m.Recipe), flip(m),
 		number("temperature", &m.Temperature, 0.01, 100),

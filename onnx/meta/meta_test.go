@@ -25,7 +25,7 @@ func full() Meta {
 		Patch: 16, Width: 768, Depth: 12, Heads: 3, Parameters: 12345, Precision: "int8", Quantization: "how",
 		Spec:    preprocess.Spec{Size: 224, Width: 112, Filter: preprocess.Bilinear, Crop: 0.875, Channels: 3, Normalization: preprocess.ImageNet},
 		Foreign: &preprocess.Spec{Host: true, Size: 16, Filter: preprocess.Bilinear, Crop: 1, Channels: 1, Normalization: preprocess.CLIP, Output: "y", Pool: "mean"},
-		Kind:    "cnn", Labels: []string{"a,b", "c\nd"}, Notes: []string{"one", "two"}, BackboneSHA256: "cd", Taps: []string{"cls", "mean_2"}, Recipe: "lbfgs", Flip: true, Temperature: 1.5,
+		Kind:    "cnn", Whole: true, Labels: []string{"a,b", "c\nd"}, Notes: []string{"one", "two"}, BackboneSHA256: "cd", Taps: []string{"cls", "mean_2"}, Recipe: "lbfgs", Flip: true, Temperature: 1.5,
 	}
 }
 
