@@ -147,7 +147,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"predict", "CNN CSV", "--model x --provider cpu --device 1 --allow-fallback --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --normalize half"},
 	{"predict", "FILE CSV", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --normalize half"},
 	{"predict", "HEAD CSV --provider cpu", "--device 1 --allow-fallback"},
-	{"predict", "FILE CSV", "--face-score 0.5 --face-model x"},
+	{"predict", "FILE CSV", "--face-score 0.5 --face-side 640 --face-model x"},
 	{"show", "CNN CSV --out FOLDER/x", "--model x --input-size 3 --mean 0 --std 1 --crop-pct 1 --output x --pool cls --normalize half"},
 	{"show", "FILE CSV --out FOLDER/x", "--model x"},
 	{"show", "FILE CSV --out FOLDER/x --html", "--svg"},

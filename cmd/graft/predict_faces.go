@@ -24,6 +24,13 @@ func faceFlags() []cli.Flag {
 				}
 				return nil
 			}},
+		&cli.IntFlag{Name: "face-side", Value: detect.DefaultSide, Usage: "look for faces with the photograph's longer side made at most so many `PIXELS`: more finds smaller faces, and costs time",
+			Action: func(_ *cli.Context, n int) error {
+				if n < detect.MinSide || n > detect.MaxSide {
+					return usageErrorf("--face-side %d, want %d to %d pixels", n, detect.MinSide, detect.MaxSide)
+				}
+				return nil
+			}},
 		&cli.StringFlag{Name: "face-model", Value: filepath.Join("models", models.Faces+".onnx"), Usage: "the detector's ONNX `FILE`, which graft model pull " + models.Faces + " fetches"},
 	}
 }
@@ -31,10 +38,10 @@ func faceFlags() []cli.Flag {
 // openFaces opens the detector, nil where no faces are looked for.
 func openFaces(c *cli.Context, o session.Options, many bool) (*detect.Detector, error) {
 	if !c.Bool("faces") {
-		return nil, refuse(c, "without --faces none are looked for", "face-score", "face-model")
+		return nil, refuse(c, "without --faces none are looked for", flagNames(faceFlags(), "faces")...)
 	}
 	o.Throughput = many
-	return detect.Open(c.Context, c.String("face-model"), detect.Options{Runtime: o, Score: c.Float64("face-score")})
+	return detect.Open(c.Context, c.String("face-model"), detect.Options{Runtime: o, Score: c.Float64("face-score"), Side: c.Int("face-side")})
 }
 
 // faceText says where a face is, and where its landmarks are.

@@ -38,8 +38,11 @@ const (
 	DefaultSide    = 1280
 )
 
-// MaxSide bounds Options.Side: the network's memory grows with the picture.
-const MaxSide = 4096
+// The bounds of Options.Side: the network's memory grows with the picture.
+const (
+	MinSide = divisor
+	MaxSide = 4096
+)
 
 // Point is a place in pixels of the upright photograph, from its upper left corner.
 type Point struct {
@@ -80,8 +83,8 @@ func Open(ctx context.Context, path string, o Options) (*Detector, error) {
 		return nil, fmt.Errorf("overlap of faces %g, want above 0 and at most 1", o.Overlap)
 	case o.TopK < 0:
 		return nil, fmt.Errorf("%d faces at most, want 1 or more", o.TopK)
-	case o.Side < divisor || o.Side > MaxSide:
-		return nil, fmt.Errorf("photographs of %d pixels for the detector, want %d to %d", o.Side, divisor, MaxSide)
+	case o.Side < MinSide || o.Side > MaxSide:
+		return nil, fmt.Errorf("photographs of %d pixels for the detector, want %d to %d", o.Side, MinSide, MaxSide)
 	}
 	f, err := pretrained.OpenFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
