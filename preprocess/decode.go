@@ -53,7 +53,13 @@ const maxKeptBuffer = 4 << 20
 // because half a picture gives the features of another; and valid kinds that
 // the decoders lack, such as arithmetic JPEG, RLE BMP or CMYK TIFF. Other errors
 // are r's, or ctx's, which ends the wait for other pictures.
-func Decode(ctx context.Context, r io.Reader) (Image, error) {
+func Decode(ctx context.Context, r io.Reader) (Image, error) { return DecodeUpTo(ctx, r, MaxPixels) }
+
+// ErrTooLarge lies below the BadImageError of a picture, or file, that is larger than it may be.
+var ErrTooLarge = errors.New("too large")
+
+// DecodeUpTo is Decode of pictures of so many pixels at most, MaxPixels or fewer.
+func DecodeUpTo(ctx context.Context, r io.Reader, pixels int64) (Image, error) {
 	b := buffers.Get().(*bytes.Buffer)
 	defer func() {
 		if b.Cap() <= maxKeptBuffer {
@@ -75,11 +81,11 @@ func Decode(ctx context.Context, r io.Reader) (Image, error) {
 	case err != nil:
 		return Image{}, fmt.Errorf("read image: %w", err)
 	case n > MaxFileBytes:
-		return Image{}, badImage(nil, "image file is longer than %d bytes", MaxFileBytes)
+		return Image{}, badImage(ErrTooLarge, "image file is longer than %d bytes", MaxFileBytes)
 	case n == 0:
 		return Image{}, badImage(nil, "image file is empty")
 	}
-	return decodeBytes(ctx, b.Bytes())
+	return decodeBytes(ctx, b.Bytes(), min(pixels, MaxPixels))
 }
 
 // FormatBytes is how many bytes tell what format a file has.
@@ -97,7 +103,7 @@ func noImage(err error) error {
 }
 
 // decodeBytes may change data.
-func decodeBytes(ctx context.Context, data []byte) (im Image, err error) {
+func decodeBytes(ctx context.Context, data []byte, most int64) (im Image, err error) {
 	// The decoders are not ours; one that gives up by panicking on a broken
 	// file must not take the program with it.
 	defer func() {
@@ -112,7 +118,7 @@ func decodeBytes(ctx context.Context, data []byte) (im Image, err error) {
 	if err != nil {
 		return Image{}, badImage(err, "decode image: %v", err)
 	}
-	if err := checkSize(format, cfg); err != nil {
+	if err := checkSize(format, cfg, most); err != nil {
 		return Image{}, err
 	}
 	pixels := int64(cfg.Width) * int64(cfg.Height)
@@ -133,12 +139,12 @@ func decodeBytes(ctx context.Context, data []byte) (im Image, err error) {
 // endMarks are what whole files end in, but for what some cameras append.
 var endMarks = map[string]string{"jpeg": "\xff\xd9", "png": "IEND", "gif": "\x00;"}
 
-func checkSize(format string, cfg image.Config) error {
+func checkSize(format string, cfg image.Config, most int64) error {
 	if cfg.Width <= 0 || cfg.Height <= 0 {
 		return badImage(nil, "decode image: %s of %d×%d pixels is empty", format, cfg.Width, cfg.Height)
 	}
-	if int64(cfg.Width) > MaxPixels/int64(cfg.Height) {
-		return badImage(nil, "decode image: %s of %d×%d pixels exceeds the limit of %d", format, cfg.Width, cfg.Height, MaxPixels)
+	if int64(cfg.Width) > most/int64(cfg.Height) {
+		return badImage(ErrTooLarge, "decode image: %s of %d×%d pixels exceeds the limit of %d", format, cfg.Width, cfg.Height, most)
 	}
 	return nil
 }

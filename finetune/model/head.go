@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"graft/finetune/fit"
 	"graft/finetune/load"
@@ -131,6 +132,44 @@ func Foreign(r *run.Run, given *preprocess.Spec) (*preprocess.Spec, error) {
 		}
 	}
 	return &recorded, nil
+}
+
+// Feature is a tap that the head reads, and how many numbers it is.
+type Feature struct {
+	Tap string `json:"tap"`
+	Dim int    `json:"dim"`
+}
+
+// Embedder is a Classifier whose features can be told.
+type Embedder interface {
+	// Features are what the model's head reads of a backbone, side by side in this order in a row of Embed.
+	Features() []Feature
+	// Embed is the features of images that have been through Prepare, a row each.
+	Embed(ctx context.Context, images []preprocess.Image) ([][]float32, error)
+}
+
+// Embedder tells the features that the model's head reads of a backbone; nil of models without one, and of files in which
+// the two are joined.
+func (p *Predictor) Embedder() Embedder {
+	e, _ := p.Classifier.(Embedder)
+	return e
+}
+
+// Features implements Embedder.
+func (p *backboneHead) Features() (list []Feature) {
+	for _, tap := range p.run.Config.Head.Taps {
+		list = append(list, Feature{tap, p.run.Config.Backbone.Dims[tap]})
+	}
+	return list
+}
+
+// Embed implements Embedder.
+func (p *backboneHead) Embed(ctx context.Context, images []preprocess.Image) ([][]float32, error) {
+	x, err := p.features(ctx, images)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(slices.Chunk(x, p.run.Config.Head.Dim)), nil
 }
 
 // batches are how many images go into an inference, and how many inferences run at

@@ -62,7 +62,7 @@ func TestEach(t *testing.T) {
 		t.Fatal(err)
 	}
 	paths[1], paths[4], paths[7] = text, empty, missing
-	p := &Predictor{labels: []string{"a", "b", "c"}, temperature: 2, classifier: middle(3)}
+	p := &Predictor{labels: []string{"a", "b", "c"}, temperature: 2, Classifier: middle(3)}
 	list := pictured(t, p, nil, 0, paths...)
 	if len(list) != len(paths) {
 		t.Fatalf("%d predictions of %d paths", len(list), len(paths))
@@ -84,7 +84,7 @@ func TestEach(t *testing.T) {
 // TestUnsure: a label is given where its probability reaches the threshold.
 func TestUnsure(t *testing.T) {
 	path := writePNG(t, t.TempDir(), "a.png")
-	p := &Predictor{labels: []string{"a", "b", "c"}, temperature: 1, classifier: fixed{0, float32(math.Ln2), 0}}
+	p := &Predictor{labels: []string{"a", "b", "c"}, temperature: 1, Classifier: fixed{0, float32(math.Ln2), 0}}
 	for threshold, want := range map[float64]string{0: "b", 0.4999: "b", 0.51: Unsure} {
 		if one := pictured(t, p, nil, threshold, path)[0]; one.Label != want || one.Scores[0].Label != "b" {
 			t.Errorf("at %g %+v, want %s", threshold, one, want)
@@ -102,7 +102,7 @@ func TestFaces(t *testing.T) {
 	of := func(name string, im preprocess.Image, err error) Picture {
 		return Picture{name, func(context.Context) (preprocess.Image, error) { return im, err }}
 	}
-	p := &Predictor{labels: []string{"a", "b", "c"}, temperature: 1, classifier: middle(3)} // white is 2.55 to 0, 0
+	p := &Predictor{labels: []string{"a", "b", "c"}, temperature: 1, Classifier: middle(3)} // white is 2.55 to 0, 0
 	var list []Prediction
 	err = p.Each(t.Context(), []Picture{
 		of("two", detecttest.Photograph(96, 96, [2]int{0, 0}, [2]int{2, 1}), nil), of("none", detecttest.Photograph(50, 60), nil),
@@ -148,7 +148,7 @@ func TestPictures(t *testing.T) {
 	if err = errors.Join(err, z.Close(), os.WriteFile(archive, b.Bytes(), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	p := &Predictor{labels: []string{"a", "b"}, temperature: 1, classifier: middle(2)}
+	p := &Predictor{labels: []string{"a", "b"}, temperature: 1, Classifier: middle(2)}
 	photos := filepath.Join(dir, "photos")
 	for name, c := range map[string]struct {
 		stdin string
@@ -184,7 +184,7 @@ func TestPictures(t *testing.T) {
 func TestEachStopsWhenInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	p := &Predictor{labels: []string{"a", "b"}, temperature: 1, classifier: fixed{0.5, 0.5}}
+	p := &Predictor{labels: []string{"a", "b"}, temperature: 1, Classifier: fixed{0.5, 0.5}}
 	picture := Picture{"x", func(context.Context) (preprocess.Image, error) { return preprocess.New(1, 2, 2), nil }}
 	if err := p.Each(ctx, []Picture{picture}, EachOptions{}, func([]Prediction) error { return nil }); err != context.Canceled {
 		t.Errorf("error %v, want context.Canceled", err)

@@ -29,14 +29,19 @@ type Options struct {
 // Its methods but Close may be called from several goroutines, and give each what
 // it would get alone.
 type Predictor struct {
-	classifier
+	Classifier
 	labels      []string
 	notes       []string
 	temperature float64
 }
 
-// classifier turns images into rows of logits.
-type classifier interface {
+// New is a Predictor of any classifier of the labels' classes.
+func New(c Classifier, labels []string) *Predictor {
+	return &Predictor{Classifier: c, labels: labels, temperature: 1}
+}
+
+// Classifier turns images into rows of logits.
+type Classifier interface {
 	// Prepare brings an image to what Classify takes; it may run beside it.
 	Prepare(im preprocess.Image) preprocess.Image
 	// Classify fills logits, [len(images),classes]. It may be called from several goroutines.
@@ -74,9 +79,9 @@ const nativeBatch = 8
 func OpenRun(ctx context.Context, r *run.Run, o Options, batch int) (p *Predictor, err error) {
 	p = &Predictor{labels: r.Config.Classes, notes: r.Config.Notes, temperature: r.Config.SoftmaxTemperature()}
 	if r.Config.OnBackbone() {
-		p.classifier, err = openHead(ctx, r, o, batch)
+		p.Classifier, err = openHead(ctx, r, o, batch)
 	} else {
-		p.classifier, err = openNetwork(r, o, batch)
+		p.Classifier, err = openNetwork(r, o, batch)
 	}
 	if err != nil {
 		return nil, err

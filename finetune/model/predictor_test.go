@@ -47,7 +47,7 @@ func writePNG(t *testing.T, dir, name string) string {
 }
 
 func TestTemperatureOfPredictor(t *testing.T) {
-	p := &Predictor{labels: []string{"a", "b"}, temperature: 2, classifier: fixed{0, float32(2 * math.Log(3))}}
+	p := &Predictor{labels: []string{"a", "b"}, temperature: 2, Classifier: fixed{0, float32(2 * math.Log(3))}}
 	one, err := p.File(t.Context(), writePNG(t, t.TempDir(), "a.png"))
 	if err != nil || math.Abs(float64(one.Scores[0].Probability)-0.75) > 1e-6 {
 		t.Errorf("%+v (%v), want b with 0.75", one, err)

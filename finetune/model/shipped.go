@@ -34,13 +34,13 @@ func OpenFile(ctx context.Context, path string, o Options, batch int) (*Predicto
 		return nil, fmt.Errorf("%s: no metadata graft.labels, the list of classes; graft export writes such files from a run", path)
 	}
 	p := &Predictor{labels: f.Meta.Labels, notes: f.Meta.Notes, temperature: cmp.Or(f.Meta.Temperature, 1)}
-	if p.classifier, err = openShippedModel(ctx, f, batch, o.Runtime); err != nil {
+	if p.Classifier, err = openShippedModel(ctx, f, batch, o.Runtime); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func openShippedModel(ctx context.Context, file *pretrained.File, batch int, o session.Options) (classifier, error) {
+func openShippedModel(ctx context.Context, file *pretrained.File, batch int, o session.Options) (Classifier, error) {
 	o.Outputs = []string{OutLogits}
 	if file.Meta.Foreign == nil || file.Meta.Whole {
 		return openOwnShipped(ctx, file, batch, o)

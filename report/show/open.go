@@ -24,16 +24,23 @@ type network struct {
 	g       *graph.Graph
 	kind    string // cnn, vit, head, backbone; onnx of a file
 	input   *graph.Node
-	views   [][]float32   // of input: the image; where the model averages it also the mirrored one
-	part    raster.Window // of the image that the network sees, in its pixels
-	end     *graph.Node   // of what is looked into: the logits, or the deepest of a backbone's features
-	logits  *graph.Node   // [1,K]; nil of a model without classes
-	labels  []string      // nil: classes have numbers
-	heat    float64       // the temperature that probabilities divide the logits by
-	head    *headPart     // of a run on a backbone
-	patches [2]int        // rows and columns of a vit's patches, where its options say; else 0
+	view                                         // of the image
+	see     func(preprocess.Image) (view, error) // what it is of another image
+	end     *graph.Node                          // of what is looked into: the logits, or the deepest of a backbone's features
+	logits  *graph.Node                          // [1,K]; nil of a model without classes
+	labels  []string                             // nil: classes have numbers
+	heat    float64                              // the temperature that probabilities divide the logits by
+	head    *headPart                            // of a run on a backbone
+	patches [2]int                               // rows and columns of a vit's patches, where its options say; else 0
 	notes   []string
 	close   func() error
+}
+
+// view is an image as a network takes it.
+type view struct {
+	views [][]float32   // of its input: the image; where the model averages it also the mirrored one
+	shape []int         // of each
+	part  raster.Window // of the image that the network sees, in its pixels
 }
 
 // headPart is a head on a backbone's features.
@@ -70,34 +77,41 @@ func open(ctx context.Context, c Config, im preprocess.Image) (*network, error) 
 
 // openNetwork is the run of a cnn or vit.
 func openNetwork(r *run.Run, im preprocess.Image) (*network, error) {
-	net, p := r.Config.Net, r.Config.Pixels
-	shape := net.InputShape()
-	pixels := fit.NewPixels(1, shape[0], p.Side, p.Kept(shape))
-	if err := pixels.Set(0, load.FitImage(im, shape[0], p.Side)); err != nil {
-		return nil, err
-	}
-	plain, err := pixels.Plain(nil, shape[1], p.Mirror)
-	if err != nil {
-		return nil, err
-	}
-	n, err := build(net, r.Weights)
+	n, err := build(r.Config.Net, r.Weights)
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", r.Dir, err)
 	}
-	for v := range plain.Views() {
-		x := make([]float32, graph.Shape(shape).Size())
-		if err := plain.View(x, v, []int{0}); err != nil {
-			return nil, err
-		}
-		n.views = append(n.views, x)
-	}
-	n.part = window(preprocess.Spec{Size: p.Side, Crop: 1, Host: true}, im)
-	if p.Fit == run.FitCrop { // of an odd remainder the smaller half lies before the middle
-		unit, before, side := n.part.W/float64(p.Side), float64((p.Side-shape[1])/2), float64(shape[1])
-		n.part = raster.Window{X: n.part.X + before*unit, Y: n.part.Y + before*unit, W: side * unit, H: side * unit}
-	}
+	n.see = func(im preprocess.Image) (view, error) { return ofNetwork(r, im) }
 	n.labels, n.heat, n.notes = r.Config.Classes, r.Config.SoftmaxTemperature(), r.Config.Notes
-	return n, nil
+	n.view, err = n.see(im)
+	return n, err
+}
+
+// ofNetwork is an image as the run's network takes it.
+func ofNetwork(r *run.Run, im preprocess.Image) (v view, err error) {
+	p, shape := r.Config.Pixels, r.Config.Net.InputShape()
+	pixels := fit.NewPixels(1, shape[0], p.Side, p.Kept(shape))
+	if err := pixels.Set(0, load.FitImage(im, shape[0], p.Side)); err != nil {
+		return v, err
+	}
+	plain, err := pixels.Plain(nil, shape[1], p.Mirror)
+	if err != nil {
+		return v, err
+	}
+	v.shape = append([]int{1}, shape...)
+	for i := range plain.Views() {
+		x := make([]float32, graph.Shape(shape).Size())
+		if err := plain.View(x, i, []int{0}); err != nil {
+			return v, err
+		}
+		v.views = append(v.views, x)
+	}
+	v.part = window(preprocess.Spec{Size: p.Side, Crop: 1, Host: true}, im)
+	if p.Fit == run.FitCrop { // of an odd remainder the smaller half lies before the middle
+		unit, before, side := v.part.W/float64(p.Side), float64((p.Side-shape[1])/2), float64(shape[1])
+		v.part = raster.Window{X: v.part.X + before*unit, Y: v.part.Y + before*unit, W: side * unit, H: side * unit}
+	}
+	return v, nil
 }
 
 // build is the forward pass of a network on images with its weights.
@@ -149,16 +163,20 @@ func openFile(f *pretrained.File, c Config, im preprocess.Image) (*network, erro
 
 // raise puts the model's nodes into the graph, for the image as the model takes it.
 func (n *network) raise(f *pretrained.File, m *onnx.Model, foreign *preprocess.Spec, im preprocess.Image, outputs []string) (*raise.Part, error) {
-	x, shape, spec, err := input(f, foreign, im)
+	n.see = func(im preprocess.Image) (view, error) {
+		x, shape, spec, err := input(f, foreign, im)
+		return view{[][]float32{x}, shape, window(spec, im)}, err
+	}
+	v, err := n.see(im)
 	if err != nil {
 		return nil, err
 	}
 	name := m.Inputs[0].Name
-	part, err := raise.Nodes(n.g, m, raise.Options{Inputs: map[string][]int{name: shape}, Outputs: outputs, Trainable: func(string) bool { return false }})
+	part, err := raise.Nodes(n.g, m, raise.Options{Inputs: map[string][]int{name: v.shape}, Outputs: outputs, Trainable: func(string) bool { return false }})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
-	n.input, n.views, n.part = part.Inputs[name], [][]float32{x}, window(spec, im)
+	n.input, n.view = part.Inputs[name], v
 	return part, nil
 }
 

@@ -71,6 +71,14 @@ func (n *network) joinHead(r *run.Run, f *pretrained.File, m *onnx.Model, foreig
 	}
 	n.logits, n.head = h.net.Forward(n.g, h.features, w, nets.Mode{}), h
 	if r.Config.Head.UseFlip {
+		plain := n.see
+		n.see = func(im preprocess.Image) (view, error) {
+			v, err := plain(im)
+			if err == nil {
+				v.views = append(v.views, mirrored(v.views[0], v.shape[len(v.shape)-1]))
+			}
+			return v, err
+		}
 		n.views = append(n.views, mirrored(n.views[0], n.input.Dim(-1)))
 	}
 	return n.g.Err()

@@ -197,7 +197,7 @@ func TestHeadOnSeveralBlocks(t *testing.T) {
 
 // TestRoundedHasNoEvidence: a gradient of 0 is not told as evidence of nothing.
 func TestRoundedHasNoEvidence(t *testing.T) {
-	n := &network{g: graph.New(), heat: 1, views: [][]float32{make([]float32, 48)}}
+	n := &network{g: graph.New(), heat: 1, view: view{views: [][]float32{make([]float32, 48)}}}
 	n.input = n.g.Input("x", 1, 3, 4, 4)
 	maps := n.g.Relu(n.g.Conv(n.input, n.g.Parameter("w", nil, 2, 3, 1, 1), nil, graph.ConvAttrs{}))
 	n.logits = n.g.Reshape(n.g.Slice(n.g.Round(n.g.Mean(maps, 2)), 2, 0, 1), 1, 2)
