@@ -128,7 +128,7 @@ func commands() []*cli.Command {
 		together("BACKBONES", modelCommand(), rankCommand(), extractCommand(), embeddingsCommand()),
 		together("TRAINING", trainCommand(), importCommand()),
 		together("JUDGING", evalCommand(), compareCommand(), reportCommand(), showCommand()),
-		together("AWAY", predictCommand(), exportCommand()),
+		together("AWAY", predictCommand(), serveCommand(), exportCommand()),
 		together("THE PROGRAM", benchCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand()),
 	)
 	setUsageHandlers(list)

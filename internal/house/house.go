@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"graph/lower":     {"graph", "onnx"},
 	"graph/gosession": {"graph", "onnx"},
 	"finetune":        {"graph", "pretrained", "preprocess", "onnx", "models"},
+	"serve":           {"finetune", "pretrained", "onnx", "preprocess", "report/show"},
 	"report":          {"report/chart", "finetune", "pretrained", "graph", "onnx", "preprocess"},
 	"report/chart":    {},
 	"report/raster":   {},

@@ -1,0 +1,239 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"graft/finetune/model"
+	"graft/preprocess"
+	"graft/report/show"
+)
+
+// Schemas of answers.
+const (
+	PredictSchema = "graft-serve-predict-1"
+	EmbedSchema   = "graft-serve-embed-1"
+	ModelSchema   = "graft-serve-model-1"
+)
+
+// Predicted is what is said of an image, or of a face in it, in the words of graft predict.
+type Predicted struct {
+	model.Prediction
+	Width    int            `json:"width,omitempty"` // of the upright image
+	Height   int            `json:"height,omitempty"`
+	Seen     *[4]float64    `json:"seen,omitempty"` // the part that the network sees: left, top, width, height
+	Evidence *show.Evidence `json:"evidence,omitempty"`
+}
+
+// Answer is that of /v1/predict.
+type Answer struct {
+	Model       string      `json:"model"`
+	Predictions []Predicted `json:"predictions"`
+	Seconds     float64     `json:"seconds"`
+}
+
+// Embedded are an image's features.
+type Embedded struct {
+	Image    string    `json:"image"`
+	Features []float32 `json:"features,omitempty"`
+	Error    string    `json:"error,omitempty"`
+}
+
+// Embeddings is the answer of /v1/embed.
+type Embeddings struct {
+	Model   string          `json:"model"`
+	Taps    []model.Feature `json:"taps"`
+	Images  []Embedded      `json:"images"`
+	Seconds float64         `json:"seconds"`
+}
+
+// About is the answer of /v1/model.
+type About struct {
+	Model    string          `json:"model"`
+	Labels   []string        `json:"labels"`
+	Notes    []string        `json:"notes"`
+	Features []model.Feature `json:"features"`
+	Evidence bool            `json:"evidence"`
+	Faces    bool            `json:"faces"`
+	Keeps    bool            `json:"keeps"`
+	Bytes    int64           `json:"bytes"`  // of an image at most
+	Pixels   int64           `json:"pixels"` // of an image at most
+	Images   int             `json:"images"` // of a request at most
+}
+
+func (s *Server) about(w http.ResponseWriter, _ *http.Request) {
+	c := s.c
+	writeJSON(w, http.StatusOK, ModelSchema, About{Model: c.Name, Labels: c.Model.Labels(), Notes: append([]string{}, c.Notes...),
+		Features: s.features(), Evidence: c.Watcher != nil, Faces: c.Detector != nil, Keeps: c.Keep != "",
+		Bytes: c.Limits.Bytes, Pixels: c.Limits.Pixels, Images: c.Limits.Images})
+}
+
+// features are the model's, none where there are none.
+func (s *Server) features() []model.Feature {
+	if e := s.c.Model.Embedder(); e != nil {
+		return e.Features()
+	}
+	return []model.Feature{}
+}
+
+// asked are the settings in a request's address.
+type asked struct {
+	wish
+	top       int
+	threshold float64
+}
+
+// parse reads the settings, and refuses those that would have no effect.
+func (s *Server) parse(query url.Values, known ...string) (a asked, err error) {
+	for name, values := range query {
+		if !slices.Contains(known, name) {
+			return a, faultf(http.StatusBadRequest, "no setting %q here; there is %s", name, strings.Join(known, ", "))
+		}
+		v, bad := values[0], error(nil)
+		switch name {
+		case "top":
+			if a.top, bad = strconv.Atoi(v); a.top < 0 {
+				bad = errors.New("negative")
+			}
+		case "threshold":
+			if a.threshold, bad = strconv.ParseFloat(v, 64); !(a.threshold >= 0 && a.threshold <= 1) {
+				bad = errors.New("no probability")
+			}
+		case "faces":
+			a.faces, bad = strconv.ParseBool(v)
+		case "evidence":
+			a.evidence, bad = strconv.ParseBool(v)
+		}
+		if bad != nil {
+			return a, faultf(http.StatusBadRequest, "%s=%q: want a number from 0 on (top), one from 0 to 1 (threshold), or 0 or 1", name, v)
+		}
+	}
+	switch {
+	case a.faces && s.c.Detector == nil:
+		return a, faultf(http.StatusBadRequest, "no detector of faces is at hand; graft serve --faces FILE brings it")
+	case a.evidence && s.c.Watcher == nil:
+		return a, faultf(http.StatusBadRequest, "this server tells no evidence")
+	case a.evidence && a.faces:
+		return a, faultf(http.StatusBadRequest, "evidence is told of whole images, not of faces")
+	}
+	return a, nil
+}
+
+// predictImages answers /v1/predict.
+func (s *Server) predictImages(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	out := Answer{Model: s.c.Name, Predictions: []Predicted{}}
+	a, err := s.parse(r.URL.Query(), "top", "threshold", "faces", "evidence")
+	if err == nil {
+		err = s.answer(w, r, a, &out)
+	}
+	if err != nil {
+		refuse(w, s.faultOf(err))
+		return
+	}
+	out.Seconds = time.Since(start).Seconds()
+	writeJSON(w, http.StatusOK, PredictSchema, out)
+}
+
+// answer receives the images and classifies them.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, a asked, out *Answer) error {
+	if a.evidence {
+		if !s.looks.TryAcquire(1) {
+			return tooMuch("others wait for evidence")
+		}
+		defer s.looks.Release(1)
+	}
+	list, release, err := s.receive(w, r, a.wish)
+	defer release()
+	if err != nil {
+		return err
+	}
+	told, err := ask(r.Context(), s.predict, list)
+	if err != nil {
+		return err
+	}
+	for _, u := range list {
+		n := len(u.Images)
+		probs := slices.Concat(told[:n]...)
+		told = told[n:]
+		for _, p := range s.c.Model.Predictions(u.Item, probs, a.threshold) {
+			if a.top > 0 {
+				p.Scores = p.Scores[:min(a.top, len(p.Scores))]
+			}
+			one := Predicted{Prediction: p, Width: u.photo.W, Height: u.photo.H}
+			if a.evidence {
+				if err := s.evidence(r.Context(), u.photo, &one); err != nil {
+					return err
+				}
+			}
+			out.Predictions = append(out.Predictions, one)
+		}
+	}
+	return nil
+}
+
+// evidence adds where the image shows its class; of models without it there is none.
+func (s *Server) evidence(ctx context.Context, photo preprocess.Image, p *Predicted) error {
+	e, seen, err := s.c.Watcher.Evidence(ctx, photo)
+	if errors.Is(err, show.ErrNoEvidence) {
+		return nil
+	}
+	if err == nil {
+		p.Evidence, p.Seen = e, &seen
+	}
+	return err
+}
+
+// ask has a batcher answer for all images of the uploads, in their order.
+func ask[T any](ctx context.Context, b *batcher[T], list []upload) ([]T, error) {
+	var images []preprocess.Image
+	for _, u := range list {
+		images = append(images, u.Images...)
+	}
+	return b.ask(ctx, images)
+}
+
+// embedImages answers /v1/embed.
+func (s *Server) embedImages(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	out := Embeddings{Model: s.c.Name, Taps: s.features(), Images: []Embedded{}}
+	err := func() error {
+		if len(out.Taps) == 0 {
+			return faultf(http.StatusNotFound, "the model has no features of its own: it is no head on a backbone")
+		}
+		if _, err := s.parse(r.URL.Query()); err != nil {
+			return err
+		}
+		list, release, err := s.receive(w, r, wish{})
+		defer release()
+		if err != nil {
+			return err
+		}
+		rows, err := ask(r.Context(), s.embed, list)
+		if err != nil {
+			return err
+		}
+		for _, u := range list {
+			e := Embedded{Image: u.Name}
+			if u.Err != nil {
+				e.Error = u.Err.Error()
+			} else {
+				e.Features, rows = rows[0], rows[1:]
+			}
+			out.Images = append(out.Images, e)
+		}
+		return nil
+	}()
+	if err != nil {
+		refuse(w, s.faultOf(err))
+		return
+	}
+	out.Seconds = time.Since(start).Seconds()
+	writeJSON(w, http.StatusOK, EmbedSchema, out)
+}
