@@ -98,11 +98,16 @@ func openDataset(c *cli.Context) (*dataset.Dataset, error) {
 // openVerified is openDataset that can decode every image of a folder first, and
 // leave out what is bad whatever the flags say.
 func openVerified(c *cli.Context, verify, skipBad bool) (*dataset.Dataset, error) {
+	ref := dataRef(c)
+	ref.Verify, ref.SkipBad = verify, skipBad
+	return openRef(c, ref)
+}
+
+// openRef opens what the flags say, changed where a command wants it otherwise.
+func openRef(c *cli.Context, ref dataset.Ref) (*dataset.Dataset, error) {
 	if err := refuseDrawn(c, "per-class"); err != nil {
 		return nil, err
 	}
-	ref := dataRef(c)
-	ref.Verify, ref.SkipBad = verify, skipBad
 	d, err := dataset.Open(c.Context, ref, newProgress(c, "reading "+ref.Name()))
 	if err != nil {
 		return nil, err

@@ -38,6 +38,9 @@ func extractCommand() *cli.Command {
 			"      --taps tokens_8 --views 4\n\n" +
 			"A store gets further taps, and the images that its dataset has got since, without what it has being computed again:\n\n" +
 			"   graft extract --data fer2013.csv --model vit_b_16.onnx --out embeddings --taps cls_6 --extend\n\n" +
+			"Parquet in, Parquet out is the unit of work of engines that have a dataset in parts (Ray, Spark): image bytes, or paths,\n" +
+			"with what else is known of them, in one file, their features in the other, written whole (docs/many-machines.md):\n\n" +
+			"   graft extract --data part.parquet --model vit_b_16.onnx --out part.embeddings.parquet\n\n" +
 			"Many machines that share a folder make one store, each its part (0/4 to 3/4), without knowing of each other; the store is the\n" +
 			"same whatever their number, and whoever comes last completes it (scripts for Slurm and Kubernetes: deploy/):\n\n" +
 			"   graft extract --data photos/ --model vit_b_16.onnx --out /shared/embeddings --shard 0/4\n" +
@@ -46,7 +49,7 @@ func extractCommand() *cli.Command {
 			"store's meta/errors.parquet.",
 		Flags: append(append(datasetFlags(), append(providerFlags(), foreignFlags()...)...),
 			&cli.StringFlag{Name: "model", Required: true, Usage: "backbone: an ONNX `FILE`"},
-			&cli.StringFlag{Name: "out", Required: true, Usage: "`FOLDER` of the embedding store"},
+			&cli.StringFlag{Name: "out", Required: true, Usage: "`FOLDER` of the embedding store, or one file FILE.parquet"},
 			&cli.StringFlag{Name: "taps", Usage: "features to keep: `TAPS` such as cls,mean,cls_9, or all (default: the model's first: cls, or pool); by name alone also tokens_8, the tokens after block 8, and tensor:NAME"},
 			&cli.StringFlag{Name: "split", Usage: "only these `SPLITS`, separated by commas (default: all)"},
 			&cli.BoolFlag{Name: "flip", Usage: "also keep the features of every image mirrored left to right"},
@@ -172,12 +175,18 @@ func extractAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	data, err := openDataset(c)
+	run, ref, work := extract.Run, dataRef(c), config.Out
+	if extract.ToFile(config.Out) {
+		if err := refuse(c, "a parquet file has one row of float32 for an image as it is", "flip", "views", "view-seed", "view-augment", "shard", "extend", "dtype"); err != nil {
+			return err
+		}
+		run, work, ref.Unsplit = extract.File, extract.Unfinished(config.Out), true
+	}
+	data, err := openRef(c, ref)
 	if err != nil {
 		return err
 	}
 	defer closeInto(&err, data)
-	run := extract.Run
 	if c.Bool("extend") {
 		run = extract.Extend
 		if !c.IsSet("shard-rows") {
@@ -189,7 +198,7 @@ func extractAction(c *cli.Context) (err error) {
 		}
 	}
 	o.Taps, o.Runtime.Throughput = config.Taps, true
-	if o.Runtime.Provider, err = extract.Provider(config.Out, o.Runtime.Provider); err != nil {
+	if o.Runtime.Provider, err = extract.Provider(work, o.Runtime.Provider); err != nil {
 		return err
 	}
 	backbone, err := pretrained.Open(c.Context, c.String("model"), o)
@@ -209,7 +218,7 @@ func extractAction(c *cli.Context) (err error) {
 	tokens := slices.ContainsFunc(splitWords(c.String("taps")), func(tap string) bool {
 		return strings.HasPrefix(tap, "tokens") || strings.HasPrefix(tap, "tensor:")
 	})
-	if sum.State.Complete() && !tokens { // which no head reads
+	if sum.State.Complete() && !tokens && work == config.Out { // which heads read
 		next(c, "graft train head --embeddings "+shellWord(sum.Store)+" --out runs/head")
 	}
 	return nil

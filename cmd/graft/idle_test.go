@@ -98,6 +98,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"rank", "--data CSV FILE", "--dir models"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x", "--per-class 3 --seed 2"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x", "--ferplus CSV"},
+	{"extract", "--data CSV --model FILE --out FOLDER/x.parquet", "--flip --views 4 --view-seed 2 --view-augment rotate=5 --shard 0/2 --extend --dtype float32"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x --flip", "--view-seed 2 --view-augment rotate=5"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x --provider cpu", "--device 1 --allow-fallback"},
 	{"extract", "--data CSV --model FILE --out FOLDER/x", "--allow-fallback"},

@@ -1,13 +1,11 @@
 package dataset
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"unsafe"
 
@@ -22,8 +20,12 @@ import (
 type parquetTable struct {
 	file         *parquet.File
 	from         io.ReaderAt // where it lies
-	image, label int         // leaf columns; label -1 where there is none
+	image, label int         // leaf columns; -1 where there is none
 	path         int         // leaf column of the images' names, or -1
+	id, split    int         // leaf columns of what rows are called, and of their splits, or -1
+	files        int         // leaf column of paths of image files, where there is none of bytes, or -1
+	paths        []string    // that column
+	root         string      // where they start
 	labelName    string
 	labels       []string // names of classes by the numbers in the column, nil: what stands there
 	otherLabels  []string // columns that could be labels too
@@ -63,7 +65,7 @@ func openParquet(r io.ReaderAt, size int64) (t *parquetTable, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("malformed parquet file: %w", err)
 	}
-	t = &parquetTable{file: f, from: r, image: -1, label: -1, path: -1}
+	t = &parquetTable{file: f, from: r, image: -1, label: -1, path: -1, id: -1, split: -1, files: -1}
 	for _, g := range f.RowGroups() {
 		t.first = append(t.first, t.total)
 		n := g.NumRows()
@@ -76,74 +78,6 @@ func openParquet(r io.ReaderAt, size int64) (t *parquetTable, err error) {
 		return nil, fmt.Errorf("%d rows in %d bytes", t.total, size)
 	}
 	return t, t.findColumns()
-}
-
-// Names of columns where the metadata names none.
-var (
-	parquetImages = []string{"image", "img", "bytes", "image_bytes", "jpg", "png", "photo", "picture"}
-	parquetLabels = []string{"label", "labels", "fine_label", "class", "target", "category", "emotion", "y"}
-)
-
-// feature is a column in Hugging Face's metadata.
-type feature struct {
-	Type  string   `json:"_type"`
-	Names []string `json:"names"`
-}
-
-func (t *parquetTable) findColumns() error {
-	var meta struct {
-		Info struct {
-			Features map[string]json.RawMessage `json:"features"`
-		} `json:"info"`
-	}
-	if text, ok := t.file.Lookup("huggingface"); ok {
-		if err := json.Unmarshal([]byte(text), &meta); err != nil {
-			return fmt.Errorf("its metadata huggingface is not understood: %w", err)
-		}
-	}
-	var named, guessed []string // columns of labels
-	all := map[string]parquet.LeafColumn{}
-	for _, path := range t.file.Schema().Columns() {
-		leaf, ok := t.file.Schema().Lookup(path...)
-		if !ok || leaf.MaxRepetitionLevel > 0 {
-			continue
-		}
-		var f feature
-		_ = json.Unmarshal(meta.Info.Features[path[0]], &f) // of another form: no name of ours
-		bytes := leaf.Node.Type().Kind() == parquet.ByteArray
-		switch column := strings.Join(path, "."); {
-		case len(path) == 2 && path[1] == "bytes" && bytes && t.image < 0:
-			t.image, all["image"] = leaf.ColumnIndex, leaf
-			if p, ok := t.file.Schema().Lookup(path[0], "path"); ok && p.Node.Type().Kind() == parquet.ByteArray && p.MaxRepetitionLevel == 0 {
-				t.path = p.ColumnIndex
-			}
-		case len(path) > 1:
-		case f.Type == "ClassLabel":
-			named, all[column] = append(named, column), leaf
-			if len(named) == 1 {
-				t.labels = f.Names
-			}
-		case slices.Contains(parquetLabels, strings.ToLower(column)):
-			guessed, all[column] = append(guessed, column), leaf
-		case t.image < 0 && bytes && slices.Contains(parquetImages, strings.ToLower(column)):
-			t.image = leaf.ColumnIndex
-		}
-	}
-	if t.image < 0 {
-		return fmt.Errorf("no column of image bytes among %s; wanted image.bytes, as Hugging Face's datasets have it, or bytes called %s",
-			shorten(columnNames(t.file)), strings.Join(parquetImages[:4], ", "))
-	}
-	if columns := append(named, guessed...); len(columns) > 0 {
-		t.label, t.labelName, t.otherLabels = all[columns[0]].ColumnIndex, columns[0], columns[1:]
-	}
-	return nil
-}
-
-func columnNames(f *parquet.File) (names []string) {
-	for _, path := range f.Schema().Columns() {
-		names = append(names, strings.Join(path, "."))
-	}
-	return names
 }
 
 // column reads a whole column as text, "" for nothing.

@@ -12,13 +12,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
-
 	"graft/preprocess"
 )
 
-// parquetForm is images in parquet files, with labels beside, in one file or a tree of
-// them whose names tell splits: Hugging Face's datasets.
+// parquetForm is images in parquet files, their bytes or their files' paths, with labels beside, in one file or a tree of
+// them whose names tell splits where no column does: Hugging Face's datasets.
 type parquetForm struct{ ofFiles }
 
 func (parquetForm) sniff(in *input) bool {
@@ -46,6 +44,9 @@ func (s *parquetSource) image(ctx context.Context, i int) (preprocess.Image, err
 }
 
 func (s *parquetSource) open(i int) (io.ReadCloser, error) {
+	if file := s.file(i); file != "" {
+		return openRegular(file)
+	}
 	data, err := s.bytes(i)
 	return io.NopCloser(bytes.NewReader(data)), err
 }
@@ -58,7 +59,23 @@ func (s *parquetSource) bytes(i int) ([]byte, error) {
 	return data, cmp.Or(err, checkLength(int64(len(data))))
 }
 
+// file is the path of the image's file, "" where its bytes stand in the table.
+func (s *parquetSource) file(i int) string {
+	t := s.tables[s.at[i].table]
+	if t.files < 0 {
+		return ""
+	}
+	p := filepath.FromSlash(t.paths[s.at[i].row])
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(t.root, p)
+}
+
 func (s *parquetSource) size(i int) (int64, error) {
+	if file := s.file(i); file != "" {
+		return regularSize(file)
+	}
 	data, err := s.bytes(i)
 	return int64(len(data)), err
 }
@@ -79,17 +96,17 @@ func (parquetForm) open(ctx context.Context, d *Dataset, in *input) error {
 	src := &parquetSource{}
 	d.Kind, d.src, d.again = "parquet", src, true
 	var classes classSet
-	add := func(name string, f randomFile, size int64) error {
+	add := func(name, root string, f randomFile, size int64) error {
 		src.close = append(src.close, f)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return d.addTable(src, &classes, name, f, size)
+		return d.addTable(src, &classes, name, root, f, size)
 	}
 	if in.tree == nil {
 		f := in.file
 		in.take()
-		if err := add(filepath.Base(d.Path), f, in.info.Size()); err != nil {
+		if err := add(filepath.Base(d.Path), filepath.Dir(d.Path), f, in.info.Size()); err != nil {
 			return fmt.Errorf("%s: %w", d.Path, err)
 		}
 	} else {
@@ -102,7 +119,11 @@ func (parquetForm) open(ctx context.Context, d *Dataset, in *input) error {
 			}
 			f, size, err := t.random(e)
 			if err == nil {
-				err = add(e.name, f, size)
+				root := ""
+				if dir, ok := t.(dirTree); ok {
+					root = filepath.Dir(dir.path(e))
+				}
+				err = add(e.name, root, f, size)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %s: %w", d.Path, e.name, err)
@@ -147,8 +168,8 @@ func splitOfPath(name string) string {
 	return ""
 }
 
-// addTable adds the rows of a parquet file.
-func (d *Dataset) addTable(src *parquetSource, classes *classSet, name string, f io.ReaderAt, size int64) error {
+// addTable adds the rows of a parquet file; paths in it start at root, "" inside an archive.
+func (d *Dataset) addTable(src *parquetSource, classes *classSet, name, root string, f io.ReaderAt, size int64) error {
 	t, err := openParquet(f, size)
 	if err != nil {
 		return err
@@ -156,30 +177,22 @@ func (d *Dataset) addTable(src *parquetSource, classes *classSet, name string, f
 	if len(t.otherLabels) > 0 && len(src.tables) == 0 {
 		d.warn("%s: labels are those of column %s; others are not read: %s", d.Path, t.labelName, shorten(t.otherLabels))
 	}
-	var labels, paths []string
-	if t.label >= 0 {
-		if labels, err = t.column(t.label, t.labelText); err != nil {
-			return fmt.Errorf("column %s: %w", t.labelName, err)
-		}
-		for _, c := range t.labels { // those without images too
-			classes.add(c)
-		}
+	rows, err := t.readRows(name)
+	if err != nil {
+		return err
 	}
-	if t.path >= 0 {
-		if paths, err = t.column(t.path, func(v parquet.Value) string { return string(v.ByteArray()) }); err != nil {
-			return fmt.Errorf("column path: %w", err)
-		}
+	if t.files >= 0 && root == "" {
+		return errors.New("its images are files elsewhere, which is not read inside an archive; unpack it first")
 	}
-	split := splitOfPath(name)
-	stem := strings.TrimSuffix(name, path.Ext(name))
+	t.root, t.paths = root, rows.files
+	if rows.other != "" {
+		d.warn("%s: column split of %s is not read: %q is no split", d.Path, name, rows.other)
+	}
+	for _, c := range t.labels { // those without images too
+		classes.add(c)
+	}
 	for row := range t.total {
-		label, id := unlabelled, fmt.Sprintf("%s/%06d", stem, row)
-		if paths != nil && paths[row] != "" {
-			id += "-" + path.Base(strings.ToValidUTF8(paths[row], "?"))
-		}
-		if labels != nil {
-			label = labels[row]
-		}
+		id, split, label := rows.at(row)
 		if fault := labelFault(label); fault != "" {
 			if err := d.bad(d.Path, id, "label in column "+t.labelName+" "+fault+", or no class's number"); err != nil {
 				return err
@@ -188,10 +201,10 @@ func (d *Dataset) addTable(src *parquetSource, classes *classSet, name string, f
 		}
 		d.Samples = append(d.Samples, Sample{ID: id, Split: split, Label: classes.add(label)})
 		src.at = append(src.at, parquetRow{int32(len(src.tables)), int32(row)})
+		if split != "" && !slices.Contains(d.Splits, split) {
+			d.Splits = append(d.Splits, split)
+		}
 	}
 	src.tables = append(src.tables, t)
-	if split != "" && !slices.Contains(d.Splits, split) {
-		d.Splits = append(d.Splits, split)
-	}
 	return nil
 }

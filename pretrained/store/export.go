@@ -13,10 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
-
 	"graft/internal/atomicfile"
-	"graft/internal/parquetfile"
 	"graft/internal/plural"
 )
 
@@ -51,8 +48,8 @@ type sink interface {
 
 // Export writes features to one file, by its extension: .npy (float32
 // [rows, D], the rows in the order of Rows, or one tap [rows, T, D]), .parquet (index, id, split, label,
-// label_name and the list column features) or .csv (the same, one column for each
-// value, named <tap>_0 …). The file appears whole or not at all, and one that is there stays
+// label_name, content_key and the column features, lists of one length; its metadata is a FileInfo) or .csv (without the key,
+// one column for each value, named <tap>_0 …). The file appears whole or not at all, and one that is there stays
 // unless ExportOptions.Force is said. Memory is bounded by one shard.
 func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progress func(done, total int64)) (Exported, error) {
 	sel, err := s.choose(o.Taps, o.Split, o.Flip)
@@ -84,7 +81,7 @@ func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progre
 	defer f.Abort()
 	count := &counted{w: f}
 	w := bufio.NewWriterSize(count, 1<<20)
-	out, err := newSink(path, w, sel, header)
+	out, err := newSink(path, w, sel, header, s.fileInfo(sel, o.Split))
 	if err != nil {
 		return Exported{}, err
 	}
@@ -121,13 +118,13 @@ func (sel *selection) cut(n int) {
 	sel.parts = parts
 }
 
-func newSink(path string, w io.Writer, sel *selection, header npyHeader) (sink, error) {
+func newSink(path string, w io.Writer, sel *selection, header npyHeader, info FileInfo) (sink, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".npy":
 		_, err := w.Write(header.encode())
 		return &npySink{w: w, dim: sel.dim}, err
 	case ".parquet":
-		return &parquetSink{w: parquet.NewGenericWriter[exportRow](w, parquetfile.Options()...), dim: sel.dim}, nil
+		return newParquetSink(w, sel.dim, info)
 	case ".csv":
 		return newCSVSink(w, sel)
 	}
@@ -180,31 +177,6 @@ func (s *npySink) write(rows []Row, x []float32) (err error) {
 }
 
 func (s *npySink) close() error { return nil }
-
-// exportRow is metaRow with features.
-type exportRow struct {
-	metaRow
-	Features []float32 `parquet:"features,list"`
-}
-
-type parquetSink struct {
-	w   *parquet.GenericWriter[exportRow]
-	dim int
-}
-
-// write makes each shard a row group, so that readers can stream too.
-func (s *parquetSink) write(rows []Row, x []float32) error {
-	out := make([]exportRow, len(rows))
-	for i, r := range rows {
-		out[i] = exportRow{r.record(), x[i*s.dim : (i+1)*s.dim]}
-	}
-	if _, err := s.w.Write(out); err != nil {
-		return err
-	}
-	return s.w.Flush()
-}
-
-func (s *parquetSink) close() error { return s.w.Close() }
 
 type csvSink struct {
 	w   *csv.Writer

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/csv"
 	"math"
@@ -127,6 +129,33 @@ func readParquet(t *testing.T, path string, labels []int, ids []string) (x []flo
 		x = append(x, r.Features...)
 	}
 	return x
+}
+
+// TestExportedSchema: what tells Arrow of lists of one length is what pyarrow writes of such lists (scripts/arrow_schema.py).
+func TestExportedSchema(t *testing.T) {
+	_, path := exported(t, "x.parquet", store.ExportOptions{Taps: []string{"mean_2", "cls"}, Split: "val", Flip: true})
+	want, err := os.ReadFile("testdata/arrow_8.schema")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := f.Lookup("ARROW:schema"); got != base64.StdEncoding.EncodeToString(want) {
+		t.Errorf("metadata ARROW:schema is %q, want %q in base64", got, want)
+	}
+	info, rows, err := store.ReadFileInfo(path)
+	if err != nil || rows != 5 || len(info.Taps) != 2 || info.Taps[0].Name != "mean_2.flip" || info.Splits[0] != "val" {
+		t.Errorf("it says %+v of %d rows, %v", info, rows, err)
+	}
+	if _, _, err := store.ReadFileInfo("testdata/arrow_8.schema"); err == nil || !strings.Contains(err.Error(), "arrow_8.schema") {
+		t.Errorf("another file: %v", err)
+	}
 }
 
 func TestExportRefuses(t *testing.T) {
