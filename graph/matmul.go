@@ -9,16 +9,24 @@ import (
 // OpMatMul is the (batched) matrix product.
 const OpMatMul Op = "MatMul"
 
-// MatMulAttrs tells which operands are taken with their last two axes swapped.
-type MatMulAttrs struct{ TransA, TransB bool }
+// MatMulAttrs tells which operands are taken with their last two axes swapped, and what is known of them.
+type MatMulAttrs struct {
+	TransA, TransB bool
+	// Whole says that all elements of both are whole numbers from -255 to 255, so that sums may be those of integers.
+	Whole bool
+}
 
 // MatMul multiplies matrices [M,K]·[K,N] → [M,N]; leading axes are batches and broadcast.
 func (g *Graph) MatMul(a, b *Node) *Node { return g.MatMulT(a, b, false, false) }
 
 // MatMulT is MatMul with either operand transposed first: transA wants a as [K,M], transB b as [N,K].
 func (g *Graph) MatMulT(a, b *Node, transA, transB bool) *Node {
-	attrs := MatMulAttrs{transA, transB}
-	if g.err != nil || a == nil || b == nil || len(b.shape) != 2 || len(a.shape) < 3 || transA {
+	return g.MatMulAs(a, b, MatMulAttrs{TransA: transA, TransB: transB})
+}
+
+// MatMulAs is MatMul as attrs say.
+func (g *Graph) MatMulAs(a, b *Node, attrs MatMulAttrs) *Node {
+	if g.err != nil || a == nil || b == nil || len(b.shape) != 2 || len(a.shape) < 3 || attrs.TransA {
 		return g.apply(OpMatMul, attrs, a, b)
 	}
 	// One matrix for the whole batch: the batch's rows are one tall matrix, so that it is one product, and one in
@@ -67,7 +75,9 @@ func depth(n *Node) int {
 // of that.
 func matMulGrad(g *Graph, n, dy *Node) []*Node {
 	a, b, t := n.in[0], n.in[1], n.attrs.(MatMulAttrs)
-	mm := func(x, y *Node, tx, ty bool) *Node { return g.apply(OpMatMul, MatMulAttrs{tx, ty}, x, y) }
+	mm := func(x, y *Node, tx, ty bool) *Node {
+		return g.apply(OpMatMul, MatMulAttrs{TransA: tx, TransB: ty}, x, y)
+	}
 	da, db := mm(dy, b, false, !t.TransB), mm(a, dy, !t.TransA, false)
 	if t.TransA {
 		da = mm(b, dy, t.TransB, true)

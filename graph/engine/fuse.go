@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math"
 	"slices"
 
 	"graft/graph"
@@ -65,7 +64,7 @@ var elementKernels = map[graph.Op]elementKernel{
 	graph.OpGelu:           unaryKernel(&vec.Gelu),
 	graph.OpGeluSlope:      unaryKernel(&vec.GeluSlope),
 	graph.OpRelu:           unaryKernel(&vec.Relu),
-	graph.OpRound:          round,
+	graph.OpRound:          unaryKernel(&vec.Round),
 	graph.OpMax:            binaryKernel(&vec.Max),
 	graph.OpMin:            binaryKernel(&vec.Min),
 	graph.OpEqual:          binaryKernel(&vec.Equal),
@@ -79,13 +78,6 @@ var elementKernels = map[graph.Op]elementKernel{
 
 // geluBoth makes an operation's value and, in place of a second operand, its derivative.
 func geluBoth(dst, a, slope, _ []float32) { vec.GeluBoth(dst, slope, a) }
-
-// round goes to the nearest whole number, of two the even one.
-func round(dst, a, _, _ []float32) {
-	for i, x := range a {
-		dst[i] = float32(math.RoundToEven(float64(x)))
-	}
-}
 
 // sigmoid is 1/(1+e⁻ˣ).
 func sigmoid(dst, a, _, _ []float32) {

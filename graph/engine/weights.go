@@ -17,9 +17,10 @@ type Weights struct {
 	packed map[packedName]*sgemm.Packed
 }
 
+// packedName is a weight, as a product reads it.
 type packedName struct {
-	name  string
-	trans bool
+	name         string
+	trans, whole bool
 }
 
 // NewWeights returns weights of which nothing is read yet.
@@ -47,11 +48,11 @@ func (w *Weights) value(n *graph.Node) ([]float32, error) {
 	return v, nil
 }
 
-// pack is a parameter [k,n], or [n,k] to be transposed, for products.
-func (w *Weights) pack(n *graph.Node, trans bool) (*sgemm.Packed, error) {
+// pack is a parameter [k,n], or [n,k] to be transposed, for products, which may be of whole numbers.
+func (w *Weights) pack(n *graph.Node, trans, whole bool) (*sgemm.Packed, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	key := packedName{n.Name(), trans}
+	key := packedName{n.Name(), trans, whole}
 	if x := w.packed[key]; x != nil {
 		return x, nil
 	}
@@ -66,15 +67,20 @@ func (w *Weights) pack(n *graph.Node, trans bool) (*sgemm.Packed, error) {
 	if trans {
 		rows, columns = columns, rows
 	}
-	x := sgemm.Pack(trans, rows, columns, v, n.Dim(1))
+	x := (*sgemm.Packed)(nil)
+	if whole {
+		x, err = sgemm.PackWhole(trans, rows, columns, v, n.Dim(1))
+	} else {
+		x = sgemm.Pack(trans, rows, columns, v, n.Dim(1))
+	}
 	w.packed[key] = x
-	return x, nil
+	return x, err
 }
 
 // weight is a parameter on the right of a product of two matrices, as Weights keep it.
 type weight struct {
-	parameter *graph.Node
-	trans     bool
+	parameter    *graph.Node
+	trans, whole bool
 }
 
 // findWeights notes the products whose right operand is a whole parameter, as it is or transposed.
@@ -95,7 +101,7 @@ func (us *units) findWeights() {
 			continue // part of it, or in another shape
 		}
 		us.of[n] = &unit{nodes: []*graph.Node{n}, sources: []*graph.Node{us.root(n.Inputs()[0])},
-			weight: &weight{v.root, !as != n.Attrs().(graph.MatMulAttrs).TransB}}
+			weight: &weight{v.root, !as != n.Attrs().(graph.MatMulAttrs).TransB, n.Attrs().(graph.MatMulAttrs).Whole}}
 	}
 }
 
@@ -162,7 +168,7 @@ func (f *finisher) Done(i0, i1, j0, j1 int) {
 
 func (c *compiler) emitProduct(u, after *unit, a, out []float32) []step {
 	n := u.nodes[0]
-	x, err := c.program.options.Weights.pack(u.weight.parameter, u.weight.trans)
+	x, err := c.program.options.Weights.pack(u.weight.parameter, u.weight.trans, u.weight.whole)
 	if err != nil {
 		c.program.fault.set(fmt.Errorf("engine: compile: %w", err))
 		return nil

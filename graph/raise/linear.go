@@ -20,6 +20,9 @@ func matMul(c *call) (*graph.Node, error) {
 		return nil, err
 	}
 	a, b := in[0], in[1]
+	if y, err := c.wholeProduct(a, b); y != nil || err != nil {
+		return y, err
+	}
 	row, column := len(a.Shape()) == 1, len(b.Shape()) == 1
 	if row {
 		a = c.g.Reshape(a, 1, -1)

@@ -9,8 +9,8 @@ import (
 	"graft/onnx"
 )
 
-// Quantised values are whole numbers in real ones, and products of them are exact as long as their sums are below 2²⁴: what
-// is computed is what the file says, to the last bit of float32 and not faster than that.
+// Quantised values are whole numbers in real ones. Products of activations and weights of 8 bits are products of their whole
+// numbers, scaled afterwards: exact, which those of ONNX Runtime are not where its 8-bit sums saturate.
 func init() {
 	register("QuantizeLinear", quantize)
 	register("DequantizeLinear", dequantize)
@@ -79,7 +79,12 @@ func quantize(c *call) (*graph.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.g.Clip(c.g.Add(c.g.Round(c.g.Div(x, scale)), zero), lo, hi), nil
+	steps := c.g.Round(c.g.Div(x, scale))
+	y := c.g.Clip(c.g.Add(steps, zero), lo, hi)
+	if z, ok := scalar(zero); ok {
+		c.wholes[y] = whole{ints: c.g.Clip(steps, lo-z, hi-z), zero: z} // less the zero point
+	}
+	return y, nil
 }
 
 func dequantize(c *call) (*graph.Node, error) {
@@ -91,7 +96,41 @@ func dequantize(c *call) (*graph.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.g.Mul(c.g.Sub(x, zero), scale), nil
+	of, quantised := c.wholes[x]
+	step, one := scalar(scale)
+	z, same := scalar(zero)
+	if !quantised || !one || !same || z != of.zero {
+		return c.g.Mul(c.g.Sub(x, zero), scale), nil
+	}
+	y := c.g.Mul(of.ints, scale)
+	c.wholes[y] = whole{ints: of.ints, scale: []float64{step}}
+	return y, nil
+}
+
+// whole is a tensor as whole numbers of at most 255, either sign, and what they are multiplied by: one number, or one for
+// each column.
+type whole struct {
+	ints   *graph.Node
+	zero   float64 // which ints is less than what is quantised
+	weight string  // of an initialiser, instead
+	scale  []float64
+}
+
+// wholeProduct is the product of a quantised activation and a quantised weight, nil of others.
+func (c *call) wholeProduct(a, b *graph.Node) (*graph.Node, error) {
+	x, w := c.wholes[a], c.wholes[b]
+	if x.scale == nil || w.weight == "" {
+		return nil, nil
+	}
+	ints, err := c.node(w.weight)
+	if err != nil {
+		return nil, err
+	}
+	scale := make([]float64, len(w.scale))
+	for i, s := range w.scale {
+		scale[i] = s * x.scale[0]
+	}
+	return c.g.Mul(c.g.MatMulAs(x.ints, ints, graph.MatMulAttrs{Whole: true}), c.g.Constant(scale, len(scale))), nil
 }
 
 // dequantizedWeight is a weight in 8 bits as a parameter that does not learn, which is widened when it is read; nil where
@@ -121,7 +160,7 @@ func dequantizedWeight(c *call) (*value, error) {
 		n, _ := onnx.Elements(t.Dims[a+1:])
 		period = int(n)
 	}
-	return c.parameter(c.Outputs[0], t.Dims, func() ([]float32, error) {
+	v, err := c.parameter(c.Outputs[0], t.Dims, func() ([]float32, error) {
 		v, err := t.Int64s()
 		out := make([]float32, len(v))
 		for i, x := range v {
@@ -130,6 +169,11 @@ func dequantizedWeight(c *call) (*value, error) {
 		}
 		return out, err
 	}, false)
+	byColumns := len(scale) == 1 || len(t.Dims) == 2 && int64(len(scale)) == t.Dims[1] && period == 1
+	if err == nil && len(t.Dims) == 2 && byColumns && !slices.ContainsFunc(zero, func(z float64) bool { return z != 0 }) {
+		c.wholes[v.node] = whole{weight: t.Name, scale: scale}
+	}
+	return v, err
 }
 
 // constants are an operand's numbers as floats gives them, of a weight without making it a parameter.
@@ -194,5 +238,5 @@ func matMulInteger(c *call) (*graph.Node, error) {
 			in[i] = c.g.Sub(in[i], zero)
 		}
 	}
-	return c.g.MatMul(in[0], in[1]), nil
+	return c.g.MatMulAs(in[0], in[1], graph.MatMulAttrs{Whole: true}), nil
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"graft/graph"
+	"graft/graph/engine"
 	"graft/graph/raise"
 	"graft/onnx"
 	"graft/onnx/ort/orttest"
@@ -57,6 +58,13 @@ func TestQuantised(t *testing.T) {
 			w := b.Op("DequantizeLinear", "w", []string{whole(b, "uint8", onnx.Uint8, bytesOf(40), 5, 8), scale, zero}, attr("axis", int64(0)))
 			return b.Op("MatMul", "y", []string{x, b.Op("Transpose", "turned", []string{w}, attr("perm", []int64{1, 0}))})
 		}},
+		"a product of both": {13, func(b *onnx.Builder, x string) string {
+			step, zero := b.Float32s("step", []float32{0.02}), whole(b, "zero", onnx.Uint8, []byte{128})
+			q := b.Op("QuantizeLinear", "q", []string{x, step, zero})
+			scale := b.Float32s("scale", []float32{0.01, 0.02, 0.03, 0.015, 0.005})
+			w := b.Op("DequantizeLinear", "w", []string{whole(b, "int8", onnx.Int8, bytesOf(40), 8, 5), scale}, attr("axis", int64(1)))
+			return b.Op("MatMul", "y", []string{b.Op("DequantizeLinear", "rounded", []string{q, step, zero}), w})
+		}},
 		"dynamic": {13, func(b *onnx.Builder, x string) string {
 			q := b.OpN("DynamicQuantizeLinear", 3, "q", []string{x})
 			y := b.Op("MatMulInteger", "sums", []string{q[0], whole(b, "int8", onnx.Int8, small(40), 8, 5), q[2], whole(b, "zero", onnx.Int8, []byte{0})})
@@ -88,6 +96,18 @@ func TestQuantised(t *testing.T) {
 		}
 		for _, p := range g.Parameters(false) {
 			t.Errorf("%s: %v would learn", name, p)
+		}
+		if n := part.Outputs[0]; name == "a product of both" {
+			for n.Op() != graph.OpMatMul {
+				n = n.Inputs()[0]
+			}
+			if !n.Attrs().(graph.MatMulAttrs).Whole {
+				t.Errorf("%s: not of whole numbers", name)
+			}
+			packed := runWith(t, g, part, map[string][]float32{"x": x}, engine.Options{Weights: engine.NewWeights()})[0]
+			if d := distance(packed, got); !(d <= 1e-6) {
+				t.Errorf("%s: packed, %.2g away from the product in float32", name, d)
+			}
 		}
 	}
 }

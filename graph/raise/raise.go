@@ -70,7 +70,7 @@ func Nodes(g *graph.Graph, m *onnx.Model, o Options) (*Part, error) {
 
 // begin declares the tensors where a part begins.
 func begin(g *graph.Graph, m *onnx.Model, index onnx.Index, o Options) (*raiser, error) {
-	r := &raiser{g: g, model: m, options: o, index: index, values: map[string]*value{}, part: &Part{Inputs: map[string]*graph.Node{}, Values: map[string]*graph.Node{}}}
+	r := &raiser{g: g, model: m, options: o, index: index, values: map[string]*value{}, wholes: map[*graph.Node]whole{}, part: &Part{Inputs: map[string]*graph.Node{}, Values: map[string]*graph.Node{}}}
 	return r, r.inputs()
 }
 
@@ -92,6 +92,7 @@ type raiser struct {
 	index   onnx.Index
 	values  map[string]*value
 	part    *Part
+	wholes  map[*graph.Node]whole
 	latest  string  // the last tensor that was understood
 	apart   *raiser // of what is only measured
 }

@@ -145,7 +145,12 @@ func model(opset int64, build func(b *onnx.Builder, x string) string) *onnx.Mode
 // run computes a part's outputs natively.
 func run(t *testing.T, g *graph.Graph, part *raise.Part, inputs map[string][]float32) [][]float32 {
 	t.Helper()
-	p, err := engine.Compile(g, part.Outputs, nil, engine.Options{})
+	return runWith(t, g, part, inputs, engine.Options{})
+}
+
+func runWith(t *testing.T, g *graph.Graph, part *raise.Part, inputs map[string][]float32, o engine.Options) [][]float32 {
+	t.Helper()
+	p, err := engine.Compile(g, part.Outputs, nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}

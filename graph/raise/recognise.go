@@ -42,7 +42,7 @@ func turned(g *graph.Graph, n *graph.Node) *graph.Node {
 	if slices.Equal(in, n.Inputs()) {
 		return n
 	}
-	return g.MatMulT(in[0], in[1], t.TransA, t.TransB)
+	return g.MatMulAs(in[0], in[1], t)
 }
 
 // standardised recognises (x-mean)/√(variance+eps), over the last axis, as a layer norm that neither scales nor shifts.

@@ -66,3 +66,22 @@ func gonumTrans(t bool) blas.Transpose {
 	}
 	return blas.NoTrans
 }
+
+// BenchmarkPacked is a product with weights that are packed once, of float32 and of whole numbers.
+func BenchmarkPacked(b *testing.B) {
+	const m, n, k = 197, 768, 768
+	r := rand.New(rand.NewPCG(1, 1))
+	a, w, c := wholes(r, m*k, 127), wholes(r, n*k, 127), make([]float32, m*n)
+	whole, err := PackWhole(false, k, n, w, n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, x := range map[string]*Packed{"float32": Pack(false, k, n, w, n), "whole": whole} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				Serial.GemmPacked(m, a, k, x, 0, n, c, n, nil)
+			}
+			b.ReportMetric(float64(m*n*k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+		})
+	}
+}

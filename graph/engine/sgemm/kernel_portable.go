@@ -1,9 +1,11 @@
 package sgemm
 
+import "math"
+
 // portable is plain Go: the reference for the others, and what runs where
 // there is no assembly.
 var portable = kernel{
-	name: "portable", rows: 4, cols: 4, tile: tileGo,
+	name: "portable", rows: 4, cols: 4, tile: tileGo, pairs: pairsGo, narrow: narrowGo,
 	dot: dotGo, dotCols: 4, lanes: 1,
 	transpose8: transpose8Go, standardize: standardizeGo,
 }
@@ -65,4 +67,36 @@ func standardizeGo(dst, src, mean, scale []float32) {
 	for i := range dst {
 		dst[i] = (src[i] - mean[i]) * scale[i]
 	}
+}
+
+func pairsGo(_ bool, r, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	for i := range r {
+		for j := range n {
+			var sum int32
+			for p := range k {
+				x, y := math.Float32bits(a[i*lda+p]), math.Float32bits(b[p*ldb+j])
+				sum += int32(int16(x))*int32(int16(y)) + int32(int16(x>>16))*int32(int16(y>>16))
+			}
+			s := alpha * float32(sum)
+			if beta != 0 {
+				s += beta * c[i*ldc+j]
+			}
+			c[i*ldc+j] = s
+		}
+	}
+}
+
+func narrowGo(dst, src []float32) {
+	for i := range dst {
+		high := float32(0)
+		if 2*i+1 < len(src) {
+			high = src[2*i+1]
+		}
+		dst[i] = pair(src[2*i], high)
+	}
+}
+
+// pair is two whole numbers as int16 in the place of one float32, the first in the lower half.
+func pair(low, high float32) float32 {
+	return math.Float32frombits(uint32(uint16(int16(low))) | uint32(uint16(int16(high)))<<16)
 }

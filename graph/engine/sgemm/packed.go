@@ -11,6 +11,7 @@ import (
 type Packed struct {
 	kernel kernel
 	k, n   int
+	whole  bool      // pairs of int16 in the place of float32: half as many rows
 	width  int       // n in whole panels
 	data   []float32 // blocks of the sum, in each panels [block][columns], the last one padded with zeros
 }
@@ -18,17 +19,54 @@ type Packed struct {
 // Pack copies op(B), stored with rows of ldb elements.
 func Pack(transB bool, k, n int, b []float32, ldb int) *Packed {
 	checkMatrix("b", transB, k, n, b, ldb)
-	p := &product{kernel: *current.Load(), n: n, k: k, nc: n, b: matrix{b, ldb, transB}}
-	width := (n + p.cols - 1) / p.cols * p.cols
-	x := &Packed{p.kernel, k, n, width, pages.Floats(k * width)}
-	p.shared = x
-	size := p.depthOfBlock()
-	for p.p0 = 0; p.p0 < k; p.p0 += p.kc {
-		p.kc = min(size, k-p.p0)
-		p.packed = x.data[p.p0*width:]
-		p.packColumns(0, n)
-	}
+	x := &Packed{kernel: *current.Load(), k: k, n: n}
+	x.fill(k, matrix{b, ldb, transB})
 	return x
+}
+
+// largestWhole bounds whole numbers: the sum of a block's products stays far inside of int32.
+const largestWhole = 255
+
+// PackWhole is Pack for whole numbers of at most 255, either sign, to be multiplied by such numbers only: products are of
+// int16, sums of 512 of them exact, in int32, and these are added in float32. The result is the same on every processor.
+func PackWhole(transB bool, k, n int, b []float32, ldb int) (*Packed, error) {
+	checkMatrix("b", transB, k, n, b, ldb)
+	x := &Packed{kernel: *current.Load(), k: k, n: n, whole: true}
+	x.kernel.tile = x.kernel.pairs
+	rows, step, next := (k+1)/2, ldb, 1
+	if transB {
+		step, next = next, step
+	}
+	paired := make([]float32, rows*n)
+	for i := range rows {
+		for j := range n {
+			low, high := b[2*i*step+j*next], float32(0)
+			if 2*i+1 < k {
+				high = b[(2*i+1)*step+j*next]
+			}
+			for _, v := range [2]float32{low, high} {
+				if v != float32(int16(v)) || max(v, -v) > largestWhole {
+					return nil, fmt.Errorf("sgemm: %g among whole numbers of at most %d", v, largestWhole)
+				}
+			}
+			paired[i*n+j] = pair(low, high)
+		}
+	}
+	x.fill(rows, matrix{paired, n, false})
+	return x, nil
+}
+
+// fill copies the panels of so many rows.
+func (x *Packed) fill(rows int, b matrix) {
+	p := &product{kernel: x.kernel, n: x.n, k: rows, nc: x.n, b: b, shared: x}
+	x.width = (x.n + p.cols - 1) / p.cols * p.cols
+	x.data = pages.Floats(rows * x.width)
+	size := p.depthOfBlock()
+	for p.p0 = 0; p.p0 < rows; p.p0 += p.kc {
+		p.kc = min(size, rows-p.p0)
+		p.packed = x.data[p.p0*x.width:]
+		p.packColumns(0, x.n)
+	}
 }
 
 // Size is k and n.
@@ -42,7 +80,7 @@ func (x *Packed) Panel() int { return x.kernel.cols }
 type Finisher interface{ Done(i0, i1, j0, j1 int) }
 
 // GemmPacked computes columns [j0,j1) of C = A·op(B) on row-major matrices, A being [m,k] and C [m,n]; j0 is a multiple of
-// Panel. f may be nil.
+// Panel. f may be nil. Where x holds whole numbers, so must A.
 func (t Threads) GemmPacked(m int, a []float32, lda int, x *Packed, j0, j1 int, c []float32, ldc int, f Finisher) {
 	checkMatrix("a", false, m, x.k, a, lda)
 	checkMatrix("c", false, m, x.n, c, ldc)
@@ -56,6 +94,9 @@ func (t Threads) GemmPacked(m int, a []float32, lda int, x *Packed, j0, j1 int, 
 	defer p.release()
 	p.kernel = x.kernel
 	p.m, p.n, p.k = m, j1, x.k
+	if x.whole {
+		p.k = (x.k + 1) / 2
+	}
 	p.a, p.b, p.c = matrix{a, lda, false}, matrix{}, matrix{c, ldc, false}
 	p.alpha, p.beta = 1, 0
 	p.threads = t.Count()

@@ -9,6 +9,7 @@ import "sync"
 const (
 	depth      = 384  // of a block of the sum
 	longDepth  = 512  // the same where B was packed before
+	pairDepth  = 256  // the same of pairs of whole numbers
 	rowBlock   = 48   // rows of A worked on at once, a multiple of every tile's
 	groupWidth = 1024 // columns of B worked on at once
 	panelsMax  = 8192 // columns of B packed at once
@@ -87,7 +88,11 @@ func (p *product) sum() {
 // depthOfBlock cuts the sum into blocks of equal size.
 func (p *product) depthOfBlock() int {
 	longest := depth
-	if p.shared != nil {
+	switch {
+	case p.shared == nil:
+	case p.shared.whole:
+		longest = pairDepth
+	default:
 		longest = longDepth
 	}
 	blocks := (p.k + longest - 1) / longest
@@ -243,6 +248,13 @@ func (p *product) copyRows(s *scratch, i0, i1 int) (lda int) {
 		return rowBlock
 	}
 	lda = p.kc + 16
+	if p.shared != nil && p.shared.whole {
+		for i := i0; i < i1; i++ {
+			row := p.a.data[i*p.a.ld:][:p.shared.k]
+			p.narrow(s[(i-i0)*lda:(i-i0)*lda+p.kc], row[2*p.p0:min(2*(p.p0+p.kc), len(row))])
+		}
+		return lda
+	}
 	for i := i0; i < i1; i++ {
 		copy(s[(i-i0)*lda:(i-i0)*lda+p.kc], p.a.data[i*p.a.ld+p.p0:])
 	}

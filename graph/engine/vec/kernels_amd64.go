@@ -32,6 +32,9 @@ func negAVX2(n int, dst *float32, a *float32)
 func sqrtAVX2(n int, dst *float32, a *float32)
 
 //go:noescape
+func roundAVX2(n int, dst *float32, a *float32)
+
+//go:noescape
 func reluAVX2(n int, dst *float32, a *float32)
 
 //go:noescape

@@ -213,6 +213,26 @@ done:
 	VZEROUPPER
 	RET
 
+// func roundAVX2(n int, dst *float32, a *float32)
+// Requires: AVX
+TEXT ·roundAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ n+0(FP), DX
+	XORQ BX, BX
+
+next:
+	CMPQ     BX, DX
+	JGE      done
+	VROUNDPS $0x08, (CX)(BX*4), Y0
+	VMOVUPS  Y0, (AX)(BX*4)
+	ADDQ     $0x00000008, BX
+	JMP      next
+
+done:
+	VZEROUPPER
+	RET
+
 // func reluAVX2(n int, dst *float32, a *float32)
 // Requires: AVX, AVX2
 TEXT ·reluAVX2(SB), NOSPLIT, $0-24

@@ -24,6 +24,7 @@ func useAVX2() {
 	Equal, Greater = binary(equalAVX2, equalGo), binary(greaterAVX2, greaterGo)
 	GreaterOrEqual = binary(greaterOrEqualAVX2, greaterOrEqualGo)
 	Neg, Sqrt, Relu = unary(negAVX2, negGo), unary(sqrtAVX2, sqrtGo), unary(reluAVX2, reluGo)
+	Round = unary(roundAVX2, roundGo)
 	Erf, Tanh, Gelu = unary(erfAVX2, erfGo), unary(tanhAVX2, tanhGo), unary(geluAVX2, geluGo)
 	GeluSlope, GeluBoth = unary(geluSlopeAVX2, geluSlopeGo), geluBothAsm
 	Where, Affine = whereAsm, affineAsm

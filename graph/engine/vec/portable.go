@@ -36,6 +36,12 @@ func negGo(dst, a []float32) {
 	}
 }
 
+func roundGo(dst, a []float32) {
+	for i := range dst {
+		dst[i] = float32(math.RoundToEven(float64(a[i])))
+	}
+}
+
 func sqrtGo(dst, a []float32) {
 	for i := range dst {
 		dst[i] = float32(math.Sqrt(float64(a[i])))

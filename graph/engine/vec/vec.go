@@ -59,6 +59,8 @@ var (
 	Sqrt = sqrtGo
 	// Relu is dst = max(a, 0); NaN stays.
 	Relu = reluGo
+	// Round is dst = a rounded to the nearest whole number, of two the even one.
+	Round = roundGo
 	// Equal is 1 where a == b, else 0.
 	Equal = equalGo
 	// Greater is 1 where a > b, else 0.

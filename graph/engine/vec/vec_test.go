@@ -68,6 +68,7 @@ func TestElementwise(t *testing.T) {
 		{"Add", Add, addGo}, {"Sub", Sub, subGo}, {"Mul", Mul, mulGo}, {"Div", Div, divGo}, {"Max", Max, maxGo}, {"Min", Min, minGo},
 		{"Equal", Equal, equalGo}, {"Greater", Greater, greaterGo}, {"GreaterOrEqual", GreaterOrEqual, greaterOrEqualGo},
 		{"Neg", one(Neg), one(negGo)}, {"Sqrt", one(Sqrt), one(sqrtGo)}, {"Relu", one(Relu), one(reluGo)},
+		{"Round", one(Round), one(roundGo)},
 		{"Erf", one(Erf), one(erfGo)}, {"Tanh", one(Tanh), one(tanhGo)}, {"Gelu", one(Gelu), one(geluGo)}, {"GeluSlope", one(GeluSlope), one(geluSlopeGo)},
 		{"GeluBoth", one(bothGelu), one(geluGo)}, {"GeluBoth's slope", one(bothSlope), one(geluSlopeGo)},
 		{"Where", where(Where), where(whereGo)},

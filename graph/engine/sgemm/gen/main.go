@@ -1,7 +1,7 @@
 //go:build avo
 
 // Command gen writes the assembly of package sgemm: matrix tiles, dot-product
-// blocks, transposition and standardisation, for AVX-512 and for AVX2 with FMA.
+// blocks, transposition, standardisation and narrowing, for AVX-512 and for AVX2 with FMA.
 //
 //	go generate ./graph/engine/sgemm
 package main
@@ -15,12 +15,14 @@ import (
 func main() {
 	ConstraintExpr("amd64")
 	for rows := 1; rows <= avx512.rows; rows++ {
-		tile(avx512, rows, byRows)
-		tile(avx512, rows, byColumns)
+		tile(avx512, rows, byRows, floats)
+		tile(avx512, rows, byColumns, floats)
+		tile(avx512, rows, byRows, pairs)
 	}
 	for rows := 1; rows <= avx2.rows; rows++ {
-		tile(avx2, rows, byRows)
-		tile(avx2, rows, byColumns)
+		tile(avx2, rows, byRows, floats)
+		tile(avx2, rows, byColumns, floats)
+		tile(avx2, rows, byRows, pairs)
 	}
 	for cols := 1; cols <= avx512.dotCols; cols++ {
 		dot(avx512, cols)
@@ -31,5 +33,6 @@ func main() {
 	gen.Transpose8()
 	standardize(avx512)
 	standardize(avx2)
+	narrow()
 	Generate()
 }

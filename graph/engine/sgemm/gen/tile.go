@@ -18,11 +18,19 @@ const (
 	byColumns order = "Columns" // a + p·lda + i
 )
 
+// sum says what a tile adds up.
+type sum string
+
+const (
+	floats sum = ""      // float32
+	pairs  sum = "Pairs" // int16, two in the place of each float32, in int32
+)
+
 // tile emits C = alpha·A·B + beta·C for a block of `rows` rows and two vectors
 // of columns, of which the first n are written. Strides are in bytes. B's rows
 // must be readable over the full two vectors.
-func tile(s isa, rows int, o order) {
-	TEXT(fmt.Sprintf("tile%s%s%d", s.name, o, rows), NOSPLIT,
+func tile(s isa, rows int, o order, of sum) {
+	TEXT(fmt.Sprintf("tile%s%s%s%d", s.name, of, o, rows), NOSPLIT,
 		"func(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha, beta float32)")
 	Pragma("noescape")
 	k := Load(Param("k"), GP64()).(reg.GPVirtual)
@@ -34,15 +42,39 @@ func tile(s isa, rows int, o order) {
 		VMOVUPS(Mem{Base: b}, b0)
 		VMOVUPS(Mem{Base: b, Disp: s.bytes()}, b1)
 		for i := range rows {
-			ai := s.vector()
-			VBROADCASTSS(left.at(i, u), ai)
-			VFMADD231PS(ai, b0, sums[2*i])
-			VFMADD231PS(ai, b1, sums[2*i+1])
+			s.addRow(of, left.at(i, u), b0, b1, sums[2*i], sums[2*i+1])
 		}
 		ADDQ(ldb, b)
 		left.next()
 	}, left.step)
+	if of != floats {
+		for _, v := range sums {
+			VCVTDQ2PS(v, v)
+		}
+	}
 	finish(s, rows, sums)
+}
+
+// addRow adds an element of A times two vectors of B.
+func (s isa) addRow(of sum, a Mem, b0, b1, sum0, sum1 reg.VecVirtual) {
+	ai := s.vector()
+	switch of {
+	case floats:
+		VBROADCASTSS(a, ai)
+		VFMADD231PS(ai, b0, sum0)
+		VFMADD231PS(ai, b1, sum1)
+	case pairs:
+		VPBROADCASTD(a, ai)
+		product := s.vector()
+		s.add(sum0, b0, ai, product)
+		s.add(sum1, b1, ai, ai)
+	}
+}
+
+// add adds the sums of two products of int16 each, by way of a vector.
+func (s isa) add(sum, a, b, by reg.VecVirtual) {
+	VPMADDWD(a, b, by)
+	VPADDD(by, sum, sum)
 }
 
 // left is the left operand: the address of element (i, p+u), and the advance of p, after each element or after all that a

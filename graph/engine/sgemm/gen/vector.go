@@ -32,3 +32,27 @@ func standardize(s isa) {
 	VZEROUPPER()
 	RET()
 }
+
+// narrow emits dst = int16(src) of whole numbers, n at a time in units of 16.
+func narrow() {
+	TEXT("narrowAVX2", NOSPLIT, "func(n int, dst, src *float32)")
+	Pragma("noescape")
+	n := Load(Param("n"), GP64()).(reg.GPVirtual)
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	Label("next")
+	CMPQ(n, U32(16))
+	JLT(LabelRef("done"))
+	low, high := YMM(), YMM()
+	VCVTPS2DQ(Mem{Base: src}, low)
+	VCVTPS2DQ(Mem{Base: src, Disp: 32}, high)
+	VPACKSSDW(high, low, low) // of each half: what is of low, then of high
+	VPERMQ(U8(0b11011000), low, low)
+	VMOVDQU(low, Mem{Base: dst})
+	ADDQ(U32(64), src)
+	ADDQ(U32(32), dst)
+	SUBQ(U32(16), n)
+	JMP(LabelRef("next"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}

@@ -91,6 +91,11 @@ func elementwise() {
 		VSQRTPS(at("a"), v)
 		VMOVUPS(v, at("dst"))
 	})
+	overVectors("round", "", []string{"dst", "a"}, nil, func(at func(string) Mem) {
+		v := YMM()
+		VROUNDPS(U8(8), at("a"), v) // to the nearest, of two the even one, and no exception
+		VMOVUPS(v, at("dst"))
+	})
 	// The instruction's second source wins where an operand is NaN.
 	overVectors("relu", "", []string{"dst", "a"}, func() { c = constant(0) }, func(at func(string) Mem) {
 		v := YMM()
