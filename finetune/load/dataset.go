@@ -82,13 +82,13 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// FitImage gives an image a number of channels and makes it side×side.
+// FitImage gives an image a number of channels, 0 for those it has, and makes it side×side.
 func FitImage(im preprocess.Image, channels, side int) preprocess.Image {
 	if im.H != side || im.W != side {
 		im = preprocess.Square(im, side, 1)
 	}
 	switch {
-	case im.C == channels:
+	case channels == 0, im.C == channels:
 		return im
 	case channels == 1:
 		return im.Gray()

@@ -50,4 +50,7 @@ func TestFitImageMakesRGBOfGray(t *testing.T) {
 	if back := FitImage(preprocess.Image{C: 1, H: 1, W: 1, Pix: []uint8{7}}, 3, 1); !slices.Equal(back.Pix, []uint8{7, 7, 7}) {
 		t.Errorf("gray to RGB gave %v", back.Pix)
 	}
+	if back := FitImage(preprocess.New(3, 2, 4), 0, 2); back.C != 3 || len(back.Pix) != 12 {
+		t.Errorf("any channels: [%d,%d,%d]", back.C, back.H, back.W)
+	}
 }

@@ -125,7 +125,7 @@ func (s *ownShipped) Prepare(im preprocess.Image) preprocess.Image {
 	case s.whole:
 		return im
 	case s.fit:
-		return load.FitImage(im, cmp.Or(s.channels, im.C), s.spec.Size)
+		return load.FitImage(im, s.channels, s.spec.Size)
 	}
 	return s.spec.Cut(im)
 }

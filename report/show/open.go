@@ -186,6 +186,9 @@ func input(f *pretrained.File, foreign *preprocess.Spec, im preprocess.Image) ([
 	if len(in) != 1 || len(in[0].Dims) != 4 {
 		return nil, nil, preprocess.Spec{}, fmt.Errorf("%s: inputs %v, want one of images [N,C,H,W]", f.Path, in)
 	}
+	if f.Meta.Whole {
+		return nil, nil, preprocess.Spec{}, fmt.Errorf("%s takes whole photographs, and what is drawn is of the network's own input; show the run, or a file of graft export without --whole-image", f.Path)
+	}
 	if in[0].Type != onnx.Uint8 {
 		x, spec, err := f.ForeignInput(foreign, im)
 		return x, []int{1, spec.Channels, spec.Size, spec.Size}, spec, err

@@ -15,6 +15,7 @@ import (
 	"graft/finetune/nets"
 	"graft/graph"
 	"graft/onnx"
+	"graft/onnx/meta"
 	"graft/preprocess"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
@@ -114,6 +115,15 @@ func TestOwnFile(t *testing.T) {
 	}
 	if c, err := png.DecodeConfig(bytes.NewReader(data)); err != nil || c.Width != 60 || c.Height != 40 {
 		t.Errorf("the photograph's picture has %d×%d pixels, %v", c.Width, c.Height, err)
+	}
+}
+
+// TestWholePhotographsAreRefused: [N,H,W,C] is not taken for [N,C,H,W].
+func TestWholePhotographsAreRefused(t *testing.T) {
+	in := onnx.Value{Name: "pixels", Type: onnx.Uint8, Dims: make([]onnx.Dim, 4)}
+	f := &pretrained.File{Path: "whole.onnx", Header: &onnx.Model{Inputs: []onnx.Value{in}}, Meta: meta.Meta{Kind: "cnn", Whole: true}}
+	if _, _, _, err := input(f, nil, preprocess.New(3, 4, 4)); err == nil || !strings.Contains(err.Error(), "whole.onnx takes whole photographs") {
+		t.Errorf("error %v", err)
 	}
 }
 
