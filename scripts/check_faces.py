@@ -204,7 +204,33 @@ def check(a):
     plain = {f"ground{k}": detect(a.yunet, cv2.resize(g, (640, 480), interpolation=cv2.INTER_AREA), LEAST) for k, g in enumerate(grounds)}
     print(f"\nthe {len(grounds)} backgrounds alone: " + ", ".join(f"{sum((b[:, 14] >= s).sum() for b in plain.values())} boxes of {s}" for s in SCORES))
     accuracy(a, pool, ours, labels, squares, folder)
+    margins(a, pool[:300], folder)
     large(a, rng, pool, grounds, folder, listed)
+
+
+def margins(a, pool, folder):
+    """The accuracy of the run on crops by squares of several heights of the box, of faces of 144 pixels whose surroundings repeat their edges."""
+    size, names, found = 144, [], 0
+    squares = {"as they are": 0, "0.9": 0.9, "1": 1, "1.15": 1.15}
+    for i, (face, _) in enumerate(pool):
+        im = cv2.copyMakeBorder(cv2.resize(face, (size, size), interpolation=cv2.INTER_CUBIC), size, size, size, size, cv2.BORDER_REPLICATE)
+        boxes = detect(a.yunet, cv2.cvtColor(im, cv2.COLOR_GRAY2BGR), 0.6)
+        if len(boxes) == 0:
+            continue
+        found += 1
+        x, y, w, h = boxes[0][:4]
+        for word, k in squares.items():
+            side, cx, cy = (round(k * h), x + w / 2, y + h / 2) if k else (size, 1.5 * size, 1.5 * size)
+            left, top = max(0, round(cx - side / 2)), max(0, round(cy - side / 2))
+            names.append((word, i, os.path.join(folder, f"margin {word} {i}.png")))
+            cv2.imwrite(names[-1][2], cv2.resize(im[top:top + side, left:left + side], (48, 48), interpolation=cv2.INTER_AREA))
+    answers = os.path.join(folder, "margins.jsonl")
+    with open(os.path.join(folder, "names.txt"), "w+") as f:
+        f.write("\n".join(n[2] for n in names))
+        f.seek(0)
+        subprocess.run([a.graft, "predict", a.run, "-", "--jsonl", answers], stdin=f, check=True)
+    right = collections.Counter(word for (word, i, _), line in zip(names, open(answers)) if json.loads(line)["label"] == pool[i][1])
+    print(f"\n{found} faces cut by squares of so many heights of the box: " + ", ".join(f"{word}: {right[word] / found:.1%}" for word in squares))
 
 
 def large(a, rng, pool, grounds, folder, listed):

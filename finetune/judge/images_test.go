@@ -119,11 +119,13 @@ func TestEvaluateImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "whole.onnx")
-	if _, err := ship.Export(t.Context(), ship.Config{Run: dir, Out: file}); err != nil {
-		t.Fatal(err)
+	file, photos := filepath.Join(t.TempDir(), "whole.onnx"), filepath.Join(t.TempDir(), "photos.onnx")
+	for out, whole := range map[string]bool{file: false, photos: true} {
+		if _, err := ship.Export(t.Context(), ship.Config{Run: dir, Out: out, Whole: whole}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for _, one := range []string{dir, file} {
+	for _, one := range []string{dir, file, photos} {
 		predictions := t.TempDir()
 		got, err := judge.Evaluate(context.Background(), judge.Config{Run: one, Data: drawn, Options: options, Splits: splits, Batch: 5, Predictions: predictions})
 		if err != nil {

@@ -84,8 +84,16 @@ func TestBackboneRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	photos := filepath.Join(dir, "photos.onnx")
+	if _, err := ship.Export(t.Context(), ship.Config{Run: c.Out, Out: photos, Version: "v1", Whole: true}); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := judge.Evaluate(t.Context(), judge.Config{Run: photos, Data: c.Data, Splits: []string{"public-test", "private-test"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, want := range r.Reports {
-		for _, got := range [](judge.Evaluation){again, shipped} {
+		for _, got := range [](judge.Evaluation){again, shipped, whole} {
 			if got.Reports[i].Correct != want.Correct || !(math.Abs(got.Reports[i].Loss-want.Loss) < 1e-5) {
 				t.Errorf("%s: %d right, loss %v; training said %d, %v", want.Split, got.Reports[i].Correct, got.Reports[i].Loss, want.Correct, want.Loss)
 			}

@@ -151,7 +151,7 @@ func checkNetExport(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(e.Inputs) != 1 || e.Inputs[0] != "pixels uint8 [N,1,48,48]" || len(e.Labels) != 7 {
+	if len(e.Inputs) != 1 || e.Inputs[0] != "pixels uint8 [N,C,H,W]" || len(e.Labels) != 7 {
 		t.Errorf("exported %+v", e)
 	}
 	var open [2]*model.Predictor
