@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -33,7 +34,16 @@ func fromProto(mp *onnxpb.ModelProto, gp *onnxpb.GraphProto) (*Model, error) {
 	if m.Inputs, err = valuesFrom("input", gp.Input); err != nil {
 		return nil, err
 	}
-	if m.Outputs, err = valuesFrom("output", gp.Output); err != nil {
+	tensors := slices.DeleteFunc(slices.Clone(gp.Output), func(p *onnxpb.ValueInfoProto) bool { return p.GetType().GetTensorType() == nil })
+	if len(tensors) == 0 {
+		tensors = gp.Output // to be told what they are
+	}
+	for _, p := range gp.Output {
+		if p.GetType().GetTensorType() == nil {
+			m.NoTensors = append(m.NoTensors, fmt.Sprintf("%s, %s", p.GetName(), typeName(p.GetType())))
+		}
+	}
+	if m.Outputs, err = valuesFrom("output", tensors); err != nil {
 		return nil, err
 	}
 	for i, np := range gp.Node {

@@ -117,6 +117,7 @@ type Model struct {
 	Producer, ProducerVersion string
 	Metadata                  map[string]string
 	Inputs, Outputs           []Value
+	NoTensors                 []string // outputs that are sequences and the like, which are left out, with what each is
 	Nodes                     []Node
 	Initializers              []Tensor
 

@@ -20,7 +20,11 @@ func (b *Builder) RGB(x string) string {
 
 // Mirrored doubles the batch: x, float32 [N,C,H,W], followed by the same mirrored left to right.
 func (b *Builder) Mirrored(x string) string {
-	mirrored := b.Op("Slice", "mirrored", []string{x, b.Int64s("mirror_start", -1), b.Int64s("mirror_end", math.MinInt64),
+	return b.Op("Concat", "both_sides", []string{x, b.Mirror(x)}, Attr{Name: "axis", Value: int64(0)})
+}
+
+// Mirror turns x, float32 [N,C,H,W], left to right.
+func (b *Builder) Mirror(x string) string {
+	return b.Op("Slice", "mirrored", []string{x, b.Int64s("mirror_start", -1), b.Int64s("mirror_end", math.MinInt64),
 		b.Int64s("mirror_axis", 3), b.Int64s("mirror_step", -1)})
-	return b.Op("Concat", "both_sides", []string{x, mirrored}, Attr{Name: "axis", Value: int64(0)})
 }

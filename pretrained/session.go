@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"graft/onnx"
 	"graft/onnx/session"
@@ -57,7 +58,14 @@ func (f *File) openSession(ctx context.Context, o session.Options, t *trial) (se
 // start starts a session on the provider that is named.
 func (f *File) start(o session.Options) (session.Session, error) {
 	if !f.Own() {
-		return fromFile(f)(o)
+		s, err := fromFile(f)(o)
+		if err == nil || !strings.Contains(err.Error(), "external") {
+			return s, err
+		}
+		// ONNX Runtime reads no shapes out of a file beside the model's: small tensors go into the model.
+		return f.withModel(func(m *onnx.Model) (session.Session, error) {
+			return fromModel(m, func(*onnx.Model) error { return nil })(o)
+		})
 	}
 	return f.withModel(func(m *onnx.Model) (session.Session, error) {
 		if o.Outputs == nil {

@@ -81,6 +81,9 @@ func printModel(w io.Writer, m *onnx.Model) error {
 	for _, v := range m.Outputs {
 		fmt.Fprintf(t, "output\t%v\n", v)
 	}
+	for _, v := range m.NoTensors {
+		fmt.Fprintf(t, "left out\toutput %s\n", v)
+	}
 	for _, key := range slices.Sorted(maps.Keys(m.Metadata)) {
 		fmt.Fprintf(t, "metadata\t%s = %s\n", key, m.Metadata[key])
 	}

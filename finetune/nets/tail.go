@@ -210,6 +210,10 @@ func (t Tail) Features(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.N
 	n, size := x.Dim(0), t.size()
 	at := g.Reshape(g.Slice(x, 1, 0, size), append([]int{n}, t.Shape...)...)
 	o := raise.Options{Given: map[string]*graph.Node{t.Cut: at}, Trainable: func(string) bool { return false }}
+	fixed := t.fixedBatch()
+	if fixed > 0 {
+		o.Exported, o.Batch = fixed, n
+	}
 	o.Running = func(mean string) bool {
 		return m.Train && slices.ContainsFunc(t.Running, func(r Running) bool { return r.Mean == mean })
 	}
@@ -223,6 +227,9 @@ func (t Tail) Features(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.N
 		}
 	}
 	part, err := raise.Nodes(g, t.Backbone, o)
+	if err != nil && fixed > 0 && fixed != n {
+		err = fmt.Errorf("%w; the file was exported for batches of %d, and %d are wanted at once: export it with a free batch (torch.onnx.export's dynamic_shapes or dynamic_axes)", err, fixed, n)
+	}
 	if err != nil {
 		g.Fail(err)
 		return nil
@@ -241,6 +248,14 @@ func (t Tail) Features(g *graph.Graph, x *graph.Node, w Lookup, m Mode) *graph.N
 		g.Fail(fmt.Errorf("backbone: the taps have shape %v, want %v", all.Shape(), []int{n, t.Head.Features}))
 	}
 	return all
+}
+
+// fixedBatch is the number of images that the backbone's file is fixed to, 0 where that is free.
+func (t Tail) fixedBatch() int {
+	if len(t.Backbone.Inputs) != 1 || len(t.Backbone.Inputs[0].Dims) == 0 || t.Backbone.Inputs[0].Dims[0].Name != "" {
+		return 0
+	}
+	return int(max(0, t.Backbone.Inputs[0].Dims[0].Value))
 }
 
 // TailFeatures is a tail without its head, which gives its taps side by side.

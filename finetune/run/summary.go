@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"graft/finetune/metrics"
+	"graft/internal/atomicfile"
 )
 
 // What several runs of one setting differ in.
@@ -79,7 +80,8 @@ func (s *Summary) Start(dir string, force bool) error {
 		if err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("run folder %s: %w", dir, err)
 		}
-		if len(entries) > 0 {
+		begun := func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), atomicfile.TempPrefix) } // and killed
+		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !begun(e) }) {
 			return fmt.Errorf("run folder %s exists and holds no %s; choose another --out for several runs", dir, summaryFile)
 		}
 		return s.write(dir)

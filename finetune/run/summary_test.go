@@ -126,3 +126,15 @@ func TestSummaryKeepsOffOtherFolders(t *testing.T) {
 		}
 	}
 }
+
+// A first summary that was never finished is no folder of others.
+func TestSummaryBegunAndKilled(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, ".graft-tmp-summary.json-0123456789abcdef"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := &Summary{By: BySeed}
+	if err := s.Start(dir, false); err != nil {
+		t.Error(err)
+	}
+}

@@ -143,7 +143,7 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, c Config) error {
 	parameters := int(whole+m.Parameters()-held) + nets.Parameters(head) // of what the taps need, and the head's
 	renewPixels(m)
 	b := onnx.NewBuilder(m)
-	if err := before(r, b, input, foreign, c.Whole); err != nil {
+	if err := before(r, b, input, values, foreign, c.Whole); err != nil {
 		return err
 	}
 	var parts []string
@@ -163,8 +163,8 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, c Config) error {
 }
 
 // before adds what comes before the backbone: of photographs of any size what its preprocessing makes of them, and the
-// mirror images.
-func before(r *run.Run, b *onnx.Builder, input onnx.Value, foreign *preprocess.Spec, whole bool) error {
+// mirror images, whose values follow those of the images.
+func before(r *run.Run, b *onnx.Builder, input onnx.Value, values []onnx.Value, foreign *preprocess.Spec, whole bool) error {
 	var steps []func(x string) string
 	if whole {
 		spec := r.Config.Backbone.Preprocessing
@@ -176,19 +176,21 @@ func before(r *run.Run, b *onnx.Builder, input onnx.Value, foreign *preprocess.S
 		}
 		steps = append(steps, photographs(b, input, spec))
 	}
-	if r.Config.Head.UseFlip {
-		if input.Dims[0].Value > 0 {
-			return fmt.Errorf("input %v takes %d images at a time, and mirroring needs any number", input, input.Dims[0].Value)
-		}
+	fixed, pixels := input.Dims[0].Value > 0, floatPixels(b.Model, input)
+	if r.Config.Head.UseFlip && !fixed {
 		steps = append(steps, b.Mirrored)
 	}
 	if len(steps) > 0 {
-		behind(b, floatPixels(b.Model, input), func(x string) string {
+		behind(b, pixels, func(x string) string {
 			for _, step := range steps {
 				x = step(x)
 			}
+			pixels = x
 			return x
 		})
+	}
+	if r.Config.Head.UseFlip && fixed {
+		return secondPass(b, input, pixels, values)
 	}
 	return nil
 }

@@ -357,8 +357,8 @@ func TestExportRefusesOperatorSets(t *testing.T) {
 	}
 }
 
-// moveWeights moves a model's weights into a file beside it.
-func moveWeights(t *testing.T, path string) (data string) {
+// moveWeights moves a model's weights into a file beside it, and with all its shapes too, as onnx.save does by choice.
+func moveWeights(t *testing.T, path string, all bool) (data string) {
 	t.Helper()
 	var p onnxpb.ModelProto
 	file, err := os.ReadFile(path)
@@ -367,7 +367,7 @@ func moveWeights(t *testing.T, path string) (data string) {
 	}
 	var moved []byte
 	for _, w := range p.GetGraph().GetInitializer() {
-		if w.GetDataType() != int32(onnx.Float32) {
+		if w.GetDataType() != int32(onnx.Float32) && !all {
 			continue // shapes, which ONNX Runtime wants to see
 		}
 		w.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
@@ -399,7 +399,7 @@ func TestExternalData(t *testing.T) {
 			if f != nil {
 				backbone, taps = writeForeign(t, 2, 13), []string{pretrained.FeaturesTap}
 			}
-			data := moveWeights(t, backbone)
+			data := moveWeights(t, backbone, f != nil)
 			dir, out := makeRun(t, backbone, f, taps, false), filepath.Join(t.TempDir(), "whole.onnx")
 			if _, err := Export(t.Context(), Config{Run: dir, Out: out}); err != nil {
 				t.Fatal(err)
@@ -420,6 +420,55 @@ func TestExternalData(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A backbone that is fixed to one image at a time, with an output that is a sequence, is judged and exported like any
+// other, with mirrored images too.
+func TestFixedBatch(t *testing.T) {
+	orttest.Require(t)
+	backbone := writeForeign(t, 2, 13)
+	m, err := onnx.Open(backbone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Inputs[0].Dims[0], m.Outputs[0].Dims[0] = onnx.Dim{Value: 1}, onnx.Dim{Value: 1}
+	fixed := filepath.Join(t.TempDir(), "fixed.onnx")
+	if err := errors.Join(m.WriteFile(fixed), m.Close()); err != nil {
+		t.Fatal(err)
+	}
+	addSequence(t, fixed)
+	foreign := &preprocess.Spec{Size: 8, Crop: 1, Normalization: preprocess.ImageNet, Output: "embedding"}
+	dir, out := makeRun(t, fixed, foreign, []string{pretrained.FeaturesTap}, true), filepath.Join(t.TempDir(), "whole.onnx")
+	if _, err := Export(t.Context(), Config{Run: dir, Out: out}); err != nil {
+		t.Fatal(err)
+	}
+	comparePredictors(t, dir, out)
+}
+
+// addSequence gives a model a second output, which is a sequence.
+func addSequence(t *testing.T, path string) {
+	t.Helper()
+	var p onnxpb.ModelProto
+	file, err := os.ReadFile(path)
+	if err == nil {
+		err = proto.Unmarshal(file, &p)
+	}
+	g := p.GetGraph()
+	g.Node = append(g.Node, &onnxpb.NodeProto{OpType: proto.String("SequenceConstruct"), Input: []string{g.Output[0].GetName()}, Output: []string{"list"}})
+	tensor := &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: proto.Int32(int32(onnx.Float32))}}}
+	g.Output = append(g.Output, &onnxpb.ValueInfoProto{Name: proto.String("list"),
+		Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_SequenceType{SequenceType: &onnxpb.TypeProto_Sequence{ElemType: tensor}}}})
+	if err == nil {
+		file, err = proto.Marshal(&p)
+	}
+	if err := errors.Join(err, os.WriteFile(path, file, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnx.Open(path)
+	if err != nil || len(m.Outputs) != 1 || len(m.NoTensors) != 1 || m.NoTensors[0] != "list, a sequence" {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	_ = m.Close()
 }
 
 func TestExportRefuses(t *testing.T) {

@@ -1,6 +1,8 @@
 package ship
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 
 	"graft/onnx"
@@ -62,3 +64,37 @@ func behind(b *onnx.Builder, value string, add func(string) string) {
 		}
 	}
 }
+
+// secondPass has a backbone that is fixed to some number of images, which twice as many would not fit, look at mirrored ones
+// too: its nodes run a second time behind the pixels, on the same weights, and values get the names of both together.
+func secondPass(b *onnx.Builder, input onnx.Value, pixels string, values []onnx.Value) error {
+	m := b.Model
+	second := map[string]string{pixels: b.Mirror(pixels)}
+	for _, n := range m.Nodes[:len(m.Nodes)-1] {
+		if !slices.ContainsFunc(n.Inputs, func(name string) bool { return second[name] != "" }) {
+			continue
+		}
+		if len(n.Graphs()) > 0 {
+			return fmt.Errorf("input %v is fixed to its number of images, and node %q has graphs of its own: mirrored images want a file with a free batch (torch.onnx.export's dynamic_shapes or dynamic_axes)", input, n.Name)
+		}
+		again := n
+		again.Inputs, again.Outputs, again.Name = slices.Clone(n.Inputs), slices.Clone(n.Outputs), n.Name+mirroredSuffix
+		for i, name := range n.Inputs {
+			again.Inputs[i] = cmp.Or(second[name], name)
+		}
+		for i, name := range n.Outputs {
+			if name != "" {
+				again.Outputs[i] = name + mirroredSuffix
+				second[name] = again.Outputs[i]
+			}
+		}
+		m.Nodes = append(m.Nodes, again)
+	}
+	for i, v := range values {
+		values[i].Name = b.Op("Concat", v.Name+"_of_both", []string{v.Name, second[v.Name]}, onnx.Attr{Name: "axis", Value: int64(0)})
+	}
+	return nil
+}
+
+// mirroredSuffix ends the names of what is computed of mirrored images.
+const mirroredSuffix = "_of_mirrored"

@@ -45,7 +45,29 @@ func reshaped(c *call, s []int) ([]int, error) {
 			to[i] = s[i]
 		}
 	}
+	c.renewBatch(to, s)
 	return to, nil
+}
+
+// renewBatch puts the part's number of examples in the place of the file's where a value of shape s that begins with
+// the first gets a shape that begins with the second, and holds as many numbers only so.
+func (c *call) renewBatch(to, s []int) {
+	n, was := c.options.Batch, c.options.Exported
+	if n == was || len(to) == 0 || len(s) == 0 || to[0] != was || s[0] != n {
+		return
+	}
+	if v, err := c.operand(0); err != nil || v.fixed != nil || c.index.Weights[c.Inputs[0]].Name != "" {
+		return
+	}
+	open, rest := slices.Index(to, -1), n
+	for _, d := range to[1:] {
+		if d != -1 {
+			rest *= d
+		}
+	}
+	if size := graph.Shape(s).Size(); rest == size || open > 0 && rest > 0 && size%rest == 0 {
+		to[0] = n
+	}
 }
 
 func flattened(c *call, s []int) ([]int, error) {

@@ -1,9 +1,12 @@
 package raise_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
+	"graft/graph"
+	"graft/graph/raise"
 	"graft/onnx"
 )
 
@@ -45,4 +48,24 @@ func TestCuts(t *testing.T) {
 			return b.Op("Pad", "y", []string{x}, ints("pads", 0, 0, 1, 2, 0, 0, 0, 3), attr("value", float32(-2)))
 		}, nil},
 	})
+}
+
+// A file that was exported for one image has shapes that begin with a one; behind a cut, of a value of several examples,
+// they begin with their number. A shape that fits as it is stays.
+func TestFixedBatch(t *testing.T) {
+	m := &onnx.Model{Opset: 17}
+	b := onnx.NewBuilder(m)
+	x := b.Input("x", onnx.Float32, onnx.Dim{Value: 1}, onnx.Dim{Value: 6}, onnx.Dim{Value: 4})
+	heads := b.Op("Reshape", "heads", []string{x, b.Int64s("by_heads", 1, 6, 2, 2)})
+	rest := b.Op("Reshape", "rest", []string{heads, b.Int64s("whatever", 1, -1, 4)})
+	row := b.Op("Reshape", "row", []string{b.Float32s("table", make([]float32, 24), 6, 4), b.Int64s("one", 1, 6, 4)})
+	b.Output("y", b.Op("Add", "y", []string{rest, row}), onnx.Float32)
+	g := graph.New()
+	part, err := raise.Nodes(g, m, raise.Options{Given: map[string]*graph.Node{"x": g.Input("x", 6, 6, 4)}, Exported: 1, Batch: 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(part.Values["heads"].Shape(), part.Outputs[0].Shape()); got != "[6 6 2 2] [6 6 4]" {
+		t.Errorf("shapes %s", got)
+	}
 }

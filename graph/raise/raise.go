@@ -32,6 +32,9 @@ type Options struct {
 	// Running, if set, tells by the name of a running mean which batch normalisations are trained: they normalise by the
 	// batch's own statistics, and have the running ones updated.
 	Running func(mean string) bool
+	// Exported is the number of examples that a file is fixed to and Batch that of the part, where they differ: shapes that
+	// begin with the first then begin with the second, of values that do so.
+	Exported, Batch int
 	// Wrap, if set, sees the node of every tensor once it is built, the weights' too; what it returns stands for the tensor
 	// to all that read it. So LoRA wraps a weight, and stochastic depth a residual branch.
 	Wrap func(name string, x *graph.Node) *graph.Node
