@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -119,22 +120,66 @@ func TestImage(t *testing.T) {
 	if !strings.Contains(final, " ca-certificates ") || !strings.Contains(final, "\nARG VERSION\nLABEL ") {
 		t.Errorf("the final stage lacks certificates or a label with the version:\n%s", final)
 	}
-	line := regexp.MustCompile(`(?m)^ARG VERSION\nRUN (go build .*)$`).FindStringSubmatch(build)
-	if line == nil {
-		t.Fatalf("no go build that knows VERSION in\n%s", build)
+	if !strings.Contains(build, "\nARG VERSION\nRUN VERSION=$VERSION SETUP=$SETUP deploy/build /image\n") || !strings.Contains(final, "\nCOPY --from=build /image /\n") {
+		t.Fatalf("the image is not what deploy/build makes:\n%s", text)
 	}
-	exe := filepath.Join(t.TempDir(), "graft")
-	// Without -trimpath, which would compile everything anew.
-	command := "cd ../.. && " + strings.NewReplacer("-trimpath ", "", "/usr/local/bin/graft", exe).Replace(line[1])
-	if out, err := bash(t, []string{"VERSION="}, "-c", command); err == nil || !strings.Contains(out, "--build-arg VERSION") {
+	steps, err := os.ReadFile(filepath.Join(deploy, "build"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := t.TempDir()
+	exe := filepath.Join(image, "usr/local/bin/graft")
+	// Without -trimpath, which would compile everything anew, and with words for setup that fetch nothing.
+	script := filepath.Join(t.TempDir(), "build")
+	if err := os.WriteFile(script, []byte("cd ../..\n"+strings.Replace(string(steps), "-trimpath ", "", 1)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := bash(t, []string{"VERSION="}, script, image); err == nil || !strings.Contains(out, "--build-arg VERSION") {
 		t.Errorf("without a version: %v, %s", err, out)
 	}
-	if out, err := bash(t, []string{"VERSION=v9.8.7"}, "-c", command); err != nil {
-		t.Fatalf("%s: %v\n%s", command, err, out)
+	if out, err := bash(t, []string{"VERSION=v9.8.7", "SETUP=version"}, script, image); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	if out, err := exec.Command(exe, "version").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "graft v9.8.7,") {
 		t.Errorf("graft version: %v, %s", err, out)
 	}
+}
+
+// TestIndexedJob runs what the manifest tells the image's entry point, as the pods of the Indexed Job would: the Job tells each its
+// index, and the arguments take their part from there.
+func TestIndexedJob(t *testing.T) {
+	orttest.Require(t)
+	text, err := os.ReadFile(filepath.Join(deploy, "kubernetes", "extract.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := regexp.MustCompile(`(?m)^            - ((?:extract|--)\S*)`).FindAllStringSubmatch(string(text), -1)
+	parts := regexp.MustCompile(`- name: PARTS\n +value: "(\d+)"`).FindStringSubmatch(string(text))
+	if len(args) != 7 || parts == nil {
+		t.Fatalf("arguments %q, PARTS %q", args, parts)
+	}
+	dir := t.TempDir()
+	model, data := vittest.WriteTiny(t, dir), photos(t, 30, 4)
+	whole, shared := filepath.Join(dir, "whole"), filepath.Join(dir, "shared")
+	more := []string{"--provider=cpu", "--shard-rows=4"}
+	must(t, append([]string{"extract", "--data", data, "--model", model, "--out", whole, "--taps", "cls,mean", "--threads", "1"}, more...)...)
+	n, err := strconv.Atoi(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for index := range n {
+		said := strings.NewReplacer("$(JOB_COMPLETION_INDEX)", strconv.Itoa(index), "$(PARTS)", parts[1], "$(CPUS)", "1",
+			"/data/photos", data, "/data/vit_b_16.onnx", model, "/data/embeddings", shared)
+		var words []string
+		for _, a := range args {
+			words = append(words, said.Replace(a[1]))
+		}
+		if strings.Contains(strings.Join(words, " "), "$(") {
+			t.Fatalf("a variable that nobody sets: %q", words)
+		}
+		must(t, append(words, more...)...)
+	}
+	sameFolder(t, whole, shared)
 }
 
 // toJSON turns YAML files into a list of their documents.
@@ -161,7 +206,8 @@ func TestKubernetesManifests(t *testing.T) {
 			ReadOnlyRootFilesystem   bool
 			Capabilities             struct{ Drop []string }
 		}
-		Env []struct{ Name, Value string }
+		Resources struct{ Requests, Limits map[string]string }
+		Env       []struct{ Name, Value string }
 	}
 	var docs []struct {
 		Kind     string
@@ -173,9 +219,13 @@ func TestKubernetesManifests(t *testing.T) {
 			Template                                       struct {
 				Spec struct {
 					RestartPolicy   string
-					SecurityContext struct{ RunAsNonRoot bool }
-					Containers      []container
-					Volumes         []struct {
+					SecurityContext struct {
+						RunAsNonRoot   bool
+						SeccompProfile struct{ Type string }
+					}
+					AutomountServiceAccountToken *bool
+					Containers                   []container
+					Volumes                      []struct {
 						Name                  string
 						PersistentVolumeClaim struct{ ClaimName string }
 					}
@@ -210,6 +260,10 @@ func TestKubernetesManifests(t *testing.T) {
 		if c := pod.Containers[0].SecurityContext; !pod.SecurityContext.RunAsNonRoot || c.AllowPrivilegeEscalation == nil || *c.AllowPrivilegeEscalation ||
 			!c.ReadOnlyRootFilesystem || strings.Join(c.Capabilities.Drop, "") != "ALL" {
 			t.Errorf("%s may be root, gain rights or keep some: %+v %+v", d.Metadata.Name, pod.SecurityContext, c)
+		}
+		if r := pod.Containers[0].Resources; pod.SecurityContext.SeccompProfile.Type != "RuntimeDefault" || pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken ||
+			r.Requests["cpu"] == "" || r.Requests["memory"] == "" || r.Limits["cpu"] == "" || r.Limits["memory"] == "" {
+			t.Errorf("%s has no seccomp profile, a token of the cluster, or no bounds: %+v %+v", d.Metadata.Name, pod.SecurityContext, r)
 		}
 		if d.Kind != "Job" || pod.Volumes[len(pod.Volumes)-1].PersistentVolumeClaim.ClaimName != volume.Metadata.Name {
 			t.Errorf("%s %s does not mount %s", d.Kind, d.Metadata.Name, volume.Metadata.Name)
