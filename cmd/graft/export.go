@@ -27,6 +27,7 @@ func exportCommand() *cli.Command {
 			&cli.StringFlag{Name: "out", Usage: "ONNX `FILE` to write"},
 			&cli.StringFlag{Name: "adapter", Usage: "of a tuned backbone: write what was learned of it alone to a safetensors `FILE`, for graft model apply"},
 			&cli.BoolFlag{Name: "whole-image", Usage: "have the file take photographs of any size, bytes [N,H,W,C] as image libraries decode them: resize and crop are in the graph"},
+			&cli.BoolFlag{Name: "snippets", Usage: "write programs beside the file that call it: Python, a page for browsers, and Go"},
 			&cli.BoolFlag{Name: "backbone", Usage: "of a tuned backbone: write it with its own outputs, for graft extract and rank"},
 			&cli.StringFlag{Name: "model", Usage: "the backbone's ONNX `FILE`, if it is not where the run says; its hash must be the recorded one"},
 			jsonFlag(),
@@ -43,7 +44,7 @@ func export(c *cli.Context) error {
 		return usageErrorf("export wants one of --out, a file to write, and --adapter")
 	}
 	if path := c.String("adapter"); path != "" {
-		if err := refuse(c, "an adapter is what was learned alone", append(foreignNames, "model", "backbone", "whole-image", "json")...); err != nil {
+		if err := refuse(c, "an adapter is what was learned alone", append(foreignNames, "model", "backbone", "whole-image", "snippets", "json")...); err != nil {
 			return err
 		}
 		err := ship.Adapter(c.Args().First(), path)
@@ -56,10 +57,10 @@ func export(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	config := ship.Config{Run: c.Args().First(), Model: c.String("model"), Foreign: o.Foreign, Out: c.String("out"), Whole: c.Bool("whole-image"), Version: version()}
+	config := ship.Config{Run: c.Args().First(), Model: c.String("model"), Foreign: o.Foreign, Out: c.String("out"), Whole: c.Bool("whole-image"), Version: version(), Snippets: c.Bool("snippets")}
 	write := ship.Export
 	if c.Bool("backbone") {
-		if err := refuse(c, "a backbone's input stays as it is", "whole-image"); err != nil {
+		if err := refuse(c, "a backbone is written as it is, and classifies nothing", "whole-image", "snippets"); err != nil {
 			return err
 		}
 		write = ship.Backbone
@@ -81,6 +82,9 @@ func printExported(c *cli.Context, e ship.Exported) error {
 	}
 	if e.Card != "" {
 		fmt.Fprintf(out, "beside it: %s, %s\n", filepath.Base(e.LabelsFile), filepath.Base(e.Card))
+	}
+	for _, s := range e.Snippets {
+		fmt.Fprintf(out, "a program that calls it: %s\n", s)
 	}
 	for _, n := range e.Notes {
 		fmt.Fprintf(out, "note: %s\n", n)

@@ -20,7 +20,7 @@ import (
 //go:embed card.md
 var cardText string
 
-var cardTemplate = template.Must(template.New("card").Funcs(template.FuncMap{"join": strings.Join}).Parse(cardText))
+var cardTemplate = template.Must(template.New("card").Funcs(template.FuncMap{"join": strings.Join, "base": filepath.Base}).Parse(cardText))
 
 // card is what a model card tells; see Mitchell et al. 2019, https://arxiv.org/abs/1810.03993.
 type card struct {

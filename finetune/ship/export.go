@@ -25,6 +25,8 @@ type Config struct {
 	Out     string           // the ONNX file to write
 	Whole   bool             // it takes photographs of any size: resize and crop are in the graph
 	Version string           // of the program, for the file's metadata
+	// Snippets asks for programs beside the file that call it.
+	Snippets bool
 }
 
 // Exported tells what Export wrote.
@@ -36,6 +38,7 @@ type Exported struct {
 	// Files beside it: the labels, a line each, and the model card. Of models alone.
 	LabelsFile string   `json:"labels_file,omitempty"`
 	Card       string   `json:"card,omitempty"`
+	Snippets   []string `json:"snippets,omitempty"` // programs that call it
 	Notes      []string `json:"notes,omitempty"`
 }
 
@@ -103,9 +106,12 @@ func exportHead(ctx context.Context, r *run.Run, c Config) (Exported, error) {
 	return write(r, m, foreign, c)
 }
 
-// write writes the file, with labels and card beside it, and tells what is in it.
+// write writes the file, with labels, card and programs beside it, and tells what is in it.
 func write(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, c Config) (Exported, error) {
 	e, err := written(m, c.Out, r.Config.Classes, r.Config.Notes)
+	if err == nil && c.Snippets {
+		err = addSnippets(r, &e, foreign, c.Whole)
+	}
 	if err == nil {
 		err = addBeside(r, &e, foreign, c)
 	}

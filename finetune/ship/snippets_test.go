@@ -1,0 +1,67 @@
+package ship
+
+import (
+	"go/format"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"graft/finetune/nets"
+	"graft/finetune/run"
+	"graft/onnx/ort/orttest"
+	"graft/pretrained/vit/vittest"
+)
+
+// TestSnippets: the programs beside a file hold its input, preprocessing and labels, and the card names them.
+// scripts/check_snippets runs them.
+func TestSnippets(t *testing.T) {
+	orttest.Require(t)
+	cnn := run.NewConfig(nets.KindCNN, run.Program{}, 1, []string{`a "quoted" one`, "</script>", "c"})
+	cnn.Pixels, cnn.Net = &run.PixelsRecord{Side: 48, Fit: run.FitResize}, nets.StudyCNN(3)
+	network := &run.Run{Dir: t.TempDir(), Config: cnn, Weights: nets.Init(cnn.Net, 1)}
+	if err := network.SaveModel(); err != nil {
+		t.Fatal(err)
+	}
+	head := makeRun(t, vittest.WriteTiny(t, t.TempDir()), nil, []string{"cls"}, false)
+	for dir, wants := range map[string]map[string][]string{
+		network.Dir: {
+			".py":   {`LABELS = ["a \"quoted\" one","\u003c/script\u003e","c"]`, "HEIGHT, WIDTH = 48, 48", `convert("RGB")`},
+			".html": {`const labels = ["a \"quoted\" one","\u003c/script\u003e","c"];`, "channels = 3;", "'uint8'", "<title>net &amp; more.onnx"},
+			".go":   {`model.Open(ctx, "net \u0026 more.onnx", model.Options{})`, `"graft/finetune/model"`},
+		},
+		head: {
+			".py":   {`convert("RGB")`, "HEIGHT, WIDTH = 32, 32", "if not (h * WIDTH == w * HEIGHT and h <= HEIGHT)", `"plain, with a comma"`},
+			".html": {"channels = 3;", "height = 32, width = 32"},
+		},
+	} {
+		out := filepath.Join(t.TempDir(), "net & more.onnx")
+		e, err := Export(t.Context(), Config{Run: dir, Out: out, Snippets: true})
+		if err != nil || len(e.Snippets) != 3 {
+			t.Fatalf("%v, %v", e.Snippets, err)
+		}
+		for _, path := range e.Snippets {
+			text := readText(t, path)
+			for _, want := range wants[filepath.Ext(path)] {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s lacks %q", path, want)
+				}
+			}
+			if formatted, err := format.Source([]byte(text)); filepath.Ext(path) == ".go" && (err != nil || string(formatted) != text) {
+				t.Errorf("%s: %v, or not as gofmt has it", path, err)
+			}
+			if card := readText(t, e.Card); !strings.Contains(card, "`"+filepath.Base(path)+"`") {
+				t.Errorf("the card does not name %s", path)
+			}
+		}
+	}
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
