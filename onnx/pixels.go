@@ -12,6 +12,14 @@ func (b *Builder) Floats(pixels string) string {
 	return b.Op("DequantizeLinear", "pixels_float", []string{pixels, b.Float32s("pixel_unit", []float32{1}), zero})
 }
 
+// Stretched adds pictures, float32 [N,C,H,W] of any size, as [N,C,height,width]: bilinear, half-pixel centres, no antialias.
+// Its operator's axes came with set 18.
+func (b *Builder) Stretched(x string, height, width int) string {
+	return b.Op("Resize", "resized", []string{x, "", "", b.Int64s("image_size", int64(height), int64(width))},
+		Attr{Name: "antialias", Value: 0}, Attr{Name: "axes", Value: []int64{2, 3}},
+		Attr{Name: "coordinate_transformation_mode", Value: "half_pixel"}, Attr{Name: "mode", Value: "linear"})
+}
+
 // RGB adds x, [N,C,H,W] of one channel or three, as [N,3,H,W]: the first three of the channels of x, x and x.
 func (b *Builder) RGB(x string) string {
 	x = b.Op("Concat", "channels", []string{x, x, x}, Attr{Name: "axis", Value: int64(1)})

@@ -78,8 +78,9 @@ func addNet(b *onnx.Builder, net nets.Net, weights map[string][]float32, x strin
 // maxPixels bounds the side of the images that a model is written for.
 const maxPixels = 1 << 12
 
-// prepare adds what brings uint8 pixels of any size, gray or RGB, to float32 [N,channels,side,side] in 0…1: with the filter of
-// training, so that pictures of the size that it took become what they became there.
+// prepare adds what brings uint8 pixels of any size, gray or RGB, to the size that training took, p.Side, and from there to
+// float32 [N,channels,side,side] in 0…1. The latter resizing is two matrix products with the filter's own weights, so that it is
+// exactly the one of training.
 func prepare(b *onnx.Builder, pixels string, p run.PixelsRecord, channels, side int, whole bool) (string, error) {
 	switch {
 	case p.Side < 1 || p.Side > maxPixels:
@@ -87,21 +88,45 @@ func prepare(b *onnx.Builder, pixels string, p run.PixelsRecord, channels, side 
 	case p.Side < side && p.Fit != run.FitResize:
 		return "", errors.New("images smaller than the network's input cannot be cropped to it, want fit resize")
 	}
-	q := pictures{b}
+	q, in := pictures{b}, p.Side
 	x := b.Floats(pixels)
 	if whole {
-		x = q.squared(q.planes(x), preprocess.Spec{Host: true, Size: p.Side, Crop: 1})
+		x = q.squared(q.planes(x), preprocess.Spec{Host: true, Size: in, Crop: 1})
+	} else {
+		x = b.Stretched(x, in, in)
 	}
 	x = b.Op("Div", "pixels_unit", []string{q.channels(x, channels), b.Float32s("pixel_max", []float32{255})})
-	if whole && p.Side == side {
+	from, to := int64(in), int64(side)
+	switch {
+	case in == side:
 		return x, nil
+	case p.Fit == run.FitResize:
+		x = b.Op("MatMul", "resized_columns", []string{x, b.Float32s("resize_columns", columns(in, side), from, to)})
+		return b.Op("MatMul", "resized", []string{b.Float32s("resize_rows", rows(in, side), to, from), x}), nil
 	}
-	to, first := side, 0
-	if p.Fit != run.FitResize { // of an odd remainder the smaller half lies before the middle
-		to, first = p.Side, (p.Side-side)/2
+	// Of an odd remainder the smaller half lies before the middle.
+	start := int64((in - side) / 2)
+	return b.Op("Slice", "cropped", []string{x, b.Int64s("crop_start", start, start), b.Int64s("crop_end", start+to, start+to), b.Int64s("crop_axes", 2, 3)}), nil
+}
+
+// columns is the antialiasing filter as a matrix [n,side]: what it makes of the n unit impulses.
+func columns(n, side int) []float32 {
+	m := make([]float32, n*side)
+	preprocess.ResizeAntialias(m, identity(n), 1, n, n, n, side)
+	return m
+}
+
+// rows is the transposed matrix, [side,n].
+func rows(n, side int) []float32 {
+	m := make([]float32, side*n)
+	preprocess.ResizeAntialias(m, identity(n), 1, n, n, side, n)
+	return m
+}
+
+func identity(n int) []float32 {
+	m := make([]float32, n*n)
+	for i := range n {
+		m[i*n+i] = 1
 	}
-	one := func(axis int, name string) resampled {
-		return resampled{q.size(name, x, axis), q.int(name+"_to", to), q.number(name+"_first", float32(first)), side}
-	}
-	return q.resample(x, one(2, "pixels_down"), one(3, "pixels_across"), func(x string) string { return x }), nil
+	return m
 }

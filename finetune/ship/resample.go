@@ -79,11 +79,14 @@ func (p pictures) resample(x string, down, across resampled, round func(x string
 	return round(p.Op("MatMul", "resized", []string{p.weights("down", down), x}))
 }
 
-// bytes rounds to whole numbers, as 8-bit images are. Halves go up, as in imaging: they are moved on by what float32 still
-// holds of a pixel.
-func (p pictures) bytes(x string) string {
-	return p.Op("Round", "bytes", []string{p.Op("Add", "bytes_up", []string{x, p.number("half_up", 1.0/(1<<12))})})
+// bytes rounds to whole numbers, halves up, as 8-bit images are. within is how far a sum may miss the half that it is, for
+// float32's rounding.
+func (p pictures) bytes(x string, within float32) string {
+	return p.Op("Floor", "bytes", []string{p.Op("Add", "bytes_up", []string{x, p.number("half_up", 0.5+within)})})
 }
+
+// rounded are sums of bytes with weights as bytes.
+func (p pictures) rounded(x string) string { return p.bytes(x, 1.0/(1<<12)) }
 
 // squared brings photographs, [N,C,H,W] in 0…255 of any size, to what spec's Cut makes of them, in whole numbers: the middle
 // that is at most eight times as long as wide, resized in 8 bits until it covers what the crop is cut out of, and its centre.
@@ -110,13 +113,13 @@ func (p pictures) squared(x string, s preprocess.Spec) string {
 		return p.ints(name, "Max", least, p.ints(name+"_share", "Div", p.ints(name+"_times", "Mul", other, mine), its))
 	}
 	toH, toW := cover("to_height", coverH, coverW, keptH, keptW), cover("to_width", coverW, coverH, keptW, keptH)
-	round := p.bytes
+	round := p.rounded
 	if !s.Host {
 		fits := p.Op("And", "as_it_is", []string{p.ints("small", "Less", h, p.int("larger", height+1)),
 			p.ints("same_shape", "Equal", p.ints("height_times", "Mul", h, p.int("times_width", width)), p.ints("width_times", "Mul", w, p.int("times_height", height)))})
 		toH = p.Op("Where", "or_height", []string{fits, p.int("height", height), toH})
 		toW = p.Op("Where", "or_width", []string{fits, p.int("width", width), toW})
-		round = func(x string) string { return p.Op("Where", "or_bytes", []string{fits, x, p.bytes(x)}) }
+		round = func(x string) string { return p.Op("Where", "or_bytes", []string{fits, x, p.rounded(x)}) }
 	}
 	first := func(name, to string, kept int) string { // half of what is too much, halves to even
 		spare := p.float(p.ints(name+"_more", "Sub", to, p.int(name+"_kept", kept)))
@@ -135,7 +138,7 @@ func (p pictures) channels(x string, n int) string {
 	luma := []float32{19595. / (1 << 16), 38470. / (1 << 16), 7471. / (1 << 16)}
 	x = p.Op("Mul", "luma_parts", []string{x, p.Float32s("luma", luma, 1, 3, 1, 1)})
 	x = p.Op("ReduceSum", "luma_sum", []string{x, p.int("luma_axis", 1)}, onnx.Attr{Name: "keepdims", Value: int64(1)})
-	return p.Op("Round", "gray", []string{x})
+	return p.bytes(x, 0) // the sums are exact
 }
 
 // wholeOpset is the operator set that has all of squared's operators in their present form.

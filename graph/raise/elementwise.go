@@ -13,6 +13,7 @@ func init() {
 		"Neg": (*graph.Graph).Neg, "Exp": (*graph.Graph).Exp, "Log": (*graph.Graph).Log, "Sqrt": (*graph.Graph).Sqrt, "Erf": (*graph.Graph).Erf,
 		"Tanh": (*graph.Graph).Tanh, "Relu": (*graph.Graph).Relu, "Sigmoid": (*graph.Graph).Sigmoid, "Round": (*graph.Graph).Round,
 		"Abs": (*graph.Graph).Abs, "HardSwish": (*graph.Graph).HardSwish,
+		"Floor":      floor,
 		"Reciprocal": func(g *graph.Graph, x *graph.Node) *graph.Node { return g.Div(g.Scalar(1), x) },
 		"Identity":   func(_ *graph.Graph, x *graph.Node) *graph.Node { return x },
 		"Dropout":    func(_ *graph.Graph, x *graph.Node) *graph.Node { return x }, // at inference
@@ -64,6 +65,12 @@ func fold2(c *call, f func(g *graph.Graph, a, b *graph.Node) *graph.Node) (*grap
 		out = f(c.g, out, x)
 	}
 	return out, nil
+}
+
+// floor is the nearest whole number, less one where that lies above.
+func floor(g *graph.Graph, x *graph.Node) *graph.Node {
+	nearest := g.Round(x)
+	return g.Sub(nearest, g.Where(g.Greater(nearest, x), g.Scalar(1), g.Scalar(0)))
 }
 
 func where(c *call) (*graph.Node, error) {

@@ -79,6 +79,9 @@ func TestQuantised(t *testing.T) {
 		"least": {13, func(b *onnx.Builder, x string) string {
 			return b.Op("ReduceMin", "y", []string{x}, attr("axes", []int64{-1}))
 		}},
+		"floor": {13, func(b *onnx.Builder, x string) string {
+			return b.Op("Floor", "y", []string{b.Op("Mul", "wide", []string{x, b.Float32s("seven", []float32{7})})})
+		}},
 		"round": {11, func(b *onnx.Builder, x string) string { return b.Op("Round", "y", []string{x}) }},
 	} {
 		m := model(c.opset, c.build)

@@ -118,9 +118,7 @@ func (w *writer) constants() constants {
 
 // prepare turns uint8 [N,C,H,W] into normalised float32 of the network's size and channels.
 func (w *writer) prepare(pixels string) string {
-	x := w.b.Op("Resize", "resized", []string{w.b.Floats(pixels), "", "", w.b.Int64s("image_size", int64(w.Config.Image), int64(w.Config.across()))},
-		onnx.Attr{Name: "antialias", Value: 0}, onnx.Attr{Name: "axes", Value: []int64{2, 3}},
-		onnx.Attr{Name: "coordinate_transformation_mode", Value: "half_pixel"}, onnx.Attr{Name: "mode", Value: "linear"})
+	x := w.b.Stretched(w.b.Floats(pixels), w.Config.Image, w.Config.across())
 	x = w.b.RGB(x)
 	scale, shift := make([]float32, 3), make([]float32, 3)
 	for i := range 3 {
