@@ -308,8 +308,8 @@ func TestPageInPlaceOfTheFile(t *testing.T) {
 	e.SHA256 = ""
 	right, dir := s.data, t.TempDir()
 	s.data = page
-	if _, err := Download(context.Background(), e, dir, o); err == nil || !strings.Contains(err.Error(), "<!DOCTYPE html>") || !strings.Contains(err.Error(), "--url") {
-		t.Errorf("a page: %v, want an error that shows how it begins, and the way out", err)
+	if _, err := Download(context.Background(), e, dir, o); err == nil || !strings.Contains(err.Error(), "a web page") || !strings.Contains(err.Error(), "--url") {
+		t.Errorf("a page: %v, want an error that says what it is, and the way out", err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("%v, %v are left", left, err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +11,7 @@ import (
 	"graft/internal/atomicfile"
 	"graft/internal/download"
 	"graft/internal/filehash"
+	"graft/internal/sniff"
 )
 
 // claim is a digest that somebody stated, whole or its first digits.
@@ -61,10 +60,10 @@ func (p *pull) existing(ctx context.Context) (Result, bool, error) {
 		return Result{}, false, nil
 	}
 	if p.entry.SHA256 == "" {
-		if text, err := textBegin(p.path); err != nil {
+		if what, err := other(p.path); err != nil {
 			return Result{}, false, err
-		} else if text != "" { // its hash, if there is a record, is that of the text
-			p.logf("%s begins with %q, so it is no checkpoint: downloading it again", p.path, text)
+		} else if what != "" { // its hash, if there is a record, is that of this
+			p.logf("%s is no checkpoint but %s: downloading it again", p.path, what)
 			return Result{}, false, os.RemoveAll(p.sidecar())
 		}
 	}
@@ -96,10 +95,10 @@ func (p *pull) finish(ctx context.Context, part *download.Part) (Result, error) 
 		return Result{}, errors.Join(err, part.Discard())
 	}
 	if stated == "" && p.entry.SHA256 == "" { // nobody but the file itself tells what it is
-		if text, err := textBegin(part.Path()); err != nil {
+		if what, err := other(part.Path()); err != nil {
 			return Result{}, err
-		} else if text != "" {
-			err := fmt.Errorf("what came begins with %q, so it is no checkpoint; it was deleted (a network that wants a login answers with its own page; %s)", text, p.wayOut())
+		} else if what != "" {
+			err := fmt.Errorf("what came is no checkpoint but %s; it was deleted (a network that wants a login answers with its own page; %s)", what, p.wayOut())
 			return Result{}, errors.Join(err, part.Discard())
 		}
 	}
@@ -114,22 +113,14 @@ func (p *pull) finish(ctx context.Context, part *download.Part) (Result, error) 
 	return res, nil
 }
 
-// textBegin is how a file begins that is text, as a captive portal's page and a pointer of Git LFS are and no checkpoint is; else "".
-func textBegin(path string) (string, error) {
+// other says what a file is that is no checkpoint, as a captive portal's page or a pointer of Git LFS; else "".
+func other(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	head := make([]byte, 512) // what DetectContentType looks at
-	n, err := io.ReadFull(f, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", err
-	}
-	if !strings.HasPrefix(http.DetectContentType(head[:n]), "text/") {
-		return "", nil
-	}
-	return string(head[:min(n, 40)]), nil
+	return sniff.OtherOrText(f), nil
 }
 
 // contradiction returns the first claim that sum does not fulfil, or nil.

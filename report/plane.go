@@ -6,6 +6,8 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
+
+	"graft/internal/plural"
 )
 
 // plane is the two directions in which rows differ most: the first principal
@@ -25,7 +27,7 @@ const fitRows = 20000
 func newPlane(x []float32, dim int) (p plane, err error) {
 	n := len(x) / dim
 	if n < 3 || dim < 2 {
-		return p, fmt.Errorf("a map of %d rows of %d features, want 3 of 2 at least", n, dim)
+		return p, fmt.Errorf("a map of %s of %s, want 3 of 2 at least", plural.Of(n, "row"), plural.Of(dim, "feature"))
 	}
 	used := min(n, fitRows)
 	rows := mat.NewDense(used, dim, nil)

@@ -227,7 +227,7 @@ func (m *maker) openData(ctx context.Context, refs []dataset.Ref) (err error) {
 		ref = refs[at]
 	}
 	ref.GroupBy = ""
-	if m.data, err = dataset.Open(ctx, ref, m.Progress("reading "+ref.Name())); err != nil && !given {
+	if m.data, err = dataset.Open(ctx, ref, m.Progress("reading "+ref.Name()+" (bytes)")); err != nil && !given {
 		m.data = nil
 		m.note("faces are not shown: %v", err)
 		return nil

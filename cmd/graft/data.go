@@ -108,7 +108,7 @@ func openRef(c *cli.Context, ref dataset.Ref) (*dataset.Dataset, error) {
 	if err := refuseDrawn(c, "per-class"); err != nil {
 		return nil, err
 	}
-	d, err := dataset.Open(c.Context, ref, newProgress(c, "reading "+ref.Name()))
+	d, err := dataset.Open(c.Context, ref, newProgress(c, "reading "+ref.Name()+" (bytes)"))
 	if err != nil {
 		return nil, err
 	}

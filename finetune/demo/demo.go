@@ -95,7 +95,7 @@ func Run(ctx context.Context, c Config) (_ Result, err error) {
 	c.fill()
 	j := &job{Config: c, result: Result{Notes: []string{}}} // [] in JSON, not null
 	j.say("data", "%s", c.Data.Path)
-	data, err := dataset.Open(ctx, c.Data, c.Progress("reading data"))
+	data, err := dataset.Open(ctx, c.Data, c.Progress("reading data (bytes)"))
 	if err != nil {
 		return Result{}, err
 	}

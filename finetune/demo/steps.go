@@ -15,6 +15,7 @@ import (
 	"graft/finetune/ship"
 	"graft/finetune/train"
 	"graft/internal/atomicfile"
+	"graft/internal/plural"
 	"graft/preprocess/dataset"
 	"graft/pretrained"
 	"graft/pretrained/extract"
@@ -51,9 +52,9 @@ func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
 		return err
 	}
 	if s.Resumed > 0 {
-		j.tell("%d images were there from an earlier run", s.Resumed)
+		j.tell("of an earlier run %s", plural.Of(s.Resumed, "image"))
 	}
-	j.tell("%s: %d rows, %.1f images/s", s.Store, s.Rows, s.ImagesPerSecond)
+	j.tell("%s: %s, %.1f images/s", s.Store, plural.Of(s.Rows, "row"), s.ImagesPerSecond)
 	return nil
 }
 

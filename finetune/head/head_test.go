@@ -433,7 +433,7 @@ func TestFitErrors(t *testing.T) {
 		{"infinity", "feature 2 of row 0 is -Inf", inf, y, 2, LBFGSOptions{Lambda: 1}},
 		{"label", "label of row 19", x, append(slices.Clone(y[:19]), 2), 2, LBFGSOptions{Lambda: 1}},
 		{"too few labels", "19 labels", x, y[:19], 2, LBFGSOptions{Lambda: 1}},
-		{"one class", "1 classes", x, make([]int, 20), 1, LBFGSOptions{Lambda: 1}},
+		{"one class", "1 class:", x, make([]int, 20), 1, LBFGSOptions{Lambda: 1}},
 		{"no strength", "λ is 0", x, y, 2, LBFGSOptions{}},
 		{"class weights", "3 class weights, want 2", x, y, 2, LBFGSOptions{Lambda: 1, ClassWeights: make([]float64, 3)}},
 		{"no weight", "weight 0", x, y, 2, LBFGSOptions{Lambda: 1, ClassWeights: make([]float64, 2)}},

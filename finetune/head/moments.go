@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"graft/graph/engine/sgemm"
+	"graft/internal/plural"
 )
 
 // chunks is into how many parts rows are cut for sums. It is the same for any
@@ -25,7 +26,7 @@ func Moments(x []float32, d int, rows []int, threads int) (mean, std []float32, 
 	}
 	n := len(x) / d
 	if len(rows) == 0 {
-		return nil, nil, fmt.Errorf("mean and deviation of none of %d rows of features", n)
+		return nil, nil, fmt.Errorf("mean and deviation of none of %s of features", plural.Of(n, "row"))
 	}
 	if low, high := slices.Min(rows), slices.Max(rows); low < 0 || high >= n {
 		return nil, nil, fmt.Errorf("rows %d to %d of features that have %d", low, high, n)

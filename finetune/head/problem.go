@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"graft/graph/engine/sgemm"
+	"graft/internal/plural"
 )
 
 // problem is an objective with what fits of any strength share.
@@ -97,7 +98,7 @@ func (p *problem) linear(theta []float64) *Linear {
 
 func checkData(x []float32, n, d int, y []int, classes int) error {
 	if n < 1 || d < 1 || classes < 2 {
-		return fmt.Errorf("%d rows of %d features in %d classes: want 1, 1 and 2 at least", n, d, classes)
+		return fmt.Errorf("%s of %s in %s: want 1, 1 and 2 at least", plural.Of(n, "row"), plural.Of(d, "feature"), plural.Of(classes, "class"))
 	}
 	if len(x) != n*d || len(y) != n {
 		return fmt.Errorf("%d feature values and %d labels, want %d·%d and %d", len(x), len(y), n, d, n)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"graft/internal/plural"
 )
 
 // HoldOut draws a share of each class's groups, and at least one of a class
@@ -38,7 +40,7 @@ func HoldOut(y []int, classes int, groups []int, share float64, seed uint64) (fi
 		}
 	}
 	if len(held) == 0 || len(fitted) == 0 {
-		return nil, nil, fmt.Errorf("%d rows are too few to hold some out", len(y))
+		return nil, nil, fmt.Errorf("%s: too few to hold some out", plural.Of(len(y), "row"))
 	}
 	return fitted, held, nil
 }
@@ -53,7 +55,7 @@ func Folds(y []int, classes int, groups []int, n int, seed uint64) ([]int, error
 	g.shuffle(seed, 0x666f6c6473) // "folds"
 	all := slices.Concat(g.byClass...)
 	if n < 2 || len(all) < n {
-		return nil, fmt.Errorf("%d folds of %d rows in %d groups, want 2 folds or more and a group for each", n, len(y), len(all))
+		return nil, fmt.Errorf("%s of %s in %s, want 2 folds or more and a group for each", plural.Of(n, "fold"), plural.Of(len(y), "row"), plural.Of(len(all), "group"))
 	}
 	fold := make(map[int]int, len(all))
 	for i, one := range all {

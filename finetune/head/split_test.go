@@ -119,7 +119,7 @@ func TestFoldsKeepGroupsTogether(t *testing.T) {
 		groups []int
 		n      int
 		want   string
-	}{{nil, 1, "1 folds of 400 rows"}, {make([]int, 400), 2, "in 1 groups"}, {groups[:3], 4, "3 group numbers, want 400"}} {
+	}{{nil, 1, "1 fold of 400 rows"}, {make([]int, 400), 2, "in 1 group"}, {groups[:3], 4, "3 group numbers, want 400"}} {
 		if _, err := Folds(labels, 3, c.groups, c.n, 1); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %q", err, c.want)
 		}

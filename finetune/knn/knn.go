@@ -16,6 +16,7 @@ import (
 
 	"graft/graph/engine/sgemm"
 	"graft/internal/parallel"
+	"graft/internal/plural"
 )
 
 // Index is rows to search, with their labels.
@@ -67,7 +68,7 @@ func (ix *Index) Search(ctx context.Context, q []float32, k int, progress func(d
 		return Neighbours{}, fmt.Errorf("queries: %d values, want rows of %d", len(q), ix.dim)
 	}
 	if k < 1 || k > ix.Len() {
-		return Neighbours{}, fmt.Errorf("%d neighbours of an index of %d rows, want 1 to %d", k, ix.Len(), ix.Len())
+		return Neighbours{}, fmt.Errorf("%s of an index of %s, want 1 to %d", plural.Of(k, "neighbour"), plural.Of(ix.Len(), "row"), ix.Len())
 	}
 	if err := ix.normalize(q); err != nil {
 		return Neighbours{}, fmt.Errorf("queries: %w", err)

@@ -57,7 +57,7 @@ func openData(ctx context.Context, r *run.Run, given dataset.Ref, progress Progr
 // OpenAs opens a dataset with the classes of who judges it, matched by name; it says what to note of them, and what is odd
 // about the set: how it was split, or a folder without images, decides what is judged.
 func OpenAs(ctx context.Context, ref dataset.Ref, classes []string, who string, progress Progress) (*dataset.Dataset, []string, error) {
-	d, err := dataset.Open(ctx, ref, progress.Of("reading "+ref.Name()))
+	d, err := dataset.Open(ctx, ref, progress.Of("reading "+ref.Name()+" (bytes)"))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/internal/atomicfile"
+	"graft/internal/plural"
 	"graft/preprocess"
 )
 
@@ -107,8 +108,8 @@ func (c *card) describe(foreign *preprocess.Spec) {
 	c.Data += "."
 	c.Calibrated = "The temperature is 1: nothing was held out to fit one on."
 	if cal := k.Calibration; cal != nil {
-		c.Calibrated = fmt.Sprintf("The temperature %.4g was fitted on %d rows of train that were held out: cross-entropy %.4f there, %.4f without.",
-			c.T, cal.Rows, cal.Loss, cal.Uncalibrated)
+		c.Calibrated = fmt.Sprintf("The temperature %.4g was fitted on %s of train, held out: cross-entropy %.4f there, %.4f without.",
+			c.T, plural.Of(cal.Rows, "row"), cal.Loss, cal.Uncalibrated)
 	}
 }
 

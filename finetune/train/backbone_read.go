@@ -151,7 +151,7 @@ func (t BackboneTraining) reading(ctx context.Context, o Observer, use func(back
 	}
 	ref := t.c.Data
 	ref.Verify = ref.SkipBad
-	if b.data, err = dataset.Open(ctx, ref, o.Progress.Of("reading "+ref.Name())); err != nil {
+	if b.data, err = dataset.Open(ctx, ref, o.Progress.Of("reading "+ref.Name()+" (bytes)")); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()

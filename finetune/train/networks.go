@@ -30,7 +30,7 @@ type networks struct {
 func (t NetTraining) reading(ctx context.Context, o Observer, use func(networks) error) (err error) {
 	c := t.c
 	c.Data.Verify = c.Data.SkipBad // so that bad files are left out too
-	d, err := dataset.Open(ctx, c.Data, o.Progress.Of("reading "+c.Data.Name()))
+	d, err := dataset.Open(ctx, c.Data, o.Progress.Of("reading "+c.Data.Name()+" (bytes)"))
 	if err != nil {
 		return err
 	}

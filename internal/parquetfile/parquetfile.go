@@ -11,6 +11,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/snappy"
+
+	"graft/internal/plural"
 )
 
 // Options are those of every writer.
@@ -79,10 +81,10 @@ func Read[T any](data []byte, want int) (records []T, err error) {
 		want = int(f.NumRows())
 	}
 	if f.NumRows() > maxRowsPerByte*int64(len(data)) {
-		return nil, fmt.Errorf("malformed parquet file: %d rows in %d bytes", f.NumRows(), len(data))
+		return nil, fmt.Errorf("malformed parquet file: %s in %s", plural.Of(f.NumRows(), "row"), plural.Of(len(data), "byte"))
 	}
 	if want < 0 || f.NumRows() != int64(want) {
-		return nil, fmt.Errorf("%d rows, wanted %d", f.NumRows(), want)
+		return nil, fmt.Errorf("%s, wanted %d", plural.Of(f.NumRows(), "row"), want)
 	}
 	if err := checkAll(bytes.NewReader(data), f); err != nil {
 		return nil, err
@@ -94,7 +96,7 @@ func Read[T any](data []byte, want int) (records []T, err error) {
 	defer r.Close()
 	records = make([]T, want)
 	if n, err := r.Read(records); n != want || (err != nil && !errors.Is(err, io.EOF)) {
-		return nil, fmt.Errorf("%d rows could be read, wanted %d: %w", n, want, err)
+		return nil, fmt.Errorf("%s could be read, wanted %d: %w", plural.Of(n, "row"), want, err)
 	}
 	return records, nil
 }

@@ -3,7 +3,10 @@ package sniff
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"net/http"
+	"strings"
 )
 
 // Length is how many bytes of a file tell.
@@ -34,4 +37,17 @@ func OtherAt(r io.ReaderAt) string {
 		return ""
 	}
 	return Other(head[:n])
+}
+
+// OtherOrText is OtherAt, or what text r starts with, which no file of weights is.
+func OtherOrText(r io.ReaderAt) string {
+	if other := OtherAt(r); other != "" {
+		return other
+	}
+	head := make([]byte, Length)
+	n, err := r.ReadAt(head, 0)
+	if err != nil && err != io.EOF || !strings.HasPrefix(http.DetectContentType(head[:n]), "text/") {
+		return ""
+	}
+	return fmt.Sprintf("text, which begins with %q", head[:min(n, 40)])
 }

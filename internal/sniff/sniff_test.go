@@ -21,3 +21,12 @@ func TestOther(t *testing.T) {
 		}
 	}
 }
+
+// Text of any kind is no file of weights, where these alone are wanted.
+func TestOtherOrText(t *testing.T) {
+	for head, want := range map[string]string{"<html>": "a web page", "Not found\n": "text, which begins with \"Not found", "PK\x03\x04": "", "\x80\x02": ""} {
+		if got := OtherOrText(strings.NewReader(head)); want == "" && got != "" || !strings.HasPrefix(got, want) {
+			t.Errorf("%q: %q, want %q", head, got, want)
+		}
+	}
+}

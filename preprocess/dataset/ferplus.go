@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"graft/internal/plural"
 )
 
 // voteNames names the ten votes of FER+ in the order of Sample.Votes, as
@@ -37,7 +39,7 @@ func (d *Dataset) addVotes(path string) error {
 		return fmt.Errorf("%s: holds more than %d rows of votes, want one for each row of %s", path, d.total, d.Path)
 	}
 	if len(rows) != d.total {
-		return fmt.Errorf("%s: holds %d rows of votes, want %d, one for each row of %s", path, len(rows), d.total, d.Path)
+		return fmt.Errorf("%s: holds %s of votes, want %d, one for each row of %s", path, plural.Of(len(rows), "row"), d.total, d.Path)
 	}
 	var kept []int
 	for i := range d.Samples {

@@ -12,6 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"graft/internal/parquetfile"
+	"graft/internal/plural"
 	"graft/preprocess"
 )
 
@@ -75,7 +76,7 @@ func openParquet(r io.ReaderAt, size int64) (t *parquetTable, err error) {
 		t.total += int(n)
 	}
 	if int64(t.total) > size {
-		return nil, fmt.Errorf("%d rows in %d bytes", t.total, size)
+		return nil, fmt.Errorf("%s in %s", plural.Of(t.total, "row"), plural.Of(size, "byte"))
 	}
 	return t, t.findColumns()
 }
@@ -100,7 +101,7 @@ func (t *parquetTable) column(leaf int, text func(parquet.Value) string) (out []
 			return nil, err
 		}
 		if len(out)-before != int(g.NumRows()) {
-			return nil, fmt.Errorf("a column has %d rows, its group %d", len(out)-before, g.NumRows())
+			return nil, fmt.Errorf("a column has %s, its group %d", plural.Of(len(out)-before, "row"), g.NumRows())
 		}
 	}
 	return out, nil

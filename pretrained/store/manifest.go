@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 
+	"graft/internal/plural"
 	"graft/internal/regular"
 	"graft/internal/schema"
 	"graft/onnx/session"
@@ -288,7 +289,7 @@ func (m *Manifest) checkShard(s *Shard) error {
 		return fmt.Errorf("covers %d samples; wanted ranges of %d within %d", s.Count, m.ShardRows, m.Samples)
 	}
 	if s.Rows < 0 || s.Rows > s.Count {
-		return fmt.Errorf("%d rows of %d samples", s.Rows, s.Count)
+		return fmt.Errorf("%s of %s", plural.Of(s.Rows, "row"), plural.Of(s.Count, "sample"))
 	}
 	want := m.shardFiles(s.First)
 	for _, p := range want {

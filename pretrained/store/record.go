@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"graft/internal/atomicfile"
+	"graft/internal/plural"
 	"graft/internal/regular"
 	"graft/internal/schema"
 )
@@ -102,7 +103,7 @@ func (m *Manifest) checkRecord(r *Record, shard int) error {
 		return err
 	}
 	if r.Rows+len(r.Bad) != r.Count {
-		return fmt.Errorf("%d rows and %d bad ones do not make %d samples", r.Rows, len(r.Bad), r.Count)
+		return fmt.Errorf("%s and %d bad do not make %s", plural.Of(r.Rows, "row"), len(r.Bad), plural.Of(r.Count, "sample"))
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type beside struct {
 	eps           float32
 	activation    Activation
 	badActivation error // of a network whose activation is another
+	badWants      error // of a mean, std or crop that cannot be
 	size          inputSize
 	pool          string // timm's word: avg, token, map
 	wants         *Preprocess
@@ -126,14 +127,13 @@ func (b *beside) config(data []byte, path string) error {
 	if b.heads < 0 || b.heads > maxWidth || b.eps < 0 || !(b.eps < 1) {
 		return fmt.Errorf("%s: %d heads and an epsilon of %g, want 1 to %d and less than 1", path, b.heads, b.eps, maxWidth)
 	}
-	var err error
 	if len(c.Size) > 0 {
 		b.size = parseInput(string(c.Size), path)
 	}
 	if p := c.Pretrained; len(p.Mean) > 0 {
-		b.wants, err = wanted(p.Mean, p.Std, cmp.Or(p.Crop, 1), p.Interpolation, path)
+		b.wants, b.badWants = wanted(p.Mean, p.Std, cmp.Or(p.Crop, 1), p.Interpolation, path)
 	}
-	return err
+	return nil
 }
 
 func parseInput(word, path string) inputSize {
@@ -196,14 +196,13 @@ func (b *beside) openCLIP(data []byte, path string) error {
 			b.activation = QuickGELU
 		}
 	}
-	var err error
 	if len(v.Size) > 0 {
 		b.size = parseInput(string(v.Size), path)
 	}
 	if p := c.Preprocess; len(p.Mean) > 0 {
-		b.wants, err = wanted(p.Mean, p.Std, 1, p.Interpolation, path)
+		b.wants, b.badWants = wanted(p.Mean, p.Std, 1, p.Interpolation, path)
 	}
-	return err
+	return nil
 }
 
 // side reads a size of preprocessor_config.json: a number, {"height": 224, "width": 224} or
@@ -253,7 +252,6 @@ func (b *beside) preprocessor(data []byte, path string) error {
 	if c.Normalize != nil && !*c.Normalize {
 		c.Mean, c.Std = []float32{0, 0, 0}, []float32{1, 1, 1}
 	}
-	var err error
-	b.wants, err = wanted(c.Mean, c.Std, crop, map[int]string{2: preprocess.Bilinear, 3: "bicubic"}[c.Resample], path)
-	return err
+	b.wants, b.badWants = wanted(c.Mean, c.Std, crop, map[int]string{2: preprocess.Bilinear, 3: "bicubic"}[c.Resample], path)
+	return nil
 }

@@ -37,6 +37,7 @@ func TestFilesBeside(t *testing.T) {
 		{"unknown activation", map[string]string{"config.json": `{"hidden_act": "relu"}`}, loadOptions{Heads: 4}, 0, 0, "", preprocess.Normalization{}, 0, "", `the activation "relu" (hidden_act)`},
 		{"flag before an unknown activation", map[string]string{"config.json": `{"hidden_act": "relu"}`}, loadOptions{Heads: 4, Activation: QuickGELU}, 4, 1e-6, QuickGELU, preprocess.Half, 0.9, "", ""},
 		{"another network's unknown activation and heads", map[string]string{"config.json": `{"hidden_size": 768, "hidden_act": "relu", "num_attention_heads": -1}`}, loadOptions{Heads: 4}, 4, 1e-6, GELU, preprocess.Half, 0.9, "config.json beside the weights is of another network", ""},
+		{"one channel's mean, bytes, and another stated", map[string]string{"preprocessor_config.json": `{"image_mean": [123.675, 116.28, 103.53], "image_std": [58.4, 57.1, 57.4]}`}, loadOptions{Heads: 4, Normalized: true}, 4, 1e-6, GELU, preprocess.Half, 0.9, "", ""},
 		{"no normalisation", map[string]string{"preprocessor_config.json": `{"image_mean": [0.5], "image_std": [0.5], "do_normalize": false}`}, loadOptions{Heads: 4}, 4, 1e-6, GELU, preprocess.Normalization{Std: [3]float32{1, 1, 1}}, 1, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -154,7 +154,7 @@ func (o ConvertOptions) model(ctx context.Context) (m *Model, done func(), err e
 	if err != nil {
 		return nil, nil, err
 	}
-	load := loadOptions{Heads: o.Heads, Activation: o.Activation, Name: o.Name, Prefix: prefix, Positions: o.Positions, Image: o.ImageSize, Across: o.ImageWidth}
+	load := loadOptions{Heads: o.Heads, Activation: o.Activation, Name: o.Name, Prefix: prefix, Positions: o.Positions, Normalized: o.Normalize != "", Image: o.ImageSize, Across: o.ImageWidth}
 	m, err = loadModel(ctx, f, load)
 	if err != nil {
 		_ = f.Close()

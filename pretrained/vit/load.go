@@ -20,6 +20,7 @@ type loadOptions struct {
 	// they do not fit, what config.json beside the file says is what the positions are of,
 	// else a square; Image alone is the square that is wanted of either.
 	Image, Across int
+	Normalized    bool   // mean and std are stated
 	Name          string // the zoo's entry that the file is; empty asks the zoo by the file's hash
 	Prefix        string // of the names; "" looks for it
 	Positions     string // whose way of interpolating them, one of Positions; "" is the family's

@@ -23,6 +23,9 @@ func (m *Model) describe(fam *family, b beside, o loadOptions) error {
 		if b.badActivation != nil && o.Activation == "" && !m.Config.Gated {
 			return b.badActivation
 		}
+		if b.badWants != nil && !o.Normalized {
+			return fmt.Errorf("%w; --normalize states mean and std", b.badWants)
+		}
 		m.assume(fam.assume(m.Config), b, o)
 		if o.Heads == 0 && b.heads == 0 && !m.Config.QKNorm {
 			m.Notes = append(m.Notes, fmt.Sprintf("%d attention heads assumed from the width %d; --heads changes that", m.Config.Heads, m.Config.Width))
