@@ -46,6 +46,7 @@ var scenarios = []struct{ name, args, grown string }{
 	{"data convert, csv", "data convert --data synthetic --per-class 40 --out out.csv.gz", ""},
 	{"embeddings export", "embeddings export ../store --out out.csv", ""},
 	{"extract, extended", "extract --extend --data synthetic --per-class 30 --model ../tiny.onnx --taps all --provider cpu --threads 1 --out store", "store"},
+	{"extract, one file", "extract --data synthetic --per-class 12 --model ../tiny.onnx --taps all --provider cpu --threads 1 --shard-rows 16 --batch 4 --out out.parquet", ""},
 	{"train head, seeds", "train head --embeddings ../store --seeds 3 --threads 1 --out out", ""},
 	{"predict", "predict ../head --model ../tiny.onnx --provider cpu --csv out.csv synthetic", ""},
 }
