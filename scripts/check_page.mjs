@@ -42,6 +42,19 @@ async function answered(tab) {
   return (await tab.locator('#verdict').innerText()).trim();
 }
 
+if (photos[1] === 'refused') { // scripts/check_web made the page wrong: it must say so and show nothing
+  const tab = await browser.newPage();
+  await tab.goto(address);
+  await tab.locator('#status.fault').waitFor({ timeout: patience });
+  await tab.locator('#file').setInputFiles(photos[0]);
+  await tab.waitForTimeout(1000);
+  if (await tab.locator('#bars').isVisible()) faults.push('a page that is wrong shows an answer');
+  console.log(`refused: ${await tab.locator('#status').innerText()}`);
+  await browser.close();
+  for (const f of faults) console.log('FAULT ' + f);
+  process.exit(faults.length ? 1 : 0);
+}
+
 for (const width of [1280, 390]) {
   for (const colorScheme of ['light', 'dark']) {
     const name = `${width}-${colorScheme}`;
@@ -108,6 +121,15 @@ await tab.locator('#live').check();
 await tab.locator('#timing').waitFor();
 await tab.locator('#camera-stop').click();
 if (!(await tab.locator('#camera').isHidden())) fault('the camera does not stop');
+if (process.env.OFFLINE) { // a site goes on without its server once it was opened
+  await tab.evaluate(() => navigator.serviceWorker.ready);
+  await tab.waitForFunction(async (n) => (await (await caches.open((await caches.keys())[0])).keys()).length >= n, 10);
+  await context.setOffline(true);
+  await tab.reload();
+  await tab.locator('body[data-ready=yes]').waitFor();
+  await tab.locator('#file').setInputFiles(photos[0]);
+  console.log(`offline: ${await answered(tab)}`);
+}
 await context.close();
 await browser.close();
 for (const f of faults) console.log('FAULT ' + f);

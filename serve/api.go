@@ -29,6 +29,8 @@ type Predicted struct {
 	Height   int            `json:"height,omitempty"`
 	Seen     *[4]float64    `json:"seen,omitempty"` // the part that the network sees: left, top, width, height
 	Evidence *show.Evidence `json:"evidence,omitempty"`
+	// Why there is no evidence, though it was asked for.
+	EvidenceError string `json:"evidence_error,omitempty"`
 }
 
 // Answer is that of /v1/predict.
@@ -36,21 +38,6 @@ type Answer struct {
 	Model       string      `json:"model"`
 	Predictions []Predicted `json:"predictions"`
 	Seconds     float64     `json:"seconds"`
-}
-
-// Embedded are an image's features.
-type Embedded struct {
-	Image    string    `json:"image"`
-	Features []float32 `json:"features,omitempty"`
-	Error    string    `json:"error,omitempty"`
-}
-
-// Embeddings is the answer of /v1/embed.
-type Embeddings struct {
-	Model   string          `json:"model"`
-	Taps    []model.Feature `json:"taps"`
-	Images  []Embedded      `json:"images"`
-	Seconds float64         `json:"seconds"`
 }
 
 // About is the answer of /v1/model.
@@ -72,14 +59,6 @@ func (s *Server) about(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, ModelSchema, About{Model: c.Name, Labels: c.Model.Labels(), Notes: append([]string{}, c.Notes...),
 		Features: s.features(), Evidence: c.Watcher != nil, Faces: c.Detector != nil, Keeps: c.Keep != "",
 		Bytes: c.Limits.Bytes, Pixels: c.Limits.Pixels, Images: c.Limits.Images})
-}
-
-// features are the model's, none where there are none.
-func (s *Server) features() []model.Feature {
-	if e := s.c.Model.Embedder(); e != nil {
-		return e.Features()
-	}
-	return []model.Feature{}
 }
 
 // asked are the settings in a request's address.
@@ -182,6 +161,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, a asked, out *An
 func (s *Server) evidence(ctx context.Context, photo preprocess.Image, p *Predicted) error {
 	e, seen, err := s.c.Watcher.Evidence(ctx, photo)
 	if errors.Is(err, show.ErrNoEvidence) {
+		p.EvidenceError = err.Error()
 		return nil
 	}
 	if err == nil {
@@ -197,43 +177,4 @@ func ask[T any](ctx context.Context, b *batcher[T], list []upload) ([]T, error) 
 		images = append(images, u.Images...)
 	}
 	return b.ask(ctx, images)
-}
-
-// embedImages answers /v1/embed.
-func (s *Server) embedImages(w http.ResponseWriter, r *http.Request) {
-	start := time.Now()
-	out := Embeddings{Model: s.c.Name, Taps: s.features(), Images: []Embedded{}}
-	err := func() error {
-		if len(out.Taps) == 0 {
-			return faultf(http.StatusNotFound, "the model has no features of its own: it is no head on a backbone")
-		}
-		if _, err := s.parse(r.URL.Query()); err != nil {
-			return err
-		}
-		list, release, err := s.receive(w, r, wish{})
-		defer release()
-		if err != nil {
-			return err
-		}
-		rows, err := ask(r.Context(), s.embed, list)
-		if err != nil {
-			return err
-		}
-		for _, u := range list {
-			e := Embedded{Image: u.Name}
-			if u.Err != nil {
-				e.Error = u.Err.Error()
-			} else {
-				e.Features, rows = rows[0], rows[1:]
-			}
-			out.Images = append(out.Images, e)
-		}
-		return nil
-	}()
-	if err != nil {
-		refuse(w, s.faultOf(err))
-		return
-	}
-	out.Seconds = time.Since(start).Seconds()
-	writeJSON(w, http.StatusOK, EmbedSchema, out)
 }

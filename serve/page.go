@@ -1,9 +1,7 @@
 package serve
 
 import (
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"io/fs"
 	"net/http"
 	"path/filepath"
@@ -22,10 +20,9 @@ func (s *Server) page() (http.Handler, error) {
 
 // keep stores an image's bytes under their hash, so that what comes twice is kept once.
 func (s *Server) keep(data []byte) error {
-	hash := sha256.Sum256(data)
 	ending := map[string]string{"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp", "image/bmp": ".bmp"}[http.DetectContentType(data)]
 	if ending == "" {
 		ending = ".tiff" // which net/http does not know
 	}
-	return atomicfile.WriteFile(filepath.Join(s.c.Keep, hex.EncodeToString(hash[:16])+ending), data)
+	return atomicfile.WriteFile(filepath.Join(s.c.Keep, hashOf(data)+ending), data)
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/ship"
+	"graft/serve"
 )
 
 // exportCommand joins a run and its backbone into one ONNX file.
@@ -19,12 +21,15 @@ func exportCommand() *cli.Command {
 		Description: "Joins backbone, features, head and softmax, or writes a cnn or vit. Beside the file lie its labels and a model card:\n\n" +
 			"   graft export runs/head --out faces.onnx\n" +
 			"   graft predict faces.onnx photo.jpg\n" +
-			"   graft export runs/head --out photos.onnx --whole-image\n\n" +
+			"   graft export runs/head --out photos.onnx --whole-image\n" +
+			"   graft export runs/head --web site\n\n" +
 			"Of a backbone that graft train backbone tuned, the file is its own graph with the weights that were learned:\n\n" +
 			"   graft export runs/tuned --backbone --out tuned.onnx\n" +
 			"   graft export runs/tuned --adapter tuned.safetensors",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "out", Usage: "ONNX `FILE` to write"},
+			&cli.StringFlag{Name: "web", Usage: "write a page to `FOLDER` in which the model runs in the browser, offline once it was opened"},
+			&cli.StringFlag{Name: "web-runtime", Usage: "`FOLDER` dist of npm's " + serve.WebRuntime + " (default: npm fetches it into the user's cache)"},
 			&cli.StringFlag{Name: "adapter", Usage: "of a tuned backbone: write what was learned of it alone to a safetensors `FILE`, for graft model apply"},
 			&cli.BoolFlag{Name: "whole-image", Usage: "have the file take photographs of any size, bytes [N,H,W,C] as image libraries decode them: resize and crop are in the graph"},
 			&cli.BoolFlag{Name: "snippets", Usage: "write programs beside the file that call it: Python, a page for browsers, and Go"},
@@ -40,8 +45,13 @@ func export(c *cli.Context) error {
 	if err := refuseBackbone(c, c.Args().First()); err != nil {
 		return err
 	}
-	if (c.String("out") == "") == (c.String("adapter") == "") {
-		return usageErrorf("export wants one of --out, a file to write, and --adapter")
+	if given := len(slices.DeleteFunc([]string{c.String("out"), c.String("adapter"), c.String("web")}, func(s string) bool { return s == "" })); given != 1 {
+		return usageErrorf("export wants one of --out, a file to write, --web and --adapter")
+	}
+	if c.String("web") == "" {
+		if err := refuse(c, "only a page runs in the browser", "web-runtime"); err != nil {
+			return err
+		}
 	}
 	if path := c.String("adapter"); path != "" {
 		if err := refuse(c, "an adapter is what was learned alone", append(foreignNames, "model", "backbone", "whole-image", "snippets", "json")...); err != nil {
@@ -58,6 +68,9 @@ func export(c *cli.Context) error {
 		return err
 	}
 	config := ship.Config{Run: c.Args().First(), Model: c.String("model"), Foreign: o.Foreign, Out: c.String("out"), Whole: c.Bool("whole-image"), Version: version(), Snippets: c.Bool("snippets")}
+	if c.String("web") != "" {
+		return exportSite(c, config)
+	}
 	write := ship.Export
 	if c.Bool("backbone") {
 		if err := refuse(c, "a backbone is written as it is, and classifies nothing", "whole-image", "snippets"); err != nil {

@@ -23,8 +23,10 @@ type Config struct {
 	Model   string           // the backbone's ONNX file; empty: where the run says, or beside the run
 	Foreign *preprocess.Spec // describes a backbone that graft did not export; nil: as the run recorded it
 	Out     string           // the ONNX file to write
-	Whole   bool             // it takes photographs of any size: resize and crop are in the graph
-	Version string           // of the program, for the file's metadata
+	// Evidence adds outputs that tell the places of an image apart, where the network has such; see OutAttention.
+	Evidence bool
+	Whole    bool   // it takes photographs of any size: resize and crop are in the graph
+	Version  string // of the program, for the file's metadata
 	// Snippets asks for programs beside the file that call it.
 	Snippets bool
 }
@@ -69,6 +71,9 @@ func exportNetwork(r *run.Run, c Config) (Exported, error) {
 		return Exported{}, fmt.Errorf("run %s is a %s and has no backbone; leave out the settings for one", r.Dir, r.Config.Kind)
 	}
 	m, err := classifier(r.Config.Net, r.Weights, *r.Config.Pixels, r.Config.SoftmaxTemperature(), c.Whole)
+	if err == nil && c.Evidence {
+		addEvidence(onnx.NewBuilder(m))
+	}
 	if err == nil {
 		err = addMetadata(r, m, r.Config.Parameters(), nil, c)
 	}
@@ -162,6 +167,9 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, c Config) error {
 	}
 	m.Outputs = nil
 	addOutputs(b, logits, input.Dims[0], len(r.Config.Classes), r.Config.SoftmaxTemperature())
+	if c.Evidence {
+		addEvidence(b)
+	}
 	if err := addMetadata(r, m, parameters, foreign, c); err != nil {
 		return err
 	}

@@ -107,6 +107,9 @@ func (w *Watcher) of(ctx context.Context, im preprocess.Image) (*watched, view, 
 // open makes the network for images of one's shape.
 func (w *Watcher) open(ctx context.Context, im preprocess.Image) (*watched, error) {
 	n, err := open(ctx, w.config, im)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", ErrNoEvidence, err)
+	}
 	k := &watched{look: look{network: n}}
 	if err == nil {
 		k.anatomy = dissect(n)

@@ -53,6 +53,7 @@ function element(name, text = '', kind = '') {
 
 // take shows files and has them classified, one after the other.
 async function take(files) {
+  if (!document.body.dataset.ready) return; // nothing is known of the model, and the page says why
   const list = [...files].filter((f) => f.type.startsWith('image/') || f.type === '');
   if (!list.length) { say('That is no image.', true); return; }
   const mine = ++turn;
@@ -90,7 +91,8 @@ async function classify(item, mine) {
     if (known.evidence && at('evidence').checked && !faces) {
       const seen = await patient(() => predict(item.file, { faces: false, evidence: true }), mine);
       if (mine !== turn) return;
-      Object.assign(item.answer.predictions[0], { evidence: seen.predictions[0].evidence, seen: seen.predictions[0].seen });
+      const { evidence: map, seen: part, evidence_error: why } = seen.predictions[0];
+      Object.assign(item.answer.predictions[0], { evidence: map, seen: part, evidence_error: why });
     }
   } catch (e) {
     if (mine !== turn) return;
@@ -184,7 +186,7 @@ function tell(item) {
   show('bars', answered && p.scores);
   show('timing', answered);
   const evidence = answered && at('evidence').checked && p.evidence;
-  show('explain', evidence);
+  show('explain', evidence || answered && p.evidence_error);
   const many = answered && list.length > 1;
   show('found', many);
   if (!answered) return;
@@ -208,10 +210,11 @@ function tell(item) {
     li.append(element('span', s.label, 'label'), element('span', percent(s.probability), 'value'), track);
     return li;
   }));
+  if (answered && p.evidence_error) at('explain').textContent = `Not shown: ${p.evidence_error}.`;
   if (evidence) {
-    at('explain').textContent = Math.max(...p.evidence.values) > 0
-      ? `Coloured: where ${p.evidence.class ?? p.label} is recognised (${p.evidence.layer}, ${p.evidence.rows} × ${p.evidence.columns} places).`
-      : `Nothing in the photograph speaks for ${p.evidence.class ?? p.label}.`;
+    at('explain').textContent = p.evidence.explain ?? (Math.max(...p.evidence.values) > 0
+      ? `Coloured: where ${p.evidence.class} is recognised (${p.evidence.layer}, ${p.evidence.rows} × ${p.evidence.columns} places).`
+      : `Nothing in the photograph speaks for ${p.label}.`);
   }
   at('timing').textContent = `Answered in ${millis(item.took)}, of which the model's side took ${millis(item.answer.seconds)}.`;
 }
