@@ -10,7 +10,7 @@ import (
 )
 
 // Quantised values are whole numbers in real ones. Products of activations and weights of 8 bits are products of their whole
-// numbers, scaled afterwards: exact, which those of ONNX Runtime are not where its 8-bit sums saturate.
+// numbers, scaled afterwards, and do not saturate, as ONNX Runtime's 8-bit sums do on some processors.
 func init() {
 	register("QuantizeLinear", quantize)
 	register("DequantizeLinear", dequantize)
@@ -119,7 +119,7 @@ type whole struct {
 // wholeProduct is the product of a quantised activation and a quantised weight, nil of others.
 func (c *call) wholeProduct(a, b *graph.Node) (*graph.Node, error) {
 	x, w := c.wholes[a], c.wholes[b]
-	if x.scale == nil || w.weight == "" {
+	if x.scale == nil || w.weight == "" || len(x.ints.Shape()) < 2 {
 		return nil, nil
 	}
 	ints, err := c.node(w.weight)

@@ -65,6 +65,12 @@ func TestQuantised(t *testing.T) {
 			w := b.Op("DequantizeLinear", "w", []string{whole(b, "int8", onnx.Int8, bytesOf(40), 8, 5), scale}, attr("axis", int64(1)))
 			return b.Op("MatMul", "y", []string{b.Op("DequantizeLinear", "rounded", []string{q, step, zero}), w})
 		}},
+		"a product of a vector": {13, func(b *onnx.Builder, x string) string {
+			step, zero := b.Float32s("step", []float32{0.02}), whole(b, "zero", onnx.Uint8, []byte{128})
+			q := b.Op("QuantizeLinear", "q", []string{b.Op("Reshape", "flat", []string{x, b.Int64s("all", -1)}), step, zero})
+			w := b.Op("DequantizeLinear", "w", []string{whole(b, "int8", onnx.Int8, small(384*5), 384, 5), b.Float32s("scale", []float32{0.01})})
+			return b.Op("MatMul", "y", []string{b.Op("DequantizeLinear", "rounded", []string{q, step, zero}), w})
+		}},
 		"dynamic": {13, func(b *onnx.Builder, x string) string {
 			q := b.OpN("DynamicQuantizeLinear", 3, "q", []string{x})
 			y := b.Op("MatMulInteger", "sums", []string{q[0], whole(b, "int8", onnx.Int8, small(40), 8, 5), q[2], whole(b, "zero", onnx.Int8, []byte{0})})

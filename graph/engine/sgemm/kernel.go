@@ -15,8 +15,9 @@ type kernel struct {
 	// pairs is tile for whole numbers, of rows only: a and b hold two int16 in the place of each float32, and the sums of
 	// the products of both are int32.
 	pairs tileOf
-	// narrow sets each half of dst's elements to one of src's, whole numbers, as int16.
-	narrow func(dst, src []float32)
+	// narrow sets each half of dst's elements to one of src's, whole numbers, as int16; it is not ok if one is NaN or more than
+	// largestWhole, and what dst holds then is no matter.
+	narrow func(dst, src []float32) (ok bool)
 
 	// dot sets out[i·n+j] to the sum over p < k of a[i·lda+p]·b[j·ldb+p], i < 4,
 	// j < n ≤ dotCols; k is a multiple of lanes.

@@ -86,7 +86,12 @@ func pairsGo(_ bool, r, n, k int, alpha float32, a []float32, lda int, b []float
 	}
 }
 
-func narrowGo(dst, src []float32) {
+func narrowGo(dst, src []float32) bool {
+	for _, v := range src {
+		if !(max(v, -v) <= largestWhole) {
+			return false
+		}
+	}
 	for i := range dst {
 		high := float32(0)
 		if 2*i+1 < len(src) {
@@ -94,6 +99,7 @@ func narrowGo(dst, src []float32) {
 		}
 		dst[i] = pair(src[2*i], high)
 	}
+	return true
 }
 
 // pair is two whole numbers as int16 in the place of one float32, the first in the lower half.

@@ -197,4 +197,4 @@ func standardizeAVX512(n int, dst *float32, src *float32, mean *float32, scale *
 func standardizeAVX2(n int, dst *float32, src *float32, mean *float32, scale *float32)
 
 //go:noescape
-func narrowAVX2(n int, dst *float32, src *float32)
+func narrowAVX2(n int, dst *float32, src *float32) int32

@@ -15283,26 +15283,45 @@ done:
 	VZEROUPPER
 	RET
 
-// func narrowAVX2(n int, dst *float32, src *float32)
+// func narrowAVX2(n int, dst *float32, src *float32) int32
 // Requires: AVX, AVX2
-TEXT ·narrowAVX2(SB), NOSPLIT, $0-24
-	MOVQ n+0(FP), AX
-	MOVQ dst+8(FP), CX
-	MOVQ src+16(FP), DX
+TEXT ·narrowAVX2(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         src+16(FP), DX
+	VBROADCASTSS magnitude<>+0(SB), Y0
+	VBROADCASTSS limit<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
 
 next:
 	CMPQ      AX, $0x00000010
 	JLT       done
-	VCVTPS2DQ (DX), Y0
-	VCVTPS2DQ 32(DX), Y1
-	VPACKSSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	VMOVDQU   Y0, (CX)
+	VMOVUPS   (DX), Y3
+	VANDPS    Y0, Y3, Y4
+	VCMPPS    $0x16, Y1, Y4, Y4
+	VORPS     Y4, Y2, Y2
+	VCVTPS2DQ Y3, Y3
+	VMOVUPS   32(DX), Y4
+	VANDPS    Y0, Y4, Y5
+	VCMPPS    $0x16, Y1, Y5, Y5
+	VORPS     Y5, Y2, Y2
+	VCVTPS2DQ Y4, Y4
+	VPACKSSDW Y4, Y3, Y3
+	VPERMQ    $0xd8, Y3, Y3
+	VMOVDQU   Y3, (CX)
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000020, CX
 	SUBQ      $0x00000010, AX
 	JMP       next
 
 done:
+	VMOVMSKPS Y2, AX
+	MOVL      AX, ret+24(FP)
 	VZEROUPPER
 	RET
+
+DATA magnitude<>+0(SB)/4, $0x7fffffff
+GLOBL magnitude<>(SB), RODATA|NOPTR, $4
+
+DATA limit<>+0(SB)/4, $0x437f0000
+GLOBL limit<>(SB), RODATA|NOPTR, $4

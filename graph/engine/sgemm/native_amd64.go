@@ -80,10 +80,8 @@ func standardizeWith(f func(n int, dst, src, mean, scale *float32)) func(dst, sr
 	return func(dst, src, mean, scale []float32) { f(len(dst), &dst[0], &src[0], &mean[0], &scale[0]) }
 }
 
-func narrowAsm(dst, src []float32) {
+func narrowAsm(dst, src []float32) bool {
 	whole := len(src) &^ 15
-	if whole > 0 {
-		narrowAVX2(whole, &dst[0], &src[0])
-	}
-	narrowGo(dst[whole/2:], src[whole:])
+	ok := narrowGo(dst[whole/2:], src[whole:])
+	return (whole == 0 || narrowAVX2(whole, &dst[0], &src[0]) == 0) && ok
 }

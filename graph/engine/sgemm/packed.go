@@ -28,7 +28,8 @@ func Pack(transB bool, k, n int, b []float32, ldb int) *Packed {
 const largestWhole = 255
 
 // PackWhole is Pack for whole numbers of at most 255, either sign, to be multiplied by such numbers only: products are of
-// int16, sums of 512 of them exact, in int32, and these are added in float32. The result is the same on every processor.
+// int16, sums of 512 of them exact, in int32, and these are rounded to float32 and added
+// in it. The result is the same on every processor. A row with NaN, or another number than those, is NaN throughout.
 func PackWhole(transB bool, k, n int, b []float32, ldb int) (*Packed, error) {
 	checkMatrix("b", transB, k, n, b, ldb)
 	x := &Packed{kernel: *current.Load(), k: k, n: n, whole: true}

@@ -1,6 +1,9 @@
 package sgemm
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
 
 // Block sizes, measured: a few rows of A and a panel of B (depth×32) lie in the
 // first-level cache, a block of C (rowBlock×groupWidth) in the second-level one,
@@ -206,7 +209,7 @@ func (t *multiplying) task(i int) {
 	i1, j1 := min(i0+rowBlock, p.m), min(j0+p.groupCols, p.nc)
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	lda := p.copyRows(s, i0, i1)
+	lda, bad := p.copyRows(s, i0, i1)
 	for i := i0; i < i1; i += p.rows {
 		a := s[(i-i0)*lda:]
 		if p.a.trans {
@@ -216,6 +219,12 @@ func (t *multiplying) task(i int) {
 			b, ldb := p.panel(j)
 			p.tile(p.a.trans, min(p.rows, i1-i), min(p.cols, j1-j), p.kc, p.alpha,
 				a, lda, b, ldb, p.blockBeta, p.c.data[i*p.c.ld+p.j0+j:], p.c.ld)
+		}
+	}
+	for _, i := range bad {
+		row := p.c.data[i*p.c.ld+p.j0:][j0:j1]
+		for j := range row {
+			row[j] = float32(math.NaN())
 		}
 	}
 	if p.finisher != nil && p.p0+p.kc == p.k {
@@ -238,27 +247,29 @@ type scratch [rowBlock * (longDepth + 16)]float32
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // copyRows copies rows [i0,i1) of op(A)'s block, in the order A has them, and
-// returns the stride of the copy.
-func (p *product) copyRows(s *scratch, i0, i1 int) (lda int) {
+// returns the stride of the copy, and the rows that were to be whole numbers and are not.
+func (p *product) copyRows(s *scratch, i0, i1 int) (lda int, bad []int) {
 	if p.a.trans {
 		for q := range p.kc {
 			src := p.a.data[(p.p0+q)*p.a.ld+i0:]
 			copy(s[q*rowBlock:q*rowBlock+i1-i0], src)
 		}
-		return rowBlock
+		return rowBlock, nil
 	}
 	lda = p.kc + 16
 	if p.shared != nil && p.shared.whole {
 		for i := i0; i < i1; i++ {
 			row := p.a.data[i*p.a.ld:][:p.shared.k]
-			p.narrow(s[(i-i0)*lda:(i-i0)*lda+p.kc], row[2*p.p0:min(2*(p.p0+p.kc), len(row))])
+			if !p.narrow(s[(i-i0)*lda:(i-i0)*lda+p.kc], row[2*p.p0:min(2*(p.p0+p.kc), len(row))]) {
+				bad = append(bad, i)
+			}
 		}
-		return lda
+		return lda, bad
 	}
 	for i := i0; i < i1; i++ {
 		copy(s[(i-i0)*lda:(i-i0)*lda+p.kc], p.a.data[i*p.a.ld+p.p0:])
 	}
-	return lda
+	return lda, nil
 }
 
 func grow(s []float32, n int) []float32 {

@@ -63,6 +63,26 @@ func two(name string, instruction func(...Op)) {
 	})
 }
 
+// single emits what takes one operand and one instruction.
+func single() {
+	var c reg.VecVirtual
+	overVectors("neg", "", []string{"dst", "a"}, func() { c = bits(1 << 31) }, func(at func(string) Mem) {
+		v := YMM()
+		VXORPS(at("a"), c, v)
+		VMOVUPS(v, at("dst"))
+	})
+	overVectors("sqrt", "", []string{"dst", "a"}, nil, func(at func(string) Mem) {
+		v := YMM()
+		VSQRTPS(at("a"), v)
+		VMOVUPS(v, at("dst"))
+	})
+	overVectors("round", "", []string{"dst", "a"}, nil, func(at func(string) Mem) {
+		v := YMM()
+		VROUNDPS(U8(8), at("a"), v) // to the nearest, of two the even one, and no exception
+		VMOVUPS(v, at("dst"))
+	})
+}
+
 func elementwise() {
 	two("add", func(o ...Op) { VADDPS(o[0], o[1], o[2]) })
 	two("sub", func(o ...Op) { VSUBPS(o[0], o[1], o[2]) })
@@ -81,21 +101,7 @@ func elementwise() {
 			VMOVUPS(v, at("dst"))
 		})
 	}
-	overVectors("neg", "", []string{"dst", "a"}, func() { c = bits(1 << 31) }, func(at func(string) Mem) {
-		v := YMM()
-		VXORPS(at("a"), c, v)
-		VMOVUPS(v, at("dst"))
-	})
-	overVectors("sqrt", "", []string{"dst", "a"}, nil, func(at func(string) Mem) {
-		v := YMM()
-		VSQRTPS(at("a"), v)
-		VMOVUPS(v, at("dst"))
-	})
-	overVectors("round", "", []string{"dst", "a"}, nil, func(at func(string) Mem) {
-		v := YMM()
-		VROUNDPS(U8(8), at("a"), v) // to the nearest, of two the even one, and no exception
-		VMOVUPS(v, at("dst"))
-	})
+	single()
 	// The instruction's second source wins where an operand is NaN.
 	overVectors("relu", "", []string{"dst", "a"}, func() { c = constant(0) }, func(at func(string) Mem) {
 		v := YMM()
