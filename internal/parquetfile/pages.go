@@ -95,7 +95,11 @@ type pageHeader struct {
 	values, encoding         int64
 	definitions, repetitions int64 // bytes of levels, of version 2
 	uncompressed             bool  // of version 2
+	of                       int16 // the field with what is of one kind alone; -1 of several
 }
+
+// kindField is the field of a header with what is of pages of a kind alone, by format.PageType.
+var kindField = map[int64]int16{int64(format.DataPage): 5, int64(format.IndexPage): 6, int64(format.DictionaryPage): 7, int64(format.DataPageV2): 8}
 
 func readHeader(data []byte) (h pageHeader, n int, err error) {
 	n, err = walk(data, func(path []int16, v int64) {
@@ -109,6 +113,12 @@ func readHeader(data []byte) (h pageHeader, n int, err error) {
 				h.packed = v
 			}
 			return
+		}
+		if f := path[0]; f >= 5 && f <= 8 && h.of != f {
+			if h.of != 0 {
+				f = -1
+			}
+			h.of = f
 		}
 		if len(path) != 2 {
 			return
@@ -140,6 +150,9 @@ func (p *Pages) check() (pageHeader, error) {
 	h, from, err := p.header()
 	if err != nil {
 		return h, err
+	}
+	if h.of != kindField[h.kind] { // who reads it next may believe another of them
+		return h, fmt.Errorf("its header is not of its kind, page type %d, alone", h.kind)
 	}
 	if h.packed < 0 || h.packed > p.r.Size()-from || h.plain < 0 || h.plain > smallPage+maxRatio*h.packed {
 		return h, fmt.Errorf("it claims %d bytes, which become %d, of %d that are there", h.packed, h.plain, p.r.Size()-from)

@@ -52,6 +52,8 @@ func TestHostilePages(t *testing.T) {
 	long := binary.AppendUvarint([]byte{8}, 1<<31) // eight bits, and a run of 2³⁰
 	snap := append(binary.AppendUvarint(nil, 1<<32-1), 1, 2, 3)
 	bomb, shorter := zeros(64<<20), zeros(20<<20)
+	ints := fields(1, 10, 2, int(format.RLEDictionary), 3, int(format.RLE), 4, int(format.RLE))
+	decoy := fields(1, 10, 4, int(format.Plain)) // of version 2
 	page := func(header []byte, data ...byte) []byte { return append(header, data...) }
 	for _, c := range []struct {
 		name  string
@@ -68,6 +70,9 @@ func TestHostilePages(t *testing.T) {
 		{"zstd", format.Zstd, page(dataPage(100, len(bomb), 1, format.Plain), bomb...), "zstd"},
 		{"lz4", format.Lz4Raw, page(dataPage(100, 3, 1, format.Plain), 0xff, 0xff, 0xff), "LZ4"},
 		{"runs", format.Uncompressed, page(dataPage(len(long)+1, len(long)+1, 10, format.RLEDictionary), append(long, 0)...), "its runs claim"},
+		{"of two kinds", format.Uncompressed, page(fields(1, 0, 2, len(long)+1, 3, len(long)+1, 5, ints, 8, decoy), append(long, 0)...), "not of its kind"},
+		{"of another kind", format.Uncompressed, page(fields(1, 0, 2, len(long)+1, 3, len(long)+1, 8, decoy), append(long, 0)...), "not of its kind"},
+		{"nested lists", format.Uncompressed, bytes.Repeat([]byte{0x19}, maxHeader), "damaged"},
 		{"differences", format.Uncompressed, page(dataPage(8, 8, 10, format.DeltaBinaryPacked), 128, 1, 4, 0xff, 0xff, 0xff, 0xff, 7), "differences"},
 		{"encoding", format.Uncompressed, page(dataPage(1, 1, 10, format.BitPacked), 0), "is not read"},
 		{"repeated", format.Zstd, page(dataPage(20<<20, len(shorter), 10, format.DeltaByteArray), shorter...), "repeat parts"},
@@ -125,8 +130,17 @@ func TestEveryCompression(t *testing.T) {
 // A footer that claims a list of two thousand million columns is refused before there is memory for them.
 func TestFooterOfManyColumns(t *testing.T) {
 	list := binary.AppendUvarint([]byte{0x15, 2, 0x19, 0xfc}, 1<<31-1) // version 1; a list of structures
-	data := append(append([]byte("PAR1"), list...), 0)
-	data = binary.LittleEndian.AppendUint32(data, uint32(len(list)+1))
+	refusesFooter(t, append(list, 0))
+}
+
+// A footer of lists in lists is refused before the stack is at its end, which nothing recovers from.
+func TestFooterOfNestedLists(t *testing.T) {
+	refusesFooter(t, bytes.Repeat([]byte{0x19}, 8<<20))
+}
+
+func refusesFooter(t *testing.T, footer []byte) {
+	t.Helper()
+	data := binary.LittleEndian.AppendUint32(append([]byte("PAR1"), footer...), uint32(len(footer)))
 	if _, err := Read[struct{ A int64 }](append(data, "PAR1"...), -1); err == nil || !strings.Contains(err.Error(), "footer") {
 		t.Error(err)
 	}

@@ -8,7 +8,7 @@ import (
 // errThrift is of bytes that cannot be what they claim.
 var errThrift = errors.New("a structure in it is damaged")
 
-// maxNesting bounds how deep structures of Thrift nest; Parquet's own need six.
+// maxNesting bounds how deep structures and lists of Thrift nest; Parquet's own need eight.
 const maxNesting = 16
 
 // walk reads one structure in Thrift's compact protocol, which footers and page headers of Parquet files are, and tells how
@@ -69,10 +69,6 @@ func (w *thriftWalker) tell(v int64) {
 }
 
 func (w *thriftWalker) structure() error {
-	if w.depth++; w.depth > maxNesting {
-		return errThrift
-	}
-	defer func() { w.depth-- }()
 	id := int16(0)
 	for {
 		b, err := w.byte()
@@ -118,11 +114,20 @@ func (w *thriftWalker) value(kind byte, listed bool) error {
 		}
 		return w.skip(n)
 	case 9, 10: // a list, a set
-		return w.list()
+		return w.nested(w.list)
 	case 12:
-		return w.structure()
+		return w.nested(w.structure)
 	}
 	return errThrift // maps, which Parquet has none of, and what is no type
+}
+
+// nested reads what others may lie in.
+func (w *thriftWalker) nested(read func() error) error {
+	if w.depth++; w.depth > maxNesting {
+		return errThrift
+	}
+	defer func() { w.depth-- }()
+	return read()
 }
 
 func (w *thriftWalker) list() error {
