@@ -81,7 +81,7 @@ function part(w, h) {
 function evidence(outputs) {
   if (outputs.maps) {
     const [, rows, columns] = outputs.maps.dims;
-    return { rows, columns, values: [...outputs.maps.data.slice(0, rows * columns)], explain: site.evidence };
+    return { rows, columns, values: aboveLeast([...outputs.maps.data.slice(0, rows * columns)]), explain: site.evidence };
   }
   const blocks = Object.keys(outputs).filter((k) => k.startsWith('attention_')).length;
   if (!blocks) return undefined;
@@ -94,8 +94,13 @@ function evidence(outputs) {
     for (let i = 0; i < dims[1]; i++) for (let j = 0; j < t; j++) next[j] += row[i] * data[i * t + j] / 2;
     row = next;
   }
-  const values = [...row.slice(prefix)], least = Math.min(...values); // every token reaches every other one a little
-  return { rows: side, columns: side, values: values.map((v) => v - least), explain: site.evidence };
+  return { rows: side, columns: side, values: aboveLeast([...row.slice(prefix)]), explain: site.evidence };
+}
+
+// aboveLeast takes away what all places have: every token reaches every other one a little.
+function aboveLeast(values) {
+  const least = Math.min(...values);
+  return values.map((v) => v - least);
 }
 
 const told = new WeakMap(); // of each file, so that its evidence needs no second run
