@@ -14,6 +14,8 @@ import (
 	_ "golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
 	"golang.org/x/sync/semaphore"
+
+	"graft/internal/sniff"
 )
 
 // What Decode refuses before it allocates anything of that size: a file of a
@@ -71,7 +73,7 @@ func DecodeUpTo(ctx context.Context, r io.Reader, pixels int64) (Image, error) {
 	if err == nil && n > 0 {
 		// What is no image, however long, is not read any further.
 		if !LooksLikeImage(b.Bytes()) {
-			return Image{}, noImage(image.ErrFormat)
+			return Image{}, noImage(image.ErrFormat, b.Bytes())
 		}
 		var rest int64
 		rest, err = b.ReadFrom(io.LimitReader(r, MaxFileBytes+1-n))
@@ -98,8 +100,33 @@ func LooksLikeImage(head []byte) (yes bool) {
 	return !errors.Is(err, image.ErrFormat)
 }
 
-func noImage(err error) error {
+func noImage(err error, head []byte) error {
+	if known := foreignFormat(head); known != "" {
+		return badImage(err, "decode image: %s", known)
+	}
 	return badImage(err, "decode image: not a jpeg, png, gif, bmp, webp or tiff file")
+}
+
+// foreignFormat tells formats that are not read, and what stands where an image should.
+func foreignFormat(head []byte) string {
+	if len(head) >= 12 && string(head[4:8]) == "ftyp" {
+		switch string(head[8:12]) {
+		case "heic", "heix", "hevc", "mif1", "msf1":
+			return "a HEIC photograph, as iPhones take them, is not read: convert it to JPEG (heif-convert, sips)"
+		case "avif", "avis":
+			return "an AVIF image is not read: convert it to PNG or JPEG"
+		}
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte("\x00\x00\x00\x0cJXL ")), bytes.HasPrefix(head, []byte("\xff\x0a")):
+		return "a JPEG XL image is not read: convert it to PNG or JPEG"
+	case bytes.HasPrefix(head, []byte("\x00\x00\x00\x0cjP  ")):
+		return "a JPEG 2000 image is not read: convert it to PNG or JPEG"
+	}
+	if other := sniff.Other(head); other != "" {
+		return "not an image but " + other
+	}
+	return ""
 }
 
 // decodeBytes may change data.
@@ -113,7 +140,7 @@ func decodeBytes(ctx context.Context, data []byte, most int64) (im Image, err er
 	}()
 	cfg, format, err := image.DecodeConfig(bytes.NewReader(data))
 	if errors.Is(err, image.ErrFormat) {
-		return Image{}, noImage(err)
+		return Image{}, noImage(err, data)
 	}
 	if err != nil {
 		return Image{}, badImage(err, "decode image: %v", err)

@@ -209,3 +209,17 @@ func TestDecodeLooksBeforeItReads(t *testing.T) {
 		t.Errorf("%d bytes read, %v", n, err)
 	}
 }
+
+// What cannot be read is told as what it is, with a way out.
+func TestForeignFormats(t *testing.T) {
+	for head, want := range map[string]string{
+		"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1": "HEIC", "\x00\x00\x00\x1cftypavif\x00\x00\x00\x00": "AVIF", "\xff\x0a\x00": "JPEG XL",
+		"\x00\x00\x00\x0cjP  \r\n\x87\n": "JPEG 2000", "<!DOCTYPE html><html>": "a web page", "version https://git-lfs.github.com/spec/v1": "git lfs pull",
+		"words": "not a jpeg, png",
+	} {
+		_, err := preprocess.Decode(t.Context(), strings.NewReader(head+strings.Repeat(" ", 600)))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", head, err, want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"graft/internal/plural"
 	"graft/onnx"
 	"graft/onnx/session"
 	"graft/preprocess"
@@ -118,7 +119,7 @@ func (a *foreignModel) findInput(inputs []onnx.Value) error {
 		}
 	}
 	if a.Size == 0 {
-		return fmt.Errorf("input %v takes any size; give the input size it was trained with, up to %d", a.input, preprocess.MaxSide)
+		return fmt.Errorf("input %v takes any size; give the input size it was trained with (--input-size), up to %d", a.input, preprocess.MaxSide)
 	}
 	if a.Size > preprocess.MaxSide {
 		return fmt.Errorf("input size %d; wanted 1 to %d", a.Size, preprocess.MaxSide)
@@ -139,18 +140,27 @@ func (a *foreignModel) findOutput(outputs []onnx.Value) error {
 		}
 	}
 	if len(found) != 1 {
-		return fmt.Errorf("output %q: %d outputs fit; name one of %s", a.Output, len(found), listValues(outputs))
+		if a.Output != "" {
+			return fmt.Errorf("no output is called %q (--output); there are %s", a.Output, listValues(outputs))
+		}
+		if len(found) == 0 {
+			return fmt.Errorf("no output holds features, which are float32; there are %s", listValues(outputs))
+		}
+		return fmt.Errorf("%s could hold features: name one (--output) of %s", plural.Of(len(found), "output"), listValues(outputs))
 	}
 	a.out, a.Output = found[0], found[0].Name
 	if a.out.Type != onnx.Float32 {
 		return fmt.Errorf("output %v; wanted float32", a.out)
+	}
+	if a.out.Dims == nil {
+		return fmt.Errorf("output %s: the file does not state its shape: write it anew with what onnx.shape_inference.infer_shapes finds", a.out.Name)
 	}
 	rank := len(a.out.Dims)
 	switch {
 	case rank == 2 && a.Pool == PoolNone, rank == 3 && a.Pool != PoolNone, rank == 4 && a.Pool == PoolMean:
 		return nil
 	}
-	return fmt.Errorf("output %v with pooling %q; wanted [N,D] without, [N,T,D] with cls or mean, or [N,D,H,W] with mean", a.out, a.Pool)
+	return fmt.Errorf("output %v with pooling %q (--pool); wanted [N,D] without, [N,T,D] with cls or mean, or [N,D,H,W] with mean", a.out, a.Pool)
 }
 
 // settle finds the output's size per image.

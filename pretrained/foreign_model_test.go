@@ -127,9 +127,9 @@ func TestForeignRefuses(t *testing.T) {
 		"NHWC":         {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(0, 224, 224, 3) }, "Transpose"},
 		"open NHWC":    {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(0, 0, 0, 3) }, "Transpose"},
 		"size":         {func(_ *onnx.Model, f *preprocess.Spec) { f.Size = 8 }, "does not take 8×8"},
-		"open size":    {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(0, 3, 0, 0) }, "input size"},
+		"open size":    {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(0, 3, 0, 0) }, "(--input-size)"},
 		"oblong":       {func(m *onnx.Model, _ *preprocess.Spec) { m.Inputs[0].Dims = dims(0, 3, 4, 8) }, "does not take 4×4"},
-		"no output":    {func(_ *onnx.Model, f *preprocess.Spec) { f.Output = "z" }, "name one of y float32"},
+		"no output":    {func(_ *onnx.Model, f *preprocess.Spec) { f.Output = "z" }, `no output is called "z" (--output); there are y float32`},
 		"int output":   {func(_ *onnx.Model, f *preprocess.Spec) { f.Output = "ids" }, "wanted float32"},
 		"tokens":       {func(m *onnx.Model, _ *preprocess.Spec) { m.Outputs[0].Dims = dims(0, 5, 2) }, "wanted [N,D] without"},
 		"maps":         {func(m *onnx.Model, f *preprocess.Spec) { m.Outputs[0].Dims, f.Pool = dims(0, 5, 2, 2), "cls" }, "[N,D,H,W] with mean"},
@@ -149,7 +149,8 @@ func TestForeignRefuses(t *testing.T) {
 			m.Inputs[0].Dims, m.Outputs[0].Dims = dims(1000, 3, 4, 4), dims(1000, 1<<20)
 		}, "of a batch that is fixed"},
 		"overflowing output": {func(m *onnx.Model, f *preprocess.Spec) { m.Outputs[0].Dims, f.Pool = dims(0, 5, 1<<32, 1<<32), "mean" }, "values per image"},
-		"no rank":            {func(m *onnx.Model, _ *preprocess.Spec) { m.Outputs[0].Dims = nil }, "wanted [N,D]"},
+		"no rank":            {func(m *onnx.Model, _ *preprocess.Spec) { m.Outputs[0].Dims = nil }, "infer_shapes"},
+		"numbers alone":      {func(m *onnx.Model, _ *preprocess.Spec) { m.Outputs[0].Type = onnx.Int64 }, "no output holds features"},
 		"not prepared":       {nil, "was not prepared"},
 	} {
 		m, f := headerOf(dims(0, 3, 4, 4), dims(0, 2)), half

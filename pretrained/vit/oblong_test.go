@@ -143,3 +143,12 @@ func TestOblongPositions(t *testing.T) {
 		t.Errorf("%v, want 7 7 and then %v", got, line)
 	}
 }
+
+// A network without a table of positions is told as that.
+func TestNoPositions(t *testing.T) {
+	all := tensorsOf(t, "timm.safetensors")
+	delete(all, "pos_embed")
+	if _, err := loadModel(t.Context(), writeTensors(t, all), loadOptions{Heads: 4}); err == nil || !strings.Contains(err.Error(), `missing tensor "pos_embed": networks whose positions are no table`) {
+		t.Error(err)
+	}
+}

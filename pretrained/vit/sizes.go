@@ -98,6 +98,9 @@ func (l *loader) depth() int {
 // of --image-size that does not fit is one to be interpolated to.
 func (l *loader) grid(c *Config) error {
 	shape, err := l.shape("pos", 3)
+	if _, there := l.find("pos"); !there {
+		return fmt.Errorf("%w: networks whose positions are no table, but rotary or relative (EVA-02, DINOv3, BEiT), are not read; as an ONNX file that torch.onnx.export wrote they run", err)
+	}
 	if err != nil {
 		return err
 	}
