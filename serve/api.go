@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -72,7 +73,10 @@ type asked struct {
 func (s *Server) parse(query url.Values, known ...string) (a asked, err error) {
 	for name, values := range query {
 		if !slices.Contains(known, name) {
-			return a, faultf(http.StatusBadRequest, "no setting %q here; there is %s", name, strings.Join(known, ", "))
+			return a, faultf(http.StatusBadRequest, "no setting %q here; there is %s", name, cmp.Or(strings.Join(known, ", "), "none"))
+		}
+		if len(values) > 1 {
+			return a, faultf(http.StatusBadRequest, "%s is set %d times", name, len(values))
 		}
 		v, bad := values[0], error(nil)
 		switch name {
@@ -122,16 +126,16 @@ func (s *Server) predictImages(w http.ResponseWriter, r *http.Request) {
 
 // answer receives the images and classifies them.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, a asked, out *Answer) error {
+	list, release, err := s.receive(w, r, a.wish)
+	defer release()
+	if err != nil {
+		return err
+	}
 	if a.evidence {
 		if !s.looks.TryAcquire(1) {
 			return tooMuch("others wait for evidence")
 		}
 		defer s.looks.Release(1)
-	}
-	list, release, err := s.receive(w, r, a.wish)
-	defer release()
-	if err != nil {
-		return err
 	}
 	told, err := ask(r.Context(), s.predict, list)
 	if err != nil {
@@ -152,6 +156,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, a asked, out *An
 				}
 			}
 			out.Predictions = append(out.Predictions, one)
+		}
+	}
+	for _, u := range list {
+		if err := s.keep(u); err != nil {
+			return err
 		}
 	}
 	return nil

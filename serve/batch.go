@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"graft/preprocess"
@@ -32,11 +33,11 @@ type answer[T any] struct {
 // first one's last part does not.
 const batchesAtOnce = 2
 
-// newBatcher begins to run what is asked; it ends with ctx.
-func newBatcher[T any](ctx context.Context, l Limits, f *figures, run func(context.Context, []preprocess.Image) ([]T, error)) *batcher[T] {
+// newBatcher begins to run what is asked; it ends with ctx, for which one waits by working.
+func newBatcher[T any](ctx context.Context, working *sync.WaitGroup, l Limits, f *figures, run func(context.Context, []preprocess.Image) ([]T, error)) *batcher[T] {
 	b := &batcher[T]{waiting: make(chan *waiter[T], l.Queue), most: l.Batch, wait: l.Wait, run: run, figures: f}
 	for range batchesAtOnce {
-		go b.work(ctx)
+		working.Go(func() { b.work(ctx) })
 	}
 	return b
 }

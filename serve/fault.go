@@ -53,10 +53,10 @@ func (s *Server) faultOf(err error) *Fault {
 		return faultf(http.StatusUnprocessableEntity, "%s", bad.Reason)
 	case errors.As(err, new(*http.MaxBytesError)):
 		return faultf(http.StatusRequestEntityTooLarge, "the body is longer than %d bytes", s.mostBytes())
+	case errors.Is(err, context.DeadlineExceeded): // a net.Error too
+		return faultf(http.StatusServiceUnavailable, "no answer within %v", 2*s.c.Limits.Time)
 	case errors.As(err, &slow) && slow.Timeout():
 		return faultf(http.StatusRequestTimeout, "the body did not come within %v", s.c.Limits.Time)
-	case errors.Is(err, context.DeadlineExceeded):
-		return faultf(http.StatusServiceUnavailable, "no answer within %v", s.c.Limits.Time)
 	case errors.Is(err, context.Canceled):
 		return faultf(statusGone, "the client is gone")
 	}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -62,7 +63,7 @@ func (s *Server) shielded(next http.Handler) http.Handler {
 			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
 			h.Set("Access-Control-Expose-Headers", "Retry-After")
 		}
-		if s.c.Loopback && !isLoopback(r.Host) {
+		if s.c.Loopback && s.c.Token == "" && !isLoopback(r.Host) { // a page elsewhere does not know the token
 			refuse(w, faultf(http.StatusMisdirectedRequest, "host %q is not this machine; ask for localhost or 127.0.0.1", r.Host))
 			return
 		}
@@ -151,14 +152,17 @@ func (s *Server) counted(mux *http.ServeMux, next http.Handler) http.Handler {
 	})
 }
 
-// errorLog takes what net/http complains of: mostly clients that broke off, which are no news.
+// errorLog takes what net/http complains of, but for what clients alone can mend.
 func (s *Server) errorLog() *log.Logger { return log.New(quietly{s}, "", 0) }
 
 type quietly struct{ s *Server }
 
 func (q quietly) Write(line []byte) (int, error) {
-	if strings.Contains(string(line), "panic") {
-		q.s.c.Log("%s", line)
+	for _, noise := range []string{"TLS handshake error", "URL query contains semicolon"} {
+		if strings.Contains(string(line), noise) {
+			return len(line), nil
+		}
 	}
+	q.s.c.Log("%s", bytes.TrimSpace(line))
 	return len(line), nil
 }

@@ -6,25 +6,35 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"graft/finetune/model"
 )
 
 // listen runs a server on a free port; stop ends it, ended is how it ended.
 func listen(t *testing.T, s *Server) (address string, stop func(), ended chan error) {
 	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	address, ended = listenFor(ctx, t, s)
+	return address, stop, ended
+}
+
+func listenFor(ctx context.Context, t *testing.T, s *Server) (address string, ended chan error) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
 	ended = make(chan error, 1)
 	go func() { ended <- s.Run(ctx, l) }()
-	return l.Addr().String(), stop, ended
+	return l.Addr().String(), ended
 }
 
 func get(t *testing.T, address string) (code int, body string) {
@@ -41,11 +51,15 @@ func get(t *testing.T, address string) (code int, body string) {
 	return r.StatusCode, string(data)
 }
 
-// TestStops: readiness fails first, what was asked is answered, then the server ends.
+// TestStops: readiness fails first, what was asked is answered, then the server ends, though New and Run have one context.
 func TestStops(t *testing.T) {
 	m := &middle{hold: make(chan struct{})}
-	s := server(t, m, Config{Loopback: true, Grace: 300 * time.Millisecond})
-	address, stop, ended := listen(t, s)
+	ctx, stop := context.WithCancel(t.Context())
+	s, err := New(ctx, Config{Model: model.New(m, []string{"a", "b"}), Loopback: true, Grace: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, ended := listenFor(ctx, t, s)
 	if code, _ := get(t, "http://"+address+"/readyz"); code != 200 {
 		t.Fatalf("not ready: %d", code)
 	}
@@ -59,25 +73,21 @@ func TestStops(t *testing.T) {
 		r.Body.Close()
 		answered <- r.StatusCode
 	}()
-	for running := false; !running; time.Sleep(time.Millisecond) {
-		m.mu.Lock()
-		running = len(m.runs) > 0
-		m.mu.Unlock()
-	}
+	m.wait(1)
 	stop()
 	for s.ready.Load() {
 		time.Sleep(time.Millisecond)
 	}
-	if code, body := get(t, "http://"+address+"/readyz"); code != 503 || body != "stopping\n" {
-		t.Errorf("while it stops: %d %q", code, body)
-	}
-	if code, _ := get(t, "http://"+address+"/healthz"); code != 200 {
-		t.Errorf("while it stops it is not healthy: %d", code)
+	for path, want := range map[string]int{"/readyz": 503, "/healthz": 200} { // whether or not it listens still
+		w := httptest.NewRecorder()
+		if s.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost"+path, nil)); w.Code != want {
+			t.Errorf("%s while it stops: %d, want %d", path, w.Code, want)
+		}
 	}
 	select {
 	case err := <-ended:
 		t.Fatalf("ended with a request under way: %v", err)
-	case <-time.After(350 * time.Millisecond):
+	case <-time.After(50 * time.Millisecond):
 	}
 	close(m.hold)
 	if code := <-answered; code != 200 {
@@ -88,10 +98,45 @@ func TestStops(t *testing.T) {
 	}
 }
 
+// TestLetsGo: a server that has ended uses its model no more, be it for a client that has gone.
+func TestLetsGo(t *testing.T) {
+	m := &middle{hold: make(chan struct{})}
+	s := server(t, m, Config{Loopback: true, Grace: time.Millisecond})
+	address, stop, ended := listen(t, s)
+	gone, leave := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(gone, http.MethodPost, "http://"+address+"/v1/predict", bytes.NewReader(gray(2, 9)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := make(chan error)
+	go func() {
+		_, err := http.DefaultClient.Do(r)
+		left <- err
+	}()
+	m.wait(1)
+	leave()
+	if err := <-left; err == nil {
+		t.Error("a client that went was answered")
+	}
+	stop()
+	select {
+	case <-ended:
+		t.Error("ended with the network running")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(m.hold)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if w := post(s, "/v1/predict", bytes.NewReader(gray(2, 9))); w.Code != 503 {
+		t.Errorf("after its end it answers %d", w.Code)
+	}
+}
+
 // TestSlowClients: one that does not go on is answered or cut off in time, and holds up nobody; a body whose length alone is
 // too much is refused before it comes.
 func TestSlowClients(t *testing.T) {
-	s := server(t, &middle{}, Config{Loopback: true, Limits: Limits{Time: 300 * time.Millisecond}})
+	s := server(t, &middle{}, Config{Loopback: true, Limits: Limits{Time: time.Second}})
 	address, stop, _ := listen(t, s)
 	defer stop()
 	for name, c := range map[string]struct{ sent, want string }{
@@ -135,6 +180,7 @@ func TestStrangers(t *testing.T) {
 		"without a port":       {Config{Loopback: true}, []string{"Host", "localhost"}, 200},
 		"another name":         {Config{Loopback: true}, []string{"Host", "evil.example:80"}, 421},
 		"a name like it":       {Config{Loopback: true}, []string{"Host", "localhost.evil.example"}, 421},
+		"a proxy's name":       {Config{Loopback: true, Token: token}, []string{"Host", "server.example", "Authorization", "Bearer " + token}, 200},
 		"open to others":       {Config{Token: token}, []string{"Host", "server.example", "Authorization", "Bearer " + token}, 200},
 		"no token":             {Config{Token: token}, nil, 401},
 		"another token":        {Config{Token: token}, []string{"Authorization", "Bearer " + token + "0"}, 401},
@@ -156,16 +202,21 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// TestKeep: without a folder nothing is stored, with one what is an image.
+// TestKeep: with a folder what was classified is stored, for its owner alone; without one, nothing.
 func TestKeep(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kept")
 	s := server(t, &middle{}, Config{Keep: dir})
 	for _, body := range [][]byte{gray(2, 9), gray(2, 9), gray(3, 9), []byte("no image")} {
 		post(s, "/v1/predict", bytes.NewReader(body))
 	}
+	two, kind := form(gray(4, 9), gray(5, 9))
+	post(s, "/v1/predict", bytes.NewReader(two[:len(two)-8]), "Content-Type", kind) // is refused
 	list, err := os.ReadDir(dir)
 	if err != nil || len(list) != 2 || filepath.Ext(list[0].Name()) != ".png" {
-		t.Errorf("kept %v (%v), want two images", list, err)
+		t.Fatalf("kept %v (%v), want two images", list, err)
+	}
+	if info, err := list[0].Info(); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("kept with mode %v (%v)", info.Mode(), err)
 	}
 }
 

@@ -18,11 +18,27 @@ func (s *Server) page() (http.Handler, error) {
 	return http.FileServerFS(files), err
 }
 
-// keep stores an image's bytes under their hash, so that what comes twice is kept once.
-func (s *Server) keep(data []byte) error {
+// keep stores an image's bytes, where that is wanted, under their hash, so that what comes twice is kept once. Nobody else may
+// read them.
+func (s *Server) keep(u upload) error {
+	data := u.data
+	if data == nil {
+		return nil
+	}
 	ending := map[string]string{"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp", "image/bmp": ".bmp"}[http.DetectContentType(data)]
 	if ending == "" {
 		ending = ".tiff" // which net/http does not know
 	}
-	return atomicfile.WriteFile(filepath.Join(s.c.Keep, hashOf(data)+ending), data)
+	f, err := atomicfile.Create(filepath.Join(s.c.Keep, hashOf(data)+ending))
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if err := f.Chmod(0o600); err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Commit()
 }

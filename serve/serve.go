@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,7 @@ type Limits struct {
 	Bytes  int64         // of an image; 0: 16 MiB
 	Pixels int64         // of an image; 0: 25 million
 	Images int           // of a request; 0: 64
-	Memory int64         // bytes of images that are being received, of all requests; 0: 256 MiB
+	Memory int64         // bytes of images, as they came and as the network takes them, of all requests; 0: 256 MiB
 	Queue  int           // images that wait for the network or are in it; 0: 256
 	Time   time.Duration // for receiving a request, and again for answering it; 0: 30 seconds
 	Wait   time.Duration // that an image waits for others to share the network with; 0: 2 milliseconds
@@ -70,6 +71,9 @@ type Server struct {
 	ready   atomic.Bool
 	figures *figures
 	handler http.Handler
+	using   sync.RWMutex // read by who answers; closed is written once nobody does
+	closed  bool
+	stop    func() // ends the batchers
 }
 
 // looksAtOnce is how many photographs wait at most for their evidence, which is told of one after the other.
@@ -82,7 +86,19 @@ func orElse[T comparable](v *T, usual T) {
 	}
 }
 
-// New is a server that is ready; its goroutines end with ctx.
+// check tells of limits within which what is allowed could never be answered.
+func (l Limits) check() error {
+	if least := max(2*l.Bytes, 2*readStep); l.Memory < least {
+		return fmt.Errorf("images of %d bytes, but only %d bytes of memory for those of all requests; want %d", l.Bytes, l.Memory, least)
+	}
+	if l.Queue < l.Images {
+		return fmt.Errorf("requests of %d images, but a queue of %d; want one of at least as many", l.Images, l.Queue)
+	}
+	return nil
+}
+
+// New is a server that is ready. It uses its model until Run returns, or Close where Run is not called; that ctx ends does not
+// end it, so that what was asked is answered.
 func New(ctx context.Context, c Config) (*Server, error) {
 	l := &c.Limits
 	orElse(&l.Bytes, 16<<20)
@@ -93,8 +109,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	orElse(&l.Time, 30*time.Second)
 	orElse(&l.Wait, 2*time.Millisecond)
 	orElse(&l.Batch, max(c.Model.BatchSize(), 1))
-	if l.Memory < 2*l.Bytes {
-		return nil, fmt.Errorf("images of %d bytes, but only %d bytes of memory for all that are being received; want twice as many", l.Bytes, l.Memory)
+	if err := l.check(); err != nil {
+		return nil, err
 	}
 	if c.Log == nil {
 		c.Log = func(string, ...any) {}
@@ -107,17 +123,37 @@ func New(ctx context.Context, c Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.predict = newBatcher(ctx, *l, s.figures, s.probabilities)
-	if e := c.Model.Embedder(); e != nil {
-		s.embed = newBatcher(ctx, *l, s.figures, e.Embed)
-	}
 	guarded, err := s.guarded()
 	if err != nil {
 		return nil, err
 	}
 	s.handler = guarded
+	s.begin(context.WithoutCancel(ctx))
 	s.ready.Store(true)
 	return s, nil
+}
+
+// begin has the batchers work until stop, which returns when they have let go of the model.
+func (s *Server) begin(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	s.predict = newBatcher(ctx, &working, s.c.Limits, s.figures, s.probabilities)
+	if e := s.c.Model.Embedder(); e != nil {
+		s.embed = newBatcher(ctx, &working, s.c.Limits, s.figures, e.Embed)
+	}
+	s.stop = func() {
+		cancel()
+		working.Wait()
+	}
+}
+
+// Close returns when nothing uses the model any more; requests that come later are refused.
+func (s *Server) Close() {
+	s.ready.Store(false)
+	s.using.Lock()
+	s.closed = true
+	s.using.Unlock()
+	s.stop()
 }
 
 // probabilities are a row for each image.
@@ -130,10 +166,19 @@ func (s *Server) probabilities(ctx context.Context, images []preprocess.Image) (
 }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.using.RLock()
+	defer s.using.RUnlock()
+	if s.closed {
+		refuse(w, faultf(http.StatusServiceUnavailable, "the server has ended"))
+		return
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
-// Run answers on l until ctx ends; then readiness fails first, and what was asked is answered.
+// Run answers on l until ctx ends; then readiness fails first, what was asked is answered, and the server is closed.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	defer s.Close()
 	t := s.c.Limits.Time
 	h := http.Server{Handler: s, ReadHeaderTimeout: min(t, 10*time.Second), ReadTimeout: t, WriteTimeout: 2*t + 5*time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: s.errorLog()}

@@ -11,10 +11,13 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"graft/finetune/model"
@@ -47,6 +50,19 @@ func (m *middle) Classify(_ context.Context, images []preprocess.Image, logits [
 	return nil
 }
 
+// wait returns once the network has been run so often.
+func (m *middle) wait(runs int) {
+	for {
+		m.mu.Lock()
+		n := len(m.runs)
+		m.mu.Unlock()
+		if n >= runs {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func (m *middle) Embed(_ context.Context, images []preprocess.Image) (rows [][]float32, err error) {
 	for _, im := range images {
 		rows = append(rows, []float32{float32(im.Pix[0])})
@@ -65,12 +81,11 @@ func (watcher) Evidence(context.Context, preprocess.Image) (*show.Evidence, [4]f
 func server(t *testing.T, m *middle, c Config) *Server {
 	t.Helper()
 	c.Model, c.Name = model.New(m, []string{"a", "b"}), "middle"
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	s, err := New(ctx, c)
+	s, err := New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -157,7 +172,8 @@ func TestPredict(t *testing.T) {
 
 // TestRefusals: each with its status and reason, and nothing taken is kept.
 func TestRefusals(t *testing.T) {
-	s := server(t, &middle{}, Config{Watcher: watcher{}, Limits: Limits{Bytes: 4 << 10, Pixels: 64, Images: 2, Memory: 64 << 10}})
+	s := server(t, &middle{}, Config{Watcher: watcher{}, Limits: Limits{Bytes: 4 << 10, Pixels: 64, Images: 2, Memory: 64 << 10},
+		Log: func(format string, args ...any) { t.Errorf("the log is told of what clients did: "+format, args...) }})
 	whole := gray(8, 1)
 	three, kind := form(whole, whole, whole)
 	two, twoKind := form(whole, whole)
@@ -177,16 +193,19 @@ func TestRefusals(t *testing.T) {
 		"endless":          {"/v1/predict", "", endless, 413, "longer than 4096"},
 		"too many":         {"/v1/predict", kind, bytes.NewReader(three), 413, "more than 2 images"},
 		"broken header":    {"/v1/predict", twoKind, bytes.NewReader(two[:len(two)*2/3]), 400, "form is broken"},
-		"broken form":      {"/v1/predict", twoKind, bytes.NewReader(two[:len(two)-60]), 400, "form is broken"},
+		"broken form":      {"/v1/predict", twoKind, bytes.NewReader(two[:len(two)-60]), 400, "body is broken"},
 		"no boundary":      {"/v1/predict", "multipart/form-data", bytes.NewReader(two), 400, "form is broken"},
 		"endless header":   {"/v1/predict", kind, io.MultiReader(strings.NewReader("--"+strings.Split(kind, "=")[1]+"\r\nX: "), letters{}), 400, "between two files"},
 		"no file":          {"/v1/predict", noneKind, bytes.NewReader(none), 400, "no file"},
 		"unknown setting":  {"/v1/predict?tops=3", "", bytes.NewReader(whole), 400, `no setting "tops"`},
+		"set twice":        {"/v1/predict?top=1&top=2", "", bytes.NewReader(whole), 400, "top is set 2 times"},
 		"bad number":       {"/v1/predict?top=-1", "", bytes.NewReader(whole), 400, "top"},
 		"bad probability":  {"/v1/predict?threshold=NaN", "", bytes.NewReader(whole), 400, "threshold"},
 		"no detector":      {"/v1/predict?faces=1", "", bytes.NewReader(whole), 400, "--faces"},
 		"much evidence":    {"/v1/predict?evidence=1", twoKind, bytes.NewReader(two), 400, "one image a request"},
-		"features' top":    {"/v1/embed?top=1", "", bytes.NewReader(whole), 400, "top"},
+		"features' top":    {"/v1/embed?top=1", "", bytes.NewReader(whole), 400, "there is none"},
+		"cut off":          {"/v1/predict", "", io.MultiReader(bytes.NewReader(whole[:9]), iotest.ErrReader(io.ErrUnexpectedEOF)), 400, "body is broken"},
+		"hung up":          {"/v1/predict", "", iotest.ErrReader(syscall.ECONNRESET), 400, "body is broken"},
 		"a page elsewhere": {"/v1/predict", "", nil, 403, "another origin"},
 	} {
 		headers := []string{"Content-Type", c.kind}
@@ -201,8 +220,11 @@ func TestRefusals(t *testing.T) {
 	if !s.queue.TryAcquire(256) || !s.memory.TryAcquire(64<<10) || !s.looks.TryAcquire(looksAtOnce) {
 		t.Error("places in the queue, or memory, were not given back")
 	}
-	if _, err := New(t.Context(), Config{Model: s.c.Model, Limits: Limits{Bytes: 10, Memory: 12}}); err == nil {
-		t.Error("less memory than an image needs was taken")
+	for name, l := range map[string]Limits{"less memory than an image needs": {Bytes: 10, Memory: 12}, "less than one step of reading": {Bytes: 10, Memory: 60 << 10},
+		"requests that never find room": {Images: 3, Queue: 2}} {
+		if _, err := New(t.Context(), Config{Model: s.c.Model, Limits: l}); err == nil {
+			t.Errorf("%s was taken", name)
+		}
 	}
 }
 
@@ -250,7 +272,7 @@ func TestBatches(t *testing.T) {
 // TestQueue: who comes when the queue is full is told to come again, and those in it lose nothing.
 func TestQueue(t *testing.T) {
 	m := &middle{hold: make(chan struct{})}
-	s := server(t, m, Config{Limits: Limits{Queue: 2}})
+	s := server(t, m, Config{Limits: Limits{Queue: 2, Images: 2}})
 	answers := make(chan int, 2)
 	for range 2 {
 		go func() { answers <- post(s, "/v1/predict", bytes.NewReader(gray(2, 9))).Code }()
@@ -263,7 +285,7 @@ func TestQueue(t *testing.T) {
 		}
 	}
 	w := post(s, "/v1/predict", bytes.NewReader(gray(2, 9)))
-	if f := decoded[Fault](t, w, ErrorSchema); w.Code != 429 || w.Header().Get("Retry-After") == "" || !strings.Contains(f.Reason, "2 images are waiting") {
+	if f := decoded[Fault](t, w, ErrorSchema); w.Code != 429 || w.Header().Get("Retry-After") == "" || !strings.Contains(f.Reason, "2 images may wait") {
 		t.Errorf("status %d, %+v, headers %v", w.Code, f, w.Header())
 	}
 	close(m.hold)
@@ -274,6 +296,73 @@ func TestQueue(t *testing.T) {
 	}
 	if code := post(s, "/v1/predict", bytes.NewReader(gray(2, 9))).Code; code != 200 {
 		t.Errorf("afterwards %d", code)
+	}
+}
+
+// TestFaults: whose an error is. A run of the network that takes too long has the error that a slow body has, and is not one.
+func TestFaults(t *testing.T) {
+	s := server(t, &middle{}, Config{})
+	for err, want := range map[error]int{fmt.Errorf("run: %w", context.DeadlineExceeded): 503, os.ErrDeadlineExceeded: 408, context.Canceled: 499, io.ErrUnexpectedEOF: 500} {
+		if f := s.faultOf(err); f.Status != want {
+			t.Errorf("%v: %+v, want %d", err, f, want)
+		}
+	}
+	w := httptest.NewRecorder()
+	if refuse(w, s.faultOf(context.DeadlineExceeded)); w.Header().Get("Retry-After") == "" {
+		t.Error("too slow, and not said when to ask again")
+	}
+	var told []string
+	s.c.Log = func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
+	for _, line := range []string{"http: TLS handshake error from 1.2.3.4", "http: superfluous response.WriteHeader call", "http: panic serving: x"} {
+		s.errorLog().Print(line)
+	}
+	if want := []string{"http: superfluous response.WriteHeader call", "http: panic serving: x"}; !slices.Equal(told, want) {
+		t.Errorf("the log has %q, want %q", told, want)
+	}
+}
+
+// TestStalled: bodies that do not end take no places from others, neither in the queue nor for evidence.
+func TestStalled(t *testing.T) {
+	s := server(t, &middle{}, Config{Watcher: watcher{}, Limits: Limits{Queue: 2, Images: 2}})
+	body, kind := form(gray(2, 9))
+	var all sync.WaitGroup
+	var pipes []*io.PipeWriter
+	for range looksAtOnce + 2 {
+		r, w := io.Pipe()
+		pipes = append(pipes, w)
+		all.Go(func() { post(s, "/v1/predict?evidence=1", r, "Content-Type", kind) })
+		if _, err := w.Write(body[:len(body)-8]); err != nil { // which returns once it has been read
+			t.Fatal(err)
+		}
+	}
+	if w := post(s, "/v1/predict?evidence=1", bytes.NewReader(gray(2, 9))); w.Code != 200 {
+		t.Errorf("beside bodies that stall another got %d: %s", w.Code, w.Body)
+	}
+	for _, w := range pipes {
+		w.Close()
+	}
+	all.Wait()
+	if !s.memory.TryAcquire(256<<20) || !s.queue.TryAcquire(2) {
+		t.Error("places in the queue, or memory, were not given back")
+	}
+}
+
+// TestWeight: images as the network takes them count as memory, until they are answered.
+func TestWeight(t *testing.T) {
+	m := &middle{hold: make(chan struct{})}
+	s := server(t, m, Config{Limits: Limits{Bytes: 4 << 10, Memory: 128 << 10}})
+	if w := post(s, "/v1/predict", bytes.NewReader(gray(400, 9))); w.Code != 413 || !strings.Contains(w.Body.String(), "as the network takes them") {
+		t.Errorf("160,000 bytes for the network: status %d: %s", w.Code, w.Body)
+	}
+	answer := make(chan int)
+	go func() { answer <- post(s, "/v1/predict", bytes.NewReader(gray(300, 9))).Code }()
+	m.wait(1)
+	if w := post(s, "/v1/predict", bytes.NewReader(gray(300, 9))); w.Code != 429 {
+		t.Errorf("beside 90,000 bytes: status %d: %s", w.Code, w.Body)
+	}
+	close(m.hold)
+	if code := <-answer; code != 200 || !s.memory.TryAcquire(128<<10) {
+		t.Errorf("status %d, or memory was not given back", code)
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -95,13 +94,11 @@ func serveModel(c *cli.Context) (err error) {
 	for _, n := range config.Notes {
 		logf(c, "note: %s", n)
 	}
-	// What runs when Ctrl-C comes is answered before the network goes.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context))
-	defer cancel()
-	s, err := serve.New(ctx, config)
+	s, err := serve.New(c.Context, config)
 	if err != nil {
 		return err
 	}
+	defer s.Close()
 	l, err := new(net.ListenConfig).Listen(c.Context, "tcp", c.String("addr"))
 	if err != nil {
 		return err
@@ -114,6 +111,9 @@ func serveModel(c *cli.Context) (err error) {
 func serveConfig(c *cli.Context) (config serve.Config, err error) {
 	config.Limits = serve.Limits{Bytes: int64(c.Int("max-bytes")), Pixels: int64(c.Int("max-pixels")), Images: c.Int("max-images"), Queue: c.Int("queue"),
 		Memory: max(256<<20, 4*int64(c.Int("max-bytes"))), Time: c.Duration("timeout"), Wait: c.Duration("batch-wait"), Batch: c.Int("batch")}
+	if l := config.Limits; l.Queue < l.Images {
+		return config, usageErrorf("--queue %d: a request may have %d images, which must find their places; raise it, or lower --max-images", l.Queue, l.Images)
+	}
 	config.Origin, config.Keep, config.Grace = c.String("cors"), c.String("keep"), c.Duration("grace")
 	config.Log = func(format string, args ...any) { warnf(c, format, args...) }
 	addr, err := net.ResolveTCPAddr("tcp", c.String("addr"))
