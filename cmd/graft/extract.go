@@ -175,12 +175,12 @@ func extractAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	run, ref, work := extract.Run, dataRef(c), config.Out
-	if extract.ToFile(config.Out) {
-		if err := refuse(c, "a parquet file has one row of float32 for an image as it is", "flip", "views", "view-seed", "view-augment", "shard", "extend", "dtype"); err != nil {
+	run, ref, toFile := extract.Run, dataRef(c), extract.ToFile(config.Out)
+	if toFile {
+		if err := refuse(c, extract.FileHolds, extract.StoreOnly()...); err != nil {
 			return err
 		}
-		run, work, ref.Unsplit = extract.File, extract.Unfinished(config.Out), true
+		run, ref.Unsplit = extract.File, true
 	}
 	data, err := openRef(c, ref)
 	if err != nil {
@@ -198,7 +198,7 @@ func extractAction(c *cli.Context) (err error) {
 		}
 	}
 	o.Taps, o.Runtime.Throughput = config.Taps, true
-	if o.Runtime.Provider, err = extract.Provider(work, o.Runtime.Provider); err != nil {
+	if o.Runtime.Provider, err = extract.Provider(config.Out, o.Runtime.Provider); err != nil {
 		return err
 	}
 	backbone, err := pretrained.Open(c.Context, c.String("model"), o)
@@ -218,7 +218,7 @@ func extractAction(c *cli.Context) (err error) {
 	tokens := slices.ContainsFunc(splitWords(c.String("taps")), func(tap string) bool {
 		return strings.HasPrefix(tap, "tokens") || strings.HasPrefix(tap, "tensor:")
 	})
-	if sum.State.Complete() && !tokens && work == config.Out { // which heads read
+	if sum.State.Complete() && !tokens && !toFile { // which heads read
 		next(c, "graft train head --embeddings "+shellWord(sum.Store)+" --out runs/head")
 	}
 	return nil

@@ -94,13 +94,20 @@ type Config struct {
 }
 
 // Provider is the provider to open a backbone on for the store at out: for Auto the one
-// of a store that was begun there, so that no store mixes two engines, else p.
+// of a store that was begun there, so that no store mixes two engines, or of the file that File has made there, else p.
 func Provider(out string, p session.Provider) (session.Provider, error) {
+	file := ""
+	if ToFile(out) {
+		file, out = out, Unfinished(out)
+	}
 	if err := placeOf(out).recover(); err != nil {
 		return "", err // first of all: the backbone to open may lie in the store
 	}
 	if p != session.Auto && p != "" {
 		return p, nil
+	}
+	if info, _, err := store.ReadFileInfo(file); file != "" && err == nil { // File tells of others
+		return session.Provider(info.Backbone.Provider), nil
 	}
 	begun, err := store.Begun(out)
 	if err != nil || begun == nil {

@@ -81,10 +81,35 @@ func (c *Config) refuseForFile() error {
 			return fmt.Errorf("tap %s is no vector; want a store's folder for it, not a parquet file", name)
 		}
 	}
-	if c.Flip || c.Views.Count > 0 || !c.Part.Whole() || c.DType != "" {
-		return errors.New("a parquet file has one row of float32 for an image as it is: mirrored and changed images, parts and float16 are a store's")
+	for _, o := range storeOnly {
+		if o.asked(c) {
+			return fmt.Errorf("%s: %s is a store's", FileHolds, o.names[0])
+		}
 	}
 	return nil
+}
+
+// FileHolds is why File refuses the options StoreOnly.
+const FileHolds = "a parquet file has one row of float32 for an image as it is"
+
+// storeOnly are what a file has no place for, by the options of graft extract that ask for it.
+var storeOnly = []struct {
+	names []string
+	asked func(c *Config) bool
+}{
+	{[]string{"flip"}, func(c *Config) bool { return c.Flip }},
+	{[]string{"views", "view-seed", "view-augment"}, func(c *Config) bool { return c.Views.Count > 0 }},
+	{[]string{"shard"}, func(c *Config) bool { return !c.Part.Whole() }},
+	{[]string{"extend"}, func(c *Config) bool { return c.known != nil }},
+	{[]string{"dtype"}, func(c *Config) bool { return c.DType != "" }},
+}
+
+// StoreOnly names the options of graft extract that File refuses.
+func StoreOnly() (names []string) {
+	for _, o := range storeOnly {
+		names = append(names, o.names...)
+	}
+	return names
 }
 
 // thereAlready looks at a file that has the name: what this run would write, or something else.
@@ -103,8 +128,8 @@ func (c *Config) thereAlready(ctx context.Context, path string) (sum Summary, th
 	want := m.FileInfo(m.Taps)
 	sum = Summary{Store: path, Part: c.Part.String(), Rows: rows, Resumed: m.Samples, Bad: append([]store.BadRow{}, got.Bad...), Taps: got.Taps,
 		Batch: got.Batch, Streams: c.streams, Provider: got.Backbone.Provider,
-		State: store.State{Shards: 1, Missing: []int{}, Rows: rows, Bad: len(got.Bad)}}
-	got.Bad, got.Batch, want.Batch = nil, 0, 0
+		State: store.State{Shards: 1, Missing: []int{}, Rows: rows, Bad: got.BadCount}}
+	got.Backbone.Runtime = want.Backbone.Runtime // what is finished stays, whatever has been upgraded since
 	for _, d := range []struct {
 		what      string
 		got, want any

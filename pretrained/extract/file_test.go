@@ -12,6 +12,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"graft/onnx/session"
 	"graft/pretrained/extract"
 	"graft/pretrained/store"
 )
@@ -94,6 +95,10 @@ func sameBytes(t *testing.T, a, b string) {
 	}
 }
 
+type upgradedRuntime struct{ *fake }
+
+func (upgradedRuntime) RuntimeVersion() string { return "9.9.9" }
+
 // TestFileIsThereAlready: the same call again computes nothing, another one replaces nothing.
 func TestFileIsThereAlready(t *testing.T) {
 	ctx := context.Background()
@@ -105,6 +110,14 @@ func TestFileIsThereAlready(t *testing.T) {
 	before := b.batches.Load()
 	if sum, err := extract.File(ctx, c, nil); err != nil || sum.Rows != 6 || b.batches.Load() != before {
 		t.Errorf("%+v, %v, %d batches more", sum, err, b.batches.Load()-before)
+	}
+	if p, err := extract.Provider(c.Out, session.Auto); err != nil || p != session.CPU {
+		t.Errorf("provider auto where the file is there: %q, %v", p, err)
+	}
+	upgraded := c
+	upgraded.Backbone = upgradedRuntime{b}
+	if sum, err := extract.File(ctx, upgraded, nil); err != nil || sum.Rows != 6 || b.batches.Load() != before {
+		t.Errorf("another ONNX Runtime: %+v, %v", sum, err)
 	}
 	other := c
 	other.Taps = []string{"mean"}
@@ -127,8 +140,8 @@ func TestFileIsThereAlready(t *testing.T) {
 		refused := c
 		refused.Out = filepath.Join(t.TempDir(), "no.parquet")
 		change(&refused)
-		if _, err := extract.File(ctx, refused, nil); err == nil {
-			t.Errorf("%s: no error", name)
+		if _, err := extract.File(ctx, refused, nil); err == nil || name != "no vector" && !strings.Contains(err.Error(), extract.FileHolds) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

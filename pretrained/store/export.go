@@ -81,12 +81,18 @@ func (s *Store) Export(ctx context.Context, path string, o ExportOptions, progre
 	defer f.Abort()
 	count := &counted{w: f}
 	w := bufio.NewWriterSize(count, 1<<20)
-	out, err := newSink(path, w, sel, header, s.fileInfo(sel, o.Split))
+	info := s.fileInfo(sel, o.Split)
+	out, err := newSink(path, w, sel, header, info)
 	if err != nil {
 		return Exported{}, err
 	}
 	if err := cmp.Or(s.exportTo(ctx, out, sel, header.rows, progress), w.Flush()); err != nil {
 		return Exported{}, fmt.Errorf("export to %s: %w", path, err)
+	}
+	if _, ok := out.(*parquetSink); ok && f.Temporary() {
+		if err := info.readBack(f.Name(), header.rows); err != nil {
+			return Exported{}, fmt.Errorf("export to %s: %w", path, err)
+		}
 	}
 	done.Bytes = count.n
 	return done, f.Commit()

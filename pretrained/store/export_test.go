@@ -9,12 +9,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
 
+	"graft/preprocess/dataset"
 	"graft/pretrained/store"
 )
 
@@ -155,6 +157,34 @@ func TestExportedSchema(t *testing.T) {
 	}
 	if _, _, err := store.ReadFileInfo("testdata/arrow_8.schema"); err == nil || !strings.Contains(err.Error(), "arrow_8.schema") {
 		t.Errorf("another file: %v", err)
+	}
+}
+
+// TestExportedFooter: of many images without a row a file lists the first thousand and counts all, and what its reader would
+// not take is no file.
+func TestExportedFooter(t *testing.T) {
+	f := newFixture(10, store.Float32, false)
+	f.m.Dataset.LeftOut = slices.Repeat([]dataset.Bad{{Where: "row", Reason: "no image"}}, 1500)
+	dir := filepath.Join(t.TempDir(), "e")
+	f.write(t, dir, 3)
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "x.parquet")
+	if _, err := s.Export(t.Context(), path, store.ExportOptions{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if info, rows, err := store.ReadFileInfo(path); err != nil || rows != 9 || len(info.LeftOut) != 1000 || info.LeftOutCount != 1500 || len(info.Bad) != 1 || info.BadCount != 1 {
+		t.Errorf("%d rows, %d of %d left out, %d of %d bad, %v", rows, len(info.LeftOut), info.LeftOutCount, len(info.Bad), info.BadCount, err)
+	}
+	s.SetClasses(strings.Repeat("x", 17<<20))
+	path = filepath.Join(dir, "y.parquet")
+	if _, err := s.Export(t.Context(), path, store.ExportOptions{}, nil); err == nil || !strings.Contains(err.Error(), "read back") {
+		t.Errorf("a footer of 17 MiB: %v", err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("it is there nevertheless")
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/base64"
 	"encoding/binary"
@@ -33,16 +34,22 @@ type FileInfo struct {
 	Limit       int      `json:"limit,omitempty"` // samples per split
 	Taps        []Tap    `json:"taps"`            // side by side in column features
 	Batch       int      `json:"batch,omitempty"` // images per inference
-	Bad         []BadRow `json:"bad,omitempty"`   // images without a row, and why
-	// LeftOut are the dataset's bad entries, as in a Manifest.
-	LeftOut []dataset.Bad `json:"left_out,omitempty"`
+	Bad         []BadRow `json:"bad,omitempty"`   // images without a row, and why: the first maxListed
+	BadCount    int      `json:"bad_count,omitempty"`
+	// LeftOut are the dataset's bad entries, as in a Manifest: the first maxListed.
+	LeftOut      []dataset.Bad `json:"left_out,omitempty"`
+	LeftOutCount int           `json:"left_out_count,omitempty"`
 }
+
+// maxListed bounds what of images without a row stands in a file's footer, which readers take into memory first of all.
+const maxListed = 1000
 
 // FileInfo is what a parquet file of some taps says of itself: names of folders, so mirrored images' end in .flip.
 func (m *Manifest) FileInfo(taps []Tap) FileInfo {
 	return FileInfo{
 		Format: FileFormat, Backbone: m.Backbone, Fingerprint: m.Dataset.Fingerprint, Classes: m.Dataset.Classes,
-		Splits: m.Dataset.Splits, Limit: m.Dataset.Limit, Taps: taps, Batch: m.Batch, LeftOut: m.Dataset.LeftOut,
+		Splits: m.Dataset.Splits, Limit: m.Dataset.Limit, Taps: taps, Batch: m.Batch,
+		LeftOut: m.Dataset.LeftOut[:min(len(m.Dataset.LeftOut), maxListed)], LeftOutCount: len(m.Dataset.LeftOut),
 	}
 }
 
@@ -80,7 +87,25 @@ func ReadFileInfo(path string) (info FileInfo, rows int, err error) {
 	if info.Format != FileFormat {
 		return info, 0, fmt.Errorf("%s: metadata %s: format %q, want %s", path, infoKey, info.Format, FileFormat)
 	}
+	info.BadCount, info.LeftOutCount = max(info.BadCount, len(info.Bad)), max(info.LeftOutCount, len(info.LeftOut)) // of before they were counted
 	return info, int(file.NumRows()), nil
+}
+
+// readBack compares what a file says, read by the reader of others', with what was written.
+func (want FileInfo) readBack(path string, rows int) error {
+	got, n, err := ReadFileInfo(path)
+	if err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	a, err := json.Marshal(want)
+	b, err2 := json.Marshal(got)
+	if err := cmp.Or(err, err2); err != nil {
+		return err
+	}
+	if n != rows || !bytes.Equal(a, b) {
+		return fmt.Errorf("read back: %d rows and %d bytes of metadata, written were %d rows and %d bytes, or others: is the disk sound?", n, len(b), rows, len(a))
+	}
+	return nil
 }
 
 // exportRow is metaRow with the content's key, in hexadecimal, and features.
@@ -151,7 +176,9 @@ func (s *Store) fileInfo(sel *selection, split string) FileInfo {
 	}
 	for _, b := range s.bad {
 		if split == "" || b.Split == split {
-			info.Bad = append(info.Bad, b)
+			if info.BadCount++; info.BadCount <= maxListed {
+				info.Bad = append(info.Bad, b)
+			}
 		}
 	}
 	return info
