@@ -56,8 +56,9 @@ var renamed = []struct{ name, text, want string }{
 	{"examples/go/go.mod", "module example.org/classify\n\ngo 1.26.0\n\nrequire graft v0.0.0\n\nreplace graft => ../..\n",
 		"module example.org/classify\n\ngo 1.26.0\n\nrequire example.org/you/graft v0.0.0\n\nreplace example.org/you/graft => ../..\n"},
 	{"examples/go/main.go", "package main\n\nimport _ \"graft/onnx\"\n\nfunc main() {}\n", "package main\n\nimport _ \"example.org/you/graft/onnx\"\n\nfunc main() {}\n"},
-	{"README.md", "`go mod edit -require graft@v0.0.0 -replace graft=/clone`, bin/graft, cmd/graft/main.go, `graft/onnx`; cp demo/graft/onnx .\n",
-		"`go mod edit -require example.org/you/graft@v0.0.0 -replace example.org/you/graft=/clone`, bin/graft, cmd/graft/main.go, `example.org/you/graft/onnx`; cp demo/graft/onnx .\n"},
+	{"README.md", "`go mod edit -require graft@v0.0.0 -replace graft=/clone`, bin/graft, cmd/graft/main.go, `graft/onnx`; cp demo/graft/onnx .\ngraft/onnx graft/onnx,graft/cmd,graft/onnx\n",
+		"`go mod edit -require example.org/you/graft@v0.0.0 -replace example.org/you/graft=/clone`, bin/graft, cmd/graft/main.go, `example.org/you/graft/onnx`; cp demo/graft/onnx .\n" +
+			"example.org/you/graft/onnx example.org/you/graft/onnx,example.org/you/graft/cmd,example.org/you/graft/onnx\n"},
 }
 
 func TestModuleIsRenamed(t *testing.T) {
@@ -95,6 +96,17 @@ func TestModuleIsRenamed(t *testing.T) {
 	if err := os.Remove(extra); err != nil {
 		t.Fatal(err)
 	}
+	// What breaks off in the middle says how to go back.
+	broken := filepath.Join(dir, "onnx", "broken.go")
+	put(t, broken, "package\n")
+	git(t, dir, "add", "-A")
+	git(t, dir, "commit", "-qm", "y")
+	if out, err := run(rename, "example.org/you/graft"); err == nil || !strings.Contains(out, "git checkout -- .") {
+		t.Errorf("with a file that is no Go: %v, %s", err, out)
+	}
+	git(t, dir, "checkout", "--", ".")
+	git(t, dir, "rm", "-q", "onnx/broken.go")
+	git(t, dir, "commit", "-qm", "z")
 	if out, err := run(rename, "example.org/you/graft"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -102,6 +114,14 @@ func TestModuleIsRenamed(t *testing.T) {
 		if got, err := os.ReadFile(filepath.Join(dir, f.name)); err != nil || string(got) != f.want {
 			t.Errorf("%s (%v):\n%s\nwant\n%s", f.name, err, got, f.want)
 		}
+	}
+}
+
+func git(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "git", append([]string{"-C", dir, "-c", "user.email=test@example.org", "-c", "user.name=test"}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
 	}
 }
 
@@ -119,7 +139,7 @@ func put(t *testing.T, path, text string) {
 // TestRelease looks at what is asked of Go: six platforms, static, and nothing that differs between two runs.
 func TestRelease(t *testing.T) {
 	dir := t.TempDir()
-	fake := "#!/bin/sh\necho \"$CGO_ENABLED $GOOS/$GOARCH $GOFLAGS $*\" >>" + dir + "/log\nwhile [ \"$1\" != -o ]; do shift; done\necho \"$GOOS$GOARCH\" >\"$2\"\n"
+	fake := "#!/bin/sh\necho \"$CGO_ENABLED $GOOS/$GOARCH $GOFLAGS env=$GOENV fips=$GOFIPS140 $*\" >>" + dir + "/log\nwhile [ \"$1\" != -o ]; do shift; done\necho \"$GOOS$GOARCH\" >\"$2\"\n"
 	script, err := os.ReadFile(filepath.Join(top, "scripts", "release"))
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +147,7 @@ func TestRelease(t *testing.T) {
 	put(t, filepath.Join(dir, "go"), fake)
 	put(t, filepath.Join(dir, "scripts", "release"), string(script))
 	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "scripts", "release"))
-	cmd.Env = append(os.Environ(), "GO="+filepath.Join(dir, "go"), "VERSION=v1.2.3", "GOFLAGS=-race")
+	cmd.Env = append(os.Environ(), "GO="+filepath.Join(dir, "go"), "VERSION=v1.2.3", "GOFLAGS=-race", "GOFIPS140=latest", "GOENV="+filepath.Join(dir, "env"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -135,7 +155,7 @@ func TestRelease(t *testing.T) {
 	log, _ := os.ReadFile(filepath.Join(dir, "log"))
 	sums, _ := os.ReadFile(filepath.Join(dir, "dist", "SHA256SUMS"))
 	for _, platform := range []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"} {
-		if !strings.Contains(string(log), "0 "+platform+"  build -trimpath -buildvcs=false -ldflags -s -w -buildid= -X main.releaseVersion=v1.2.3 -o dist/graft-v1.2.3-"+strings.ReplaceAll(platform, "/", "-")) {
+		if !strings.Contains(string(log), "0 "+platform+"  env=off fips=off build -trimpath -buildvcs=false -ldflags -s -w -buildid= -X main.releaseVersion=v1.2.3 -o dist/graft-v1.2.3-"+strings.ReplaceAll(platform, "/", "-")) {
 			t.Errorf("%s is not built as it should be:\n%s", platform, log)
 		}
 	}
