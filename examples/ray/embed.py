@@ -8,17 +8,33 @@ it, and no more: Ray starts it again elsewhere, it goes on from what lies beside
 left as it is. So the whole may be started again too. Parts, model and graft have to lie where all nodes see them.
 """
 import argparse
+import ctypes
 import os
+import signal
 import subprocess
+import sys
 
 import ray
+
+
+def end_with_worker():
+    """What has Linux kill graft when the worker is killed: else it went on, and the next try found the part locked."""
+    if sys.platform != "linux":
+        return None
+    libc, worker = ctypes.CDLL(None), os.getpid()
+
+    def before_graft():
+        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != worker:
+            os._exit(1)
+    return before_graft
 
 
 def embed(row, graft, model, taps, threads):
     part = row["part"]
     out = part.removesuffix(".parquet") + ".embeddings.parquet"
     done = subprocess.run([graft, "extract", "--quiet", "--data", part, "--model", model, "--taps", taps, "--threads", str(threads), "--out", out],
-                          capture_output=True, text=True)
+                          capture_output=True, text=True, preexec_fn=end_with_worker())
     if done.returncode != 0:  # an error of the task, which no other try mends
         raise RuntimeError(f"{part}: graft extract ended with {done.returncode}: {done.stderr.strip()}")
     return {"part": part, "embeddings": out, "said": done.stdout.strip()}

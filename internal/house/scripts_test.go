@@ -4,8 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What stands between other programs' figures and the documentation is checked: that runs take turns, and that a ratio is
@@ -16,6 +18,7 @@ func TestBenchmarksCheckThemselves(t *testing.T) {
 		t.Skip("SKIPPED: there is no python3 to run scripts/bench_common.py")
 	}
 	script(t, python, "bench_common.py")
+	script(t, python, "compare.py")
 }
 
 // The comparisons themselves, on small sizes: their figures mean nothing, their checks of loss, features and pixels do.
@@ -25,6 +28,47 @@ func TestBenchmarksRun(t *testing.T) {
 		t.Skip("SKIPPED: GRAFT_PYTHON does not name a Python with the packages of scripts/bench_all")
 	}
 	script(t, python, "bench_all", "--quick", "--rounds", "1")
+}
+
+// killedWorker runs the example for Ray, without Ray, with a graft that takes a minute.
+const killedWorker = `
+import sys, types
+sys.modules["ray"] = types.ModuleType("ray")
+sys.path.insert(0, sys.argv[1])
+import embed
+embed.embed({"part": "x.parquet"}, sys.argv[2], "m.onnx", "cls", 1)
+`
+
+// TestRayWorkerKilled: graft ends with the worker that started it, so that the next try does not find the part locked.
+func TestRayWorkerKilled(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("SKIPPED: there is no python3 on Linux to run examples/ray/embed.py")
+	}
+	dir := t.TempDir()
+	fake, told := filepath.Join(dir, "graft"), filepath.Join(dir, "pid")
+	put(t, fake, "#!/bin/sh\necho $$ >"+told+".part && mv "+told+".part "+told+"\nexec sleep 60\n")
+	worker := exec.CommandContext(t.Context(), python, "-c", killedWorker, filepath.Join(top, "examples", "ray"), fake)
+	if err := worker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid string
+	for end := time.Now().Add(time.Minute); pid == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		text, _ := os.ReadFile(told)
+		pid = strings.TrimSpace(string(text))
+	}
+	_ = worker.Process.Kill()
+	_ = worker.Wait()
+	if pid == "" {
+		t.Fatal("graft was not started")
+	}
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if state, err := os.ReadFile("/proc/" + pid + "/stat"); err != nil || strings.Contains(string(state), ") Z ") {
+			return
+		}
+	}
+	t.Error("graft goes on after its worker was killed")
+	_ = exec.Command("kill", "-9", pid).Run()
 }
 
 func script(t *testing.T, python, name string, args ...string) {
