@@ -265,7 +265,7 @@ func (i *installer) load(flavor string) (Library, error) {
 
 // verify is verify of a flavor's folder.
 func (i *installer) verify(ctx context.Context, flavor string) error {
-	return verify(filepath.Join(i.dir, flavor), pinsOf(flavor, i.members[i.platform]), func(path string) (string, error) { return filehash.File(ctx, path) })
+	return verify(filepath.Join(i.dir, flavor), flavor, pinsOf(flavor, i.members[i.platform]), func(path string) (string, error) { return filehash.File(ctx, path) })
 }
 
 // pinsOf are the hashes of a flavor's files, by name, that are pinned in this program: those of the npm package. Of the
@@ -281,8 +281,8 @@ func pinsOf(flavor string, members []member) map[string]string {
 }
 
 // verify compares the files of an install folder with the hashes that are pinned, and those that are not with its
-// manifest: nil where they are there and unharmed.
-func verify(dir string, pins map[string]string, hash func(path string) (string, error)) error {
+// manifest: nil where they are there, unharmed, and of the flavor's version, which dir need not name.
+func verify(dir, flavor string, pins map[string]string, hash func(path string) (string, error)) error {
 	data, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if err != nil {
 		return err
@@ -290,6 +290,9 @@ func verify(dir string, pins map[string]string, hash func(path string) (string, 
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, manifestName), err)
+	}
+	if want := versionOf(flavor); m.Version != want {
+		return fmt.Errorf("%s: version %s, want %s", filepath.Join(dir, manifestName), m.Version, want)
 	}
 	if len(m.Files) == 0 {
 		return fmt.Errorf("%s names no files", filepath.Join(dir, manifestName))

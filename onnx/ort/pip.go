@@ -45,7 +45,10 @@ func (i *installer) fromPip(ctx context.Context, flavor, dir string) (manifest, 
 
 // pipDownload has pip fetch a wheel into dir, whatever Python is here, and returns its path. Nothing of it is run.
 func pipDownload(ctx context.Context, spec string, w wheel, dir string) (string, error) {
-	pip := pipCommand()
+	pip := pipCommand(ctx)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
 	if pip == nil {
 		return "", errors.New("pip is not installed (Debian and Ubuntu: apt install python3-pip)")
 	}
@@ -71,13 +74,13 @@ func pipDownload(ctx context.Context, spec string, w wheel, dir string) (string,
 }
 
 // pipCommand is how pip is called here; nil where it is not.
-func pipCommand() []string {
+func pipCommand(ctx context.Context) []string {
 	for _, name := range []string{"pip3", "pip"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return []string{path}
 		}
 	}
-	if path, err := exec.LookPath("python3"); err == nil && exec.Command(path, "-m", "pip", "--version").Run() == nil {
+	if path, err := exec.LookPath("python3"); err == nil && exec.CommandContext(ctx, path, "-m", "pip", "--version").Run() == nil {
 		return []string{path, "-m", "pip"}
 	}
 	return nil

@@ -4,11 +4,14 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"graft/onnx/session"
 )
@@ -78,12 +81,41 @@ func TestInstallOpenVINO(t *testing.T) {
 			if len(got) != 2 {
 				t.Errorf("it holds %v, want the two libraries that are named", got)
 			}
+			record := filepath.Join(i.dir, openVINOFlavor, manifestName)
+			text, err := os.ReadFile(record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(record, bytes.Replace(text, []byte(`"`+openVINOVersion+`"`), []byte(`"1.0.0"`), 1), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := i.verify(t.Context(), openVINOFlavor); err == nil || !strings.Contains(err.Error(), "version 1.0.0, want "+openVINOVersion) {
+				t.Errorf("of before an upgrade: %v", err)
+			}
 		}
 	}
 	i := testInstaller(t, nil, nil)
 	i.OpenVINO, i.GPU, i.From = true, true, "auto"
 	if _, err := i.install(t.Context()); err == nil || !strings.Contains(err.Error(), openVINOPackage) {
 		t.Errorf("with GPU: %v", err)
+	}
+}
+
+// TestPipIsInterrupted: a Python that hangs does not outlive the context.
+func TestPipIsInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "python3"), []byte("#!/bin/sh\nexec /bin/sleep 20\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("SKIPPED: this system runs no shell scripts")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	if _, err := pipDownload(ctx, "x", wheel{}, dir); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) > 10*time.Second {
+		t.Errorf("%v after %v", err, time.Since(begun))
 	}
 }
 
