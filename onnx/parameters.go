@@ -12,11 +12,8 @@ func (m *Model) Parameters() int64 {
 	pixels := m.pixels(x)
 	var sum int64
 	count := func(name string, t Tensor) {
-		n := int64(1)
-		for _, d := range t.Dims {
-			n *= d
-		}
-		if n > 1 && slices.ContainsFunc(x.Readers[name], func(n *Node) bool { return n != nil && n.learns(name, t.Type, pixels) }) {
+		n, err := Elements(t.Dims)
+		if err == nil && n > 1 && slices.ContainsFunc(x.Readers[name], func(n *Node) bool { return n != nil && n.learns(name, t.Type, pixels) }) {
 			sum += n
 		}
 	}
@@ -65,7 +62,7 @@ func (n *Node) learns(constant string, t DType, pixels map[string]bool) bool {
 
 // ofPixels are operators that change pixels one by one, or move them, before a network's first layer.
 var ofPixels = []string{"Cast", "Sub", "Div", "Mul", "Add", "Resize", "Upsample", "Transpose", "Concat", "Expand", "Tile", "Reshape",
-	"Slice", "Unsqueeze", "Squeeze", "Clip", "Identity", "Pad", "ReduceMean"}
+	"Slice", "Unsqueeze", "Squeeze", "Clip", "Identity", "Pad", "ReduceMean", "QuantizeLinear", "DequantizeLinear"}
 
 // pixels are the values that are pixels still: the inputs, and what comes of them by such operators alone.
 func (m *Model) pixels(x Index) map[string]bool {

@@ -30,11 +30,12 @@ func TestParameters(t *testing.T) {
 }
 
 // TestParametersShared: a matrix that two layers read counts once; mean and std of colours, single numbers, shapes, scales
-// and zero points do not, weights in 8 bits and a classifier's bias for two classes do.
+// and zero points do not, nor what no memory holds; weights in 8 bits and a classifier's bias for two classes do.
 func TestParametersShared(t *testing.T) {
 	m := &onnx.Model{Opset: 17}
 	b := onnx.NewBuilder(m)
-	x := b.Input("pixels", onnx.Float32, onnx.Dim{Name: "N"}, onnx.Dim{Value: 3}, onnx.Dim{Value: 1}, onnx.Dim{Value: 4})
+	x := b.Input("pixels", onnx.Uint8, onnx.Dim{Name: "N"}, onnx.Dim{Value: 3}, onnx.Dim{Value: 1}, onnx.Dim{Value: 4})
+	x = b.Op("DequantizeLinear", "floats", []string{x, b.Float32s("per_pixel", []float32{1. / 255}), b.Const("black", onnx.Uint8, nil, onnx.Bytes([]byte{0}))})
 	x = b.Op("Div", "y", []string{b.Op("Sub", "x", []string{x, b.Float32s("mean", []float32{1, 2, 3}, 3, 1, 1)}), b.Float32s("std", []float32{1, 2, 3}, 3, 1, 1)})
 	shared := b.Float32s("shared", make([]float32, 16), 4, 4)
 	x = b.Op("MatMul", "b", []string{b.Op("MatMul", "a", []string{x, shared}), shared})
@@ -44,6 +45,8 @@ func TestParametersShared(t *testing.T) {
 	w := b.Op("DequantizeLinear", "w", []string{q, b.Float32s("scale", []float32{1, 1}, 2), zero}, onnx.Attr{Name: "axis", Value: 1})
 	x = b.Op("Add", "e", []string{b.Op("MatMul", "d", []string{x, w}), b.Float32s("bias", []float32{1, 2}, 2)})
 	b.Output("f", b.Op("Reshape", "g", []string{x, b.Int64s("shape", 0, -1)}), onnx.Float32)
+	m.Initializers = append(m.Initializers, onnx.Tensor{Name: "huge", Type: onnx.Float32, Dims: []int64{1<<32 + 1, 1<<32 + 1}}) // 2³³+1, if 64 bits were all
+	b.Op("MatMul", "unused", []string{x, "huge"})
 	if n, want := m.Parameters(), int64(16+8+2); n != want {
 		t.Errorf("%d parameters, want %d", n, want)
 	}
