@@ -57,7 +57,7 @@ type About struct {
 
 func (s *Server) about(w http.ResponseWriter, _ *http.Request) {
 	c := s.c
-	writeJSON(w, http.StatusOK, ModelSchema, About{Model: c.Name, Labels: c.Model.Labels(), Notes: append([]string{}, c.Notes...),
+	s.tell(w, ModelSchema, About{Model: c.Name, Labels: c.Model.Labels(), Notes: append([]string{}, c.Notes...),
 		Features: s.features(), Evidence: c.Watcher != nil, Faces: c.Detector != nil, Keeps: c.Keep != "",
 		Bytes: c.Limits.Bytes, Pixels: c.Limits.Pixels, Images: c.Limits.Images})
 }
@@ -121,7 +121,7 @@ func (s *Server) predictImages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out.Seconds = time.Since(start).Seconds()
-	writeJSON(w, http.StatusOK, PredictSchema, out)
+	s.tell(w, PredictSchema, out)
 }
 
 // answer receives the images and classifies them.
@@ -148,6 +148,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, a asked, out *An
 		for _, p := range s.c.Model.Predictions(u.Item, probs, a.threshold) {
 			if a.top > 0 {
 				p.Scores = p.Scores[:min(a.top, len(p.Scores))]
+			}
+			if p.Error != "" && u.Err == nil {
+				return errors.New(p.Error)
 			}
 			one := Predicted{Prediction: p, Width: u.photo.W, Height: u.photo.H}
 			if a.evidence {

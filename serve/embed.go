@@ -66,5 +66,5 @@ func (s *Server) embedImages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out.Seconds = time.Since(start).Seconds()
-	writeJSON(w, http.StatusOK, EmbedSchema, out)
+	s.tell(w, EmbedSchema, out)
 }

@@ -83,11 +83,18 @@ func refuse(w http.ResponseWriter, f *Fault) {
 	if f.Status == http.StatusRequestEntityTooLarge || f.Status == http.StatusRequestTimeout {
 		w.Header().Set("Connection", "close") // the rest of the body is not worth reading
 	}
-	writeJSON(w, f.Status, ErrorSchema, f)
+	_ = writeJSON(w, f.Status, ErrorSchema, f) // text and a number
+}
+
+// tell answers, and the log where the answer cannot be written as JSON.
+func (s *Server) tell(w http.ResponseWriter, name string, v any) {
+	if err := writeJSON(w, http.StatusOK, name, v); err != nil {
+		s.c.Log("%v", err)
+	}
 }
 
 // writeJSON answers with an object of a schema.
-func writeJSON(w http.ResponseWriter, status int, name string, v any) {
+func writeJSON(w http.ResponseWriter, status int, name string, v any) error {
 	var line bytes.Buffer
 	data, err := schema.Marshal(name, v, "")
 	if err == nil {
@@ -100,4 +107,5 @@ func writeJSON(w http.ResponseWriter, status int, name string, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(data) // a client that is gone reads nothing
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"math"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -45,6 +46,10 @@ func (m *middle) Classify(_ context.Context, images []preprocess.Image, logits [
 		<-m.hold
 	}
 	for i, im := range images {
+		if im.Pix[0] == 66 {
+			logits[2*i] = float32(math.NaN())
+			continue
+		}
 		logits[2*i] = float32(im.Pix[len(im.Pix)/2]) / 100
 	}
 	return nil
@@ -65,6 +70,10 @@ func (m *middle) wait(runs int) {
 
 func (m *middle) Embed(_ context.Context, images []preprocess.Image) (rows [][]float32, err error) {
 	for _, im := range images {
+		if im.Pix[0] == 66 {
+			rows = append(rows, []float32{float32(math.NaN())})
+			continue
+		}
 		rows = append(rows, []float32{float32(im.Pix[0])})
 	}
 	return rows, nil
@@ -313,6 +322,13 @@ func TestFaults(t *testing.T) {
 	}
 	var told []string
 	s.c.Log = func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
+	for _, path := range []string{"/v1/predict", "/v1/embed"} { // of which the network says no number
+		before := len(told)
+		if w := post(s, path, bytes.NewReader(gray(2, 66))); w.Code != 500 || len(told) != before+1 {
+			t.Errorf("%s: status %d, log %q, answer %s", path, w.Code, told, w.Body)
+		}
+	}
+	told = nil
 	for _, line := range []string{"http: TLS handshake error from 1.2.3.4", "http: superfluous response.WriteHeader call", "http: panic serving: x"} {
 		s.errorLog().Print(line)
 	}

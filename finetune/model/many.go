@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -127,6 +128,16 @@ func (p *Predictor) Probabilities(ctx context.Context, images []preprocess.Image
 	return fit.Probabilities(fit.Cool(logits, p.temperature), len(p.labels)), nil
 }
 
+// finite refuses a row of probabilities that are none: the network overflowed, or has weights that are no numbers.
+func finite(row []float32) error {
+	for _, v := range row {
+		if v != v {
+			return errors.New("the network's logits are not finite numbers, so that no class is the most probable one")
+		}
+	}
+	return nil
+}
+
 // Predictions are those of a picture, whose images have the probabilities, [len(one.Images),classes]; see [Predictor.Each].
 func (p *Predictor) Predictions(one Item, probs []float32, threshold float64) []Prediction {
 	switch {
@@ -142,7 +153,12 @@ func (p *Predictor) Predictions(one Item, probs []float32, threshold float64) []
 		if one.Faces != nil {
 			l.Face = &one.Faces[i]
 		}
-		l.score(p.labels, probs[i*len(p.labels):(i+1)*len(p.labels)])
+		row := probs[i*len(p.labels) : (i+1)*len(p.labels)]
+		if err := finite(row); err != nil {
+			l.Error = fmt.Sprintf("%s: %v", one.Name, err)
+			continue
+		}
+		l.score(p.labels, row)
 		if float64(l.Scores[0].Probability) < threshold {
 			l.Label = Unsure
 		}

@@ -92,6 +92,18 @@ func TestUnsure(t *testing.T) {
 	}
 }
 
+// TestNoNumbers: logits that are no numbers give an error, not the label that happens to come first.
+func TestNoNumbers(t *testing.T) {
+	path, nan := writePNG(t, t.TempDir(), "a.png"), float32(math.NaN())
+	p := &Predictor{labels: []string{"a", "b", "c"}, temperature: 1, Classifier: fixed{0, nan, 0}}
+	if one := pictured(t, p, nil, 0, path)[0]; one.Label != "" || one.Scores != nil || !strings.Contains(one.Error, "not finite") {
+		t.Errorf("among others %+v", one)
+	}
+	if one, err := p.File(t.Context(), path); err == nil || one.Label != "" {
+		t.Errorf("alone %+v (%v)", one, err)
+	}
+}
+
 // TestFaces: each face of a picture is classified, cut out of it; a picture without one is told as that.
 func TestFaces(t *testing.T) {
 	faces, err := detect.Open(t.Context(), detecttest.Write(t, t.TempDir()), detect.Options{Runtime: session.Options{Provider: session.Go}})

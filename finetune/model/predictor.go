@@ -131,7 +131,10 @@ func (p *Predictor) File(ctx context.Context, path string) (Prediction, error) {
 	im, err := ReadImage(ctx, path)
 	if err == nil {
 		var probs []float32
-		if probs, err = p.Image(ctx, im); err != nil {
+		if probs, err = p.Image(ctx, im); err == nil {
+			err = finite(probs)
+		}
+		if err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
 		} else {
 			out.score(p.labels, probs)

@@ -85,16 +85,13 @@ func (c *card) describe(foreign *preprocess.Spec) {
 			spec = *foreign
 		}
 		c.Pixels = pixelsOf(spec, foreign != nil)
-		if k.Head.UseFlip {
-			c.Mirrored = "The logits are the mean over the image and its mirror image, inside the graph."
-		}
 	} else {
 		c.What = fmt.Sprintf("A %s of %d parameters, trained from scratch", k.Kind, nets.Parameters(k.Net))
 		side := k.Pixels.Side
 		c.Pixels = fmt.Sprintf("Pixels are bytes 0 to 255, of %d×%d; photographs are cut to a square from their middle and resized to that (bilinear, antialiased) first.", side, side)
-		if k.Pixels.Mirror {
-			c.Mirrored = "The logits are the mean over the image and its mirror image, inside the graph."
-		}
+	}
+	if k.OnBackbone() && k.Head.UseFlip || !k.OnBackbone() && k.Pixels.Mirror {
+		c.Mirrored = "The logits are the mean over the image and its mirror image, inside the graph."
 	}
 	c.Data = cmp.Or(k.Dataset.Name, "A set whose name was not recorded")
 	if f := strings.TrimPrefix(k.Dataset.Fingerprint, "sha256:"); f != "" {

@@ -185,6 +185,9 @@ func before(r *run.Run, b *onnx.Builder, input onnx.Value, values []onnx.Value, 
 		if foreign != nil {
 			spec = *foreign
 		}
+		if n := input.Dims[0].Value; n > 1 {
+			return fmt.Errorf("input %v is fixed to %d images, and photographs of any size come one at a time: a file of them wants a backbone with a free batch (torch.onnx.export's dynamic_shapes or dynamic_axes)", input, n)
+		}
 		if b.Model.Opset < wholeOpset {
 			return fmt.Errorf("the backbone has operator set %d, and resizing in the graph needs %d or later", b.Model.Opset, wholeOpset)
 		}

@@ -3,6 +3,7 @@ package ship
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"graft/onnx"
@@ -71,7 +72,7 @@ func secondPass(b *onnx.Builder, input onnx.Value, pixels string, values []onnx.
 	m := b.Model
 	second := map[string]string{pixels: b.Mirror(pixels)}
 	for _, n := range m.Nodes[:len(m.Nodes)-1] {
-		if !slices.ContainsFunc(n.Inputs, func(name string) bool { return second[name] != "" }) {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(n.Reads())), func(name string) bool { return second[name] != "" }) {
 			continue
 		}
 		if len(n.Graphs()) > 0 {

@@ -5,7 +5,10 @@ import (
 	"cmp"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -32,10 +35,10 @@ type snippet struct {
 	Channels         int // of the input
 	Height, Width    int // of what is cut out of a photograph, pixels
 	Crop             float64
-	Whole            bool // photographs go in as they are, [1,H,W,3]
-	Small            bool // smaller images of that shape go in as they are
-	Floats           bool // the input is float32, less Mean and divided by Std
-	Mean, Std        [3]float32
+	Whole            bool      // photographs go in as they are, [1,H,W,3]
+	Small            bool      // smaller images of that shape go in as they are
+	Floats           bool      // the input is float32, less Mean and divided by Std
+	Mean, Std        []float32 // of each channel
 }
 
 // addSnippets writes programs beside a file that was exported, in Python, for a browser and in Go, each of which gives what
@@ -50,12 +53,27 @@ func addSnippets(r *run.Run, e *Exported, foreign *preprocess.Spec, whole bool) 
 		if err := snippetTemplates.ExecuteTemplate(&b, "classify"+kind+".tmpl", s); err != nil {
 			return fmt.Errorf("%s: %w", base+kind, err)
 		}
+		if err := refuseOthers(base+kind, b.Bytes()); err != nil {
+			return err
+		}
 		if err := atomicfile.WriteFile(base+kind, b.Bytes()); err != nil {
 			return err
 		}
 		e.Snippets = append(e.Snippets, base+kind)
 	}
 	return nil
+}
+
+// refuseOthers refuses to replace a file that does not begin as ours do.
+func refuseOthers(path string, ours []byte) error {
+	old, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if head, _, _ := bytes.Cut(ours, []byte(" with ")); err == nil && !bytes.HasPrefix(old, head) {
+		err = fmt.Errorf("%s is there already and was not written by graft export; move it, or export under another name", path)
+	}
+	return err
 }
 
 // describe says what becomes of a photograph.
@@ -68,7 +86,8 @@ func (s *snippet) describe(r *run.Run, foreign *preprocess.Spec) {
 	spec := k.Backbone.Preprocessing
 	if s.Small = foreign == nil; !s.Small {
 		spec = *foreign
-		s.Floats, s.Mean, s.Std = true, spec.Mean, spec.Std
+		n := cmp.Or(spec.Channels, 3)
+		s.Floats, s.Mean, s.Std = true, spec.Mean[:n], spec.Std[:n]
 	}
 	s.Channels, s.Height, s.Width, s.Crop = cmp.Or(spec.Channels, 3), spec.Size, cmp.Or(spec.Width, spec.Size), cmp.Or(spec.Crop, 1)
 }

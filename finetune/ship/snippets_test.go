@@ -10,6 +10,7 @@ import (
 	"graft/finetune/nets"
 	"graft/finetune/run"
 	"graft/onnx/ort/orttest"
+	"graft/preprocess"
 	"graft/pretrained/vit/vittest"
 )
 
@@ -54,6 +55,29 @@ func TestSnippets(t *testing.T) {
 				t.Errorf("the card does not name %s", path)
 			}
 		}
+	}
+}
+
+// TestSnippetsSpareOthers: a program of the user's that has the name is not replaced.
+func TestSnippetsSpareOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "predict.py")
+	ours := []byte("\"\"\"Classifies photographs with \"a.onnx\"")
+	for text, want := range map[string]bool{"print('mine')": false, "\"\"\"Classifies photographs with \"b.onnx\"": true, "": false} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := refuseOthers(path, ours); (err == nil) != want {
+			t.Errorf("over %q: %v", text, err)
+		}
+	}
+	if err := refuseOthers(path+".new", ours); err != nil {
+		t.Error(err)
+	}
+	var s snippet
+	gray := preprocess.Spec{Size: 4, Channels: 1, Normalization: preprocess.Half}
+	s.describe(&run.Run{Config: run.Config{Kind: nets.KindHead}}, &gray)
+	if len(s.Mean) != 1 || len(s.Std) != 1 {
+		t.Errorf("one channel has the means %v and deviations %v", s.Mean, s.Std)
 	}
 }
 

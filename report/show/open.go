@@ -2,6 +2,7 @@ package show
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -141,6 +142,14 @@ func openFile(f *pretrained.File, c Config, im preprocess.Image) (*network, erro
 		return nil, err
 	}
 	n.close = m.Close
+	if err := n.fromFile(f, m, c, im); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return n, nil
+}
+
+// fromFile builds the graph of a file's model.
+func (n *network) fromFile(f *pretrained.File, m *onnx.Model, c Config, im preprocess.Image) error {
 	foreign := c.Foreign
 	if f.Meta.Foreign != nil {
 		foreign = f.Meta.Foreign
@@ -151,14 +160,14 @@ func openFile(f *pretrained.File, c Config, im preprocess.Image) (*network, erro
 	}
 	part, err := n.raise(f, m, foreign, im, outputs)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n.end = deepest(part.Outputs)
 	n.logits = classes(m, part, n.labels != nil || c.Class != "")
 	if n.logits != nil {
 		n.end = n.logits
 	}
-	return n, nil
+	return nil
 }
 
 // raise puts the model's nodes into the graph, for the image as the model takes it.

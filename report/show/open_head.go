@@ -2,6 +2,7 @@ package show
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -32,7 +33,7 @@ func openHead(ctx context.Context, r *run.Run, c Config, im preprocess.Image) (*
 	}
 	n := &network{g: graph.New(), kind: r.Config.Kind, close: m.Close, labels: r.Config.Classes, heat: r.Config.SoftmaxTemperature(), notes: r.Config.Notes}
 	if err := model.Tune(r, m); err != nil {
-		return nil, err
+		return nil, errors.Join(err, m.Close())
 	}
 	return n, n.joinHead(r, f, m, foreign, im)
 }

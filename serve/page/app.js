@@ -60,11 +60,17 @@ async function take(files) {
   for (const i of items) i.bitmap?.close();
   items = list.map((file) => ({ file, name: file.name || 'pasted photograph' }));
   shown = -1;
-  for (let i = 0; i < items.length && mine === turn; i++) {
-    await decode(items[i]);
+  await classifyAll(mine);
+}
+
+// classifyAll has one photograph after the other looked at, until a newer turn begins.
+async function classifyAll(mine) {
+  const list = items;
+  for (let i = 0; i < list.length && mine === turn; i++) {
+    if (list[i].bitmap === undefined) await decode(list[i]);
     if (mine !== turn) return;
-    if (i === 0) select(0);
-    await classify(items[i], mine);
+    if (shown < 0) select(i);
+    await classify(list[i], mine);
   }
 }
 
@@ -89,10 +95,14 @@ async function classify(item, mine) {
     item.took = (performance.now() - start) / 1000;
     redraw(item);
     if (known.evidence && at('evidence').checked && !faces) {
-      const seen = await patient(() => predict(item.file, { faces: false, evidence: true }), mine);
+      let told;
+      try {
+        [told] = (await patient(() => predict(item.file, { faces: false, evidence: true }), mine)).predictions;
+      } catch (e) {
+        told = { evidence_error: e.message }; // the answer stands all the same
+      }
       if (mine !== turn) return;
-      const { evidence: map, seen: part, evidence_error: why } = seen.predictions[0];
-      Object.assign(item.answer.predictions[0], { evidence: map, seen: part, evidence_error: why });
+      Object.assign(item.answer.predictions[0], { evidence: told.evidence, seen: told.seen, evidence_error: told.evidence_error });
     }
   } catch (e) {
     if (mine !== turn) return;
@@ -310,7 +320,7 @@ for (const id of ['faces', 'evidence']) {
   at(id).addEventListener('change', () => {
     const mine = ++turn;
     face = 0;
-    items.forEach((item) => classify(item, mine));
+    classifyAll(mine);
   });
 }
 at('token-form').addEventListener('submit', (e) => { e.preventDefault(); giveToken(at('token').value); start(); });
