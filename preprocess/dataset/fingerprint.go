@@ -34,7 +34,7 @@ const (
 // list the paths as they are written, and the files' bytes. In a set of more than
 // 2 GiB sizes stand for bytes, so that there a file changed without changing its
 // size goes unnoticed; of more than 131,072 images neither is looked at, only
-// names, labels, splits and order count. Never covered: dates, what is left out,
+// names (of a table of paths these too), labels, splits and order count. Never covered: dates, what is left out,
 // and where the set lies. It ends with ctx.
 func (d *Dataset) Fingerprint(ctx context.Context) (string, error) {
 	if d.src == nil {
@@ -98,7 +98,13 @@ func (ofFiles) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
 	for i := range d.Samples {
 		writeStrings(h, d.Samples[i].ID)
 	}
+	writePaths := func() { // where IDs need not be paths, and the files' bytes are not read
+		if s, ok := src.(interface{ writePaths(hash.Hash) }); ok {
+			s.writePaths(h)
+		}
+	}
 	if len(d.Samples) > maxSized {
+		writePaths()
 		return nil
 	}
 	sizes := make([]int64, len(d.Samples))
@@ -116,6 +122,7 @@ func (ofFiles) fingerprint(ctx context.Context, d *Dataset, h hash.Hash) error {
 		for _, n := range sizes {
 			writeInts(h, int(n))
 		}
+		writePaths()
 		return nil
 	}
 	sums := make([][sha256.Size]byte, len(d.Samples))

@@ -217,5 +217,8 @@ func (t *parquetTable) read(row int) (data []byte, err error) {
 	return t.pages[0].images[row-t.pages[0].from], nil
 }
 
+// errNoPath is the fault of a row of a table of paths.
+var errNoPath = &preprocess.BadImageError{Reason: "the row has no path of an image"}
+
 // errNoBytes is the fault of a row that has a path alone.
 var errNoBytes = &preprocess.BadImageError{Reason: "the row has no bytes of an image"}

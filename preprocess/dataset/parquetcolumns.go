@@ -108,7 +108,7 @@ func (t *parquetTable) readRows(name string) (*tableRows, error) {
 		to   *[]string
 	}{
 		{t.label, t.labelName, t.labelText, &r.labels}, {t.path, "path", plainText, &r.names}, {t.id, "id", plainText, &r.ids},
-		{t.split, "split", plainText, &r.splits}, {t.files, "of paths", plainText, &r.files},
+		{t.split, "split", plainText, &r.splits}, {t.files, "of paths", rawText, &r.files},
 	} {
 		if c.leaf < 0 {
 			continue
@@ -135,8 +135,8 @@ func (r *tableRows) at(row int) (id, split, label string) {
 	switch {
 	case r.ids != nil && r.ids[row] != "":
 		id = r.ids[row]
-	case r.files != nil:
-		id = r.files[row]
+	case r.files != nil && r.files[row] != "":
+		id = strings.ToValidUTF8(r.files[row], "?")
 	case r.names != nil && r.names[row] != "":
 		id += "-" + path.Base(r.names[row])
 	}
@@ -148,6 +148,9 @@ func (r *tableRows) at(row int) (id, split, label string) {
 	}
 	return id, split, label
 }
+
+// rawText is a value of text as it is: systems name files by bytes, of which not all are UTF-8.
+func rawText(v parquet.Value) string { return string(v.ByteArray()) }
 
 // plainText is a value of text or of a whole number, "" for nothing.
 func plainText(v parquet.Value) string {

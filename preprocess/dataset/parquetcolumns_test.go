@@ -79,6 +79,17 @@ func TestParquetOfPaths(t *testing.T) {
 	}
 	_, err = d.Image(t.Context(), 2)
 	wantError(t, err, "gone.png", "file not found")
+	latin := "images/caf\xe9.png" // in Latin-1
+	if err := os.WriteFile(filepath.Join(dir, "set", latin), []byte(png), 0o644); err != nil {
+		t.Logf("SKIPPED: this system names no file so: %v", err)
+	} else if d = mustOpen(t, parquetOf(t, filepath.Join(dir, "set", "latin.parquet"), pathRow{"", latin}), Ref{Unsplit: true}); d.Samples[0].ID != "images/caf?.png" {
+		t.Errorf("samples %+v", d.Samples)
+	} else if _, err := d.Image(t.Context(), 0); err != nil {
+		t.Error(err)
+	}
+	d = mustOpen(t, parquetOf(t, filepath.Join(dir, "set", "none.parquet"), pathRow{"", "images/a.png"}, pathRow{"", ""}), Ref{Unsplit: true})
+	_, err = d.Image(t.Context(), 1)
+	wantError(t, err, "none/000001", "the row has no path of an image")
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -90,4 +101,23 @@ func TestParquetOfPaths(t *testing.T) {
 		_, err := Open(t.Context(), Ref{Path: path, Unsplit: true}, nil)
 		wantError(t, err, "part.parquet", "unpack it first")
 	})
+}
+
+// TestFingerprintOfPaths: of more images than are looked at their paths count, whatever their rows are called.
+func TestFingerprintOfPaths(t *testing.T) {
+	var prints []string
+	for _, path := range []string{"a.png", "b.png"} {
+		d := mustOpen(t, parquetOf(t, filepath.Join(t.TempDir(), "part.parquet"), pathRow{"x", path}), Ref{Unsplit: true})
+		d.Samples = slices.Repeat(d.Samples, maxSized+1)
+		src := d.src.(*parquetSource)
+		src.at = slices.Repeat(src.at, maxSized+1)
+		print, err := d.Fingerprint(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		prints = append(prints, print)
+	}
+	if prints[0] == prints[1] {
+		t.Error("another path, and the same fingerprint")
+	}
 }

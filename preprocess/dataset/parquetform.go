@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"path"
 	"path/filepath"
@@ -44,7 +45,10 @@ func (s *parquetSource) image(ctx context.Context, i int) (preprocess.Image, err
 }
 
 func (s *parquetSource) open(i int) (io.ReadCloser, error) {
-	if file := s.file(i); file != "" {
+	if file, err := s.file(i); file != "" || err != nil {
+		if err != nil {
+			return nil, err
+		}
 		return openRegular(file)
 	}
 	data, err := s.bytes(i)
@@ -60,20 +64,35 @@ func (s *parquetSource) bytes(i int) ([]byte, error) {
 }
 
 // file is the path of the image's file, "" where its bytes stand in the table.
-func (s *parquetSource) file(i int) string {
+func (s *parquetSource) file(i int) (string, error) {
 	t := s.tables[s.at[i].table]
 	if t.files < 0 {
-		return ""
+		return "", nil
 	}
 	p := filepath.FromSlash(t.paths[s.at[i].row])
-	if filepath.IsAbs(p) {
-		return p
+	switch {
+	case p == "":
+		return "", errNoPath
+	case filepath.IsAbs(p):
+		return p, nil
 	}
-	return filepath.Join(t.root, p)
+	return filepath.Join(t.root, p), nil
+}
+
+// writePaths writes the paths that tables have, as they are written there.
+func (s *parquetSource) writePaths(h hash.Hash) {
+	for _, at := range s.at {
+		if t := s.tables[at.table]; t.files >= 0 {
+			writeStrings(h, t.paths[at.row])
+		}
+	}
 }
 
 func (s *parquetSource) size(i int) (int64, error) {
-	if file := s.file(i); file != "" {
+	if file, err := s.file(i); file != "" || err != nil {
+		if err != nil {
+			return 0, err
+		}
 		return regularSize(file)
 	}
 	data, err := s.bytes(i)
