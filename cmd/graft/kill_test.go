@@ -35,6 +35,7 @@ const (
 // in the round's folder before it begins.
 var scenarios = []struct{ name, args, grown string }{
 	{"extract", "extract --data synthetic --per-class 12 --model ../tiny.onnx --taps all --flip --provider cpu --threads 1 --shard-rows 16 --batch 4 --out out", ""},
+	{"extract, one file", "extract --data synthetic --per-class 12 --model ../tiny.onnx --taps all --provider cpu --threads 1 --shard-rows 16 --batch 4 --out out.parquet", ""},
 	{"train head, L-BFGS", "train head --embeddings ../store --taps all --threads 1 --out out", ""},
 	{"train head, descent", "train head --embeddings ../store --recipe study --epochs 4 --threads 1 --out out", ""},
 	{"train cnn", "train cnn --data synthetic --per-class 12 --epochs 3 --threads 1 --out out", ""},
