@@ -109,10 +109,30 @@ func ofNetwork(r *run.Run, im preprocess.Image) (v view, err error) {
 	}
 	v.part = window(preprocess.Spec{Size: p.Side, Crop: 1, Host: true}, im)
 	if p.Fit == run.FitCrop { // of an odd remainder the smaller half lies before the middle
-		unit, before, side := v.part.W/float64(p.Side), float64((p.Side-shape[1])/2), float64(shape[1])
-		v.part = raster.Window{X: v.part.X + before*unit, Y: v.part.Y + before*unit, W: side * unit, H: side * unit}
+		v.part = inner(v.part, p.Side, (p.Side-shape[1])/2, shape[1])
 	}
 	return v, nil
+}
+
+// inner is the square of side pixels from start on of a part that was resized to whole pixels a side.
+func inner(part raster.Window, whole, start, side int) raster.Window {
+	unit := part.W / float64(whole)
+	return raster.Window{X: part.X + float64(start)*unit, Y: part.Y + float64(start)*unit, W: float64(side) * unit, H: float64(side) * unit}
+}
+
+// cropped is what the crop within an exported cnn or vit, which package ship names so, leaves of the part that its input shows.
+func cropped(f *pretrained.File, m *onnx.Model, part raster.Window) raster.Window {
+	x := onnx.NewIndex(m)
+	n := x.Producers["cropped"]
+	if f.Meta.Kind == "" || n == nil || n.Op != "Slice" || len(n.Inputs) < 3 {
+		return part
+	}
+	from, err := x.Weights[n.Inputs[1]].Int64s()
+	to, err2 := x.Weights[n.Inputs[2]].Int64s()
+	if err != nil || err2 != nil || len(from) != 2 || len(to) != 2 {
+		return part
+	}
+	return inner(part, f.Meta.Spec.Size, int(from[0]), int(to[0]-from[0]))
 }
 
 // build is the forward pass of a network on images with its weights.
@@ -174,7 +194,7 @@ func (n *network) fromFile(f *pretrained.File, m *onnx.Model, c Config, im prepr
 func (n *network) raise(f *pretrained.File, m *onnx.Model, foreign *preprocess.Spec, im preprocess.Image, outputs []string) (*raise.Part, error) {
 	n.see = func(im preprocess.Image) (view, error) {
 		x, shape, spec, err := input(f, foreign, im)
-		return view{[][]float32{x}, shape, window(spec, im)}, err
+		return view{[][]float32{x}, shape, cropped(f, m, window(spec, im))}, err
 	}
 	v, err := n.see(im)
 	if err != nil {
