@@ -198,6 +198,11 @@ func before(r *run.Run, b *onnx.Builder, input onnx.Value, values []onnx.Value, 
 		steps = append(steps, b.Mirrored)
 	}
 	if len(steps) > 0 {
+		for _, n := range b.Model.Nodes {
+			if len(n.Graphs()) > 0 && n.Reads()[pixels] {
+				return fmt.Errorf("node %q has graphs of its own that may read the pixels %q, before which nothing can be put; export the backbone without branches and loops there", n.Name, pixels)
+			}
+		}
 		behind(b, pixels, func(x string) string {
 			for _, step := range steps {
 				x = step(x)
