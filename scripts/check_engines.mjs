@@ -69,6 +69,7 @@ async function inPage({ i, shape, outputs, provider }) {
   try {
     return await run(provider === 'webgpu' ? { extra: { session: { disable_cpu_ep_fallback: '1' } } } : {});
   } catch (e) {
-    return { refused: String(e.message ?? e) };
+    const refused = String(e.message ?? e);
+    return provider === 'webgpu' ? await run({}).then(rest => ({ refused, rest: rest.outputs }), () => ({ refused })) : { refused };
   }
 }

@@ -34,7 +34,7 @@ func classifier(net nets.Net, weights map[string][]float32, p run.PixelsRecord, 
 		logits = meanOfSides(b, logits, net.Classes())
 	}
 	addOutputs(b, logits, onnx.Dim{Name: "N"}, net.Classes(), temperature)
-	return m, nil
+	return m, fourChannels(b)
 }
 
 // meanOfSides averages the logits of the images, the first half of them, and of their mirror images.

@@ -194,9 +194,6 @@ func before(r *run.Run, b *onnx.Builder, input onnx.Value, values []onnx.Value, 
 		steps = append(steps, photographs(b, input, spec))
 	}
 	fixed, pixels := input.Dims[0].Value > 0, floatPixels(b.Model, input)
-	if r.Config.Head.UseFlip && !fixed {
-		steps = append(steps, b.Mirrored)
-	}
 	if len(steps) > 0 {
 		for _, n := range b.Model.Nodes {
 			if len(n.Graphs()) > 0 && n.Reads()[pixels] {
@@ -211,8 +208,11 @@ func before(r *run.Run, b *onnx.Builder, input onnx.Value, values []onnx.Value, 
 			return x
 		})
 	}
-	if r.Config.Head.UseFlip && fixed {
+	switch {
+	case r.Config.Head.UseFlip && fixed:
 		return secondPass(b, input, pixels, values)
+	case r.Config.Head.UseFlip:
+		behind(b, mirrorable(b.Model, pixels), b.Mirrored)
 	}
 	return nil
 }

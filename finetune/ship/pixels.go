@@ -43,6 +43,56 @@ func floatPixels(m *onnx.Model, input onnx.Value) string {
 	return input.Name
 }
 
+// mirrorable is the name of what is mirrored: images of the network's size where graft's own graph resizes them, as ONNX
+// Runtime would move a cut of the floats themselves back to the bytes, which WebGPU cannot cut.
+func mirrorable(m *onnx.Model, pixels string) string {
+	for _, n := range m.Nodes {
+		if n.Op == "Resize" && n.Inputs[0] == pixels {
+			return n.Outputs[0]
+		}
+	}
+	return pixels
+}
+
+// fourChannels widens convolutions to a multiple of four channels by zeros: ONNX Runtime's WebGPU (1.25 to 1.30 at least)
+// computes those of 6 channels wrongly where the outputs are a multiple of four. The sums stay what they are.
+func fourChannels(b *onnx.Builder) error {
+	m, index := b.Model, onnx.NewIndex(b.Model)
+	old := m.Nodes
+	m.Nodes = nil
+	for _, n := range old {
+		if n.Op == "Conv" && n.Int("group", 1) == 1 {
+			if w := index.Weights[n.Inputs[1]]; w.Dims[1] > 4 && w.Dims[1]%4 != 0 {
+				wide, err := widened(b, w)
+				if err != nil {
+					return err
+				}
+				pads := b.Int64s(n.Outputs[0]+"_pads", 0, 0, 0, 0, 0, 4-w.Dims[1]%4, 0, 0)
+				x := b.Op("Pad", n.Outputs[0]+"_padded", []string{n.Inputs[0], pads})
+				n.Inputs = append([]string{x, wide}, n.Inputs[2:]...)
+			}
+		}
+		m.Nodes = append(m.Nodes, n)
+	}
+	m.Prune()
+	return nil
+}
+
+// widened is a kernel [O,I,h,w] with zeros for further inputs, up to a multiple of four.
+func widened(b *onnx.Builder, w onnx.Tensor) (string, error) {
+	values, err := w.Float32s()
+	if err != nil {
+		return "", err
+	}
+	inputs := (w.Dims[1] + 3) / 4 * 4
+	from, to := int(w.Dims[1]*w.Dims[2]*w.Dims[3]), int(inputs*w.Dims[2]*w.Dims[3])
+	out := make([]float32, int(w.Dims[0])*to)
+	for o := range int(w.Dims[0]) {
+		copy(out[o*to:], values[o*from:(o+1)*from])
+	}
+	return b.Float32s(w.Name+"_wide", out, w.Dims[0], inputs, w.Dims[2], w.Dims[3]), nil
+}
+
 // behind has every node that read a value read what add makes of it.
 func behind(b *onnx.Builder, value string, add func(string) string) {
 	m := b.Model

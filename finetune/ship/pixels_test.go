@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"graft/finetune/internal/runtest"
+	"graft/finetune/nets"
+	"graft/finetune/run"
 	"graft/onnx"
 	"graft/onnx/ort/orttest"
 	"graft/pretrained/vit/vittest"
@@ -91,8 +93,35 @@ func checkPixels(t *testing.T, path string) {
 		}
 	}
 	for _, n := range m.Nodes {
+		if made := index.Producers[n.Inputs[0]]; n.Op == "Slice" && made != nil && made.Op == "DequantizeLinear" {
+			t.Errorf("%s: %s cuts what was bytes a step before", path, n.Name)
+		}
 		if n.Op == "Mul" && len(n.Inputs) == 2 && slices.Equal(index.Weights[n.Inputs[1]].Dims, []int64{1, 3, 1, 1}) && index.Producers[n.Inputs[0]].Op != "Slice" {
 			t.Errorf("%s: %s repeats channels by broadcasting", path, n.Name)
 		}
+	}
+}
+
+// TestChannelsOfConvolutions: the study's CNN, whose second convolution reads six channels, is written with eight.
+func TestChannelsOfConvolutions(t *testing.T) {
+	net := nets.StudyCNN(3)
+	m, err := classifier(net, nets.Init(net, 1), run.PixelsRecord{Side: 48, Fit: run.FitResize}, 1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Validate(); err != nil {
+		t.Error(err)
+	}
+	index, seen := onnx.NewIndex(m), 0
+	for _, n := range m.Nodes {
+		if n.Op == "Conv" {
+			channels := index.Weights[n.Inputs[1]].Dims[1]
+			if seen++; channels > 4 && channels%4 != 0 {
+				t.Errorf("%s reads %d channels", n.Name, channels)
+			}
+		}
+	}
+	if seen != 2 {
+		t.Errorf("%d convolutions, want 2", seen)
 	}
 }
