@@ -18,6 +18,15 @@ import (
 // and the command that mends it. Without it, models run on session.Go.
 func Native() error { return ort.Available() }
 
+// Want says, before anything is loaded, which provider is going to run: some lie in a library of their own, and a process
+// loads one.
+func Want(p session.Provider) {
+	if order := autoOrder(); p == session.Auto && len(order) > 0 {
+		p = order[0]
+	}
+	ort.Want(p)
+}
+
 // local is the provider that runs models on the CPU of any machine.
 func local() session.Provider {
 	if Native() != nil {
@@ -81,6 +90,9 @@ func fromFile(f *File) starter {
 func choose(o session.Options, start starter) (s session.Session, passed []error, err error) {
 	if o, err = o.Check(); err != nil {
 		return nil, nil, err
+	}
+	if o.Provider == session.Auto {
+		o.Order = autoOrder()
 	}
 	candidates := o.Candidates()
 	ort.Want(candidates[0].Provider)

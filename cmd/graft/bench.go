@@ -48,8 +48,12 @@ func benchCommand() *cli.Command {
 			"                 in turns\n\n" +
 			"   graft bench --model vit_b_16.onnx --batch 16 --rounds 5\n" +
 			"   graft bench --cases cnn,vit --threads 1 --json -\n" +
-			"   graft bench --cases all",
+			"   graft bench --cases all\n\n" +
+			"--provider all measures extract on each provider that runs here, in a process\n" +
+			"of its own; with --remember, auto takes them in that order from then on:\n\n" +
+			"   graft bench --provider all --arch vit_ti_16 --remember",
 		Flags: append(providerFlags(),
+			&cli.BoolFlag{Name: "remember", Usage: "with --provider all: have auto try the providers in the order of their rates, on this machine"},
 			&cli.StringFlag{Name: "cases", Value: extractWord, Usage: "`WORDS`: " + strings.Join(benchWords(), ",") + " or all"},
 			&cli.StringFlag{Name: "model", Usage: "extract: the backbone, an ONNX `FILE` that graft exported (default: see --random-init)"},
 			&cli.Uint64Flag{Name: "random-init", Value: 1, Usage: "`SEED` of random data and, without --model, of a random network"},
@@ -71,6 +75,12 @@ func benchWords() []string {
 func benchAction(c *cli.Context) error {
 	words, err := benchCases(c)
 	if err != nil {
+		return err
+	}
+	if c.String("provider") == allProviders {
+		return benchProviders(c, words)
+	}
+	if err := refuse(c, "only --provider all measures several", "remember"); err != nil {
 		return err
 	}
 	if arch := c.String("arch"); !slices.Contains(vit.Archs(), arch) {

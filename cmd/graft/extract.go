@@ -11,7 +11,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"graft/onnx/ort"
 	"graft/onnx/session"
 	"graft/preprocess"
 	"graft/preprocess/augment"
@@ -86,7 +85,7 @@ func backboneOptions(c *cli.Context) (pretrained.Options, error) {
 	if err != nil {
 		return pretrained.Options{}, usageErrorf("%w", err)
 	}
-	ort.Want(provider)
+	pretrained.Want(provider)
 	switch provider {
 	case session.CPU, session.Go:
 		err = refuse(c, "the CPU has no number, and nothing to fall back to", "device", "allow-fallback")

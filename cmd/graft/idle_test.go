@@ -170,6 +170,7 @@ var idleFlags = []struct{ command, given, idle string }{
 	{"bench", "--cases cnn", "--rows 3 --dim 3"},
 	{"bench", "--cases extract --model FILE", "--arch vit_s_16"},
 	{"bench", "--cases extract --provider cpu", "--device 1 --allow-fallback"},
+	{"bench", "--cases extract", "--remember"},
 }
 
 // TestIdleFlags gives each flag where it has no effect: wrong usage that names it.

@@ -58,10 +58,11 @@ func ParseProvider(word string) (Provider, error) {
 
 // Options say how a session runs.
 type Options struct {
-	Provider      Provider // "" is Auto
-	Device        int      // number of the accelerator
-	Threads       int      // CPU threads; 0 means all cores this process may use
-	AllowFallback bool     // a named provider may leave part of the model to the CPU
+	Provider      Provider   // "" is Auto
+	Order         []Provider // what Auto tries; nil is the usual order
+	Device        int        // number of the accelerator
+	Threads       int        // CPU threads; 0 means all cores this process may use
+	AllowFallback bool       // a named provider may leave part of the model to the CPU
 	// Throughput lets the CPU, and Go, run as many calls at once as it has threads, each on
 	// one of them: Run takes longer, but more of it is done, as no thread waits for
 	// another's share. It changes nothing elsewhere. See Session.Streams.
@@ -102,7 +103,11 @@ func (o Options) Candidates() []Options {
 		return []Options{o}
 	}
 	var out []Options
-	for _, p := range autoOrder {
+	order := o.Order
+	if order == nil {
+		order = autoOrder
+	}
+	for _, p := range order {
 		o.Provider, o.AllowFallback = p, false
 		if p == CPU || p == Go {
 			o.Device = 0
