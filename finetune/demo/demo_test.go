@@ -47,7 +47,7 @@ func TestDemoGoesThroughAndGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "were there from an earlier run") {
+	if !strings.Contains(out.String(), "from an earlier run: 140 images") {
 		t.Errorf("the second demo did not go on with the first's embeddings:\n%s", out)
 	}
 	if first.Reports[0].Loss != second.Reports[0].Loss {

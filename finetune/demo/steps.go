@@ -52,7 +52,7 @@ func (j *job) extract(ctx context.Context, d *dataset.Dataset) (err error) {
 		return err
 	}
 	if s.Resumed > 0 {
-		j.tell("of an earlier run %s", plural.Of(s.Resumed, "image"))
+		j.tell("from an earlier run: %s", plural.Of(s.Resumed, "image"))
 	}
 	j.tell("%s: %s, %.1f images/s", s.Store, plural.Of(s.Rows, "row"), s.ImagesPerSecond)
 	return nil
