@@ -179,7 +179,7 @@ func join(r *run.Run, m *onnx.Model, foreign *preprocess.Spec, c Config) error {
 // before adds what comes before the backbone: of photographs of any size what its preprocessing makes of them, and the
 // mirror images, whose values follow those of the images.
 func before(r *run.Run, b *onnx.Builder, input onnx.Value, values []onnx.Value, foreign *preprocess.Spec, whole bool) error {
-	var steps []func(x string) string
+	fixed, pixels := input.Dims[0].Value > 0, floatPixels(b.Model, input)
 	if whole {
 		spec := r.Config.Backbone.Preprocessing
 		if foreign != nil {
@@ -191,28 +191,33 @@ func before(r *run.Run, b *onnx.Builder, input onnx.Value, values []onnx.Value, 
 		if b.Model.Opset < wholeOpset {
 			return fmt.Errorf("the backbone has operator set %d, and resizing in the graph needs %d or later", b.Model.Opset, wholeOpset)
 		}
-		steps = append(steps, photographs(b, input, spec))
-	}
-	fixed, pixels := input.Dims[0].Value > 0, floatPixels(b.Model, input)
-	if len(steps) > 0 {
-		for _, n := range b.Model.Nodes {
-			if len(n.Graphs()) > 0 && n.Reads()[pixels] {
-				return fmt.Errorf("node %q has graphs of its own that may read the pixels %q, before which nothing can be put; export the backbone without branches and loops there", n.Name, pixels)
-			}
+		if err := readPlainly(b.Model, pixels); err != nil {
+			return err
 		}
 		behind(b, pixels, func(x string) string {
-			for _, step := range steps {
-				x = step(x)
-			}
-			pixels = x
-			return x
+			pixels = photographs(b, input, spec)(x)
+			return pixels
 		})
 	}
 	switch {
 	case r.Config.Head.UseFlip && fixed:
 		return secondPass(b, input, pixels, values)
 	case r.Config.Head.UseFlip:
-		behind(b, mirrorable(b.Model, pixels), b.Mirrored)
+		value := mirrorable(b.Model, pixels)
+		if err := readPlainly(b.Model, value); err != nil {
+			return err
+		}
+		behind(b, value, b.Mirrored)
+	}
+	return nil
+}
+
+// readPlainly refuses a value that a branch or a loop may read, which behind does not look into.
+func readPlainly(m *onnx.Model, value string) error {
+	for _, n := range m.Nodes {
+		if len(n.Graphs()) > 0 && n.Reads()[value] {
+			return fmt.Errorf("node %q has graphs of its own that may read the pixels %q, before which nothing can be put; export the backbone without branches and loops there", n.Name, value)
+		}
 	}
 	return nil
 }
