@@ -117,8 +117,10 @@ func (a *auditor) findLeaks(r *Report) error {
 }
 
 // leaks lists the rows that share a group with rows of another split, whatever
-// further splits there are: duplicate.Seen's rule.
+// further splits there are: duplicate.Seen's rule. Rows without a group in common
+// among all splits have none among two, so the others alone are grouped anew.
 func (a *auditor) leaks(rows, of []int) (found []copied) {
+	rows, of = a.inGroupsOf(rows, of), a.inGroupsOf(of, rows)
 	both := slices.Concat(rows, of)
 	contents := make([]duplicate.Content, len(both))
 	for k, i := range both {
@@ -146,6 +148,20 @@ func (a *auditor) leaks(rows, of []int) (found []copied) {
 		}
 	}
 	return found
+}
+
+// inGroupsOf are those of rows whose group among all splits has one of others too.
+func (a *auditor) inGroupsOf(rows, others []int) (in []int) {
+	has := make(map[int]bool, len(others))
+	for _, i := range others {
+		has[a.group[i]] = true
+	}
+	for _, i := range rows {
+		if has[a.group[i]] {
+			in = append(in, i)
+		}
+	}
+	return in
 }
 
 // named lists the rows, beside those found, that share a group of the user's own with
