@@ -19,9 +19,9 @@ const (
 )
 
 // withArchive downloads an archive into the folder of the pinned version, compares
-// its SHA-256, lets use read it and removes it. What a cut or cancelled download
+// its SHA-256, lets use read it and moves it into dir. What a cut or cancelled download
 // has got stays there, and the next one goes on from it.
-func (i *installer) withArchive(ctx context.Context, a archive, use func(path string) error) (err error) {
+func (i *installer) withArchive(ctx context.Context, a archive, dir string, use func(path string) error) (err error) {
 	path := filepath.Join(i.dir, a.name)
 	part, err := download.Open(path, download.Options{
 		Attempts: attempts, Backoff: i.retryPause, MaxBytes: maxArchiveBytes,
@@ -38,7 +38,10 @@ func (i *installer) withArchive(ctx context.Context, a archive, use func(path st
 			return fmt.Errorf("download %s: %w", i.url(a.name), err)
 		}
 	}
-	return errors.Join(use(path), os.Remove(path))
+	if err := use(path); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return os.Rename(path, filepath.Join(dir, a.name))
 }
 
 func fetch(ctx context.Context, part *download.Part, address, want string) error {

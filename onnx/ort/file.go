@@ -30,11 +30,17 @@ func (i *installer) ofFile(ctx context.Context, file string) (flavor string, fet
 	}
 	for flavor, a := range i.releases[i.platform] {
 		if a.sha256 == sum {
-			return flavor, i.unpacked(file, unpackRelease), nil
+			return flavor, i.unpacked(file, func(file, dir string) (map[string]string, error) {
+				files, err := unpackRelease(file, dir)
+				if err != nil {
+					return nil, err
+				}
+				return files, copyFile(file, filepath.Join(dir, a.name))
+			}), nil
 		}
 	}
 	if w, ok := i.wheels[i.platform]; ok && w.sha256 == sum {
-		return openVINOFlavor, i.unpacked(file, w.unpack), nil
+		return openVINOFlavor, i.unpackedMembers(file, w.members), nil
 	}
 	members := i.members[i.platform]
 	if len(members) == 1 && members[0].sha256 == sum {
@@ -47,7 +53,12 @@ func (i *installer) ofFile(ctx context.Context, file string) (flavor string, fet
 		return "", nil, fmt.Errorf("%s: SHA-256 %s is none that graft was tested with on %s: want the archive of the official release %s, the .tgz of 'npm pack %s@%s', the library in that, or the wheel of %s %s",
 			file, sum, i.platform, PinnedVersion, npmPackage, PinnedVersion, openVINOPackage, openVINOVersion)
 	}
-	return "npm", i.unpacked(file, func(file, dir string) (map[string]string, error) { return unpackNPM(file, dir, members) }), nil
+	return "npm", i.unpackedMembers(file, members), nil
+}
+
+// unpackedMembers is unpacked of a package.
+func (i *installer) unpackedMembers(file string, members []member) fetcher {
+	return i.unpacked(file, func(file, dir string) (map[string]string, error) { return unpackMembers(file, dir, members) })
 }
 
 // unpacked is a fetcher of a file that is here.
@@ -61,7 +72,7 @@ func (i *installer) unpacked(file string, unpack func(file, dir string) (map[str
 	}
 }
 
-// copyFile copies a library.
+// copyFile copies a library or an archive.
 func copyFile(from, to string) error {
 	f, err := os.Open(from)
 	if err != nil {

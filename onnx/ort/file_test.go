@@ -56,47 +56,71 @@ func TestInstallFromFile(t *testing.T) {
 	}
 }
 
-// Who changed the library in the cache may have changed the record beside it: the hash in the program decides.
+// Who changed the library in the cache may have changed the record beside it: the hash in the program decides, be it the
+// library's or that of the archive it came out of.
 func TestChangedWithItsRecord(t *testing.T) {
 	lib := "the library"
-	i := testInstaller(t, nil, nil)
-	i.members = map[string][]member{"test/test": {{"package/bin/libonnxruntime.so.1", sum([]byte(lib))}}}
-	i.From = brought(t, []byte(lib))
-	if _, err := i.install(t.Context()); err != nil {
-		t.Fatal(err)
+	release := tgz(t, releaseEntries)
+	whole, pin := wheelOf(t, "onnxruntime/capi/liba.so", "onnxruntime/capi/libonnxruntime.so.1")
+	for _, tt := range []struct {
+		flavor, library string
+		file            []byte
+	}{
+		{"npm", "libonnxruntime.so.1", []byte(lib)},
+		{"release", "libonnxruntime.so.1.0", release},
+		{"release", "a.tgz", release},
+		{openVINOFlavor, "liba.so", whole},
+	} {
+		i := testInstaller(t, release, nil)
+		i.members = map[string][]member{"test/test": {{"package/bin/libonnxruntime.so.1", sum([]byte(lib))}}}
+		i.wheels = map[string]wheel{"test/test": pin}
+		i.From = brought(t, tt.file)
+		if _, err := i.install(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		onlyWhole(t, i, tt.flavor)
+		forge(t, filepath.Join(i.dir, tt.flavor), tt.flavor, tt.library)
+		if err := i.verify(t.Context(), tt.flavor); err == nil || !strings.Contains(err.Error(), "SHA-256 "+sum([]byte("evil"))+", want ") {
+			t.Errorf("%s: a changed %s with a record to match: %v", tt.flavor, tt.library, err)
+		}
+		if _, err := i.install(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		onlyWhole(t, i, tt.flavor)
 	}
-	dir := filepath.Join(i.dir, "npm")
-	data, err := schema.Marshal("graft-runtime-1", manifest{Version: PinnedVersion, Files: map[string]string{"libonnxruntime.so.1": sum([]byte("evil"))}}, "")
+	// A folder made up whole has no archive, or is of a build of which nothing is pinned.
+	for flavor, want := range map[string]string{"release": "a.tgz: ", "release-cuda12": "no SHA-256"} {
+		i := testInstaller(t, release, nil)
+		dir := filepath.Join(i.dir, flavor)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		forge(t, dir, flavor, "libonnxruntime.so.1.0")
+		if err := i.verify(t.Context(), flavor); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("made up %s: %v, want %q", flavor, err, want)
+		}
+	}
+}
+
+// forge writes another file of a library's name, and a record that says it is right.
+func forge(t *testing.T, dir, flavor, library string) {
+	t.Helper()
+	data, err := schema.Marshal("graft-runtime-1", manifest{Version: versionOf(flavor), Files: map[string]string{library: sum([]byte("evil"))}}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]string{"libonnxruntime.so.1": "evil", manifestName: string(data)} {
+	for name, content := range map[string]string{library: "evil", manifestName: string(data)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := i.verify(t.Context(), "npm"); err == nil || !strings.Contains(err.Error(), "want "+sum([]byte(lib))) {
-		t.Errorf("a changed library with a record to match: %v", err)
-	}
-	if _, err := i.install(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	onlyWhole(t, i, "npm")
 }
 
 // What lies in the cache is compared with the program's hash whenever it is looked for, not at the installation alone.
 func TestLoadComparesWithThePin(t *testing.T) {
 	dir := t.TempDir()
-	data, err := schema.Marshal("graft-runtime-1", manifest{Version: PinnedVersion, Files: map[string]string{"libonnxruntime.so.1": sum([]byte("evil"))}}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string]string{"libonnxruntime.so.1": "evil", manifestName: string(data)} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, err = inspect(candidate{filepath.Join(dir, "libonnxruntime.so.1"), inCache, "npm"})
+	forge(t, dir, "npm", "libonnxruntime.so.1")
+	_, err := inspect(candidate{filepath.Join(dir, "libonnxruntime.so.1"), inCache, "npm"})
 	if err == nil || !strings.Contains(err.Error(), "not what was installed") {
 		t.Errorf("got %v, want it not to be loaded", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -265,41 +264,64 @@ func (i *installer) load(flavor string) (Library, error) {
 
 // verify is verify of a flavor's folder.
 func (i *installer) verify(ctx context.Context, flavor string) error {
-	return verify(filepath.Join(i.dir, flavor), flavor, pinsOf(flavor, i.members[i.platform]), func(path string) (string, error) { return filehash.File(ctx, path) })
+	known := pinned{i.releases[i.platform], i.members[i.platform], i.wheels[i.platform].members}
+	return verify(filepath.Join(i.dir, flavor), flavor, known, func(path string) (string, error) { return filehash.File(ctx, path) })
 }
 
-// pinsOf are the hashes of a flavor's files, by name, that are pinned in this program: those of the npm package. Of the
-// official release the archive's alone is known, so that there the record of what came out of it has to do.
-func pinsOf(flavor string, members []member) map[string]string {
-	pins := map[string]string{}
-	for _, m := range members {
-		if flavor == "npm" {
-			pins[path.Base(m.path)] = m.sha256
+// pinned are the hashes that this program holds for one platform.
+type pinned struct {
+	releases map[string]archive // by flavor
+	npm      []member
+	openVINO []member
+}
+
+// files are the hashes of what belongs into a flavor's folder, by name. Of an official release the archive's alone is
+// pinned: it lies in the folder too, and tells those of what came out of it.
+func (p pinned) files(dir, flavor string, hash func(path string) (string, error)) (map[string]string, error) {
+	members := map[string][]member{"npm": p.npm, openVINOFlavor: p.openVINO}[flavor]
+	if a, ok := p.releases[flavor]; ok {
+		path := filepath.Join(dir, a.name)
+		got, err := hash(path)
+		if err != nil {
+			return nil, err
 		}
+		if got != a.sha256 {
+			return nil, fmt.Errorf("%s: SHA-256 %s, want %s", path, got, a.sha256)
+		}
+		return releaseSums(path)
 	}
-	return pins
+	if len(members) == 0 {
+		return nil, fmt.Errorf("%s: no SHA-256 of %s is pinned for this platform", dir, flavor)
+	}
+	files := map[string]string{}
+	for _, m := range members {
+		files[path.Base(m.path)] = m.sha256
+	}
+	return files, nil
 }
 
-// verify compares the files of an install folder with the hashes that are pinned, and those that are not with its
-// manifest: nil where they are there, unharmed, and of the flavor's version, which dir need not name.
-func verify(dir, flavor string, pins map[string]string, hash func(path string) (string, error)) error {
-	data, err := os.ReadFile(filepath.Join(dir, manifestName))
+// verify compares the files of an install folder with the hashes that are pinned: nil where they are there, unharmed, and
+// of the flavor's version, which dir need not name. What the record beside them says of hashes counts for nothing: who
+// changed a library may have changed that too.
+func verify(dir, flavor string, known pinned, hash func(path string) (string, error)) error {
+	record := filepath.Join(dir, manifestName)
+	data, err := os.ReadFile(record)
 	if err != nil {
 		return err
 	}
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, manifestName), err)
+		return fmt.Errorf("%s: %w", record, err)
 	}
 	if want := versionOf(flavor); m.Version != want {
-		return fmt.Errorf("%s: version %s, want %s", filepath.Join(dir, manifestName), m.Version, want)
+		return fmt.Errorf("%s: version %s, want %s", record, m.Version, want)
 	}
-	if len(m.Files) == 0 {
-		return fmt.Errorf("%s names no files", filepath.Join(dir, manifestName))
+	files, err := known.files(dir, flavor, hash)
+	if err != nil {
+		return err
 	}
-	maps.Copy(m.Files, pins) // who changed a library may have changed the record too
-	for name, want := range m.Files {
-		got, err := hash(filepath.Join(dir, filepath.Base(name)))
+	for name, want := range files {
+		got, err := hash(filepath.Join(dir, name))
 		if err != nil {
 			return err
 		}
@@ -318,7 +340,7 @@ func (i *installer) fromRelease(ctx context.Context, flavor, dir string) (manife
 	}
 	i.log("downloading %s", i.url(a.name))
 	m := manifest{Version: PinnedVersion, Source: i.url(a.name)}
-	err := i.withArchive(ctx, a, func(path string) (err error) {
+	err := i.withArchive(ctx, a, dir, func(path string) (err error) {
 		if m.Files, err = unpackRelease(path, dir); err != nil {
 			return fmt.Errorf("unpack %s: %w", a.name, err)
 		}
@@ -339,7 +361,7 @@ func (i *installer) fromNPM(ctx context.Context, _, dir string) (manifest, error
 	if err != nil {
 		return manifest{}, err
 	}
-	files, err := unpackNPM(path, dir, want)
+	files, err := unpackMembers(path, dir, want)
 	if err != nil {
 		return manifest{}, fmt.Errorf("unpack %s: %w", filepath.Base(path), err)
 	}

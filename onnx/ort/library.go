@@ -103,7 +103,9 @@ func inspect(c candidate) (Library, error) {
 		return Library{}, fmt.Errorf("want the library's file, got a folder or device")
 	}
 	if c.source == inCache {
-		if err := verify(filepath.Dir(path), c.flavor, pinsOf(c.flavor, npmMembers[runtime.GOOS+"/"+runtime.GOARCH]), hashOf); err != nil {
+		platform := runtime.GOOS + "/" + runtime.GOARCH
+		known := pinned{releases[platform], npmMembers[platform], openVINOWheels[platform].members}
+		if err := verify(filepath.Dir(path), c.flavor, known, hashOf); err != nil {
 			return Library{}, fmt.Errorf("not what was installed: %w", err)
 		}
 	}

@@ -102,11 +102,21 @@ const (
 type wheel struct {
 	archive
 	python, platform string
-	files            []string
+	members          []member
 }
+
+const inWheel = "onnxruntime/capi/"
 
 var openVINOWheels = map[string]wheel{
 	"linux/amd64": {archive{"onnxruntime_openvino-1.24.1-cp311-cp311-manylinux_2_28_x86_64.whl", "3007c803634cc69c6d52af1dea7ce729d9bb62b9a11070fd2f959119199007a8"},
-		"311", "manylinux_2_28_x86_64", []string{"libonnxruntime.so.1.24.1", "libonnxruntime_providers_openvino.so", "libonnxruntime_providers_shared.so",
-			"libopenvino.so.2541", "libopenvino_intel_cpu_plugin.so", "libopenvino_intel_gpu_plugin.so", "libopenvino_onnx_frontend.so.2541", "libtbb.so.12"}},
+		"311", "manylinux_2_28_x86_64", []member{
+			{inWheel + "libonnxruntime.so.1.24.1", "2d963a419b96018b79dfe63bb50120ddcb724149912a8a6d8ac747a557c089f4"},
+			{inWheel + "libonnxruntime_providers_openvino.so", "bf0159d2681d76e7de03fbd302a9204e5490f30816bd41826d57acf7a8dff363"},
+			{inWheel + "libonnxruntime_providers_shared.so", "5e02c1ff90e7d71365264dbb6767c00f04a8b57a96cddbc0085c61fa1393250d"},
+			{inWheel + "libopenvino.so.2541", "ac9634b715a242a61644c77bc38f17508fe73f517e418027e2410f4bee004943"},
+			{inWheel + "libopenvino_intel_cpu_plugin.so", "034df890550ae9199fe5f8608c0df8fd0fe355f303bad56bea10bae14c14c3cb"},
+			{inWheel + "libopenvino_intel_gpu_plugin.so", "5575d03f4a168b257461b83089bc2d0ae7a41ebc1b5ab6b591d26f09c4a3635e"},
+			{inWheel + "libopenvino_onnx_frontend.so.2541", "f426710881d8c1a01d5ed6d7eaa076d923b19983d3ab3a18bb19d25dba7d8923"},
+			{inWheel + "libtbb.so.12", "6781dc6aa8b2ca237d0164258e70266a44667756c02a9a039782ec1d1a67b653"},
+		}},
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func (i *installer) fromPip(ctx context.Context, flavor, dir string) (manifest, 
 	if got != w.sha256 {
 		return manifest{}, fmt.Errorf("%s: SHA-256 %s, want %s: not the file that graft was tested with", filepath.Base(file), got, w.sha256)
 	}
-	files, err := w.unpack(file, dir)
+	files, err := unpackMembers(file, dir, w.members)
 	if err != nil {
 		return manifest{}, fmt.Errorf("unpack %s: %w", filepath.Base(file), err)
 	}
@@ -84,18 +83,4 @@ func pipCommand(ctx context.Context) []string {
 		return []string{path, "-m", "pip"}
 	}
 	return nil
-}
-
-// unpack takes the wheel's files that ONNX Runtime with OpenVINO loads.
-func (w wheel) unpack(file, dir string) (map[string]string, error) {
-	files, err := unpack(file, dir, func(name string) (string, bool) {
-		folder, base := path.Split(name)
-		return base, folder == "onnxruntime/capi/" && slices.Contains(w.files, base)
-	})
-	for _, name := range w.files {
-		if err == nil && files[name] == "" {
-			err = fmt.Errorf("%s is missing", name)
-		}
-	}
-	return files, err
 }

@@ -33,7 +33,7 @@ func wheelOf(t *testing.T, names ...string) ([]byte, wheel) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return buf.Bytes(), wheel{archive{"x.whl", sum(buf.Bytes())}, "311", "linux", []string{"liba.so", "libonnxruntime.so.1"}}
+	return buf.Bytes(), wheel{archive{"x.whl", sum(buf.Bytes())}, "311", "linux", []member{{inWheel + "liba.so", sum([]byte(inWheel + "liba.so"))}, {inWheel + "libonnxruntime.so.1", sum([]byte(inWheel + "libonnxruntime.so.1"))}}}
 }
 
 // TestInstallOpenVINO: the wheel comes through pip, or as a file, by its hash; of it the libraries that are named alone.

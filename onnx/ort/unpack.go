@@ -3,7 +3,6 @@ package ort
 import (
 	"archive/tar"
 	"archive/zip"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -15,6 +14,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/klauspost/compress/gzip"
+
+	"graft/internal/filehash"
 )
 
 // maxUnpackedBytes bounds what an archive may unpack to: the CUDA build has
@@ -102,6 +105,17 @@ func unpackRelease(archive, dir string) (map[string]string, error) {
 	return nil, errors.New("no ONNX Runtime library in it")
 }
 
+// releaseSums are the hashes of what unpackRelease takes out of an archive.
+func releaseSums(archive string) (map[string]string, error) {
+	sums := map[string]string{}
+	return sums, walk(archive, func(name string, r io.Reader) (err error) {
+		if base, ok := wantedRelease(name); ok {
+			sums[base], err = filehash.Reader(r)
+		}
+		return err
+	})
+}
+
 // unpack writes the files that wanted gives a bare name to into dir, and returns
 // their hashes by that.
 func unpack(archive, dir string, wanted func(name string) (string, bool)) (map[string]string, error) {
@@ -156,8 +170,8 @@ func writeMember(path string, r io.Reader, limit int64) (sum string, n int64, er
 	return hex.EncodeToString(h.Sum(nil)), n, err
 }
 
-// unpackNPM takes the members with their pinned hashes out of the npm package.
-func unpackNPM(archive, dir string, want []member) (map[string]string, error) {
+// unpackMembers takes the members with their pinned hashes out of a package.
+func unpackMembers(archive, dir string, want []member) (map[string]string, error) {
 	files, err := unpack(archive, dir, func(name string) (string, bool) {
 		return path.Base(name), slices.ContainsFunc(want, func(m member) bool { return m.path == name })
 	})
