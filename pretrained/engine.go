@@ -21,7 +21,7 @@ func Native() error { return ort.Available() }
 // Want says, before anything is loaded, which provider is going to run: some lie in a library of their own, and a process
 // loads one.
 func Want(p session.Provider) {
-	if order := autoOrder(); p == session.Auto && len(order) > 0 {
+	if order, _ := autoOrder(); p == session.Auto && len(order) > 0 { // choose tells its error
 		p = order[0]
 	}
 	ort.Want(p)
@@ -92,7 +92,10 @@ func choose(o session.Options, start starter) (s session.Session, passed []error
 		return nil, nil, err
 	}
 	if o.Provider == session.Auto {
-		o.Order = autoOrder()
+		var damaged error
+		if o.Order, damaged = autoOrder(); damaged != nil && o.Note != nil {
+			o.Note(damaged.Error())
+		}
 	}
 	candidates := o.Candidates()
 	ort.Want(candidates[0].Provider)

@@ -2,7 +2,9 @@ package pretrained
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,21 +45,33 @@ func Remember(order []session.Provider) (string, error) {
 	return path, atomicfile.WriteFile(path, data)
 }
 
-// autoOrder is what auto tries here; nil is the usual order, also where what was remembered is of another machine.
-func autoOrder() []session.Provider {
+// autoOrder is what auto tries here; nil is the usual order, also where what was remembered is of another machine, or cannot
+// be understood: that is an error which stops nobody.
+func autoOrder() ([]session.Provider, error) {
 	path, err := rememberedPath()
 	if err != nil {
-		return nil
+		return nil, nil // no cache, nothing remembered
 	}
 	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	var r remembered
-	if err != nil || json.Unmarshal(data, &r) != nil || r.Machine != machine() {
-		return nil
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err == nil && r.Machine != machine() {
+		return nil, nil
 	}
 	for _, p := range r.Order {
-		if known, err := session.ParseProvider(string(p)); err != nil || known != p || p == session.Auto {
-			return nil
+		known, bad := session.ParseProvider(string(p))
+		if bad == nil && (known != p || p == session.Auto) {
+			bad = fmt.Errorf("%q is no provider to try", p)
 		}
+		err = errors.Join(err, bad)
 	}
-	return r.Order
+	if err != nil {
+		return nil, fmt.Errorf("%s, the order of providers that was remembered, is passed over: %w; graft bench --remember writes it anew", path, err)
+	}
+	return r.Order, nil
 }

@@ -15,7 +15,7 @@ func TestRemember(t *testing.T) {
 	if path, err := rememberedPath(); err != nil || !strings.HasPrefix(path, os.Getenv("XDG_CACHE_HOME")) {
 		t.Skip("SKIPPED: the caches of other systems are not told by a variable")
 	}
-	if order := autoOrder(); order != nil {
+	if order, err := autoOrder(); order != nil || err != nil {
 		t.Errorf("nothing was remembered, and auto tries %v", order)
 	}
 	want := []session.Provider{session.Go, session.CPU}
@@ -35,13 +35,19 @@ func TestRemember(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, change := range [][2]string{{machine(), "another"}, {`"go"`, `"fast"`}, {`"go"`, `"auto"`}} {
+	for _, change := range [][2]string{{machine(), "another"}, {`"go"`, `"fast"`}, {`"go"`, `"auto"`}, {`{`, ``}} {
 		changed := strings.Replace(string(data), change[0], change[1], 1)
 		if err := os.WriteFile(path, []byte(changed), 0o644); err != nil || changed == string(data) {
 			t.Fatal(err, changed)
 		}
-		if order := autoOrder(); order != nil {
-			t.Errorf("%v: auto tries %v", change, order)
+		order, err := autoOrder()
+		if order != nil || (err == nil) != (change[1] == "another") {
+			t.Errorf("%v: auto tries %v (%v)", change, order, err)
+		}
+		var notes []string
+		_, _, _ = choose(session.Options{Note: func(n string) { notes = append(notes, n) }}, func(session.Options) (session.Session, error) { return nil, os.ErrInvalid })
+		if err != nil && (len(notes) != 1 || !strings.Contains(notes[0], "passed over")) {
+			t.Errorf("%v: said %q", change, notes)
 		}
 	}
 	if _, err := Remember([]session.Provider{session.Auto}); err == nil {

@@ -72,10 +72,18 @@ func printModels(out io.Writer, rows []modelRow) {
 	w := columns.New(out, 1)
 	fmt.Fprintln(w, "NAME\tMB\tHASH\tHERE\tLICENCE")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%.0f\t%s\t%s\t%s\n", r.Name, float64(r.Bytes)/1e6, hashWord(r.SHA256), hereWord(r.Here), r.License)
+		fmt.Fprintf(w, "%s\t%.*f\t%s\t%s\t%s\n", r.Name, digits(r.Bytes), float64(r.Bytes)/1e6, hashWord(r.SHA256), hereWord(r.Here), r.License)
 	}
 	fmt.Fprintln(w, "\n--json - tells of each where it comes from, what it was trained on, and its architecture.")
 	_ = w.Flush()
+}
+
+// digits behind the point of as many bytes in MB.
+func digits(bytes int64) int {
+	if bytes < 1e6 {
+		return 1
+	}
+	return 0
 }
 
 func hashWord(digest string) string {
