@@ -45,23 +45,33 @@ type snippet struct {
 // graft predict gives.
 func addSnippets(r *run.Run, e *Exported, foreign *preprocess.Spec, whole bool) error {
 	base := strings.TrimSuffix(e.File, filepath.Ext(e.File))
-	s := snippet{File: filepath.Base(e.File), Python: filepath.Base(base) + ".py", Go: filepath.Base(base) + ".go", Labels: e.Labels, Whole: whole,
+	programs := map[string]string{".py": base + ".py", ".html": base + ".html", ".go": filepath.Join(filepath.Dir(base), goName(filepath.Base(base)))}
+	s := snippet{File: filepath.Base(e.File), Python: filepath.Base(programs[".py"]), Go: filepath.Base(programs[".go"]), Labels: e.Labels, Whole: whole,
 		Module: strings.TrimSuffix(reflect.TypeFor[snippet]().PkgPath(), "/finetune/ship")}
 	s.describe(r, foreign)
 	for _, kind := range []string{".py", ".html", ".go"} {
 		var b bytes.Buffer
 		if err := snippetTemplates.ExecuteTemplate(&b, "classify"+kind+".tmpl", s); err != nil {
-			return fmt.Errorf("%s: %w", base+kind, err)
+			return fmt.Errorf("%s: %w", programs[kind], err)
 		}
-		if err := refuseOthers(base+kind, b.Bytes()); err != nil {
+		if err := refuseOthers(programs[kind], b.Bytes()); err != nil {
 			return err
 		}
-		if err := atomicfile.WriteFile(base+kind, b.Bytes()); err != nil {
+		if err := atomicfile.WriteFile(programs[kind], b.Bytes()); err != nil {
 			return err
 		}
-		e.Snippets = append(e.Snippets, base+kind)
+		e.Snippets = append(e.Snippets, programs[kind])
 	}
 	return nil
+}
+
+// goName is the name of a program that go run takes: neither a test's nor one that it passes over.
+func goName(base string) string {
+	base = strings.TrimLeft(base, "._")
+	if base == "" || strings.HasSuffix(base, "_test") {
+		base += "_classify"
+	}
+	return strings.TrimLeft(base, "_") + ".go"
 }
 
 // refuseOthers refuses to replace a file that does not begin as ours do.

@@ -58,6 +58,14 @@ func TestSnippets(t *testing.T) {
 	}
 }
 
+func TestGoName(t *testing.T) {
+	for base, want := range map[string]string{"a": "a.go", "a_test": "a_test_classify.go", "_a": "a.go", ".a_test": "a_test_classify.go", "..": "classify.go", "_test": "test.go"} {
+		if got := goName(base); got != want {
+			t.Errorf("%q gives %q, want %q", base, got, want)
+		}
+	}
+}
+
 // TestSnippetsSpareOthers: a program of the user's that has the name is not replaced.
 func TestSnippetsSpareOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "predict.py")
