@@ -8,11 +8,11 @@ type kernel struct {
 	rows, cols int // of the largest tile
 
 	// tile computes C = alpha·A·B + beta·C for r ≤ rows rows and n ≤ cols columns
-	// of C, over p < k. A's element (i,p) is a[i·lda+p], or a[p·lda+i] if
-	// byColumns. Rows of b are read over all `cols` columns.
+	// of C, over p < k. A's element (i,p) is a[i·lda+p]. Rows of b are read over all
+	// `cols` columns.
 	tile tileOf
 
-	// pairs is tile for whole numbers, of rows only: a and b hold two int16 in the place of each float32, and the sums of
+	// pairs is tile for whole numbers: a and b hold two int16 in the place of each float32, and the sums of
 	// the products of both are int32.
 	pairs tileOf
 	// narrow sets each half of dst's elements to one of src's, whole numbers, as int16; it is not ok if one is NaN or more than
@@ -31,7 +31,7 @@ type kernel struct {
 	standardize func(dst, src, mean, scale []float32)
 }
 
-type tileOf func(byColumns bool, r, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int)
+type tileOf func(r, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int)
 
 // available lists what this machine runs, best first; the portable one is last.
 var available = append(native(), portable)

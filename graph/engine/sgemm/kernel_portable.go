@@ -10,13 +10,9 @@ var portable = kernel{
 	transpose8: transpose8Go, standardize: standardizeGo,
 }
 
-func tileGo(byColumns bool, r, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	step, next := lda, 1
-	if byColumns {
-		step, next = 1, lda
-	}
+func tileGo(r, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	for i := range r {
-		sums := rowGo(k, a[i*step:], next, b, ldb)
+		sums := rowGo(k, a[i*lda:], b, ldb)
 		for j, s := range sums[:n] {
 			s *= alpha
 			if beta != 0 {
@@ -28,10 +24,9 @@ func tileGo(byColumns bool, r, n, k int, alpha float32, a []float32, lda int, b 
 }
 
 // rowGo is one row of a tile; four sums are what compilers keep in registers.
-func rowGo(k int, a []float32, next int, b []float32, ldb int) [4]float32 {
+func rowGo(k int, a []float32, b []float32, ldb int) [4]float32 {
 	var s0, s1, s2, s3 float32
-	for p := range k {
-		x := a[p*next]
+	for p, x := range a[:k] {
 		row := b[p*ldb : p*ldb+4 : p*ldb+4]
 		s0 += x * row[0]
 		s1 += x * row[1]
@@ -69,7 +64,7 @@ func standardizeGo(dst, src, mean, scale []float32) {
 	}
 }
 
-func pairsGo(_ bool, r, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+func pairsGo(r, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	for i := range r {
 		for j := range n {
 			var sum int32

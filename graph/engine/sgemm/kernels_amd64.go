@@ -8,163 +8,109 @@ package sgemm
 func tileAVX512Rows1(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns1(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows1(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs1(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows3(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns3(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows3(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs3(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows4(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns4(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows4(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs4(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows5(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns5(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows5(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs5(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows6(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns6(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows6(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs6(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows7(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns7(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows7(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs7(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows8(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns8(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows8(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs8(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows9(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns9(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows9(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs9(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows10(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns10(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows10(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs10(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows11(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns11(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows11(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs11(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX512Rows12(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX512Columns12(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX512PairsRows12(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX512Pairs12(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX2Rows1(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX2Columns1(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX2PairsRows1(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX2Pairs1(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX2Rows2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX2Columns2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX2PairsRows2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX2Pairs2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX2Rows3(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX2Columns3(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX2PairsRows3(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX2Pairs3(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX2Rows4(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX2Columns4(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX2PairsRows4(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX2Pairs4(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX2Rows5(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX2Columns5(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX2PairsRows5(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX2Pairs5(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func tileAVX2Rows6(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
-func tileAVX2Columns6(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
-
-//go:noescape
-func tileAVX2PairsRows6(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
+func tileAVX2Pairs6(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha float32, beta float32)
 
 //go:noescape
 func dotAVX5121(k int, a *float32, lda int, b *float32, ldb int, out *float32)

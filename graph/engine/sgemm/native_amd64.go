@@ -8,8 +8,8 @@ func native() []kernel {
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512BW {
 		ks = append(ks, kernel{
 			name: "avx512", rows: 12, cols: 32, lanes: 16, dotCols: 4,
-			tile:        tileWith(tiles512Rows, tiles512Columns),
-			pairs:       tileWith(tiles512Pairs, nil),
+			tile:        tileWith(tiles512),
+			pairs:       tileWith(tiles512Pairs),
 			narrow:      narrowAsm,
 			dot:         dotWith([]dotFunc{dotAVX5121, dotAVX5122, dotAVX5123, dotAVX5124}),
 			transpose8:  transpose8Asm,
@@ -19,8 +19,8 @@ func native() []kernel {
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
 		ks = append(ks, kernel{
 			name: "avx2", rows: 6, cols: 16, lanes: 8, dotCols: 3,
-			tile:        tileWith(tiles256Rows, tiles256Columns),
-			pairs:       tileWith(tiles256Pairs, nil),
+			tile:        tileWith(tiles256),
+			pairs:       tileWith(tiles256Pairs),
 			narrow:      narrowAsm,
 			dot:         dotWith([]dotFunc{dotAVX21, dotAVX22, dotAVX23}),
 			transpose8:  transpose8Asm,
@@ -37,32 +37,23 @@ type (
 
 // Tiles by their number of rows less one.
 var (
-	tiles512Rows = []tileFunc{
+	tiles512 = []tileFunc{
 		tileAVX512Rows1, tileAVX512Rows2, tileAVX512Rows3, tileAVX512Rows4, tileAVX512Rows5, tileAVX512Rows6,
 		tileAVX512Rows7, tileAVX512Rows8, tileAVX512Rows9, tileAVX512Rows10, tileAVX512Rows11, tileAVX512Rows12,
 	}
-	tiles512Columns = []tileFunc{
-		tileAVX512Columns1, tileAVX512Columns2, tileAVX512Columns3, tileAVX512Columns4, tileAVX512Columns5, tileAVX512Columns6,
-		tileAVX512Columns7, tileAVX512Columns8, tileAVX512Columns9, tileAVX512Columns10, tileAVX512Columns11, tileAVX512Columns12,
-	}
 	tiles512Pairs = []tileFunc{
-		tileAVX512PairsRows1, tileAVX512PairsRows2, tileAVX512PairsRows3, tileAVX512PairsRows4, tileAVX512PairsRows5, tileAVX512PairsRows6,
-		tileAVX512PairsRows7, tileAVX512PairsRows8, tileAVX512PairsRows9, tileAVX512PairsRows10, tileAVX512PairsRows11, tileAVX512PairsRows12,
+		tileAVX512Pairs1, tileAVX512Pairs2, tileAVX512Pairs3, tileAVX512Pairs4, tileAVX512Pairs5, tileAVX512Pairs6,
+		tileAVX512Pairs7, tileAVX512Pairs8, tileAVX512Pairs9, tileAVX512Pairs10, tileAVX512Pairs11, tileAVX512Pairs12,
 	}
-	tiles256Rows    = []tileFunc{tileAVX2Rows1, tileAVX2Rows2, tileAVX2Rows3, tileAVX2Rows4, tileAVX2Rows5, tileAVX2Rows6}
-	tiles256Columns = []tileFunc{tileAVX2Columns1, tileAVX2Columns2, tileAVX2Columns3, tileAVX2Columns4, tileAVX2Columns5, tileAVX2Columns6}
-	tiles256Pairs   = []tileFunc{
-		tileAVX2PairsRows1, tileAVX2PairsRows2, tileAVX2PairsRows3, tileAVX2PairsRows4, tileAVX2PairsRows5, tileAVX2PairsRows6,
+	tiles256      = []tileFunc{tileAVX2Rows1, tileAVX2Rows2, tileAVX2Rows3, tileAVX2Rows4, tileAVX2Rows5, tileAVX2Rows6}
+	tiles256Pairs = []tileFunc{
+		tileAVX2Pairs1, tileAVX2Pairs2, tileAVX2Pairs3, tileAVX2Pairs4, tileAVX2Pairs5, tileAVX2Pairs6,
 	}
 )
 
-func tileWith(rows, columns []tileFunc) tileOf {
-	return func(byColumns bool, r, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-		f := rows[r-1]
-		if byColumns {
-			f = columns[r-1]
-		}
-		f(k, &a[0], 4*lda, &b[0], 4*ldb, &c[0], 4*ldc, n, alpha, beta)
+func tileWith(rows []tileFunc) tileOf {
+	return func(r, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+		rows[r-1](k, &a[0], 4*lda, &b[0], 4*ldb, &c[0], 4*ldc, n, alpha, beta)
 	}
 }
 

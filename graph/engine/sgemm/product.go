@@ -150,23 +150,40 @@ func (t *packing) task(i int) {
 	p.packColumns(i*groupWidth, min((i+1)*groupWidth, p.nc))
 }
 
-// packColumns packs the columns [from,to) of the block; from starts a panel.
+// packColumns packs the columns [from,to) of the block; from starts a panel. Rows of B are taken few at a time over all
+// panels: they lie far apart, and going down them panel by panel would wait for memory at each.
 func (p *product) packColumns(from, to int) {
+	if p.b.trans {
+		for j := from; j < to; j += p.cols {
+			width := min(p.cols, to-j)
+			p.transpose(p.emptied(j, width), p.cols, p.b.data[(p.j0+j)*p.b.ld+p.p0:], p.b.ld, width, p.kc)
+		}
+		return
+	}
 	for j := from; j < to; j += p.cols {
-		panel := p.packed[j*p.kc : (j+p.cols)*p.kc]
-		width := min(p.cols, to-j)
-		if width < p.cols {
-			clear(panel)
-		}
-		if p.b.trans {
-			p.transpose(panel, p.cols, p.b.data[(p.j0+j)*p.b.ld+p.p0:], p.b.ld, width, p.kc)
-			continue
-		}
-		src := p.b.data[p.p0*p.b.ld+p.j0+j:]
-		for q := range p.kc {
-			copy(panel[q*p.cols:q*p.cols+width], src[q*p.b.ld:])
+		p.emptied(j, to-j)
+	}
+	const few = 8
+	for q0 := 0; q0 < p.kc; q0 += few {
+		q1 := min(q0+few, p.kc)
+		for j := from; j < to; j += p.cols {
+			panel := p.packed[j*p.kc : (j+p.cols)*p.kc]
+			width := min(p.cols, to-j)
+			src := p.b.data[p.p0*p.b.ld+p.j0+j:]
+			for q := q0; q < q1; q++ {
+				copy(panel[q*p.cols:q*p.cols+width], src[q*p.b.ld:])
+			}
 		}
 	}
+}
+
+// emptied is the panel of column j, cleared where fewer columns than it holds are to fill it.
+func (p *product) emptied(j, width int) []float32 {
+	panel := p.packed[j*p.kc : (j+p.cols)*p.kc]
+	if width < p.cols {
+		clear(panel)
+	}
+	return panel
 }
 
 // transpose sets dst[j·ldd+i] to src[i·lds+j] for i < rows, j < cols.
@@ -212,12 +229,9 @@ func (t *multiplying) task(i int) {
 	lda, bad := p.copyRows(s, i0, i1)
 	for i := i0; i < i1; i += p.rows {
 		a := s[(i-i0)*lda:]
-		if p.a.trans {
-			a = s[i-i0:]
-		}
 		for j := j0; j < j1; j += p.cols {
 			b, ldb := p.panel(j)
-			p.tile(p.a.trans, min(p.rows, i1-i), min(p.cols, j1-j), p.kc, p.alpha,
+			p.tile(min(p.rows, i1-i), min(p.cols, j1-j), p.kc, p.alpha,
 				a, lda, b, ldb, p.blockBeta, p.c.data[i*p.c.ld+p.j0+j:], p.c.ld)
 		}
 	}
@@ -246,17 +260,14 @@ type scratch [rowBlock * (longDepth + 16)]float32
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// copyRows copies rows [i0,i1) of op(A)'s block, in the order A has them, and
-// returns the stride of the copy, and the rows that were to be whole numbers and are not.
+// copyRows copies rows [i0,i1) of op(A)'s block and returns the stride of the copy, and the rows that were to be whole
+// numbers and are not. Of a transposed A a tile that read the columns as they lie would use a part of each cache line.
 func (p *product) copyRows(s *scratch, i0, i1 int) (lda int, bad []int) {
-	if p.a.trans {
-		for q := range p.kc {
-			src := p.a.data[(p.p0+q)*p.a.ld+i0:]
-			copy(s[q*rowBlock:q*rowBlock+i1-i0], src)
-		}
-		return rowBlock, nil
-	}
 	lda = p.kc + 16
+	if p.a.trans {
+		p.transpose(s[:], lda, p.a.data[p.p0*p.a.ld+i0:], p.a.ld, p.kc, i1-i0)
+		return lda, nil
+	}
 	if p.shared != nil && p.shared.whole {
 		for i := i0; i < i1; i++ {
 			row := p.a.data[i*p.a.ld:][:p.shared.k]

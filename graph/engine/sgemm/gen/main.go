@@ -15,14 +15,12 @@ import (
 func main() {
 	ConstraintExpr("amd64")
 	for rows := 1; rows <= avx512.rows; rows++ {
-		tile(avx512, rows, byRows, floats)
-		tile(avx512, rows, byColumns, floats)
-		tile(avx512, rows, byRows, pairs)
+		tile(avx512, rows, floats)
+		tile(avx512, rows, pairs)
 	}
 	for rows := 1; rows <= avx2.rows; rows++ {
-		tile(avx2, rows, byRows, floats)
-		tile(avx2, rows, byColumns, floats)
-		tile(avx2, rows, byRows, pairs)
+		tile(avx2, rows, floats)
+		tile(avx2, rows, pairs)
 	}
 	for cols := 1; cols <= avx512.dotCols; cols++ {
 		dot(avx512, cols)

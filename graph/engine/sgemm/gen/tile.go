@@ -10,42 +10,33 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// order says how a tile finds element (i, p) of its left operand.
-type order string
-
-const (
-	byRows    order = "Rows"    // a + i·lda + p
-	byColumns order = "Columns" // a + p·lda + i
-)
-
 // sum says what a tile adds up.
 type sum string
 
 const (
-	floats sum = ""      // float32
+	floats sum = "Rows"  // float32
 	pairs  sum = "Pairs" // int16, two in the place of each float32, in int32
 )
 
 // tile emits C = alpha·A·B + beta·C for a block of `rows` rows and two vectors
 // of columns, of which the first n are written. Strides are in bytes. B's rows
 // must be readable over the full two vectors.
-func tile(s isa, rows int, o order, of sum) {
-	TEXT(fmt.Sprintf("tile%s%s%s%d", s.name, of, o, rows), NOSPLIT,
+func tile(s isa, rows int, of sum) {
+	TEXT(fmt.Sprintf("tile%s%s%d", s.name, of, rows), NOSPLIT,
 		"func(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, n int, alpha, beta float32)")
 	Pragma("noescape")
 	k := Load(Param("k"), GP64()).(reg.GPVirtual)
-	left := leftOperand(o, rows)
+	left := leftOperand(rows)
 	b, ldb := Load(Param("b"), GP64()), Load(Param("ldb"), GP64())
 	sums := s.zeros(2 * rows)
 	b0, b1 := s.vector(), s.vector()
-	loop("k", k, left.unroll, func(u int) {
+	loop("k", k, 4, func(u int) {
 		VMOVUPS(Mem{Base: b}, b0)
 		VMOVUPS(Mem{Base: b, Disp: s.bytes()}, b1)
 		for i := range rows {
 			s.addRow(of, left.at(i, u), b0, b1, sums[2*i], sums[2*i+1])
 		}
 		ADDQ(ldb, b)
-		left.next()
 	}, left.step)
 	if of != floats {
 		for _, v := range sums {
@@ -77,23 +68,14 @@ func (s isa) add(sum, a, b, by reg.VecVirtual) {
 	VPADDD(by, sum, sum)
 }
 
-// left is the left operand: the address of element (i, p+u), and the advance of p, after each element or after all that a
-// round has.
+// left is the left operand: the address of element (i, p+u), and the advance of p.
 type left struct {
-	unroll int
-	at     func(i, u int) Mem
-	next   func()
-	step   func(n int)
+	at   func(i, u int) Mem
+	step func(n int)
 }
 
-func leftOperand(o order, rows int) left {
+func leftOperand(rows int) left {
 	a, lda := Load(Param("a"), GP64()), Load(Param("lda"), GP64())
-	if o == byColumns {
-		return left{4,
-			func(i, _ int) Mem { return Mem{Base: a, Disp: 4 * i} },
-			func() { ADDQ(lda, a) },
-			func(int) {}}
-	}
 	// One pointer for every three rows: x86 adds an index times 1 or 2 for free.
 	bases := []reg.Register{a}
 	for i := 3; i < rows; i += 3 {
@@ -114,7 +96,7 @@ func leftOperand(o order, rows int) left {
 			ADDQ(U32(uint32(4*n)), p)
 		}
 	}
-	return left{4, at, func() {}, step}
+	return left{at, step}
 }
 
 // finish scales the sums and adds them to C. beta 0 never reads C, so a NaN
