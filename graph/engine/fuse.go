@@ -167,7 +167,16 @@ func (r *ref) at(temp []float32, lo, n int) []float32 {
 	return temp[r.slot*fusedBlock:][:n]
 }
 
+// fill writes sixteen at a time, which compiles to vectors.
 func fill(dst []float32, v float32) {
+	var run [16]float32
+	for i := range run {
+		run[i] = v
+	}
+	for len(dst) >= len(run) {
+		*(*[len(run)]float32)(dst) = run
+		dst = dst[len(run):]
+	}
 	for i := range dst {
 		dst[i] = v
 	}

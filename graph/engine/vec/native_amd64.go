@@ -151,7 +151,7 @@ var tapsByOutputs = [Outputs]func(y *float32, yPlane, yStep int, x *float32, xPl
 func tapsAsm(outputs int, y []float32, yPlane, yStep int, x []float32, xPlane, xStep int, window *Window, planes, n int, w []float32, wPlane int, bias []float32) {
 	taps := window.taps
 	if len(taps) == 0 || planes == 0 || n == 0 {
-		tapsGo(outputs, y, yPlane, yStep, x, xPlane, xStep, window, planes, n, w, wPlane, bias)
+		untapped(outputs, y, yPlane, yStep, n, bias)
 		return
 	}
 	inside(y, 0, (outputs-1)*yPlane+(n-1)*yStep+Lanes)
@@ -159,6 +159,19 @@ func tapsAsm(outputs int, y []float32, yPlane, yStep int, x []float32, xPlane, x
 	inside(w, int(window.low.W), (planes-1)*wPlane+int(window.high.W)+Outputs)
 	inside(bias, 0, Outputs)
 	tapsByOutputs[outputs-1](&y[0], 4*yPlane, 4*yStep, &x[0], 4*xPlane, 4*xStep, &taps[0].X, len(taps), planes, n, &w[0], 4*wPlane, &bias[0])
+}
+
+// untapped is Taps where the window reaches nothing, as between the pixels that a stride skips.
+func untapped(outputs int, y []float32, yPlane, yStep, n int, bias []float32) {
+	for o := range outputs {
+		var v [Lanes]float32
+		for l := range v {
+			v[l] = bias[o]
+		}
+		for p := range n {
+			*(*[Lanes]float32)(y[o*yPlane+p*yStep:]) = v
+		}
+	}
 }
 
 func correlateAsm(out *[CorrelateRows * CorrelateCols]float32, dy []float32, dyPlane, dyRow int, x []float32, at *[CorrelateCols]int, xRow, xStep, rows, cols int) {
