@@ -16,7 +16,7 @@ func FromImage(img image.Image) Image {
 		return fromGray(img)
 	case *image.YCbCr:
 		if img.Rect.Min == (image.Point{}) {
-			return fromYCbCr(img, jpegRow)
+			return fromYCbCr(img, 3, jpegRow)
 		}
 	case *image.CMYK:
 		return fromCMYK(img)

@@ -69,8 +69,8 @@ func TestDecodeOrientation(t *testing.T) {
 			if im.C != c || im.H != h || im.W != w {
 				t.Fatalf("%s: [%d,%d,%d], want [%d,%d,%d]", name, im.C, im.H, im.W, c, h, w)
 			}
-			if d := maxDiff(im.Pix, readBytes(t, name+".u8", c*h*w)); !(d <= 3) {
-				t.Errorf("%s: differs from PIL by %g, want at most 3", name, d)
+			if d := maxDiff(im.Pix, readBytes(t, name+".u8", c*h*w)); !(d <= 2) {
+				t.Errorf("%s: differs from PIL by %g, want at most 2", name, d)
 			}
 		}
 	}

@@ -82,9 +82,9 @@ func (f *webpAnimation) decode(canvas image.Config) (Image, error) {
 func fromWebP(img image.Image) Image {
 	switch img := img.(type) {
 	case *image.YCbCr:
-		return fromYCbCr(img, videoRow)
+		return fromYCbCr(img, 1, videoRow)
 	case *image.NYCbCrA:
-		return fromYCbCr(&img.YCbCr, videoRow)
+		return fromYCbCr(&img.YCbCr, 1, videoRow)
 	}
 	return FromImage(img)
 }

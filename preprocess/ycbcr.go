@@ -7,10 +7,11 @@ type yccRow func(r, g, b, y, cb, cr []uint8)
 
 // fromYCbCr converts an image whose rectangle starts at the origin. Chroma that
 // is stored at half the size is interpolated as libjpeg and libwebp do ("fancy
-// upsampling"), and not only repeated as image/color does.
-func fromYCbCr(p *image.YCbCr, convert yccRow) Image {
+// upsampling"), and not only repeated as image/color does; libjpeg does so from
+// three columns of it on, libwebp always.
+func fromYCbCr(p *image.YCbCr, columns int, convert yccRow) Image {
 	im := New(3, p.Rect.Dy(), p.Rect.Dx())
-	cb, cr := newChroma(p, p.Cb), newChroma(p, p.Cr)
+	cb, cr := newChroma(p, p.Cb, columns), newChroma(p, p.Cr, columns)
 	for y := range im.H {
 		r, g, b := im.rows(y)
 		convert(r, g, b, p.Y[y*p.YStride:][:im.W], cb.row(y)[:im.W], cr.row(y)[:im.W])
@@ -25,9 +26,10 @@ type chroma struct {
 	across, down int
 	w, h         int // of the plane
 	line         []uint8
+	smooth       bool // interpolated across
 }
 
-func newChroma(p *image.YCbCr, plane []uint8) *chroma {
+func newChroma(p *image.YCbCr, plane []uint8, columns int) *chroma {
 	c := &chroma{plane: plane, stride: p.CStride}
 	switch p.SubsampleRatio {
 	case image.YCbCrSubsampleRatio422:
@@ -44,6 +46,7 @@ func newChroma(p *image.YCbCr, plane []uint8) *chroma {
 	c.w = (p.Rect.Dx() + 1<<c.across - 1) >> c.across
 	c.h = (p.Rect.Dy() + 1<<c.down - 1) >> c.down
 	c.line = make([]uint8, c.w<<c.across)
+	c.smooth = c.across == 1 && c.w >= columns
 	return c
 }
 
@@ -58,12 +61,14 @@ func (c *chroma) row(y int) []uint8 {
 	if c.down == 1 {
 		far = at(y>>1 - 1 + 2*(y&1)) // the row on the other side
 	}
-	switch c.across {
-	case 0:
+	switch {
+	case c.across == 0:
 		for x, v := range near {
-			c.line[x] = uint8((3*int(v) + int(far[x]) + 2) >> 2)
+			c.line[x] = uint8((3*int(v) + int(far[x]) + 1 + y&1) >> 2)
 		}
-	case 1:
+	case c.smooth && c.down == 0:
+		widenRow(c.line, near)
+	case c.smooth:
 		widen(c.line, near, far)
 	default: // libjpeg repeats here too
 		for x := range c.line {
@@ -71,6 +76,15 @@ func (c *chroma) row(y int) []uint8 {
 		}
 	}
 	return c.line
+}
+
+// widenRow is widen of a plane that is as high as the picture (h2v1_fancy_upsample).
+func widenRow(dst, src []uint8) {
+	dst = dst[:2*len(src)]
+	for i, v := range src {
+		last, next := src[max(i-1, 0)], src[min(i+1, len(src)-1)]
+		dst[2*i], dst[2*i+1] = uint8((3*int(v)+int(last)+1)>>2), uint8((3*int(v)+int(next)+2)>>2)
+	}
 }
 
 // widen doubles the width: three quarters of the nearer sample and one of the
@@ -89,11 +103,12 @@ func widen(dst, near, far []uint8) {
 	}
 }
 
-// jpegRow is JFIF's conversion in the arithmetic of image/color.
+// jpegRow is JFIF's conversion in libjpeg's arithmetic (jdcolor.c): what is added to y is rounded first. image/color cuts
+// the sum.
 func jpegRow(r, g, b, y, cb, cr []uint8) {
 	r, g, b, cb, cr = r[:len(y)], g[:len(y)], b[:len(y)], cb[:len(y)], cr[:len(y)]
 	for x := range y {
-		yy := int32(y[x]) * 0x10101
+		yy := int32(y[x])<<16 + 1<<15
 		u, v := int32(cb[x])-128, int32(cr[x])-128
 		r[x] = clip16(yy + 91881*v)
 		g[x] = clip16(yy - 22554*u - 46802*v)

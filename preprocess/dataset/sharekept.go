@@ -56,7 +56,7 @@ func (d *Dataset) keptOf() *kept {
 }
 
 // keptDecoder is raised with every change of what graft itself makes of a file's pixels: orientation, key and print.
-const keptDecoder = 2
+const keptDecoder = 3
 
 // keptHead begins the file: another decoder may see other pixels.
 var keptHead = fmt.Sprintf("graft-contents-%d %s%s\n", keptDecoder, runtime.Version(), decoders(debug.ReadBuildInfo()))
