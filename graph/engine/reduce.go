@@ -85,8 +85,16 @@ func (r *reduction) runs(lo, hi int) {
 	}
 }
 
-// largest keeps a NaN once met.
+// largest keeps a NaN once met. Long rows come down to a few numbers by vectors first.
 func largest(best float32, v []float32) float32 {
+	var top [64]float32
+	if len(v) >= 2*len(top) {
+		v = v[copy(top[:], v):]
+		for ; len(v) >= len(top); v = v[len(top):] {
+			vec.Max(top[:], top[:], v[:len(top)])
+		}
+		best = largest(best, top[:])
+	}
 	for _, x := range v {
 		if x > best || x != x {
 			best = x
