@@ -53,6 +53,30 @@ func TestCheckPrecision(t *testing.T) {
 	}
 }
 
+// TestSaturationIsTold: on processors where ONNX Runtime's sums of int8 may saturate, and of such files alone.
+func TestSaturationIsTold(t *testing.T) {
+	orttest.Require(t)
+	path := vittest.WriteTiny(t, t.TempDir())
+	for _, kind := range []precision.Kind{precision.Float32, precision.Int8} {
+		if _, err := precision.ConvertFile(path, path, kind); err != nil && kind != precision.Float32 {
+			t.Fatal(err)
+		}
+		for _, p := range []session.Provider{session.CPU, session.Go} {
+			var notes []string
+			o := Options{Runtime: session.Options{Provider: p, Note: func(n string) { notes = append(notes, n) }}}
+			b, err := Open(t.Context(), path, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Close()
+			told := strings.Contains(strings.Join(notes, "\n"), "can saturate")
+			if want := kind == precision.Int8 && p == session.CPU && precision.Saturates(); told != want {
+				t.Errorf("%s on %s: said %q", kind, p, notes)
+			}
+		}
+	}
+}
+
 // TestInt8AloneAndInABatch: what an image gives does not depend on its
 // neighbours, to the bit. (In float32 too the last bits of a mean over tokens
 // depend on how ONNX Runtime cuts the batch.)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"graft/onnx"
+	"graft/onnx/precision"
 	"graft/onnx/session"
 	"graft/onnx/tune"
 )
@@ -51,6 +53,9 @@ func (f *File) openSession(ctx context.Context, o session.Options, t *trial) (se
 	}
 	if err := checkPrecision(kind, s.Provider(), passed); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", f.Path, err), s.Close())
+	}
+	if o.Note != nil && kind == string(precision.Int8) && s.Provider() == session.CPU && precision.Saturates() {
+		o.Note(fmt.Sprintf("%s: ONNX Runtime's sums in int8 can saturate on this processor, which lacks VNNI; provider go's do not, and graft model check tells what it costs", filepath.Base(f.Path)))
 	}
 	return s, nil
 }

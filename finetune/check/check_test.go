@@ -186,7 +186,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	mean, least := 0.995, 0.99
-	if orttest.Int8Saturates() {
+	if precision.Saturates() {
 		mean, least = 0.95, 0.9
 	}
 	for _, tap := range r.Taps {

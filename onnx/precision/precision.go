@@ -34,7 +34,10 @@ package precision
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+
+	"golang.org/x/sys/cpu"
 
 	"graft/onnx"
 	"graft/onnx/meta"
@@ -49,6 +52,11 @@ const (
 	Float16 Kind = "float16"
 	Int8    Kind = "int8"
 )
+
+// Saturates tells processors on which ONNX Runtime's 8-bit kernel may saturate: there Int8 is less exact.
+func Saturates() bool {
+	return runtime.GOARCH == "amd64" && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI
+}
 
 // Parse turns a word, or a Kind, into a Kind. The empty word is Float32.
 func Parse(word string) (Kind, error) {

@@ -136,7 +136,7 @@ func TestRewriteKeepsWhatANetworkComputes(t *testing.T) {
 				if wanted := map[Kind]int{Int8: 4, Float16: 5}[kind]; products != wanted || m.Metadata["graft.precision"] != string(kind) || m.Metadata["graft.quantization"] == "" {
 					t.Errorf("%s: %d products, want %d; metadata %v", kind, products, wanted, m.Metadata)
 				}
-				if kind == Int8 && orttest.Int8Saturates() {
+				if kind == Int8 && Saturates() {
 					limit = 0.25
 				}
 				if got := worst(run(t, m), want); !(got <= limit) || got == 0 {

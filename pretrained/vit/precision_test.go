@@ -19,7 +19,7 @@ import (
 func TestPrecisions(t *testing.T) {
 	orttest.Require(t)
 	limits := map[precision.Kind]float64{precision.Int8: 0.05, precision.Float16: 0.01}
-	if orttest.Int8Saturates() {
+	if precision.Saturates() {
 		limits[precision.Int8] = 0.9
 	}
 	rng := rand.New(rand.NewPCG(11, 12))

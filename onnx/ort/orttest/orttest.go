@@ -4,10 +4,7 @@ package orttest
 import (
 	"cmp"
 	"os"
-	"runtime"
 	"testing"
-
-	"golang.org/x/sys/cpu"
 
 	"graft/onnx"
 	"graft/onnx/ort"
@@ -36,10 +33,4 @@ func Open(path string, o session.Options) (session.Session, error) {
 		return nil, err
 	}
 	return ort.Open(path, header, o)
-}
-
-// Int8Saturates tells processors whose sums of 8-bit products may saturate (see
-// package precision): there int8 is much less exact than elsewhere.
-func Int8Saturates() bool {
-	return runtime.GOARCH == "amd64" && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI
 }
