@@ -15,7 +15,7 @@ import (
 // Formats that lose may differ from PIL in so many steps of 255, and in so many of
 // their bytes: the cosine transforms round differently. All others give the same bytes.
 const (
-	lossy      = 2
+	lossy      = 3
 	lossyShare = 0.1
 )
 

@@ -63,6 +63,9 @@ func autoOrder() ([]session.Provider, error) {
 	if err == nil && r.Machine != machine() {
 		return nil, nil
 	}
+	if err == nil && len(r.Order) == 0 {
+		err = errors.New("it names no provider")
+	}
 	for _, p := range r.Order {
 		known, bad := session.ParseProvider(string(p))
 		if bad == nil && (known != p || p == session.Auto) {

@@ -1,6 +1,7 @@
 package pretrained
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -49,6 +50,12 @@ func TestRemember(t *testing.T) {
 		if err != nil && (len(notes) != 1 || !strings.Contains(notes[0], "passed over")) {
 			t.Errorf("%v: said %q", change, notes)
 		}
+	}
+	if err := os.WriteFile(path, fmt.Appendf(nil, `{"machine": %q, "order": []}`, machine()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if order, err := autoOrder(); order != nil || err == nil {
+		t.Errorf("of no provider: auto tries %v (%v)", order, err)
 	}
 	if _, err := Remember([]session.Provider{session.Auto}); err == nil {
 		t.Error("auto was remembered")

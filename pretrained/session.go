@@ -13,6 +13,8 @@ import (
 	"graft/onnx/tune"
 )
 
+var saturates = precision.Saturates // replaced by tests
+
 // OpenSession starts the session that a backbone runs on: with o.Outputs named,
 // only what these need is computed. Graphs of graft's own files, which are known
 // to allow it, are first rewritten to give the same in less time (package tune), and
@@ -54,7 +56,7 @@ func (f *File) openSession(ctx context.Context, o session.Options, t *trial) (se
 	if err := checkPrecision(kind, s.Provider(), passed); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", f.Path, err), s.Close())
 	}
-	if o.Note != nil && kind == string(precision.Int8) && s.Provider() == session.CPU && precision.Saturates() {
+	if o.Note != nil && kind == string(precision.Int8) && s.Provider() == session.CPU && saturates() {
 		o.Note(fmt.Sprintf("%s: ONNX Runtime's sums in int8 can saturate on this processor, which lacks VNNI; provider go's do not, and graft model check tells what it costs", filepath.Base(f.Path)))
 	}
 	return s, nil

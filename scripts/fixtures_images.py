@@ -65,6 +65,13 @@ def jpegs():
     yield "progressive.jpg", saved(rgb, "jpeg", quality=95, progressive=True)
     for n, name in enumerate(("444", "422", "420")):
         yield f"subsampled_{name}.jpg", saved(rgb, "jpeg", quality=95, subsampling=n)
+    for width, n in ((3, 1), (4, 2), (5, 1), (5, 2)):  # libjpeg interpolates from three columns of chroma on
+        yield f"narrow_{width}_{n}.jpg", saved(rgb.crop((6, 0, 6 + width, 16)), "jpeg", quality=95, subsampling=n)
+    # PIL writes no 4:4:0. As many blocks in another order make a picture too.
+    flat = saved(rgb.crop((0, 0, 16, 16)), "jpeg", quality=95, subsampling=1)
+    sampling = flat.index(b"\xff\xc0") + 11
+    assert flat[sampling] == 0x21
+    yield "subsampled_440.jpg", flat[:sampling] + b"\x12" + flat[sampling + 1 :]
     cmyk = saved(inks, "jpeg", quality=95)
     adobe = cmyk.index(b"\xff\xee")
     assert cmyk[adobe + 4 : adobe + 9] == b"Adobe" and cmyk[adobe + 15] == 0

@@ -12,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"graft/finetune/model"
-	"graft/preprocess"
 	"graft/report/show"
 	"graft/serve"
 )
@@ -91,15 +90,7 @@ func serveModel(c *cli.Context) (err error) {
 	defer closeInto(&err, config.Model)
 	watcher := show.NewWatcher(show.Config{Model: path, Backbone: c.String("model"), Foreign: o.Foreign, Threads: c.Int("threads")})
 	defer closeInto(&err, watcher)
-	config.Name, config.Notes = filepath.Base(filepath.Clean(path)), config.Model.Notes()
-	// The first look makes the network ready, and tells whether there is anything to be seen.
-	if _, _, err := watcher.Evidence(c.Context, preprocess.New(3, 224, 224)); err == nil {
-		config.Watcher = watcher
-	} else if c.Context.Err() != nil {
-		return err
-	} else {
-		config.Notes = append(config.Notes, err.Error())
-	}
+	config.Watcher, config.Name, config.Notes = watcher, filepath.Base(filepath.Clean(path)), config.Model.Notes()
 	for _, n := range config.Notes {
 		logf(c, "note: %s", n)
 	}

@@ -65,13 +65,15 @@ func addSnippets(r *run.Run, e *Exported, foreign *preprocess.Spec, whole bool) 
 	return nil
 }
 
-// goName is the name of a program that go run takes: neither a test's nor one that it passes over.
+// goName is the name of a program that go run takes: neither a test's, nor one that it passes over or takes for a flag.
 func goName(base string) string {
-	base = strings.TrimLeft(base, "._")
-	if base == "" || strings.HasSuffix(base, "_test") {
+	if strings.TrimLeft(base, "._-") != base {
+		base = "classify" + base
+	}
+	if strings.HasSuffix(base, "_test") {
 		base += "_classify"
 	}
-	return strings.TrimLeft(base, "_") + ".go"
+	return base + ".go"
 }
 
 // refuseOthers refuses to replace a file that does not begin as ours do.

@@ -59,7 +59,7 @@ func TestSnippets(t *testing.T) {
 }
 
 func TestGoName(t *testing.T) {
-	for base, want := range map[string]string{"a": "a.go", "a_test": "a_test_classify.go", "_a": "a.go", ".a_test": "a_test_classify.go", "..": "classify.go", "_test": "test.go"} {
+	for base, want := range map[string]string{"a": "a.go", "a_test": "a_test_classify.go", "_a": "classify_a.go", ".a_test": "classify.a_test_classify.go", "-a": "classify-a.go", "_test": "classify_test_classify.go"} {
 		if got := goName(base); got != want {
 			t.Errorf("%q gives %q, want %q", base, got, want)
 		}

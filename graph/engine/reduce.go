@@ -85,15 +85,12 @@ func (r *reduction) runs(lo, hi int) {
 	}
 }
 
-// largest keeps a NaN once met. Long rows come down to a few numbers by vectors first.
+// largest keeps a NaN once met. vec.Largest passes over it; the sum shows that there is none.
 func largest(best float32, v []float32) float32 {
-	var top [64]float32
-	if len(v) >= 2*len(top) {
-		v = v[copy(top[:], v):]
-		for ; len(v) >= len(top); v = v[len(top):] {
-			vec.Max(top[:], top[:], v[:len(top)])
+	if len(v) >= 32 {
+		if sum := vec.Sum(v); sum == sum && best == best {
+			return max(best, vec.Largest(v))
 		}
-		best = largest(best, top[:])
 	}
 	for _, x := range v {
 		if x > best || x != x {

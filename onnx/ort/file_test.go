@@ -87,9 +87,17 @@ func TestChangedWithItsRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		onlyWhole(t, i, tt.flavor)
+		// A loader would take a stranger with a shorter name first.
+		stranger := filepath.Join(i.dir, tt.flavor, "libonnxruntime.so")
+		if err := os.WriteFile(stranger, []byte("evil"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := i.verify(t.Context(), tt.flavor); err == nil || !strings.Contains(err.Error(), stranger+" is none") {
+			t.Errorf("%s: beside a stranger: %v", tt.flavor, err)
+		}
 	}
 	// A folder made up whole has no archive, or is of a build of which nothing is pinned.
-	for flavor, want := range map[string]string{"release": "a.tgz: ", "release-cuda12": "no SHA-256"} {
+	for flavor, want := range map[string]string{"release": "a.tgz, which tells the hashes", "release-cuda12": "no SHA-256"} {
 		i := testInstaller(t, release, nil)
 		dir := filepath.Join(i.dir, flavor)
 		if err := os.Mkdir(dir, 0o755); err != nil {

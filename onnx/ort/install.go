@@ -43,7 +43,7 @@ type InstallOptions struct {
 type manifest struct {
 	Version string            `json:"version"`
 	Source  string            `json:"source"`
-	Files   map[string]string `json:"files"` // name to SHA-256
+	Files   map[string]string `json:"files"` // name to SHA-256, for people: verify goes by what is pinned
 }
 
 const manifestName = "install.json"
@@ -213,6 +213,9 @@ func (i *installer) ensure(ctx context.Context, flavor string, fetch fetcher) er
 	if err := atomicfile.WriteFile(filepath.Join(content, manifestName), data); err != nil {
 		return err
 	}
+	if err := i.verifyIn(ctx, content, flavor); err != nil {
+		return err
+	}
 	return i.moveIn(ctx, content, flavor, temp)
 }
 
@@ -264,8 +267,12 @@ func (i *installer) load(flavor string) (Library, error) {
 
 // verify is verify of a flavor's folder.
 func (i *installer) verify(ctx context.Context, flavor string) error {
+	return i.verifyIn(ctx, filepath.Join(i.dir, flavor), flavor)
+}
+
+func (i *installer) verifyIn(ctx context.Context, dir, flavor string) error {
 	known := pinned{i.releases[i.platform], i.members[i.platform], i.wheels[i.platform].members}
-	return verify(filepath.Join(i.dir, flavor), flavor, known, func(path string) (string, error) { return filehash.File(ctx, path) })
+	return verify(dir, flavor, known, func(path string) (string, error) { return filehash.File(ctx, path) })
 }
 
 // pinned are the hashes that this program holds for one platform.
@@ -282,6 +289,9 @@ func (p pinned) files(dir, flavor string, hash func(path string) (string, error)
 	if a, ok := p.releases[flavor]; ok {
 		path := filepath.Join(dir, a.name)
 		got, err := hash(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("%s: %s, which tells the hashes of the files, is not there, as an earlier graft did not keep it: run graft setup", dir, a.name)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -300,8 +310,8 @@ func (p pinned) files(dir, flavor string, hash func(path string) (string, error)
 	return files, nil
 }
 
-// verify compares the files of an install folder with the hashes that are pinned: nil where they are there, unharmed, and
-// of the flavor's version, which dir need not name. What the record beside them says of hashes counts for nothing: who
+// verify compares the files of an install folder with the hashes that are pinned: nil where they are there, unharmed, alone,
+// and of the flavor's version, which dir need not name. What the record beside them says of hashes counts for nothing: who
 // changed a library may have changed that too.
 func verify(dir, flavor string, known pinned, hash func(path string) (string, error)) error {
 	record := filepath.Join(dir, manifestName)
@@ -319,6 +329,15 @@ func verify(dir, flavor string, known pinned, hash func(path string) (string, er
 	files, err := known.files(dir, flavor, hash)
 	if err != nil {
 		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries { // the loader may take whatever has a library's name
+		if name := e.Name(); files[name] == "" && name != manifestName && name != known.releases[flavor].name {
+			return fmt.Errorf("%s is none of the files that graft setup puts there", filepath.Join(dir, name))
+		}
 	}
 	for name, want := range files {
 		got, err := hash(filepath.Join(dir, name))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"graft/internal/filehash"
+	"graft/internal/regular"
 	"graft/onnx/session"
 )
 
@@ -121,7 +122,7 @@ func inspect(c candidate) (Library, error) {
 
 // hashOf is the SHA-256 of a file.
 func hashOf(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return "", err
 	}

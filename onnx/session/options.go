@@ -74,7 +74,7 @@ type Options struct {
 	// Outputs are the outputs that every Run asks for. Nil means all outputs of
 	// the model; those that a Run does not ask for are then computed in vain.
 	Outputs []string
-	// Note, if set, is told in a sentence what the user should know of Auto's choice.
+	// Note, if set, is told in a sentence what the user should know of Auto's choice, or of what the model costs here.
 	Note func(sentence string)
 }
 
